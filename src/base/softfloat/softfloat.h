@@ -130,8 +130,12 @@ uint64_t f64_mul(uint64_t a, uint64_t b, struct fp_env *env);
 uint64_t f64_div(uint64_t a, uint64_t b, struct fp_env *env);
 uint64_t f64_sqrt(uint64_t a, struct fp_env *env);
 
-/* a * b + c with one rounding. `ops` is a set of enum fp_fma. With FP_NAN_SSE the first NaN of
- * a, b, c wins (SDM vol. 1 table 14-17): pass the operands in the order the instruction reads. */
+/*
+ * a * b + c with one rounding. `ops` is a set of enum fp_fma. With FP_NAN_SSE the first NaN of
+ * a, b, c is the result, so pass the operands in the order of the digits in the mnemonic:
+ * 132: op1, op3, op2; 213: op2, op1, op3; 231: op2, op3, op1 (SDM vol. 1 §14.5.1). Infinity
+ * times zero plus a QNaN is that QNaN and raises nothing.
+ */
 uint32_t f32_fma(uint32_t a, uint32_t b, uint32_t c, unsigned ops, struct fp_env *env);
 uint64_t f64_fma(uint64_t a, uint64_t b, uint64_t c, unsigned ops, struct fp_env *env);
 

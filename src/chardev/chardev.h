@@ -1,0 +1,64 @@
+/* chardev/chardev.h - a stream of bytes to and from the host.
+ * SPDX-License-Identifier: MIT */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+struct chardev;
+struct err;
+struct json_object;
+struct lock;
+struct loop;
+struct object;
+
+enum chardev_event { CHARDEV_OPENED, CHARDEV_CLOSED, CHARDEV_BREAK, CHARDEV_MUX_IN, CHARDEV_MUX_OUT };
+
+/* Whoever sits at this end: a UART, a monitor.  Called in the chardev's loop with `lock` held. */
+struct chardev_user {
+	/* How many bytes receive() would take now; 0 stops reading from the host until
+	 * chardev_accept_input(). */
+	size_t (*room)(void *opaque);
+	void (*receive)(void *opaque, const uint8_t *buf, size_t len);
+	void (*event)(void *opaque, enum chardev_event ev); /* may be NULL */
+	void (*writable)(void *opaque); /* the host takes bytes again; may be NULL */
+};
+
+/* The chardev is an object of a type that descends from "chardev"; its id is its name. */
+struct chardev *chardev_from_object(struct object *o);
+struct object *chardev_object(struct chardev *c);
+
+/* One user at a time (a mux gives out several ends by itself).  lock may be NULL. */
+bool chardev_attach(struct chardev *c, const struct chardev_user *user, void *opaque,
+		    struct lock *lock, struct err *err);
+void chardev_detach(struct chardev *c, void *opaque);
+
+/* Queue bytes for the host; returns how many were taken (0 .. len).  Fewer than len means the host is
+ * slow: writable() will be called.  A chardev with nobody at the far end takes and drops everything.
+ * Context: any thread, never blocks, also under the user's lock. */
+size_t chardev_write(struct chardev *c, const uint8_t *buf, size_t len);
+/* There is room again.  Context: any thread. */
+void chardev_accept_input(struct chardev *c);
+/* Push out what is queued, waiting at most timeout_ms for a slow host (exit path). */
+void chardev_flush(struct chardev *c, int timeout_ms);
+bool chardev_is_open(const struct chardev *c);
+
+/* Restore the terminal of every stdio chardev.  Async-signal-safe; called on every exit path. */
+void chardev_restore_terminal(void);
+
+/* Registers the types: stdio file null pipe pty socket ringbuf mux (and serial parallel refused). */
+void chardev_register_types(void);
+/* `-chardev stdio,id=x,...` after the option was split into key/value pairs; keys are properties.
+ * Adds it under root's /chardevs. */
+struct chardev *chardev_new(struct object *root, struct loop *loop, const char *backend,
+			    const char *id, const char *const *keys, const char *const *values,
+			    struct err *err);
+/* The short forms of -serial and friends: "stdio", "mon:stdio", "null", "none" (NULL, no error: code
+ * 0), "file:PATH", "pipe:PATH", "pty", "unix:PATH,server=on,wait=off", "tcp:HOST:PORT,...",
+ * "telnet:...", "chardev:ID", "vc" refused. */
+struct chardev *chardev_new_legacy(struct object *root, struct loop *loop, const char *id,
+				   const char *spec, struct err *err);
+/* A mux end ("mon:"): Ctrl-A commands h x b c s t d C-a.  What x does is the owner's. */
+void chardev_set_mux_quit(struct chardev *c, void (*quit)(void *), void *opaque);

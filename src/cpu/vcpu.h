@@ -1,0 +1,113 @@
+/* cpu/vcpu.h - a virtual CPU as everyone sees it: run states, threads, kicks, interrupts in.
+ * SPDX-License-Identifier: MIT */
+#pragma once
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "base/bits.h"
+#include "base/lock.h"
+
+struct accel;
+struct address_space;
+struct arch_ops;
+struct err;
+struct object;
+struct vclock;
+struct vcpu;
+
+/* Interrupt inputs; each is a bit in vcpu.inputs.  Level inputs are set and cleared by the interrupt
+ * controller; edge inputs are cleared when taken. */
+enum vcpu_input {
+	VCPU_INTR = 1u << 0,  /* level: the interrupt controller has a vector (x86 INTR, Arm IRQ) */
+	VCPU_NMI = 1u << 1,   /* edge */
+	VCPU_INIT = 1u << 2,  /* edge: x86 INIT */
+	VCPU_SIPI = 1u << 3,  /* edge: x86 start-up IPI, vector in vcpu.sipi_vector */
+	VCPU_SMI = 1u << 4,   /* edge */
+	VCPU_MCE = 1u << 5,   /* edge */
+	VCPU_FIQ = 1u << 6,   /* level, Arm */
+	VCPU_RESET = 1u << 7, /* edge: full reset */
+};
+
+/* Why translated code must come back; bits of vcpu.exit_request, polled by every executor. */
+enum vcpu_exit {
+	VCPU_EXIT_INPUT = 1u << 0, /* look at inputs */
+	VCPU_EXIT_WORK = 1u << 1,  /* run queued work */
+	VCPU_EXIT_STOP = 1u << 2,  /* leave the run loop (pause, end) */
+};
+
+/* The interrupt controller of one vCPU (x86: its local APIC), called by arch code in the vCPU thread.
+ * The functions lock for themselves.  msr ids and CR8 are x86's; other guests leave them NULL. */
+struct vcpu_intc_ops {
+	int (*ack)(void *intc); /* the vector to deliver now, or -1 (spurious level) */
+	uint8_t (*get_cr8)(void *intc);
+	void (*set_cr8)(void *intc, uint8_t cr8);
+	bool (*read_msr)(void *intc, uint32_t msr, uint64_t *value); /* false: #GP */
+	bool (*write_msr)(void *intc, uint32_t msr, uint64_t value); /* false: #GP */
+	void (*init)(void *intc); /* INIT reached this vCPU: reset all but id and base */
+};
+
+struct vcpu_work {
+	void (*fn)(struct vcpu *v, void *opaque);
+	void *opaque;
+	struct vcpu_work *next;
+};
+
+struct vcpu {
+	struct object *obj;		/* const */
+	uint32_t id;			/* const: index, from 0 */
+	uint32_t apic_id;		/* const: what the guest sees */
+	const struct arch_ops *arch;	/* const */
+	struct accel *accel;		/* const */
+	struct address_space *memory;	/* const */
+	struct address_space *io;	/* const: port I/O; NULL where the guest has none */
+	struct vclock *clock;		/* const */
+	const struct vcpu_intc_ops *intc_ops; /* const after wiring; may be NULL */
+	void *intc;			/* const after wiring */
+	void *cpu;			/* const: struct x86_cpu etc. (architectural state) */
+	void *accel_data;		/* const: the accelerator's */
+
+	_Atomic uint32_t exit_request;	/* atomic: enum vcpu_exit */
+	_Atomic uint32_t inputs;	/* atomic: enum vcpu_input */
+	_Atomic uint8_t sipi_vector;	/* atomic */
+
+	struct lock lock;		/* rank LOCK_VCPU */
+	pthread_cond_t cond;		/* halted or stopped: something changed */
+	pthread_t thread;		/* const after start */
+	bool has_thread;		/* lock */
+	bool is_halted;			/* vcpu thread; HLT, or x86 wait-for-SIPI */
+	bool is_stopped;		/* lock: parked because the machine is stopped */
+	bool must_stop, must_end;	/* lock */
+	struct vcpu_work *work_head, **work_tail; /* lock */
+};
+
+/* Storage and wiring.  arch->cpu_new() has made `cpu`.  Context: machine set-up. */
+void vcpu_init(struct vcpu *v, uint32_t id, const struct arch_ops *arch, void *cpu);
+void vcpu_fini(struct vcpu *v);
+
+/* Threads: made parked; resume/pause from the main thread; end joins. */
+bool vcpu_start_thread(struct vcpu *v, struct err *err);
+void vcpu_resume(struct vcpu *v);
+void vcpu_pause(struct vcpu *v); /* returns when it has parked */
+void vcpu_end_thread(struct vcpu *v);
+struct vcpu *vcpu_current(void); /* of this thread, or NULL */
+
+/* Interrupt inputs.  Context: any thread, leaf (also under interrupt controller locks). */
+void vcpu_set_input(struct vcpu *v, enum vcpu_input in);
+void vcpu_clear_input(struct vcpu *v, enum vcpu_input in);
+/* Take an edge input: true if it was set, and clears it.  Context: vcpu thread. */
+bool vcpu_take_input(struct vcpu *v, enum vcpu_input in);
+
+/* Make the vCPU leave guest code soon, wherever it is.  Context: any thread. */
+void vcpu_kick(struct vcpu *v, enum vcpu_exit why);
+/* Run fn in the vCPU's thread between guest instructions; run_sync waits for it (and runs directly
+ * when called in that thread or when the thread is parked). */
+void vcpu_post_work(struct vcpu *v, void (*fn)(struct vcpu *, void *), void *opaque);
+void vcpu_run_sync(struct vcpu *v, void (*fn)(struct vcpu *, void *), void *opaque);
+
+/* For the accelerator's loop, vcpu thread: serve queued work, wait while halted or stopped.  False:
+ * the thread must end. */
+bool vcpu_wait_event(struct vcpu *v);

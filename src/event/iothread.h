@@ -1,0 +1,11 @@
+/* event/iothread.h - a loop with a thread of its own.
+ * SPDX-License-Identifier: MIT */
+#pragma once
+
+struct err;
+struct loop;
+struct iothread;
+
+struct iothread *iothread_new(const char *name, struct err *err);
+void iothread_free(struct iothread *t);
+struct loop *iothread_loop(struct iothread *t);

@@ -1,0 +1,73 @@
+/* memory/address_space.h - a root region rendered into a sorted flat view, published by RCU.
+ * SPDX-License-Identifier: MIT */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "base/bits.h"
+
+struct region;
+struct ram_block;
+
+/* One stretch of addresses that one region answers. */
+struct flat_range {
+	gpa_t start, last; /* inclusive */
+	struct region *region; /* RAM, ROM or IO: never an alias or container */
+	uint64_t offset;       /* of start inside region */
+};
+
+struct flat_view {
+	uint32_t count;
+	struct flat_range ranges[]; /* sorted, disjoint */
+};
+
+/* Hears ranges that went and came, in that order, at each commit.  Context: the committing thread. */
+struct memory_listener {
+	void (*removed)(struct memory_listener *l, const struct flat_range *r);
+	void (*added)(struct memory_listener *l, const struct flat_range *r);
+	void (*commit)(struct memory_listener *l); /* the new view is published; may be NULL */
+	struct memory_listener *next;		   /* internal */
+};
+
+struct address_space {
+	const char *name;
+	struct region *root;
+	struct flat_view *view; /* RCU: rcu_dereference under rcu_read_lock() */
+	struct memory_listener *listeners;
+	struct address_space *next; /* internal: all address spaces */
+};
+
+void address_space_init(struct address_space *as, const char *name, struct region *root);
+void address_space_fini(struct address_space *as);
+void address_space_listen(struct address_space *as, struct memory_listener *l);
+void address_space_unlisten(struct address_space *as, struct memory_listener *l);
+
+/* The range that answers addr, or NULL.  Needs rcu_read_lock(), and the result lives as long. */
+const struct flat_range *address_space_find(const struct address_space *as, gpa_t addr);
+
+/* One access of 1, 2, 4 or 8 bytes as a CPU makes it: RAM, ROM or device, size and alignment rules
+ * applied, crossing ranges split.  What nothing answers reads as all ones, stores vanish; both return
+ * false then.  Context: no device lock held.  Takes the device's lock. */
+bool address_space_read(struct address_space *as, gpa_t addr, unsigned size, uint64_t *value);
+bool address_space_write(struct address_space *as, gpa_t addr, unsigned size, uint64_t value);
+
+/* The same when the range is known (a cached lookup). */
+bool flat_range_read(const struct flat_range *r, uint64_t offset, unsigned size, uint64_t *value);
+bool flat_range_write(const struct flat_range *r, uint64_t offset, unsigned size, uint64_t value);
+
+/* Copies for devices, loaders, debuggers: RAM and ROM only.  False if any byte was not RAM (that part
+ * reads as ones / is not written).  dma_write_rom also writes ROM (loaders).
+ * Context: any thread, also with a device lock held. */
+bool dma_read(struct address_space *as, gpa_t addr, void *buf, uint64_t len);
+bool dma_write(struct address_space *as, gpa_t addr, const void *buf, uint64_t len);
+bool dma_write_rom(struct address_space *as, gpa_t addr, const void *buf, uint64_t len);
+bool dma_set(struct address_space *as, gpa_t addr, uint8_t byte, uint64_t len);
+/* A pointer to [addr, addr + *len) in RAM; *len is cut at the end of the range.  NULL when not RAM.
+ * Valid until the RCU grace period after it is unmapped.  After writing call dma_unmap(). */
+void *dma_map(struct address_space *as, gpa_t addr, uint64_t *len, bool is_write);
+void dma_unmap(struct address_space *as, gpa_t addr, uint64_t len, bool is_write);
+
+/* `info mtree`-style text. */
+void address_space_print(const struct address_space *as, FILE *out, bool flat);
