@@ -6,21 +6,21 @@
  * IEEE 754 §7.5. The number is below the least normal one. x86 calls it tiny only if it still is
  * after rounding with an unbounded exponent (SDM vol. 1 §4.9.1.5).
  */
-struct fp_rounded fp_round_tiny(const struct fp_num *n, const struct fp_format *f, unsigned keep,
+struct fp_rounded fp_round_tiny(struct fp_num n, const struct fp_format *f, unsigned keep,
 				struct fp_env *env)
 {
-	int32_t biased = n->exp + fp_bias(f);
+	int32_t biased = n.exp + fp_bias(f);
 	bool masked = env->masks & FP_UNDERFLOW;
 	bool tiny = true, inexact;
 	uint8_t flags = env->flags;
 	uint64_t sig;
 
 	if (!env->tiny_before && biased == 0) {
-		tiny = fp_cut(n->frac, n->sign, keep, env) != 0;
+		tiny = fp_cut(n.frac, n.sign, keep, env) != 0;
 		env->flags = flags;
 	}
 	if (tiny && !masked && f->exp_bits == FP_F80->exp_bits && biased + FP_F80_WRAP > 0) {
-		struct fp_num wrapped = *n;
+		struct fp_num wrapped = n;
 
 		wrapped.exp += FP_F80_WRAP;
 		env->flags |= FP_UNDERFLOW;
@@ -32,7 +32,7 @@ struct fp_rounded fp_round_tiny(const struct fp_num *n, const struct fp_format *
 		return (struct fp_rounded){ 0, 0 };
 	}
 	env->flags &= (uint8_t)~FP_INEXACT;
-	sig = fp_cut(u128_shr_jam(n->frac, (unsigned)(1 - biased)), n->sign, keep, env);
+	sig = fp_cut(u128_shr_jam(n.frac, (unsigned)(1 - biased)), n.sign, keep, env);
 	inexact = env->flags & FP_INEXACT;
 	env->flags |= flags;
 	if (tiny && (inexact || !masked))
@@ -88,37 +88,37 @@ static bool fp_x87_prefers_second(const struct fp_num *a, const struct fp_num *b
 	return a->sign;
 }
 
-struct fp_num fp_nan2(const struct fp_num *a, const struct fp_num *b, struct fp_env *env)
+struct fp_num fp_nan2(struct fp_num a, struct fp_num b, struct fp_env *env)
 {
-	bool second = a->cls < FP_QNAN;
+	bool second = a.cls < FP_QNAN;
 
-	if (a->cls == FP_UNSUPPORTED || b->cls == FP_UNSUPPORTED)
+	if (a.cls == FP_UNSUPPORTED || b.cls == FP_UNSUPPORTED)
 		return fp_invalid(env);
-	if (a->cls == FP_SNAN || b->cls == FP_SNAN)
+	if (a.cls == FP_SNAN || b.cls == FP_SNAN)
 		env->flags |= FP_INVALID;
-	if (a->cls >= FP_QNAN && b->cls >= FP_QNAN) {
+	if (a.cls >= FP_QNAN && b.cls >= FP_QNAN) {
 		if (env->nan_rule == FP_NAN_X87)
-			second = fp_x87_prefers_second(a, b);
+			second = fp_x87_prefers_second(&a, &b);
 		else if (env->nan_rule == FP_NAN_A64)
-			second = b->cls > a->cls;
+			second = b.cls > a.cls;
 	}
-	return fp_quieted(second ? *b : *a, env);
+	return fp_quieted(second ? b : a, env);
 }
 
 /* SDM vol. 1 table 14-17; Arm ARM, FPMulAdd(). */
-struct fp_num fp_nan3(const struct fp_num *a, const struct fp_num *b, const struct fp_num *c,
-		      bool product_invalid, struct fp_env *env)
+struct fp_num fp_nan3(struct fp_num a, struct fp_num b, struct fp_num c, bool product_invalid,
+		      struct fp_env *env)
 {
-	const struct fp_num *x86_order[3] = { a, b, c };
-	const struct fp_num *a64_order[3] = { c, a, b };
+	const struct fp_num *x86_order[3] = { &a, &b, &c };
+	const struct fp_num *a64_order[3] = { &c, &a, &b };
 	bool a64 = env->nan_rule == FP_NAN_A64;
 	const struct fp_num **order = a64 ? a64_order : x86_order;
 	const struct fp_num *chosen = NULL;
-	bool snan = a->cls == FP_SNAN || b->cls == FP_SNAN || c->cls == FP_SNAN;
+	bool snan = a.cls == FP_SNAN || b.cls == FP_SNAN || c.cls == FP_SNAN;
 
 	if (snan)
 		env->flags |= FP_INVALID;
-	if (a64 && product_invalid && c->cls == FP_QNAN)
+	if (a64 && product_invalid && c.cls == FP_QNAN)
 		return fp_invalid(env);
 	for (int i = 0; i < 3 && !chosen; i++) {
 		if (order[i]->cls == FP_SNAN || (order[i]->cls == FP_QNAN && !(a64 && snan)))
@@ -131,7 +131,7 @@ struct fp_num fp_nan3(const struct fp_num *a, const struct fp_num *b, const stru
  * One step of Zimmermann's square root ("Karatsuba Square Root", INRIA RR-3805): from the root
  * and the remainder of the high half of n to those of n. `half` is a quarter of the bits of n.
  */
-static uint64_t sqrt_step(u128 n, uint64_t root, uint64_t rem, unsigned half, u128 *rem_out)
+FP_INLINE uint64_t sqrt_step(u128 n, uint64_t root, uint64_t rem, unsigned half, u128 *rem_out)
 {
 	uint64_t mask = BIT(half) - 1;
 	u128 num = (u128)rem << half | ((uint64_t)(n >> half) & mask);
@@ -159,8 +159,7 @@ static uint64_t u128_sqrt(u128 n, u128 *rem_out)
 	for (int bit = 7; bit >= 0; bit--) {
 		uint64_t next = root | BIT(bit);
 
-		if (next * next <= top)
-			root = next;
+		root |= (uint64_t)(next * next <= top) << bit;
 	}
 	rem = top - root * root;
 	root = sqrt_step(n >> 96, root, (uint64_t)rem, 8, &rem);
@@ -189,52 +188,58 @@ struct fp_num fp_sqrt(struct fp_num a, struct fp_env *env)
 	return a;
 }
 
-enum fp_order fp_compare(const struct fp_num *a, const struct fp_num *b, bool quiet,
-			 struct fp_env *env)
+enum fp_order fp_compare(struct fp_num a, struct fp_num b, bool quiet, struct fp_env *env)
 {
-	enum fp_order larger = a->sign ? FP_LESS : FP_GREATER; /* if |a| > |b|, same signs */
+	enum fp_order larger = a.sign ? FP_LESS : FP_GREATER; /* if |a| > |b|, same signs */
 
-	if (a->cls > FP_INF || b->cls > FP_INF) {
-		if (!quiet || a->cls > FP_QNAN || b->cls > FP_QNAN)
+	if (a.cls > FP_INF || b.cls > FP_INF) {
+		if (!quiet || a.cls > FP_QNAN || b.cls > FP_QNAN)
 			env->flags |= FP_INVALID;
 		return FP_UNORDERED;
 	}
-	fp_note_denormal(a->denormal | b->denormal, env);
-	if (a->cls == FP_ZERO && b->cls == FP_ZERO)
+	fp_note_denormal(a.denormal | b.denormal, env);
+	if (a.cls == FP_ZERO && b.cls == FP_ZERO)
 		return FP_EQUAL;
-	if (a->sign != b->sign)
+	if (a.sign != b.sign)
 		return larger;
-	if (a->cls != b->cls)
-		return a->cls > b->cls ? larger : -larger;
-	if (a->cls == FP_INF)
+	if (a.cls != b.cls)
+		return a.cls > b.cls ? larger : -larger;
+	if (a.cls == FP_INF)
 		return FP_EQUAL;
-	if (a->exp != b->exp)
-		return a->exp > b->exp ? larger : -larger;
-	if (a->frac != b->frac)
-		return a->frac > b->frac ? larger : -larger;
+	if (a.exp != b.exp)
+		return a.exp > b.exp ? larger : -larger;
+	if (a.frac != b.frac)
+		return a.frac > b.frac ? larger : -larger;
 	return FP_EQUAL;
+}
+
+/* Rounds an FP_NORMAL number below 2^127 to *whole; says whether that is inexact. */
+static inline bool fp_to_whole(const struct fp_num *a, enum fp_rounding mode, u128 *whole,
+			       struct fp_env *env)
+{
+	u128 rest;
+
+	if (a->exp >= 0) {
+		*whole = a->frac >> (127 - a->exp);
+		rest = a->frac << (a->exp + 1);
+	} else {
+		*whole = 0;
+		rest = a->exp == -1 ? a->frac : 1; /* 1: anything below one half */
+	}
+	env->rounded_up = fp_increments(mode, a->sign, *whole & 1, rest);
+	*whole += env->rounded_up;
+	return rest != 0;
 }
 
 struct fp_num fp_integral(struct fp_num a, enum fp_rounding mode, bool *inexact, struct fp_env *env)
 {
-	u128 whole, rest;
+	u128 whole;
 
 	*inexact = false;
 	env->rounded_up = false;
 	if (a.cls != FP_NORMAL || a.exp >= 127)
 		return a;
-	if (a.exp >= -1) {
-		whole = a.exp < 0 ? 0 : a.frac >> (127 - a.exp);
-		rest = a.frac << (a.exp + 1);
-	} else {
-		whole = 0;
-		rest = 1; /* anything below one half */
-	}
-	if (!rest)
-		return a;
-	*inexact = true;
-	env->rounded_up = fp_increments(mode, a.sign, whole & 1, rest);
-	whole += env->rounded_up;
+	*inexact = fp_to_whole(&a, mode, &whole, env);
 	if (!whole)
 		return fp_zero(a.sign);
 	a.exp = 127;
@@ -261,17 +266,15 @@ static uint64_t fp_int_invalid(const struct fp_num *a, unsigned bits, bool is_si
 uint64_t fp_to_int(struct fp_num a, enum fp_rounding mode, unsigned bits, bool is_signed,
 		   struct fp_env *env)
 {
-	uint64_t magnitude = 0, limit;
-	bool inexact;
+	u128 magnitude = 0;
+	uint64_t limit;
+	bool inexact = false;
 
-	if (a.cls >= FP_INF)
+	if (a.cls >= FP_INF || (a.cls == FP_NORMAL && a.exp > 63))
 		return fp_int_invalid(&a, bits, is_signed, env);
-	a = fp_integral(a, mode, &inexact, env);
-	if (a.cls == FP_NORMAL) {
-		if (a.exp > 63)
-			return fp_int_invalid(&a, bits, is_signed, env);
-		magnitude = (uint64_t)(a.frac >> (127 - a.exp));
-	}
+	env->rounded_up = false;
+	if (a.cls == FP_NORMAL)
+		inexact = fp_to_whole(&a, mode, &magnitude, env);
 	if (is_signed)
 		limit = BIT(bits - 1) - !a.sign;
 	else
@@ -280,5 +283,5 @@ uint64_t fp_to_int(struct fp_num a, enum fp_rounding mode, unsigned bits, bool i
 		return fp_int_invalid(&a, bits, is_signed, env);
 	if (inexact)
 		env->flags |= FP_INEXACT;
-	return a.sign ? 0 - magnitude : magnitude;
+	return a.sign ? 0 - (uint64_t)magnitude : (uint64_t)magnitude;
 }

@@ -165,7 +165,7 @@ FP_INLINE uint64_t fp_cut(u128 frac, bool sign, unsigned keep, struct fp_env *en
 	return top << (64 - keep);
 }
 
-struct fp_rounded fp_round_tiny(const struct fp_num *n, const struct fp_format *f, unsigned keep,
+struct fp_rounded fp_round_tiny(struct fp_num n, const struct fp_format *f, unsigned keep,
 				struct fp_env *env);
 struct fp_rounded fp_round_overflow(uint64_t sig, int32_t biased, bool sign,
 				    const struct fp_format *f, unsigned keep, struct fp_env *env);
@@ -179,7 +179,7 @@ FP_INLINE struct fp_rounded fp_round(const struct fp_num *n, const struct fp_for
 	uint64_t sig;
 
 	if (unlikely(biased <= 0))
-		return fp_round_tiny(n, f, keep, env);
+		return fp_round_tiny(*n, f, keep, env);
 	sig = fp_cut(n->frac, n->sign, keep, env);
 	if (sig == 0) {
 		sig = BIT(63);
@@ -207,9 +207,9 @@ FP_INLINE uint64_t fp_pack(const struct fp_num *n, const struct fp_format *f, st
 
 /* The NaN result of an operation with at least one NaN operand; IEEE 754 §6.2. */
 struct fp_num fp_nan1(struct fp_num a, struct fp_env *env);
-struct fp_num fp_nan2(const struct fp_num *a, const struct fp_num *b, struct fp_env *env);
-struct fp_num fp_nan3(const struct fp_num *a, const struct fp_num *b, const struct fp_num *c,
-		      bool product_invalid, struct fp_env *env);
+struct fp_num fp_nan2(struct fp_num a, struct fp_num b, struct fp_env *env);
+struct fp_num fp_nan3(struct fp_num a, struct fp_num b, struct fp_num c, bool product_invalid,
+		      struct fp_env *env);
 
 /* FP_DENORMAL has the lowest priority of the operand exceptions: call it after the others. */
 FP_INLINE void fp_note_denormal(bool denormal, struct fp_env *env)
@@ -248,7 +248,7 @@ FP_INLINE struct fp_num fp_add_normal(struct fp_num a, struct fp_num b, const st
 FP_INLINE struct fp_num fp_add(struct fp_num a, struct fp_num b, bool subtract, struct fp_env *env)
 {
 	if (unlikely(a.cls > FP_INF || b.cls > FP_INF))
-		return fp_nan2(&a, &b, env);
+		return fp_nan2(a, b, env);
 	b.sign ^= subtract;
 	if (unlikely(a.cls == FP_INF && b.cls == FP_INF && a.sign != b.sign))
 		return fp_invalid(env);
@@ -282,7 +282,7 @@ FP_INLINE struct fp_num fp_mul(struct fp_num a, struct fp_num b, struct fp_env *
 	bool sign = a.sign ^ b.sign;
 
 	if (unlikely(a.cls > FP_INF || b.cls > FP_INF))
-		return fp_nan2(&a, &b, env);
+		return fp_nan2(a, b, env);
 	if (unlikely((a.cls == FP_INF && b.cls == FP_ZERO) ||
 		     (a.cls == FP_ZERO && b.cls == FP_INF)))
 		return fp_invalid(env);
@@ -315,7 +315,7 @@ FP_INLINE struct fp_num fp_div(struct fp_num a, struct fp_num b, struct fp_env *
 	bool sign = a.sign ^ b.sign;
 
 	if (unlikely(a.cls > FP_INF || b.cls > FP_INF))
-		return fp_nan2(&a, &b, env);
+		return fp_nan2(a, b, env);
 	if (unlikely(a.cls == b.cls && a.cls != FP_NORMAL))
 		return fp_invalid(env);
 	if (unlikely(b.cls == FP_ZERO && a.cls == FP_NORMAL)) {
@@ -330,8 +330,7 @@ FP_INLINE struct fp_num fp_div(struct fp_num a, struct fp_num b, struct fp_env *
 
 struct fp_num fp_sqrt(struct fp_num a, struct fp_env *env);
 
-enum fp_order fp_compare(const struct fp_num *a, const struct fp_num *b, bool quiet,
-			 struct fp_env *env);
+enum fp_order fp_compare(struct fp_num a, struct fp_num b, bool quiet, struct fp_env *env);
 
 /* Rounds to an integral value and says in *inexact whether that changed it. Not for NaNs. */
 struct fp_num fp_integral(struct fp_num a, enum fp_rounding mode, bool *inexact,

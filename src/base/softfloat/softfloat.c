@@ -42,7 +42,7 @@ static struct fp_num fp_fma(struct fp_num a, struct fp_num b, struct fp_num c, u
 	struct fp_num product;
 
 	if (a.cls > FP_INF || b.cls > FP_INF || c.cls > FP_INF)
-		return fp_nan3(&a, &b, &c, product_invalid, env);
+		return fp_nan3(a, b, c, product_invalid, env);
 	if (product_invalid)
 		return fp_invalid(env);
 	c.sign ^= (ops & FP_FMA_NEG_ADDEND) != 0;
@@ -67,9 +67,7 @@ FP_INLINE uint64_t op_fma(uint64_t a, uint64_t b, uint64_t c, unsigned ops,
 FP_INLINE enum fp_order op_compare(uint64_t a, uint64_t b, bool quiet, const struct fp_format *f,
 				   struct fp_env *env)
 {
-	struct fp_num na = fp_unpack(a, f, env), nb = fp_unpack(b, f, env);
-
-	return fp_compare(&na, &nb, quiet, env);
+	return fp_compare(fp_unpack(a, f, env), fp_unpack(b, f, env), quiet, env);
 }
 
 FP_INLINE uint64_t op_round_to_int(uint64_t a, enum fp_rounding mode, bool exact,

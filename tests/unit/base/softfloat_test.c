@@ -16,7 +16,7 @@
 #define MXCSR_DAZ   0x0040u
 #define MXCSR_MASKS 0x1f80u
 #define MXCSR_FTZ   0x8000u
-#define SPECIALS_3  22  /* values of the three-operand cross product */
+#define SPECIALS_3  22 /* values of the three-operand cross product */
 #define RANDOM_RUNS 6000
 
 typedef uint64_t soft_fn(const uint64_t v[3], struct fp_env *env);
@@ -54,15 +54,31 @@ static const uint64_t specials_64[] = {
 };
 
 static const uint64_t specials_16[] = {
-	0x0000, 0x8000, 0x0001, 0x83ff, 0x0400, 0x3c00, 0x7bff, 0xfbff, 0x7c00, 0xfc00, 0x7e00,
-	0xfe12, 0x7c01, 0xfd00, 0x0200, 0x3555,
+	0x0000, 0x8000, 0x0001, 0x83ff, 0x0400, 0x3c00, 0x7bff, 0xfbff,
+	0x7c00, 0xfc00, 0x7e00, 0xfe12, 0x7c01, 0xfd00, 0x0200, 0x3555,
 };
 
 static const uint64_t specials_int[] = {
-	0, 1, ~UINT64_C(0), 0x7fffffff, 0x80000000, 0xffffffff, 0xffffffff80000000, 0x1000001,
-	0x1000003, 0x7fffffffffffffff, 0x8000000000000000, 0x8000000000000001, 0x20000000000001,
-	0x20000000000003, 0x7ffffffffffffc00, 0x7ffffffffffffdff, 0x7ffffffffffffe00,
-	0x7fffffbfffffffff, 0x7fffffc000000000, 0xfffffffffffff400,
+	0,
+	1,
+	~UINT64_C(0),
+	0x7fffffff,
+	0x80000000,
+	0xffffffff,
+	0xffffffff80000000,
+	0x1000001,
+	0x1000003,
+	0x7fffffffffffffff,
+	0x8000000000000000,
+	0x8000000000000001,
+	0x20000000000001,
+	0x20000000000003,
+	0x7ffffffffffffc00,
+	0x7ffffffffffffdff,
+	0x7ffffffffffffe00,
+	0x7fffffbfffffffff,
+	0x7fffffc000000000,
+	0xfffffffffffff400,
 };
 
 enum kind {
@@ -76,45 +92,45 @@ static const struct {
 	const uint64_t *values;
 	unsigned count, frac_bits, exp_bits;
 } kinds[] = {
-	[KIND_16]  = { specials_16, ARRAY_SIZE(specials_16), 10, 5 },
-	[KIND_32]  = { specials_32, ARRAY_SIZE(specials_32), 23, 8 },
-	[KIND_64]  = { specials_64, ARRAY_SIZE(specials_64), 52, 11 },
-	[KIND_INT] = { specials_int, ARRAY_SIZE(specials_int), 0, 0 },
+	[KIND_16] = {specials_16,   ARRAY_SIZE(specials_16),  10, 5 },
+	[KIND_32] = { specials_32,  ARRAY_SIZE(specials_32),  23, 8 },
+	[KIND_64] = { specials_64,  ARRAY_SIZE(specials_64),  52, 11},
+	[KIND_INT] = { specials_int, ARRAY_SIZE(specials_int), 0,  0 },
 };
 
 /* Soft side: one adapter per operation. */
 
-#define SOFT(name, expr)                                                                           \
-	static uint64_t soft_##name(const uint64_t v[3], struct fp_env *env)                       \
-	{                                                                                          \
-		(void)v;                                                                           \
-		return (uint64_t)(expr);                                                           \
+#define SOFT(name, expr)                                                     \
+	static uint64_t soft_##name(const uint64_t v[3], struct fp_env *env) \
+	{                                                                    \
+		(void)v;                                                     \
+		return (uint64_t)(expr);                                     \
 	}
-#define SOFT_FORMAT(f, T)                                                                          \
-	SOFT(f##_add, f##_add((T)v[0], (T)v[1], env))                                              \
-	SOFT(f##_sub, f##_sub((T)v[0], (T)v[1], env))                                              \
-	SOFT(f##_mul, f##_mul((T)v[0], (T)v[1], env))                                              \
-	SOFT(f##_div, f##_div((T)v[0], (T)v[1], env))                                              \
-	SOFT(f##_min, f##_min_x86((T)v[0], (T)v[1], env))                                          \
-	SOFT(f##_max, f##_max_x86((T)v[0], (T)v[1], env))                                          \
-	SOFT(f##_sqrt, f##_sqrt((T)v[0], env))                                                     \
-	SOFT(f##_fmadd, f##_fma((T)v[0], (T)v[1], (T)v[2], 0, env))                                \
-	SOFT(f##_fmsub, f##_fma((T)v[0], (T)v[1], (T)v[2], FP_FMA_NEG_ADDEND, env))                \
-	SOFT(f##_fnmadd, f##_fma((T)v[0], (T)v[1], (T)v[2], FP_FMA_NEG_PRODUCT, env))              \
-	SOFT(f##_fnmsub, f##_fma((T)v[0], (T)v[1], (T)v[2],                                        \
-				 FP_FMA_NEG_PRODUCT | FP_FMA_NEG_ADDEND, env))                     \
-	SOFT(f##_ucomi, order_eflags(f##_compare((T)v[0], (T)v[1], true, env)))                    \
-	SOFT(f##_comi, order_eflags(f##_compare((T)v[0], (T)v[1], false, env)))                    \
-	SOFT(f##_round, f##_round_to_int((T)v[0], env->rounding, true, env))                       \
-	SOFT(f##_floor, f##_round_to_int((T)v[0], FP_DOWN, false, env))                            \
-	SOFT(f##_to_i32, (uint32_t)f##_to_i32((T)v[0], env->rounding, env))                        \
-	SOFT(f##_to_i64, f##_to_i64((T)v[0], env->rounding, env))                                  \
-	SOFT(f##_trunc_i32, (uint32_t)f##_to_i32((T)v[0], FP_TO_ZERO, env))                        \
-	SOFT(f##_trunc_i64, f##_to_i64((T)v[0], FP_TO_ZERO, env))                                  \
-	SOFT(f##_to_u32, f##_to_u32((T)v[0], env->rounding, env))                                  \
-	SOFT(f##_to_u64, f##_to_u64((T)v[0], env->rounding, env))                                  \
-	SOFT(f##_from_i32, f##_from_i64((int32_t)v[0], env))                                       \
-	SOFT(f##_from_i64, f##_from_i64((int64_t)v[0], env))                                       \
+#define SOFT_FORMAT(f, T)                                                                     \
+	SOFT(f##_add, f##_add((T)v[0], (T)v[1], env))                                         \
+	SOFT(f##_sub, f##_sub((T)v[0], (T)v[1], env))                                         \
+	SOFT(f##_mul, f##_mul((T)v[0], (T)v[1], env))                                         \
+	SOFT(f##_div, f##_div((T)v[0], (T)v[1], env))                                         \
+	SOFT(f##_min, f##_min_x86((T)v[0], (T)v[1], env))                                     \
+	SOFT(f##_max, f##_max_x86((T)v[0], (T)v[1], env))                                     \
+	SOFT(f##_sqrt, f##_sqrt((T)v[0], env))                                                \
+	SOFT(f##_fmadd, f##_fma((T)v[0], (T)v[1], (T)v[2], 0, env))                           \
+	SOFT(f##_fmsub, f##_fma((T)v[0], (T)v[1], (T)v[2], FP_FMA_NEG_ADDEND, env))           \
+	SOFT(f##_fnmadd, f##_fma((T)v[0], (T)v[1], (T)v[2], FP_FMA_NEG_PRODUCT, env))         \
+	SOFT(f##_fnmsub,                                                                      \
+	     f##_fma((T)v[0], (T)v[1], (T)v[2], FP_FMA_NEG_PRODUCT | FP_FMA_NEG_ADDEND, env)) \
+	SOFT(f##_ucomi, order_eflags(f##_compare((T)v[0], (T)v[1], true, env)))               \
+	SOFT(f##_comi, order_eflags(f##_compare((T)v[0], (T)v[1], false, env)))               \
+	SOFT(f##_round, f##_round_to_int((T)v[0], env->rounding, true, env))                  \
+	SOFT(f##_floor, f##_round_to_int((T)v[0], FP_DOWN, false, env))                       \
+	SOFT(f##_to_i32, (uint32_t)f##_to_i32((T)v[0], env->rounding, env))                   \
+	SOFT(f##_to_i64, f##_to_i64((T)v[0], env->rounding, env))                             \
+	SOFT(f##_trunc_i32, (uint32_t)f##_to_i32((T)v[0], FP_TO_ZERO, env))                   \
+	SOFT(f##_trunc_i64, f##_to_i64((T)v[0], FP_TO_ZERO, env))                             \
+	SOFT(f##_to_u32, f##_to_u32((T)v[0], env->rounding, env))                             \
+	SOFT(f##_to_u64, f##_to_u64((T)v[0], env->rounding, env))                             \
+	SOFT(f##_from_i32, f##_from_i64((int32_t)v[0], env))                                  \
+	SOFT(f##_from_i64, f##_from_i64((int64_t)v[0], env))                                  \
 	SOFT(f##_from_u64, f##_from_u64(v[0], env))
 
 /* ZF, PF, CF as UCOMISD sets them. */
@@ -142,59 +158,60 @@ SOFT(f64_to_f16, f64_to_f16(v[0], env))
 
 #ifdef __x86_64__
 /* xmm0, xmm1, xmm2 = operands; the result is xmm0. */
-#define HOST_XMM(name, insn)                                                                       \
-	static uint64_t host_##name(const uint64_t v[3], uint32_t *mxcsr)                          \
-	{                                                                                          \
-		uint64_t r;                                                                        \
-		uint32_t saved;                                                                    \
-		__asm__ volatile("stmxcsr %[saved]\n\tldmxcsr %[mxcsr]\n\t"                        \
-				 "movq %[a], %%xmm0\n\tmovq %[b], %%xmm1\n\tmovq %[c], %%xmm2\n\t" \
-				 insn "\n\tmovq %%xmm0, %[r]\n\t"                                  \
-				 "stmxcsr %[mxcsr]\n\tldmxcsr %[saved]"                            \
-				 : [r] "=r"(r), [mxcsr] "+m"(*mxcsr), [saved] "=m"(saved)          \
-				 : [a] "r"(v[0]), [b] "r"(v[1]), [c] "r"(v[2])                     \
-				 : "xmm0", "xmm1", "xmm2", "cc");                                  \
-		return r;                                                                          \
+#define HOST_XMM(name, insn)                                                                   \
+	static uint64_t host_##name(const uint64_t v[3], uint32_t *mxcsr)                      \
+	{                                                                                      \
+		uint64_t r;                                                                    \
+		uint32_t saved;                                                                \
+		__asm__ volatile(                                                              \
+			"stmxcsr %[saved]\n\tldmxcsr %[mxcsr]\n\t"                             \
+			"movq %[a], %%xmm0\n\tmovq %[b], %%xmm1\n\tmovq %[c], %%xmm2\n\t" insn \
+			"\n\tmovq %%xmm0, %[r]\n\t"                                            \
+			"stmxcsr %[mxcsr]\n\tldmxcsr %[saved]"                                 \
+			: [r] "=r"(r), [mxcsr] "+m"(*mxcsr), [saved] "=m"(saved)               \
+			: [a] "r"(v[0]), [b] "r"(v[1]), [c] "r"(v[2])                          \
+			: "xmm0", "xmm1", "xmm2", "cc");                                       \
+		return r;                                                                      \
 	}
 /* xmm0 or rax = operand; the result is rax. */
-#define HOST_RAX(name, insn)                                                                       \
-	static uint64_t host_##name(const uint64_t v[3], uint32_t *mxcsr)                          \
-	{                                                                                          \
-		uint64_t r = v[0];                                                                 \
-		uint32_t saved;                                                                    \
-		__asm__ volatile("stmxcsr %[saved]\n\tldmxcsr %[mxcsr]\n\t"                        \
-				 "movq %%rax, %%xmm0\n\tmovq %[b], %%xmm1\n\t" insn "\n\t"         \
-				 "stmxcsr %[mxcsr]\n\tldmxcsr %[saved]"                            \
-				 : "+a"(r), [mxcsr] "+m"(*mxcsr), [saved] "=m"(saved)              \
-				 : [b] "r"(v[1])                                                   \
-				 : "xmm0", "xmm1", "cc");                                          \
-		return r;                                                                          \
+#define HOST_RAX(name, insn)                                                               \
+	static uint64_t host_##name(const uint64_t v[3], uint32_t *mxcsr)                  \
+	{                                                                                  \
+		uint64_t r = v[0];                                                         \
+		uint32_t saved;                                                            \
+		__asm__ volatile("stmxcsr %[saved]\n\tldmxcsr %[mxcsr]\n\t"                \
+				 "movq %%rax, %%xmm0\n\tmovq %[b], %%xmm1\n\t" insn "\n\t" \
+				 "stmxcsr %[mxcsr]\n\tldmxcsr %[saved]"                    \
+				 : "+a"(r), [mxcsr] "+m"(*mxcsr), [saved] "=m"(saved)      \
+				 : [b] "r"(v[1])                                           \
+				 : "xmm0", "xmm1", "cc");                                  \
+		return r;                                                                  \
 	}
-#define HOST_FORMAT(f, s)                                                                          \
-	HOST_XMM(f##_add, "adds" s " %%xmm1, %%xmm0")                                              \
-	HOST_XMM(f##_sub, "subs" s " %%xmm1, %%xmm0")                                              \
-	HOST_XMM(f##_mul, "muls" s " %%xmm1, %%xmm0")                                              \
-	HOST_XMM(f##_div, "divs" s " %%xmm1, %%xmm0")                                              \
-	HOST_XMM(f##_min, "mins" s " %%xmm1, %%xmm0")                                              \
-	HOST_XMM(f##_max, "maxs" s " %%xmm1, %%xmm0")                                              \
-	HOST_XMM(f##_sqrt, "sqrts" s " %%xmm0, %%xmm0")                                            \
-	HOST_XMM(f##_fmadd, "vfmadd132s" s " %%xmm1, %%xmm2, %%xmm0")                              \
-	HOST_XMM(f##_fmsub, "vfmsub213s" s " %%xmm2, %%xmm0, %%xmm1\n\tmovaps %%xmm1, %%xmm0")     \
-	HOST_XMM(f##_fnmadd, "vfnmadd231s" s " %%xmm1, %%xmm0, %%xmm2\n\tmovaps %%xmm2, %%xmm0")   \
-	HOST_XMM(f##_fnmsub, "vfnmsub132s" s " %%xmm1, %%xmm2, %%xmm0")                            \
-	HOST_RAX(f##_ucomi, "ucomis" s " %%xmm1, %%xmm0\n\tlahf\n\tmovzbl %%ah, %%eax\n\t"         \
-				       "andl $0x45, %%eax")                                        \
-	HOST_RAX(f##_comi, "comis" s " %%xmm1, %%xmm0\n\tlahf\n\tmovzbl %%ah, %%eax\n\t"           \
-				     "andl $0x45, %%eax")                                          \
-	HOST_XMM(f##_round, "rounds" s " $4, %%xmm0, %%xmm0")                                      \
-	HOST_XMM(f##_floor, "rounds" s " $9, %%xmm0, %%xmm0")                                      \
-	HOST_RAX(f##_to_i32, "cvts" s "2si %%xmm0, %%eax")                                         \
-	HOST_RAX(f##_to_i64, "cvts" s "2si %%xmm0, %%rax")                                         \
-	HOST_RAX(f##_trunc_i32, "cvtts" s "2si %%xmm0, %%eax")                                     \
-	HOST_RAX(f##_trunc_i64, "cvtts" s "2si %%xmm0, %%rax")                                     \
-	HOST_RAX(f##_from_i32, "pxor %%xmm0, %%xmm0\n\tcvtsi2s" s "l %%eax, %%xmm0\n\t"            \
-			       "movq %%xmm0, %%rax")                                               \
-	HOST_RAX(f##_from_i64, "pxor %%xmm0, %%xmm0\n\tcvtsi2s" s "q %%rax, %%xmm0\n\t"            \
+#define HOST_FORMAT(f, s)                                                                        \
+	HOST_XMM(f##_add, "adds" s " %%xmm1, %%xmm0")                                            \
+	HOST_XMM(f##_sub, "subs" s " %%xmm1, %%xmm0")                                            \
+	HOST_XMM(f##_mul, "muls" s " %%xmm1, %%xmm0")                                            \
+	HOST_XMM(f##_div, "divs" s " %%xmm1, %%xmm0")                                            \
+	HOST_XMM(f##_min, "mins" s " %%xmm1, %%xmm0")                                            \
+	HOST_XMM(f##_max, "maxs" s " %%xmm1, %%xmm0")                                            \
+	HOST_XMM(f##_sqrt, "sqrts" s " %%xmm0, %%xmm0")                                          \
+	HOST_XMM(f##_fmadd, "vfmadd132s" s " %%xmm1, %%xmm2, %%xmm0")                            \
+	HOST_XMM(f##_fmsub, "vfmsub213s" s " %%xmm2, %%xmm0, %%xmm1\n\tmovaps %%xmm1, %%xmm0")   \
+	HOST_XMM(f##_fnmadd, "vfnmadd231s" s " %%xmm1, %%xmm0, %%xmm2\n\tmovaps %%xmm2, %%xmm0") \
+	HOST_XMM(f##_fnmsub, "vfnmsub132s" s " %%xmm1, %%xmm2, %%xmm0")                          \
+	HOST_RAX(f##_ucomi, "ucomis" s " %%xmm1, %%xmm0\n\tlahf\n\tmovzbl %%ah, %%eax\n\t"       \
+			    "andl $0x45, %%eax")                                                 \
+	HOST_RAX(f##_comi, "comis" s " %%xmm1, %%xmm0\n\tlahf\n\tmovzbl %%ah, %%eax\n\t"         \
+			   "andl $0x45, %%eax")                                                  \
+	HOST_XMM(f##_round, "rounds" s " $4, %%xmm0, %%xmm0")                                    \
+	HOST_XMM(f##_floor, "rounds" s " $9, %%xmm0, %%xmm0")                                    \
+	HOST_RAX(f##_to_i32, "cvts" s "2si %%xmm0, %%eax")                                       \
+	HOST_RAX(f##_to_i64, "cvts" s "2si %%xmm0, %%rax")                                       \
+	HOST_RAX(f##_trunc_i32, "cvtts" s "2si %%xmm0, %%eax")                                   \
+	HOST_RAX(f##_trunc_i64, "cvtts" s "2si %%xmm0, %%rax")                                   \
+	HOST_RAX(f##_from_i32, "pxor %%xmm0, %%xmm0\n\tcvtsi2s" s "l %%eax, %%xmm0\n\t"          \
+			       "movq %%xmm0, %%rax")                                             \
+	HOST_RAX(f##_from_i64, "pxor %%xmm0, %%xmm0\n\tcvtsi2s" s "q %%rax, %%xmm0\n\t"          \
 			       "movq %%xmm0, %%rax")
 
 HOST_FORMAT(f32, "s")
@@ -236,66 +253,71 @@ struct op {
 	uint64_t digest;
 };
 
-#define OP(n, kind, operands, feature, digest)                                                     \
-	{ #n, soft_##n, HOST(n), kind, operands, feature, UINT64_C(digest) }
-#define OP_SOFT(n, kind, digest) { #n, soft_##n, NULL, kind, 1, NULL, UINT64_C(digest) }
+#define OP(n, kind, operands, feature, digest)                                   \
+	{                                                                        \
+#n, soft_##n, HOST(n), kind, operands, feature, UINT64_C(digest) \
+	}
+#define OP_SOFT(n, kind, digest)                                    \
+	{                                                           \
+#n, soft_##n, NULL, kind, 1, NULL, UINT64_C(digest) \
+	}
 
 /* clang-format off */
 static const struct op ops[] = {
-	OP(f32_add,       KIND_32,  2, NULL, 0),
-	OP(f32_sub,       KIND_32,  2, NULL, 0),
-	OP(f32_mul,       KIND_32,  2, NULL, 0),
-	OP(f32_div,       KIND_32,  2, NULL, 0),
-	OP(f32_min,       KIND_32,  2, NULL, 0),
-	OP(f32_max,       KIND_32,  2, NULL, 0),
-	OP(f32_ucomi,     KIND_32,  2, NULL, 0),
-	OP(f32_comi,      KIND_32,  2, NULL, 0),
-	OP(f32_sqrt,      KIND_32,  1, NULL, 0),
-	OP(f32_round,     KIND_32,  1, "sse4.1", 0),
-	OP(f32_floor,     KIND_32,  1, "sse4.1", 0),
-	OP(f32_to_i32,    KIND_32,  1, NULL, 0),
-	OP(f32_to_i64,    KIND_32,  1, NULL, 0),
-	OP(f32_trunc_i32, KIND_32,  1, NULL, 0),
-	OP(f32_trunc_i64, KIND_32,  1, NULL, 0),
-	OP(f32_to_f64,    KIND_32,  1, NULL, 0),
-	OP(f32_to_f16,    KIND_32,  1, "f16c", 0),
-	OP(f16_to_f32,    KIND_16,  1, "f16c", 0),
-	OP(f32_from_i32,  KIND_INT, 1, NULL, 0),
-	OP(f32_from_i64,  KIND_INT, 1, NULL, 0),
-	OP(f32_fmadd,     KIND_32,  3, "fma", 0),
-	OP(f32_fmsub,     KIND_32,  3, "fma", 0),
-	OP(f32_fnmadd,    KIND_32,  3, "fma", 0),
-	OP(f32_fnmsub,    KIND_32,  3, "fma", 0),
-	OP(f64_add,       KIND_64,  2, NULL, 0),
-	OP(f64_sub,       KIND_64,  2, NULL, 0),
-	OP(f64_mul,       KIND_64,  2, NULL, 0),
-	OP(f64_div,       KIND_64,  2, NULL, 0),
-	OP(f64_min,       KIND_64,  2, NULL, 0),
-	OP(f64_max,       KIND_64,  2, NULL, 0),
-	OP(f64_ucomi,     KIND_64,  2, NULL, 0),
-	OP(f64_comi,      KIND_64,  2, NULL, 0),
-	OP(f64_sqrt,      KIND_64,  1, NULL, 0),
-	OP(f64_round,     KIND_64,  1, "sse4.1", 0),
-	OP(f64_floor,     KIND_64,  1, "sse4.1", 0),
-	OP(f64_to_i32,    KIND_64,  1, NULL, 0),
-	OP(f64_to_i64,    KIND_64,  1, NULL, 0),
-	OP(f64_trunc_i32, KIND_64,  1, NULL, 0),
-	OP(f64_trunc_i64, KIND_64,  1, NULL, 0),
-	OP(f64_to_f32,    KIND_64,  1, NULL, 0),
-	OP(f64_from_i32,  KIND_INT, 1, NULL, 0),
-	OP(f64_from_i64,  KIND_INT, 1, NULL, 0),
-	OP(f64_fmadd,     KIND_64,  3, "fma", 0),
-	OP(f64_fmsub,     KIND_64,  3, "fma", 0),
-	OP(f64_fnmadd,    KIND_64,  3, "fma", 0),
-	OP(f64_fnmsub,    KIND_64,  3, "fma", 0),
-	OP_SOFT(f32_to_u32,   KIND_32,  0),
-	OP_SOFT(f32_to_u64,   KIND_32,  0),
-	OP_SOFT(f32_from_u64, KIND_INT, 0),
-	OP_SOFT(f64_to_u32,   KIND_64,  0),
-	OP_SOFT(f64_to_u64,   KIND_64,  0),
-	OP_SOFT(f64_from_u64, KIND_INT, 0),
-	OP_SOFT(f16_to_f64,   KIND_16,  0),
-	OP_SOFT(f64_to_f16,   KIND_64,  0),
+	OP(f32_add,       KIND_32,  2, NULL, 0x0f69338c2d207da2),
+	OP(f32_sub,       KIND_32,  2, NULL, 0xcd737d0081f50ad0),
+	OP(f32_mul,       KIND_32,  2, NULL, 0xb44e6cfaa9d92dba),
+	OP(f32_div,       KIND_32,  2, NULL, 0x47389fe72841fa18),
+	OP(f32_min,       KIND_32,  2, NULL, 0x037fb1140b9b5acf),
+	OP(f32_max,       KIND_32,  2, NULL, 0x53e3e0ddd33de735),
+	OP(f32_ucomi,     KIND_32,  2, NULL, 0x8ffd163d0d0d1896),
+	OP(f32_comi,      KIND_32,  2, NULL, 0xd1e14873416081c1),
+	OP(f32_sqrt,      KIND_32,  1, NULL, 0x8bd13a0f7d060d40),
+	OP(f32_round,     KIND_32,  1, "sse4.1", 0x374c45c4568380dc),
+	OP(f32_floor,     KIND_32,  1, "sse4.1", 0x3cd238cbd79965e6),
+	OP(f32_to_i32,    KIND_32,  1, NULL, 0x90fea3f16691f444),
+	OP(f32_to_i64,    KIND_32,  1, NULL, 0x6b57ba168845a0e9),
+	OP(f32_trunc_i32, KIND_32,  1, NULL, 0xf3e8065555f463e1),
+	OP(f32_trunc_i64, KIND_32,  1, NULL, 0x17c1aa8cfc4a8556),
+	OP(f32_to_f64,    KIND_32,  1, NULL, 0xbf78b40c70153a8b),
+	OP(f32_to_f16,    KIND_32,  1, "f16c", 0xf4b758d2e24c83b9),
+	OP(f16_to_f32,    KIND_16,  1, "f16c", 0x60584fcb4d786d44),
+	OP(f32_from_i32,  KIND_INT, 1, NULL, 0xe6d0da21b4047bfb),
+	OP(f32_from_i64,  KIND_INT, 1, NULL, 0x9e189a1706327b58),
+	OP(f32_fmadd,     KIND_32,  3, "fma", 0xb21bdf1fc98d95bb),
+	OP(f32_fmsub,     KIND_32,  3, "fma", 0xfb9836366ddaa78c),
+	OP(f32_fnmadd,    KIND_32,  3, "fma", 0x64e915ea9584961c),
+	OP(f32_fnmsub,    KIND_32,  3, "fma", 0xfde09326fd24cf60),
+	OP(f64_add,       KIND_64,  2, NULL, 0xe90adddb7014f0a1),
+	OP(f64_sub,       KIND_64,  2, NULL, 0x6edb656ff886009d),
+	OP(f64_mul,       KIND_64,  2, NULL, 0x1dcd06b02dafc791),
+	OP(f64_div,       KIND_64,  2, NULL, 0x7d1df1926b74c25c),
+	OP(f64_min,       KIND_64,  2, NULL, 0x88a760af8e0f9340),
+	OP(f64_max,       KIND_64,  2, NULL, 0xb33da342f5ce987f),
+	OP(f64_ucomi,     KIND_64,  2, NULL, 0x8d52df831b91a620),
+	OP(f64_comi,      KIND_64,  2, NULL, 0x6d2f9303bcf7d564),
+	OP(f64_sqrt,      KIND_64,  1, NULL, 0xc1fe4f39ec509fc4),
+	OP(f64_round,     KIND_64,  1, "sse4.1", 0xa22e887c47fe2652),
+	OP(f64_floor,     KIND_64,  1, "sse4.1", 0x62bea0ddb27cca02),
+	OP(f64_to_i32,    KIND_64,  1, NULL, 0x10e4231183cdac74),
+	OP(f64_to_i64,    KIND_64,  1, NULL, 0x034c32899b8a195f),
+	OP(f64_trunc_i32, KIND_64,  1, NULL, 0x8cb60026b2a0a602),
+	OP(f64_trunc_i64, KIND_64,  1, NULL, 0x9dcf4f79f0d46dc6),
+	OP(f64_to_f32,    KIND_64,  1, NULL, 0x010a2d656dbc85be),
+	OP(f64_from_i32,  KIND_INT, 1, NULL, 0x62c62dc3679bd1a0),
+	OP(f64_from_i64,  KIND_INT, 1, NULL, 0xc80fec68b26c2ca6),
+	OP(f64_fmadd,     KIND_64,  3, "fma", 0xad2ead7ba9a0148a),
+	OP(f64_fmsub,     KIND_64,  3, "fma", 0x94e5e64088782bb3),
+	OP(f64_fnmadd,    KIND_64,  3, "fma", 0x333903a492819947),
+	OP(f64_fnmsub,    KIND_64,  3, "fma", 0x0eac6ad0c284c5eb),
+	OP_SOFT(f32_to_u32,   KIND_32,  0x328181a1e209eb66),
+	OP_SOFT(f32_to_u64,   KIND_32,  0xd066193289dba386),
+	OP_SOFT(f32_from_u64, KIND_INT, 0x86371171500a779b),
+	OP_SOFT(f64_to_u32,   KIND_64,  0x26890301e9e826bd),
+	OP_SOFT(f64_to_u64,   KIND_64,  0x29ac25fdeb110371),
+	OP_SOFT(f64_from_u64, KIND_INT, 0x92c0b46cdf98ee33),
+	OP_SOFT(f16_to_f64,   KIND_16,  0x106e1c0f66a3e77c),
+	OP_SOFT(f64_to_f16,   KIND_64,  0xd90595031ce9a8a4),
 };
 /* clang-format on */
 
