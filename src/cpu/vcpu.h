@@ -47,6 +47,10 @@ struct vcpu_intc_ops {
 	void (*set_cr8)(void *intc, uint8_t cr8);
 	bool (*read_msr)(void *intc, uint32_t msr, uint64_t *value); /* false: #GP */
 	bool (*write_msr)(void *intc, uint32_t msr, uint64_t value); /* false: #GP */
+	/* IA32_TSC_DEADLINE was written: tsc is the MSR's value (0 disarms), deadline_ns the same moment
+	 * on the machine's clock.  The MSR code owns the TSC's rate and offset, and calls again when
+	 * they change.  Reading the MSR is read_msr()'s: 0 once it has fired. */
+	void (*set_tsc_deadline)(void *intc, uint64_t tsc, int64_t deadline_ns);
 	void (*init)(void *intc); /* INIT reached this vCPU: reset all but id and base */
 };
 

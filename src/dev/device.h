@@ -57,6 +57,7 @@ struct device_type {
 	const char *bus;	 /* the kind of bus it sits on: "isa", "system"; NULL: none */
 	const char *category;	 /* for `-device help`: "misc", "input", "storage" ... */
 	bool is_user_creatable;	 /* -device X works */
+	int lock_rank;		 /* 0: LOCK_DEVICE; interrupt controllers have their own */
 	const struct field *state;
 	uint32_t state_version;
 	bool (*realize)(struct device *dev, struct err *err);

@@ -34,7 +34,7 @@ struct memory_listener {
 struct address_space {
 	const char *name;
 	struct region *root;
-	struct flat_view *view; /* RCU: rcu_dereference under rcu_read_lock() */
+	struct flat_view *view; /* RCU: rcu_dereference() inside rcu_enter() */
 	struct memory_listener *listeners;
 	struct address_space *next; /* internal: all address spaces */
 };
@@ -44,7 +44,7 @@ void address_space_fini(struct address_space *as);
 void address_space_listen(struct address_space *as, struct memory_listener *l);
 void address_space_unlisten(struct address_space *as, struct memory_listener *l);
 
-/* The range that answers addr, or NULL.  Needs rcu_read_lock(), and the result lives as long. */
+/* The range that answers addr, or NULL.  Needs rcu_enter() (memory/rcu.h), and the result lives as long. */
 const struct flat_range *address_space_find(const struct address_space *as, gpa_t addr);
 
 /* One access of 1, 2, 4 or 8 bytes as a CPU makes it: RAM, ROM or device, size and alignment rules

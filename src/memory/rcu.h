@@ -1,0 +1,32 @@
+/* memory/rcu.h - read-copy-update for what vCPUs look up without a lock (liburcu, memb flavour).
+ *
+ * Any thread may read: it is registered at its first rcu_enter() and unregistered when it ends.
+ * Writers never wait for readers (a reader may itself be the writer: a vCPU moving a BAR): they
+ * publish, and retire the old copy with rcu_retire().
+ * SPDX-License-Identifier: MIT */
+#pragma once
+
+#define _LGPL_SOURCE /* the read side inline */
+#include <stdbool.h>
+#include <urcu.h>
+
+extern __thread bool rcu_is_registered;
+
+/* Done by rcu_enter() when needed; by hand only to have it over before a fast path. */
+void rcu_thread_register(void);
+void rcu_thread_unregister(void);
+
+/* What was loaded with rcu_dereference() in between stays valid until the leave.  Nests. */
+static inline void rcu_enter(void)
+{
+	if (__builtin_expect(!rcu_is_registered, 0))
+		rcu_thread_register();
+	rcu_read_lock();
+}
+
+static inline void rcu_leave(void) { rcu_read_unlock(); }
+
+/* Call fn, in a thread of liburcu's, when no reader can hold what embeds head any more. */
+void rcu_retire(struct rcu_head *head, void (*fn)(struct rcu_head *head));
+/* Wait until everything retired so far is gone.  Context: not inside a reader. */
+void rcu_drain(void);
