@@ -1,0 +1,95 @@
+/* arch/x86/cpuid.h - CPU models and what CPUID announces.
+ * SPDX-License-Identifier: MIT */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "arch/x86/state.h"
+
+struct err;
+
+/* The words of feature flags, each one register of one CPUID leaf. */
+enum x86_cpuid_word {
+	X86_WORD_1_EDX,
+	X86_WORD_1_ECX,
+	X86_WORD_7_EBX,
+	X86_WORD_7_ECX,
+	X86_WORD_7_EDX,
+	X86_WORD_EXT_EDX,  /* 80000001H */
+	X86_WORD_EXT_ECX,
+	X86_WORD_EXT7_EDX, /* 80000007H */
+	X86_WORD_EXT8_EBX, /* 80000008H */
+	X86_WORD_XSAVE,	   /* (0DH,1) EAX */
+	X86_WORD_6_EAX,
+	X86_WORD_COUNT
+};
+
+/* X86_FEAT_AVX2 etc.: word * 32 + bit. */
+enum x86_feature {
+#define X86_FEATURE(id, name, word, bit, works) X86_FEAT_##id = X86_WORD_##word * 32 + (bit),
+#include "arch/x86/cpuid_features.def"
+#undef X86_FEATURE
+	X86_FEAT_COUNT = X86_WORD_COUNT * 32
+};
+
+enum x86_vendor { X86_VENDOR_INTEL, X86_VENDOR_AMD };
+
+/* What one vCPU announces.  Const after init; copied per vCPU, so models stay const tables. */
+struct x86_cpuid_features {
+	uint32_t word[X86_WORD_COUNT];
+	enum x86_vendor vendor;
+	uint32_t level, xlevel; /* highest basic and extended leaf */
+	uint32_t signature;	/* leaf 1 EAX: family, model, stepping */
+	char brand[49];
+	/* Topology from -smp (x86_cpu_set_topology); at least 1 each. */
+	uint32_t sockets, dies, cores, threads;
+};
+
+/* A row of the table of models. */
+struct x86_model {
+	const char *name, *help;
+	enum x86_vendor vendor;
+	uint32_t level, xlevel;
+	uint8_t family, model, stepping;
+	uint8_t phys_bits;
+	const char *brand;
+	const uint16_t *features; /* enum x86_feature, ends with X86_FEAT_COUNT; NULL: all that work */
+};
+extern const struct x86_model x86_models[]; /* ends with name NULL */
+extern const char *const x86_model_names[]; /* the same names, NULL-terminated */
+const struct x86_model *x86_model_find(const char *name);
+
+static inline bool x86_has(const struct x86_cpu *c, enum x86_feature f)
+{
+	return c->feat->word[f / 32] >> (f % 32) & 1;
+}
+static inline bool x86_is_amd(const struct x86_cpu *c)
+{
+	return c->feat->vendor == X86_VENDOR_AMD;
+}
+
+/* True when the emulator implements the feature. */
+bool x86_feature_works(enum x86_feature f);
+/* "avx2" or NULL; words and aliases are looked up by x86_feature_find (-1: unknown). */
+const char *x86_feature_name(unsigned f);
+int x86_feature_find(const char *name);
+
+/* "Haswell,-avx2,+sha-ni,umip=off" into model, features and phys_bits of c.  Features that don't work
+ * are dropped; each that the model or the user asked for is told in `warnings` (one line each,
+ * g_malloc, NULL when none). */
+bool x86_cpuid_init(struct x86_cpu *c, const char *text, char **warnings, struct err *err);
+/* How the machine's vCPUs are arranged: from -smp, before start. */
+void x86_cpu_set_topology(struct x86_cpu *c, unsigned sockets, unsigned dies, unsigned cores,
+			  unsigned threads);
+void x86_cpuid(const struct x86_cpu *c, uint32_t leaf, uint32_t subleaf, uint32_t out[4]);
+/* Warnings of the cpu_new()s so far, for main to print once; g_free().  NULL: none. */
+char *x86_cpu_take_warnings(void);
+void x86_cpu_help(FILE *out);
+
+/* XCR0 bits this vCPU may set (SDM 1 13.3). */
+enum { XCR0_X87 = 1u << 0, XCR0_SSE = 1u << 1, XCR0_AVX = 1u << 2 };
+uint64_t x86_xcr0_supported(const struct x86_cpu *c);
+
+enum { X86_TSC_HZ = 1000000000 }; /* the cycle count is the machine's clock in ns */
