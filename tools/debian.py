@@ -115,8 +115,10 @@ def last_line(text):
 
 def deb_tar(deb):
     """The files of a .deb as a tar stream."""
-    tar = subprocess.Popen(['dpkg-deb', '--fsys-tarfile', deb], stdout=subprocess.PIPE)
-    return tar, tarfile.open(fileobj=io.BufferedReader(tar.stdout, 1 << 20), mode='r|')
+    # It complains when the reader has what it wants and goes.
+    dpkg = subprocess.Popen(['dpkg-deb', '--fsys-tarfile', deb], stdout=subprocess.PIPE,
+                            stderr=subprocess.DEVNULL)
+    return dpkg, tarfile.open(fileobj=io.BufferedReader(dpkg.stdout, 1 << 20), mode='r|')
 
 
 def deb_read(deb, pattern):
@@ -126,6 +128,8 @@ def deb_read(deb, pattern):
         for member in tar:
             if member.isfile() and re.fullmatch(pattern, member.name.removeprefix('./')):
                 return tar.extractfile(member).read()
+    except tarfile.TarError as e:
+        raise FetchError(f'{os.path.basename(deb)} cannot be unpacked: {e}') from e
     finally:
         process.stdout.close()
         process.wait()
