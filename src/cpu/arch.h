@@ -10,6 +10,7 @@
 #include "base/bits.h"
 
 struct err;
+struct guest_ops;
 struct vcpu;
 
 enum mmu_access { MMU_READ, MMU_WRITE, MMU_EXEC };
@@ -47,4 +48,5 @@ struct arch_ops {
 	void (*dump)(struct vcpu *v, FILE *out); /* info registers */
 	uint64_t (*get_pc)(struct vcpu *v);
 	void (*set_pc)(struct vcpu *v, uint64_t pc);
+	const struct guest_ops *guest; /* for translating accelerators (cpu/guest.h) */
 };

@@ -56,6 +56,8 @@ struct jit_mem_ops {
 	void (*stored)(struct jit_env *env, unsigned view, gva_t addr, unsigned size);
 };
 
+enum { JIT_TMP_COUNT = 512 };
+
 struct jit_env {
 	_Atomic uint32_t *exit_request; /* const: the vCPU's; non-zero: leave at the next block end */
 	uint32_t fault;		  /* vcpu thread: a helper or access faulted; cleared by the loop */
@@ -66,4 +68,11 @@ struct jit_env {
 	const struct jit_mem_ops *mem;
 	struct tlb_view *tlb;	  /* TLB_VIEWS of them */
 	void *accel;		  /* the accelerator's per-vCPU data */
+
+	/* The executor's own, meaningful only while it runs.  flags_kind != 0: the six flags are those
+	 * of an operation still to be evaluated, not what the flags slot says. */
+	uint32_t flags_kind;
+	uint32_t flags_c;
+	uint64_t flags_a, flags_b;
+	uint64_t tmp[JIT_TMP_COUNT]; /* values of the running block */
 };
