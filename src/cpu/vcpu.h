@@ -71,6 +71,10 @@ struct vcpu {
 	struct vclock *clock;		/* const */
 	const struct vcpu_intc_ops *intc_ops; /* const after wiring; may be NULL */
 	void *intc;			/* const after wiring */
+	/* The guest did what makes real boards reset (x86 triple fault: the vCPU is halted by then), and
+	 * the coprocessor error wire (x86 FERR#).  May be NULL.  Context: vcpu thread, no locks. */
+	void (*on_shutdown)(struct vcpu *v); /* const after wiring */
+	void (*on_ferr)(struct vcpu *v, bool level); /* const after wiring */
 	void *cpu;			/* const: struct x86_cpu etc. (architectural state) */
 	void *accel_data;		/* const: the accelerator's */
 

@@ -146,6 +146,14 @@ struct x86_cpu {
 	bool is_shut_down;   /* triple fault was reported */
 	uint32_t step_insns; /* debugger single step */
 
+	/* debug.c, inputs.c: what the instruction now running will cause when it ends. */
+	uint32_t pending_db;	  /* DR6 bits of data, I/O and task-switch breakpoints */
+	bool step_armed;	  /* TF was set when it began */
+	bool shadow_is_mov_ss;	  /* in_shadow by MOV SS, POP SS: holds back #DB too */
+	bool noncanonical;	  /* exc is for such an address: #GP or #SS, decided at delivery */
+	uint64_t pdpte[4];	  /* PAE: loaded with CR3 (mmu.c) */
+	gva_t large_base, large_mask; /* linear range that holds every large page ever cached */
+
 	const struct x86_model *model;	 /* const after init */
 	struct x86_cpuid_features *feat; /* const after init: what CPUID announces (cpuid.h) */
 	uint8_t phys_bits;		 /* const after init */

@@ -1,0 +1,108 @@
+/* arch/x86/mode.c - the mode word: what translations depend on, computed from the registers.
+ * SPDX-License-Identifier: MIT */
+#include "arch/x86/sys.h"
+
+static bool seg_is_flat(const struct x86_seg *s)
+{
+	return !s->base && s->limit == UINT32_MAX;
+}
+
+/* Base 0, limit 4 GiB, present, readable, writable, growing up. */
+static bool seg_is_flat_data(const struct x86_seg *s)
+{
+	unsigned want = SEG_ATTR_P | SEG_ATTR_S | SEG_ATTR_RW;
+	unsigned look = want | SEG_ATTR_CODE | SEG_ATTR_DC;
+
+	return seg_is_flat(s) && (s->attr & look) == want;
+}
+
+static uint64_t mode_segments(const struct x86_cpu *c)
+{
+	const struct x86_seg *s = c->seg;
+	uint64_t m = 0;
+
+	if ((c->efer & EFER_LMA) && (s[SEG_CS].attr & SEG_ATTR_L))
+		return MODE_CODE64 | MODE_FLAT_DATA | MODE_FLAT_CODE;
+	if (s[SEG_CS].attr & SEG_ATTR_DB)
+		m |= MODE_CODE32;
+	if (s[SEG_SS].attr & SEG_ATTR_DB)
+		m |= MODE_STACK32;
+	if (seg_is_flat_data(&s[SEG_DS]) && seg_is_flat_data(&s[SEG_ES]) &&
+	    seg_is_flat_data(&s[SEG_SS]))
+		m |= MODE_FLAT_DATA;
+	if (seg_is_flat(&s[SEG_CS]))
+		m |= MODE_FLAT_CODE;
+	return m;
+}
+
+static uint64_t mode_fpu(const struct x86_cpu *c)
+{
+	uint64_t m = 0;
+
+	if (c->cr0 & (CR0_EM | CR0_TS))
+		m |= MODE_NO_FPU;
+	if (c->cr0 & CR0_EM)
+		m |= MODE_EM;
+	if (c->cr0 & CR0_TS)
+		m |= MODE_TS;
+	if (c->cr0 & CR0_MP)
+		m |= MODE_MP;
+	if ((c->cr4 & CR4_OSFXSR) && !(c->cr0 & CR0_EM))
+		m |= MODE_SSE;
+	if ((c->cr4 & CR4_OSXSAVE) && (c->xcr0 & 6) == 6)
+		m |= MODE_AVX;
+	return m;
+}
+
+static uint64_t mode_debug(const struct x86_cpu *c)
+{
+	uint64_t m = 0;
+
+	if (x86_debug_armed(c, true))
+		m |= MODE_CODE_BREAK;
+	if (x86_debug_armed(c, false))
+		m |= MODE_DATA_BREAK;
+	if (m || (c->rflags & FL_TF) || c->in_shadow || c->step_insns || c->pending_db)
+		m |= MODE_STEP;
+	return m;
+}
+
+static unsigned mode_view(const struct x86_cpu *c, unsigned cpl)
+{
+	if (cpl == 3)
+		return VIEW_USER;
+	return (c->cr4 & CR4_SMAP) && (c->rflags & FL_AC) ? VIEW_KERNEL_AC : VIEW_KERNEL;
+}
+
+void x86_mode_update(struct x86_cpu *c)
+{
+	bool pe = c->cr0 & CR0_PE, vm = x86_is_vm86(c);
+	unsigned cpl = vm ? 3 : pe ? seg_dpl(&c->seg[SEG_SS]) : 0;
+	unsigned view = mode_view(c, cpl);
+	uint64_t m = mode_segments(c) | mode_fpu(c) | mode_debug(c);
+
+	if (pe)
+		m |= MODE_PE;
+	if (vm)
+		m |= MODE_VM86;
+	if (c->efer & EFER_LMA)
+		m |= MODE_LMA;
+	if (cpl == 3 && (c->cr0 & CR0_AM) && (c->rflags & FL_AC))
+		m |= MODE_ALIGN;
+	m |= (uint64_t)cpl << MODE_CPL_SHIFT | (uint64_t)view << MODE_VIEW_SHIFT;
+	c->env.mode = m;
+	c->env.view = view;
+}
+
+void x86_rflags_set(struct x86_cpu *c, uint32_t value, uint32_t mask)
+{
+	uint32_t old = c->rflags;
+	uint32_t now = ((old & ~mask) | (value & mask)) | FL_ONE;
+
+	c->rflags = now;
+	if ((old ^ now) & (FL_TF | FL_VM | FL_AC | FL_RF))
+		x86_mode_update(c);
+	/* Interrupts that waited must be looked at before the next block. */
+	if ((now & ~old & FL_IF) && c->vcpu && atomic_load(&c->vcpu->inputs))
+		atomic_fetch_or(&c->vcpu->exit_request, VCPU_EXIT_INPUT);
+}
