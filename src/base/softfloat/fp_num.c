@@ -3,6 +3,25 @@
 #include "base/softfloat/fp_num.h"
 
 /*
+ * A tiny result whose underflow is unmasked: FP_INEXACT says what it would with an unbounded
+ * exponent (SDM vol. 1 §8.5.5). `sig` is the significand so rounded. Only for f80 does anybody
+ * look at the result. FSCALE can go beyond even the wrapped exponent range: then zero.
+ */
+static struct fp_rounded fp_tiny_unmasked(uint64_t sig, int32_t biased, struct fp_env *env)
+{
+	env->flags |= FP_UNDERFLOW;
+	if (sig == 0) {
+		sig = BIT(63);
+		biased++;
+	}
+	if (biased + FP_F80_WRAP > 0)
+		return (struct fp_rounded){ sig, (uint32_t)(biased + FP_F80_WRAP) };
+	env->flags |= FP_INEXACT;
+	env->rounded_up = false;
+	return (struct fp_rounded){ 0, 0 };
+}
+
+/*
  * IEEE 754 §7.5. The number is below the least normal one. x86 calls it tiny only if it still is
  * after rounding with an unbounded exponent (SDM vol. 1 §4.9.1.5).
  */
@@ -10,33 +29,22 @@ struct fp_rounded fp_round_tiny(struct fp_num n, const struct fp_format *f, unsi
 				struct fp_env *env)
 {
 	int32_t biased = n.exp + fp_bias(f);
-	bool masked = env->masks & FP_UNDERFLOW;
-	bool tiny = true, inexact;
 	uint8_t flags = env->flags;
-	uint64_t sig;
+	uint64_t sig = fp_cut(n.frac, n.sign, keep, env);
+	bool tiny = env->tiny_before || biased < 0 || sig != 0;
 
-	if (!env->tiny_before && biased == 0) {
-		tiny = fp_cut(n.frac, n.sign, keep, env) != 0;
-		env->flags = flags;
-	}
-	if (tiny && !masked && f->exp_bits == FP_F80->exp_bits && biased + FP_F80_WRAP > 0) {
-		struct fp_num wrapped = n;
-
-		wrapped.exp += FP_F80_WRAP;
-		env->flags |= FP_UNDERFLOW;
-		return fp_round(&wrapped, FP_F80, keep, env);
-	}
-	if (tiny && masked && f->flushes && env->ftz) {
-		env->flags |= FP_UNDERFLOW | FP_INEXACT;
+	if (tiny && !(env->masks & FP_UNDERFLOW))
+		return fp_tiny_unmasked(sig, biased, env);
+	env->flags = 0;
+	if (tiny && f->flushes && env->ftz) {
+		env->flags = flags | FP_UNDERFLOW | FP_INEXACT;
 		env->rounded_up = false;
 		return (struct fp_rounded){ 0, 0 };
 	}
-	env->flags &= (uint8_t)~FP_INEXACT;
 	sig = fp_cut(u128_shr_jam(n.frac, (unsigned)(1 - biased)), n.sign, keep, env);
-	inexact = env->flags & FP_INEXACT;
-	env->flags |= flags;
-	if (tiny && (inexact || !masked))
+	if (tiny && (env->flags & FP_INEXACT))
 		env->flags |= FP_UNDERFLOW;
+	env->flags |= flags;
 	return (struct fp_rounded){ sig, (uint32_t)(sig >> 63) };
 }
 
@@ -45,17 +53,18 @@ struct fp_rounded fp_round_overflow(uint64_t sig, int32_t biased, bool sign,
 				    const struct fp_format *f, unsigned keep, struct fp_env *env)
 {
 	const int32_t max = (1 << f->exp_bits) - 1;
-	bool to_inf;
+	bool unmasked = f->exp_bits == FP_F80->exp_bits && !(env->masks & FP_OVERFLOW);
 
 	env->flags |= FP_OVERFLOW;
-	if (f->exp_bits == FP_F80->exp_bits && !(env->masks & FP_OVERFLOW) &&
-	    biased - FP_F80_WRAP < max)
+	if (unmasked && biased - FP_F80_WRAP < max)
 		return (struct fp_rounded){ sig, (uint32_t)(biased - FP_F80_WRAP) };
-	env->flags |= FP_INEXACT;
-	/* Any nonzero rest does: what was cut off is more than nothing. */
-	to_inf = fp_increments(env->rounding, sign, true, FP_TOP);
-	env->rounded_up = to_inf;
-	if (to_inf)
+	/* Unmasked, FP_INEXACT says what it would with an unbounded exponent. */
+	if (unmasked || (env->masks & FP_OVERFLOW))
+		env->flags |= FP_INEXACT;
+	/* Any nonzero rest does: what was cut off is more than nothing. FSCALE can go beyond
+	 * even the wrapped range: then infinity (SDM vol. 1 §8.5.4). */
+	env->rounded_up = unmasked || fp_increments(env->rounding, sign, true, FP_TOP);
+	if (env->rounded_up)
 		return (struct fp_rounded){ BIT(63), (uint32_t)max };
 	return (struct fp_rounded){ ~UINT64_C(0) << (64 - keep), (uint32_t)max - 1 };
 }
