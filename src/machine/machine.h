@@ -39,7 +39,7 @@ struct machine_config {
 
 struct machine_type {
 	struct object_type base; /* .name is "microvm-machine"; properties are -machine's keys */
-	const char *name;	 /* "microvm" */
+	const char *name;        /* "microvm" */
 	const char *alias;
 	const char *desc;
 	const struct arch_ops *arch; /* NULL: no CPUs */
@@ -60,7 +60,7 @@ enum machine_state { MACHINE_PRELAUNCH, MACHINE_RUNNING, MACHINE_PAUSED, MACHINE
 struct machine {
 	struct object obj;
 	const struct machine_type *type; /* const */
-	struct machine_config config;	 /* const after build */
+	struct machine_config config;    /* const after build */
 	struct device_env env;
 	struct object *root;   /* const: the composition tree's root */
 	struct loop *loop;     /* const: the main loop */
@@ -70,8 +70,8 @@ struct machine {
 	struct region memory_root, io_root;
 	struct region ram_low, ram_high;
 	struct address_space memory, io;
-	struct vcpu **cpus;  /* const after build */
-	unsigned cpu_count;  /* const after build */
+	struct vcpu **cpus;      /* const after build */
+	unsigned cpu_count;      /* const after build */
 	struct device **devices; /* in order of realization; reset goes through it */
 	unsigned device_count, device_room;
 	enum machine_state state; /* main thread */

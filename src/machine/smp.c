@@ -29,11 +29,13 @@ bool smp_complete(struct smp_config *smp, const char *machine, uint32_t limit, s
 	total = total > limit ? total : total * smp->cores;
 	total = total > limit ? total : total * smp->threads;
 	if (!smp->max_cpus)
-		smp->max_cpus = smp->cpus > total || total > UINT32_MAX ? smp->cpus : (uint32_t)total;
+		smp->max_cpus = smp->cpus > total || total > UINT32_MAX ? smp->cpus
+									: (uint32_t)total;
 	if (!smp->cpus)
 		smp->cpus = smp->max_cpus;
 	if (total > limit || smp->max_cpus > limit)
-		return err_set(err, 0, "-smp: machine '%s' has at most %u CPUs, not %llu", machine, limit,
+		return err_set(err, 0, "-smp: machine '%s' has at most %u CPUs, not %llu", machine,
+			       limit,
 			       (unsigned long long)(total > smp->max_cpus ? total : smp->max_cpus));
 	if (total != smp->max_cpus)
 		return err_set(err, 0,

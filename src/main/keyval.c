@@ -57,7 +57,8 @@ bool keyvals_parse(struct keyvals *kv, const char *text, const char *implied_key
 		} else if (is_first && implied_key) {
 			keyvals_add(kv, implied_key, piece->str);
 		} else if (!*piece->str) {
-			ok = err_set(err, 0, "an empty item between commas (write ',,' for a comma)");
+			ok = err_set(err, 0,
+				     "an empty item between commas (write ',,' for a comma)");
 		} else {
 			keyvals_add(kv, piece->str, "on");
 		}
@@ -111,8 +112,8 @@ bool keyvals_parse_json(struct keyvals *kv, const char *text, struct err *err)
 bool keyvals_parse_any(struct keyvals *kv, const char *text, const char *implied_key,
 		       struct err *err)
 {
-	return *text == '{' ? keyvals_parse_json(kv, text, err) :
-			      keyvals_parse(kv, text, implied_key, err);
+	return *text == '{' ? keyvals_parse_json(kv, text, err)
+			    : keyvals_parse(kv, text, implied_key, err);
 }
 
 const char *keyvals_get(const struct keyvals *kv, const char *key)

@@ -27,7 +27,7 @@ struct option_row {
 };
 
 static const struct option_row option_rows[] = {
-#define OPTION_GROUP(title)			{ NULL, false, NULL, title, OPT_COUNT },
+#define OPTION_GROUP(title)                     { NULL, false, NULL, title, OPT_COUNT },
 #define OPTION(id, name, has_arg, params, help) { name, has_arg, params, help, OPT_##id },
 #include "main/options.def"
 #undef OPTION
@@ -80,16 +80,22 @@ static bool option_smp_number(struct options *o, const char *key, const char *va
 	const struct {
 		const char *key;
 		uint32_t *slot;
-	} keys[] = { { "cpus", &s->cpus },	 { "maxcpus", &s->max_cpus },
-		     { "sockets", &s->sockets }, { "dies", &s->dies },
-		     { "cores", &s->cores },	 { "threads", &s->threads } };
+	} keys[] = {
+		{"cpus",     &s->cpus    },
+                { "maxcpus", &s->max_cpus},
+                { "sockets", &s->sockets },
+		{ "dies",    &s->dies    },
+                { "cores",   &s->cores   },
+                { "threads", &s->threads }
+	};
 
 	if (!value_parse_u64(value, &n, err))
 		return err_prefix(err, "-smp: %s: ", key);
 	if (n == 0 || n > 65536)
 		return err_set(err, 0, "-smp: %s=%s: must be a number from 1 to 65536", key, value);
 	if (!strcmp(key, "clusters"))
-		return n == 1 || err_set(err, 0, "-smp: no machine here has clusters; leave it out");
+		return n == 1 ||
+		       err_set(err, 0, "-smp: no machine here has clusters; leave it out");
 	for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
 		if (!strcmp(key, keys[i].key))
 			*keys[i].slot = (uint32_t)n;
@@ -98,7 +104,7 @@ static bool option_smp_number(struct options *o, const char *key, const char *va
 
 static bool option_smp(struct options *o, const char *arg, struct err *err)
 {
-	static const char *const names[] = { "cpus",	 "maxcpus", "sockets", "dies",
+	static const char *const names[] = { "cpus",     "maxcpus", "sockets", "dies",
 					     "clusters", "cores",   "threads", NULL };
 	struct keyvals kv = { 0 };
 	bool ok = keyvals_parse(&kv, arg, "cpus", err) && keyvals_check(&kv, "-smp", names, err);
@@ -117,7 +123,8 @@ static bool option_mem(struct options *o, const char *arg, struct err *err)
 	bool ok = keyvals_parse(&kv, arg, "size", err) && keyvals_check(&kv, "-m", names, err);
 
 	if (ok && (keyvals_get(&kv, "slots") || keyvals_get(&kv, "maxmem")))
-		ok = err_set(err, 0, "-m: no machine here has memory hotplug; leave out slots and maxmem");
+		ok = err_set(err, 0,
+			     "-m: no machine here has memory hotplug; leave out slots and maxmem");
 	size = keyvals_get(&kv, "size");
 	if (ok && size && !value_parse_size(size, MIB, &o->ram_size, err))
 		ok = err_prefix(err, "-m: ");
@@ -156,11 +163,14 @@ static bool option_uuid(struct options *o, const char *arg, struct err *err)
 		bool is_dash = p - arg == 8 || p - arg == 13 || p - arg == 18 || p - arg == 23;
 
 		if (p - arg >= 36 || is_dash != (*p == '-') || (!is_dash && !isxdigit((uint8_t)*p)))
-			return err_set(err, 0, "-uuid: '%s' is not of the form "
-				       "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx", arg);
+			return err_set(err, 0,
+				       "-uuid: '%s' is not of the form "
+				       "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx",
+				       arg);
 		if (is_dash)
 			continue;
-		o->uuid[digits / 2] = (uint8_t)(o->uuid[digits / 2] << 4 | g_ascii_xdigit_value(*p));
+		o->uuid[digits / 2] = (uint8_t)(o->uuid[digits / 2] << 4 |
+						g_ascii_xdigit_value(*p));
 		digits++;
 	}
 	o->has_uuid = true;
@@ -199,7 +209,8 @@ static bool option_action(struct options *o, const char *arg, struct err *err)
 		int word = 0;
 
 		if (!strcmp(key, "watchdog"))
-			ok = err_set(err, 0, "-action: there is no watchdog device; leave out 'watchdog'");
+			ok = err_set(err, 0,
+				     "-action: there is no watchdog device; leave out 'watchdog'");
 		else if (!strcmp(key, "reboot"))
 			ok = option_word("-action: reboot", value, reboot, &word, err),
 			o->on_reboot = (enum reboot_action)word;
@@ -297,7 +308,7 @@ static bool options_apply_arg(struct options *o, const struct option_row *row, c
 			      struct err *err)
 {
 	switch (row->id) {
-	case OPT_FW_CFG: return option_add(&o->fw_cfg, arg, "name", err);
+	case OPT_FW_CFG: strings_add(&o->fw_cfg, arg); return true;
 	case OPT_DEVICE: return option_add(&o->devices, arg, "driver", err);
 	case OPT_OBJECT: return option_add(&o->objects, arg, "qom-type", err);
 	case OPT_GLOBAL: return option_global(o, arg, err);
@@ -307,8 +318,7 @@ static bool options_apply_arg(struct options *o, const struct option_row *row, c
 	case OPT_PARALLEL:
 		return option_only_none(row->name, arg, "no board has a parallel port", err);
 	case OPT_MONITOR: return option_only_none(row->name, arg, "there is no monitor yet", err);
-	case OPT_DISPLAY:
-		return option_only_none(row->name, arg, "there is no display yet", err);
+	case OPT_DISPLAY: return option_only_none(row->name, arg, "there is no display yet", err);
 	case OPT_VGA:
 		return option_only_none(row->name, arg, "no board has a graphics adapter yet", err);
 	case OPT_NET:
@@ -337,8 +347,10 @@ bool options_parse(struct options *o, int argc, char *const *argv, struct err *e
 		const struct option_row *row;
 
 		if (*name != '-')
-			return err_set(err, 0, "'%s' is not an option; disk images as bare arguments "
-				       "are not supported yet", word);
+			return err_set(err, 0,
+				       "'%s' is not an option; disk images as bare arguments "
+				       "are not supported yet",
+				       word);
 		name += name[1] == '-' ? 2 : 1;
 		row = option_find(name);
 		if (!row) {
@@ -350,13 +362,14 @@ bool options_parse(struct options *o, int argc, char *const *argv, struct err *e
 			continue;
 		}
 		if (++i == argc)
-			return err_set(err, 0, "option '%s' needs an argument: %s", word, row->params);
+			return err_set(err, 0, "option '%s' needs an argument: %s", word,
+				       row->params);
 		if (!options_apply_arg(o, row, argv[i], err)) {
 			char at[16];
 
 			snprintf(at, sizeof(at), "-%s", row->name);
-			return !strncmp(err->text, at, strlen(at)) ? false :
-								     err_prefix(err, "%s: ", at);
+			return !strncmp(err->text, at, strlen(at)) ? false
+								   : err_prefix(err, "%s: ", at);
 		}
 	}
 	return true;
@@ -435,10 +448,11 @@ static void strings_clear(struct strings *s)
 
 void options_clear(struct options *o)
 {
-	char *texts[] = { o->cpu,    o->name,	o->process_name, o->rtc_base, o->rtc_clock, o->kernel,
-			  o->initrd, o->append, o->bios,	 o->pidfile,  o->log_items, o->log_file };
-	struct keyvals_list *lists[] = { &o->accels,  &o->fw_cfg,  &o->devices,
-					 &o->objects, &o->globals, &o->chardevs };
+	char *texts[] = { o->cpu,       o->name,    o->process_name, o->rtc_base,
+			  o->rtc_clock, o->kernel,  o->initrd,       o->append,
+			  o->bios,      o->pidfile, o->log_items,    o->log_file };
+	struct keyvals_list *lists[] = { &o->accels, &o->devices, &o->objects, &o->globals,
+					 &o->chardevs };
 
 	for (size_t i = 0; i < ARRAY_SIZE(texts); i++)
 		g_free(texts[i]);
@@ -447,5 +461,6 @@ void options_clear(struct options *o)
 	keyvals_clear(&o->machine);
 	strings_clear(&o->serials);
 	strings_clear(&o->traces);
+	strings_clear(&o->fw_cfg);
 	*o = (struct options){ 0 };
 }

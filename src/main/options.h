@@ -27,7 +27,7 @@ enum panic_action { PANIC_SHUTDOWN, PANIC_PAUSE, PANIC_EXIT_FAILURE, PANIC_NONE 
 
 struct options {
 	bool help, version;
-	struct keyvals machine;	    /* type= and properties, -M merged in order */
+	struct keyvals machine;     /* type= and properties, -M merged in order */
 	struct keyvals_list accels; /* accel=, properties */
 	char *cpu;
 	struct smp_config smp;
@@ -38,8 +38,8 @@ struct options {
 	uint8_t uuid[16];
 	char *rtc_base, *rtc_clock;
 	char *kernel, *initrd, *append, *bios;
-	struct keyvals_list fw_cfg, devices, objects, globals, chardevs;
-	struct strings serials, traces;
+	struct keyvals_list devices, objects, globals, chardevs;
+	struct strings serials, traces, fw_cfg;
 	bool nographic, nodefaults, daemonize, stopped;
 	enum reboot_action on_reboot;
 	enum shutdown_action on_shutdown;

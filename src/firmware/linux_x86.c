@@ -1,0 +1,69 @@
+/* firmware/linux_x86.c - tell kernels from other files; what bzImage and ELF loading share.
+ * SPDX-License-Identifier: MIT */
+#include "firmware/linux_x86.h"
+
+#include <string.h>
+
+#include "base/bits.h"
+#include "base/err.h"
+#include "firmware/boot.h"
+
+bool linux_place_cmdline(struct boot_image *img, const struct boot_env *env, uint64_t max,
+			 struct err *err)
+{
+	const char *text = env->cmdline ? env->cmdline : "";
+	size_t len = strlen(text);
+
+	if (max > BOOT_CMDLINE_MAX - 1)
+		max = BOOT_CMDLINE_MAX - 1;
+	if (len > max)
+		return err_set(err, 0, "-append: the kernel takes at most %llu characters, not %zu",
+			       (unsigned long long)max, len);
+	boot_image_add(img, BOOT_CMDLINE, text, len + 1);
+	return true;
+}
+
+bool linux_place_initrd(struct boot_image *img, const struct boot_env *env, uint64_t floor,
+			uint64_t ceiling, uint64_t *addr, struct err *err)
+{
+	*addr = 0;
+	if (!env->initrd)
+		return true;
+	if (ceiling > env->low_ram)
+		ceiling = env->low_ram;
+	if (floor > ceiling || env->initrd_size > ceiling - floor ||
+	    align_down(ceiling - env->initrd_size, 4096) < floor)
+		return err_set(
+			err, 0,
+			"initrd '%s' (%zu KiB) does not fit in memory beside the kernel; give the "
+			"guest more with -m",
+			env->initrd_path, env->initrd_size / 1024);
+	*addr = align_down(ceiling - env->initrd_size, 4096);
+	boot_image_add(img, *addr, env->initrd, env->initrd_size);
+	return true;
+}
+
+static bool linux_starts_with(const uint8_t *file, size_t size, size_t at, const char *magic)
+{
+	return size >= at + strlen(magic) && !memcmp(file + at, magic, strlen(magic));
+}
+
+bool linux_x86_load(struct boot_image *img, const uint8_t *file, size_t size, const char *path,
+		    const struct boot_env *env, struct err *err)
+{
+	if (linux_starts_with(file, size, 0,
+			      "\x7f"
+			      "ELF"))
+		return linux_load_elf(img, file, size, path, env, err);
+	if (linux_starts_with(file, size, 0x202, "HdrS"))
+		return linux_load_bzimage(img, file, size, path, env, err);
+	if (linux_starts_with(file, size, 0x38, "ARM\x64"))
+		return err_set(err, 0, "kernel '%s' is for AArch64; this machine is x86-64", path);
+	if (linux_starts_with(file, size, 0, "\x1f\x8b"))
+		return err_set(err, 0, "kernel '%s' is gzip-compressed; unpack it first", path);
+	if (size < 0x206)
+		return err_set(err, 0, "kernel '%s' is truncated: %zu bytes hold no kernel header",
+			       path, size);
+	return err_set(err, 0, "'%s' is no x86 Linux kernel: neither a bzImage header nor ELF",
+		       path);
+}
