@@ -13,7 +13,7 @@ struct ram_block;
 
 /* One stretch of addresses that one region answers. */
 struct flat_range {
-	gpa_t start, last; /* inclusive */
+	gpa_t start, last;     /* inclusive */
 	struct region *region; /* RAM, ROM or IO: never an alias or container */
 	uint64_t offset;       /* of start inside region */
 };
@@ -23,12 +23,14 @@ struct flat_view {
 	struct flat_range ranges[]; /* sorted, disjoint */
 };
 
-/* Hears ranges that went and came, in that order, at each commit.  Context: the committing thread. */
+/* Hears ranges that went and came, in that order, at each commit; what is there already when it
+ * begins to listen comes, and when it stops goes.  Context: the committing thread, topology lock.
+ */
 struct memory_listener {
 	void (*removed)(struct memory_listener *l, const struct flat_range *r);
 	void (*added)(struct memory_listener *l, const struct flat_range *r);
 	void (*commit)(struct memory_listener *l); /* the new view is published; may be NULL */
-	struct memory_listener *next;		   /* internal */
+	struct memory_listener *next;              /* internal */
 };
 
 struct address_space {
@@ -44,22 +46,24 @@ void address_space_fini(struct address_space *as);
 void address_space_listen(struct address_space *as, struct memory_listener *l);
 void address_space_unlisten(struct address_space *as, struct memory_listener *l);
 
-/* The range that answers addr, or NULL.  Needs rcu_enter() (memory/rcu.h), and the result lives as long. */
+/* The range that answers addr, or NULL.  Needs rcu_enter() (memory/rcu.h), and the result lives as
+ * long. */
 const struct flat_range *address_space_find(const struct address_space *as, gpa_t addr);
 
 /* One access of 1, 2, 4 or 8 bytes as a CPU makes it: RAM, ROM or device, size and alignment rules
- * applied, crossing ranges split.  What nothing answers reads as all ones, stores vanish; both return
- * false then.  Context: no device lock held.  Takes the device's lock. */
+ * applied, crossing ranges split.  What nothing answers reads as all ones, stores vanish; both
+ * return false then.  Context: no device lock held.  Takes the device's lock. */
 bool address_space_read(struct address_space *as, gpa_t addr, unsigned size, uint64_t *value);
 bool address_space_write(struct address_space *as, gpa_t addr, unsigned size, uint64_t value);
 
-/* The same when the range is known (a cached lookup). */
+/* The same when the range is known (a cached lookup).  offset is inside the region, that is
+ * r->offset + (addr - r->start), and the whole access inside the range. */
 bool flat_range_read(const struct flat_range *r, uint64_t offset, unsigned size, uint64_t *value);
 bool flat_range_write(const struct flat_range *r, uint64_t offset, unsigned size, uint64_t value);
 
-/* Copies for devices, loaders, debuggers: RAM and ROM only.  False if any byte was not RAM (that part
- * reads as ones / is not written).  dma_write_rom also writes ROM (loaders).
- * Context: any thread, also with a device lock held. */
+/* Copies for devices, loaders, debuggers: RAM and ROM only.  False if any byte was not RAM (that
+ * part reads as ones / is not written).  dma_write_rom also writes ROM (loaders). Context: any
+ * thread, also with a device lock held. */
 bool dma_read(struct address_space *as, gpa_t addr, void *buf, uint64_t len);
 bool dma_write(struct address_space *as, gpa_t addr, const void *buf, uint64_t len);
 bool dma_write_rom(struct address_space *as, gpa_t addr, const void *buf, uint64_t len);

@@ -14,16 +14,16 @@ enum { RAM_PAGE_BITS = 12, RAM_PAGE_SIZE = 1 << RAM_PAGE_BITS };
 /* Flags of a page.  While a CODE or PAGE_TABLE flag stands, every store to the page must be told to
  * ram_stored() (translated code takes the slow path, DMA calls it itself). */
 enum ram_page_flag {
-	RAM_PAGE_CODE = 1u << 0,  /* translations were made from it */
-	RAM_PAGE_DIRTY = 1u << 1, /* written since the flag was cleared (migration, display) */
+	RAM_PAGE_CODE = 1u << 0,   /* translations were made from it */
+	RAM_PAGE_DIRTY = 1u << 1,  /* written since the flag was cleared (migration, display) */
 	RAM_PAGE_LOGGED = 1u << 2, /* somebody wants DIRTY kept */
 };
 
 struct ram_block {
 	char *name;
-	uint8_t *host;	      /* const: where it is mapped */
-	uint64_t size;	      /* const: multiple of the page size */
-	int fd;		      /* const: the memfd */
+	uint8_t *host;               /* const: where it is mapped */
+	uint64_t size;               /* const: multiple of the page size */
+	int fd;                      /* const: the memfd */
 	_Atomic uint8_t *page_flags; /* one per page; atomic */
 	/* Called for stores to pages with RAM_PAGE_CODE set: offset and length in the block.
 	 * Context: the storing thread. */
@@ -35,8 +35,8 @@ struct ram_block *ram_block_new(const char *name, uint64_t size, struct err *err
 void ram_block_free(struct ram_block *b);
 void ram_page_set_flags(struct ram_block *b, uint64_t offset, uint8_t flags);
 void ram_page_clear_flags(struct ram_block *b, uint64_t offset, uint8_t flags);
-/* Somebody stored len bytes at offset: drop translations, set dirty bits.  Cheap when no flag stands.
- * Context: any thread. */
+/* Somebody stored len bytes at offset: drop translations, set dirty bits.  Cheap when no flag
+ * stands. Context: any thread. */
 void ram_stored(struct ram_block *b, uint64_t offset, uint64_t len);
 /* True when a store to this page may go straight to host memory. */
 static inline bool ram_page_is_plain(const struct ram_block *b, uint64_t offset)

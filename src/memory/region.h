@@ -59,7 +59,8 @@ void region_init_alias(struct region *r, const char *name, struct region *of, ui
 
 /* Topology changes.  Outside a memory_begin()/commit() pair each change publishes at once.  Where
  * regions overlap the higher priority wins, then the later added.
- * Context: any thread that may take LOCK_MACHINE... the pair serialises on one leaf-like lock. */
+ * A pair belongs to one thread and holds no lock in between.
+ * Context: any thread, also with a device's lock held (rank below LOCK_MEMORY). */
 void memory_begin(void);
 void memory_commit(void);
 void region_add(struct region *container, uint64_t addr, struct region *r);

@@ -1,0 +1,30 @@
+/* memory/topology.h - what the files of this folder share: the lock of all region trees.
+ *
+ * Regions may be seen through several address spaces, so one lock (rank LOCK_MEMORY) covers every
+ * tree and the list of address spaces.  Readers never take it.
+ * SPDX-License-Identifier: MIT */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct flat_view;
+struct region;
+
+void topology_lock(void);
+void topology_unlock(void);
+/* Drops the lock; publishes unless this thread is inside memory_begin(). */
+void topology_changed_unlock(void);
+/* Render and publish all address spaces that differ.  Needs the lock (address_space.c). */
+void address_spaces_update_locked(void);
+
+/* A new view of what root shows.  Needs the lock (flat_view.c). */
+struct flat_view *flat_view_render(const struct region *root);
+void flat_view_free(struct flat_view *v); /* was never published */
+void flat_view_retire(struct flat_view *v);
+/* Index of the first range that ends at or after addr; count when there is none. */
+uint32_t flat_view_search(const struct flat_view *v, uint64_t addr);
+
+/* The last byte of a region's own addresses. */
+uint64_t region_last(const struct region *r);
+const char *region_kind_name(const struct region *r);
