@@ -49,6 +49,8 @@ struct guest_ops {
 	/* A walk failed (r->fault_code says why): record the exception and set env->fault. */
 	void (*access_fault)(struct vcpu *v, gva_t addr, enum mmu_access access, unsigned view,
 			     const struct mmu_result *r);
+	/* A load or store that the walk called is_watched succeeded (data breakpoints).  May be NULL. */
+	void (*accessed)(struct vcpu *v, gva_t addr, unsigned size, enum mmu_access access);
 	/* Deliver the recorded fault; env->pc is at the instruction, flags and state are exact.  env->fault
 	 * is cleared by the caller before. */
 	void (*deliver_fault)(struct vcpu *v);
