@@ -9,14 +9,17 @@
  * machine is stopped.  May be driven by hand (qtest).  Context: any thread, lock-free reads. */
 struct vclock;
 
+/* At 0, and running. */
 struct vclock *vclock_new(void);
 void vclock_free(struct vclock *c);
 int64_t vclock_now(const struct vclock *c);
 void vclock_stop(struct vclock *c);
 void vclock_start(struct vclock *c);
 bool vclock_is_running(const struct vclock *c);
-/* From now on time moves only by vclock_set(), which never goes back. */
+/* From now on time moves only by vclock_set(), which never goes back; stopping and starting still
+ * decide whether timers fire.  Whoever starts or sets a clock calls loop_clock_changed(). */
 void vclock_set_manual(struct vclock *c);
+bool vclock_is_manual(const struct vclock *c);
 void vclock_set(struct vclock *c, int64_t ns);
 
 /* CLOCK_MONOTONIC, ns. */

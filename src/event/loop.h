@@ -12,8 +12,10 @@ struct vclock;
 struct loop;
 
 struct loop *loop_new(const char *name, struct err *err);
+/* Nobody serves it any more and nobody watches through it; jobs that are left are dropped. */
 void loop_free(struct loop *l);
-/* Serve events in this thread until loop_quit().  Context: one thread per loop. */
+/* Serve events in this thread until loop_quit(); jobs posted before that still run.  Context: one
+ * thread per loop. */
 void loop_run(struct loop *l);
 /* One round; waits at most timeout_ns (-1: until something happens).  True if anything was served. */
 bool loop_poll(struct loop *l, int64_t timeout_ns);
@@ -21,10 +23,16 @@ bool loop_poll(struct loop *l, int64_t timeout_ns);
 void loop_quit(struct loop *l);
 void loop_wake(struct loop *l);
 bool loop_is_current(const struct loop *l);
+/* Returns when no callback that had begun, or was about to, before the call is running any more.
+ * After loop_unwatch(), timer_disarm() or timer_fini() in another thread this is what makes it safe
+ * to free what the callback uses, and the timer's lock.  In the loop's own thread: nothing to do.
+ * Context: no locks held.  May block. */
+void loop_sync(struct loop *l);
 
 /* Watch fd.  events: LOOP_READ | LOOP_WRITE; called in the loop's thread with what is ready
- * (LOOP_HANGUP may come unasked).  Context: any thread; after loop_unwatch() returns in the loop's
- * own thread the callback is never called again. */
+ * (LOOP_HANGUP may come unasked, but not while events is 0).  A regular file is always ready.  One
+ * watch per descriptor.  NULL with errno set when the host refuses.  Context: any thread; after
+ * loop_unwatch() returns in the loop's own thread the callback is never called again. */
 enum { LOOP_READ = 1, LOOP_WRITE = 2, LOOP_HANGUP = 4 };
 struct loop_fd;
 typedef void loop_fd_fn(void *opaque, unsigned events);
@@ -52,9 +60,11 @@ void timer_init(struct timer *t, struct loop *l, const struct vclock *clock, str
 		void (*fn)(void *opaque), void *opaque);
 /* Arm for an absolute time on the timer's clock.  Context: any thread, also with t->lock held. */
 void timer_arm(struct timer *t, int64_t deadline_ns);
+/* With t->lock held the callback will not be called any more, even if it was due. */
 void timer_disarm(struct timer *t);
 bool timer_is_armed(const struct timer *t);
-/* Disarm and forget.  Context: with t->lock held, or where the callback cannot be running. */
+/* Disarm and forget.  Context: with t->lock held, or where the callback cannot be running.  The loop
+ * may still be waiting for t->lock: before the lock itself goes, loop_sync(). */
 void timer_fini(struct timer *t);
 
 /* The clock changed by hand or was started: recompute when to wake.  Context: any thread. */
