@@ -57,7 +57,16 @@ void vclock_free(struct vclock *c) { g_free(c); }
 
 int64_t vclock_now(const struct vclock *c)
 {
-	return word_time(atomic_load(&c->word), clock_host_ns());
+	int64_t word = atomic_load(&c->word), seen, now;
+
+	/* The word must still hold when the host's time is read: a clock that was stopped in
+	 * between has not come that far. */
+	do {
+		seen = word;
+		now = word_time(seen, clock_host_ns());
+		word = atomic_load(&c->word);
+	} while (word != seen);
+	return now;
 }
 
 /* Set and clear flags without a step in time. */
