@@ -4,7 +4,6 @@
 """Reads rows in the format described at the top of int.isa and writes, by --what:
   header    prototypes of translate and vector functions
   tables    the decoder's tables
-  samples   one or more legal encodings per row, for tests
   coverage  a Markdown page: mnemonics, encodings, features
 Rows that overlap without one being a special case of the other, unknown operands, attributes and
 features are refused, with file and line."""
@@ -57,7 +56,8 @@ FLAG_ATTRS = {
 }
 KEY_ATTRS = {'i64', 'o64', 'mem', 'reg', 'os16', 'os32', 'os64', 'os3264'}
 MODRM_PLACES = set('CDEGMNPQRSUVW')
-ENCODING = re.compile(r'^(?P<vex>VEX\.)?(?P<mid>(?:[A-Z0-9]+\.)*)(?P<op>[0-9A-F]{2})'
+PARTS = 'NP|66|F3F2|F3|F2|NF|0F38|0F3A|0F|W0|W1|L0|L1|128|256|LZ|LIG|WIG'
+ENCODING = re.compile(r'^(?P<vex>VEX\.)?(?P<mid>(?:(?:' + PARTS + r')\.)*)(?P<op>[0-9A-F]{2})'
                       r'(?P<plus>\+r)?(?P<modrm>/r|/[0-7]|\.[0-9A-F]{2})?$')
 
 
@@ -143,7 +143,7 @@ class Row:
             reg, mem = text.split('/')
             if not mem.startswith('M') or not reg or reg[0] not in 'ERUVNZQ':
                 self.fail(f'unknown operand {text!r}')
-            place = {'R': 'E', 'U': 'W', 'N': 'Q'}.get(reg[0])
+            place = {'E': 'E', 'R': 'E', 'U': 'W', 'N': 'Q'}.get(reg[0])
             if not place or reg[1:] not in WIDTHS or mem[1:] not in WIDTHS:
                 self.fail(f'unknown operand {text!r}')
             return place, WIDTHS[reg[1:]], WIDTHS[mem[1:]], 0
@@ -241,10 +241,11 @@ class Row:
         return all(self.allowed(f) & other.allowed(f) for f in self.DOMAINS)
 
     def within(self, other):
-        return all(self.allowed(f) <= other.allowed(f) for f in self.DOMAINS)
+        return (set(self.opcodes()) <= set(other.opcodes()) and
+                all(self.allowed(f) <= other.allowed(f) for f in self.DOMAINS))
 
     def volume(self):
-        n = 1
+        n = len(self.opcodes())
         for f in self.DOMAINS:
             n *= len(self.allowed(f))
         return n
