@@ -407,13 +407,15 @@ class Emitter:
 def main(argv):
     ap = argparse.ArgumentParser()
     ap.add_argument('--what', choices=('header', 'tables', 'coverage'), required=True)
-    ap.add_argument('--features', required=True, help='cpuid_features.def')
     ap.add_argument('-o', required=True, dest='out')
-    ap.add_argument('isa', nargs='+')
+    ap.add_argument('inputs', nargs='+', help='*.isa, and the list of features *.def')
     args = ap.parse_args(argv)
-    features = read_features(args.features)
+    features = {}
+    for path in args.inputs:
+        if path.endswith('.def'):
+            features.update(read_features(path))
     try:
-        e = Emitter(parse(args.isa, features), features)
+        e = Emitter(parse([p for p in args.inputs if p.endswith('.isa')], features), features)
     except IsaError as err:
         sys.exit(str(err))
     getattr(e, args.what)()
