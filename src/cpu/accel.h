@@ -39,3 +39,24 @@ struct accel {
 /* All accelerators known, NULL-terminated; those not built in are there with an `available` that says
  * so.  Defined in accel/accel.c. */
 extern const struct accel_ops *const accel_list[];
+
+/* The row called name, or NULL with err saying so (and the nearest name). */
+const struct accel_ops *accel_find(const struct accel_ops *const *list, const char *name,
+				   struct err *err);
+
+/* One accelerator the user asked for, in order. */
+struct accel_choice {
+	const char *name;
+	/* Set the user's properties on the new object; NULL: none given. */
+	bool (*configure)(struct object *o, void *opaque, struct err *err);
+	void *opaque;
+};
+/* Start the first of the choices that starts.  A choice that is unknown or wrongly configured is the
+ * user's error and ends the search; one that cannot run here is noted, a line each, in *notes
+ * (g_free(); NULL when there is nothing to tell), with "falling back to NAME" after them when a
+ * later one started.  NULL: err holds all reasons. */
+struct accel *accel_start_first(const struct accel_ops *const *list, struct machine *machine,
+				const struct accel_choice *choices, unsigned count, char **notes,
+				struct err *err);
+/* Stop it and free it.  All vCPUs are detached. */
+void accel_stop(struct accel *a);

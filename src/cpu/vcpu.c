@@ -1,0 +1,268 @@
+/* cpu/vcpu.c - vCPU threads: run states, kicks, interrupt inputs, work.
+ *
+ * Everything that can end a wait is written before vcpu.lock is taken to signal vcpu.cond, and the
+ * waiter looks with the lock held, so that no wake-up is lost.
+ * SPDX-License-Identifier: MIT */
+#include "cpu/vcpu.h"
+
+#include <assert.h>
+#include <signal.h>
+#include <string.h>
+
+#include <glib.h>
+
+#include "base/err.h"
+#include "cpu/accel.h"
+#include "cpu/arch.h"
+
+static __thread struct vcpu *current_vcpu;
+
+struct vcpu *vcpu_current(void) { return current_vcpu; }
+
+void vcpu_init(struct vcpu *v, uint32_t id, const struct arch_ops *arch, void *cpu)
+{
+	v->id = id;
+	v->arch = arch;
+	v->cpu = cpu;
+	atomic_store(&v->exit_request, 0);
+	atomic_store(&v->inputs, 0);
+	lock_init(&v->lock, LOCK_VCPU, "vcpu");
+	lock_cond_init(&v->cond);
+	v->has_thread = v->is_halted = v->must_end = false;
+	v->is_stopped = v->must_stop = true;
+	v->work_head = NULL;
+	v->work_tail = &v->work_head;
+}
+
+void vcpu_fini(struct vcpu *v)
+{
+	assert(!v->has_thread);
+	while (v->work_head) {
+		struct vcpu_work *w = v->work_head;
+
+		v->work_head = w->next;
+		g_free(w);
+	}
+	pthread_cond_destroy(&v->cond);
+	lock_fini(&v->lock);
+}
+
+/* ---- the thread ---- */
+
+static void *thread_main(void *opaque)
+{
+	struct vcpu *v = opaque;
+	char name[16];
+
+	current_vcpu = v;
+	g_snprintf(name, sizeof(name), "vcpu%u", v->id);
+	pthread_setname_np(pthread_self(), name);
+	v->accel->ops->vcpu_run(v);
+	return NULL;
+}
+
+bool vcpu_start_thread(struct vcpu *v, struct err *err)
+{
+	sigset_t all, old;
+	int r;
+
+	v->must_end = false;
+	v->must_stop = true;
+	v->is_stopped = false;
+	v->has_thread = true;
+	/* Signals are the main thread's. */
+	sigfillset(&all);
+	sigdelset(&all, SIGSEGV);
+	sigdelset(&all, SIGBUS);
+	sigdelset(&all, SIGFPE);
+	sigdelset(&all, SIGILL);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	r = pthread_create(&v->thread, NULL, thread_main, v);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	if (!r)
+		return true;
+	v->has_thread = false;
+	v->is_stopped = true;
+	return err_errno(err, r, "cannot create the thread of vCPU %u", v->id);
+}
+
+static void wake(struct vcpu *v)
+{
+	lock_take(&v->lock);
+	pthread_cond_broadcast(&v->cond);
+	lock_drop(&v->lock);
+}
+
+void vcpu_kick(struct vcpu *v, enum vcpu_exit why)
+{
+	atomic_fetch_or(&v->exit_request, why);
+	wake(v);
+	if (v->accel && v->accel->ops->vcpu_kick)
+		v->accel->ops->vcpu_kick(v);
+}
+
+void vcpu_resume(struct vcpu *v)
+{
+	lock_take(&v->lock);
+	v->must_stop = false;
+	pthread_cond_broadcast(&v->cond);
+	lock_drop(&v->lock);
+}
+
+void vcpu_pause(struct vcpu *v)
+{
+	lock_take(&v->lock);
+	v->must_stop = true;
+	lock_drop(&v->lock);
+	vcpu_kick(v, VCPU_EXIT_STOP);
+	if (v == current_vcpu)
+		return; /* it parks when it comes back to its loop */
+	lock_take(&v->lock);
+	while (v->has_thread && v->must_stop && !v->is_stopped)
+		lock_wait(&v->lock, &v->cond, INT64_MAX);
+	lock_drop(&v->lock);
+}
+
+void vcpu_end_thread(struct vcpu *v)
+{
+	if (!v->has_thread)
+		return;
+	lock_take(&v->lock);
+	v->must_end = true;
+	lock_drop(&v->lock);
+	vcpu_kick(v, VCPU_EXIT_STOP);
+	pthread_join(v->thread, NULL);
+	lock_take(&v->lock);
+	v->has_thread = false;
+	v->is_stopped = true;
+	lock_drop(&v->lock);
+}
+
+/* ---- interrupt inputs ---- */
+
+void vcpu_set_input(struct vcpu *v, enum vcpu_input in)
+{
+	uint32_t old = atomic_fetch_or(&v->inputs, in);
+
+	/* A level that stands already was announced when it rose; its taker looks again by itself.
+	 */
+	if (!(old & in))
+		vcpu_kick(v, VCPU_EXIT_INPUT);
+}
+
+void vcpu_clear_input(struct vcpu *v, enum vcpu_input in)
+{
+	atomic_fetch_and(&v->inputs, ~(uint32_t)in);
+}
+
+bool vcpu_take_input(struct vcpu *v, enum vcpu_input in)
+{
+	return atomic_fetch_and(&v->inputs, ~(uint32_t)in) & in;
+}
+
+/* ---- work ---- */
+
+void vcpu_post_work(struct vcpu *v, void (*fn)(struct vcpu *, void *), void *opaque)
+{
+	struct vcpu_work *w = g_new(struct vcpu_work, 1);
+
+	*w = (struct vcpu_work){ .fn = fn, .opaque = opaque };
+	lock_take(&v->lock);
+	*v->work_tail = w;
+	v->work_tail = &w->next;
+	lock_drop(&v->lock);
+	vcpu_kick(v, VCPU_EXIT_WORK);
+}
+
+/* Needs v->lock, dropped around each call. */
+static void serve_work_locked(struct vcpu *v)
+{
+	while (v->work_head) {
+		struct vcpu_work *w = v->work_head;
+
+		v->work_head = w->next;
+		if (!v->work_head)
+			v->work_tail = &v->work_head;
+		lock_drop(&v->lock);
+		w->fn(v, w->opaque);
+		g_free(w);
+		lock_take(&v->lock);
+	}
+}
+
+struct sync_work {
+	void (*fn)(struct vcpu *, void *);
+	void *opaque;
+	struct lock *lock; /* the waiter's */
+	pthread_cond_t *cond;
+	bool is_done; /* *lock */
+};
+
+static void run_sync_work(struct vcpu *v, void *opaque)
+{
+	struct sync_work *s = opaque;
+
+	s->fn(v, s->opaque);
+	lock_take(s->lock);
+	s->is_done = true;
+	pthread_cond_broadcast(s->cond);
+	lock_drop(s->lock);
+}
+
+/* A waiting vCPU serves its own queue meanwhile: two that wait for each other both get on. */
+void vcpu_run_sync(struct vcpu *v, void (*fn)(struct vcpu *, void *), void *opaque)
+{
+	struct sync_work s = { .fn = fn, .opaque = opaque };
+	struct vcpu *self = current_vcpu;
+	struct lock lock;
+	pthread_cond_t cond;
+
+	if (v == self || !v->has_thread) {
+		fn(v, opaque);
+		return;
+	}
+	s.lock = self ? &self->lock : &lock;
+	s.cond = self ? &self->cond : &cond;
+	if (!self) {
+		lock_init(&lock, LOCK_VCPU, "vcpu_run_sync");
+		lock_cond_init(&cond);
+	}
+	vcpu_post_work(v, run_sync_work, &s);
+	lock_take(s.lock);
+	while (!s.is_done) {
+		if (self && self->work_head)
+			serve_work_locked(self);
+		else
+			lock_wait(s.lock, s.cond, INT64_MAX);
+	}
+	lock_drop(s.lock);
+	if (!self) {
+		pthread_cond_destroy(&cond);
+		lock_fini(&lock);
+	}
+}
+
+bool vcpu_wait_event(struct vcpu *v)
+{
+	bool go_on = true;
+
+	lock_take(&v->lock);
+	for (;;) {
+		/* Cleared before anything is looked at: what comes later sets it again. */
+		atomic_store(&v->exit_request, 0);
+		serve_work_locked(v);
+		if (v->must_end) {
+			go_on = false;
+			break;
+		}
+		if (v->is_stopped != v->must_stop) {
+			v->is_stopped = v->must_stop;
+			pthread_cond_broadcast(&v->cond);
+		}
+		if (!v->must_stop && !(v->is_halted && !v->arch->has_work(v)))
+			break;
+		lock_wait(&v->lock, &v->cond, INT64_MAX);
+	}
+	lock_drop(&v->lock);
+	return go_on;
+}
