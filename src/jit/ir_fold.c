@@ -1,0 +1,252 @@
+/* jit/ir_fold.c - constant folding and algebra on single operations.
+ * SPDX-License-Identifier: MIT */
+#include "jit/ir_eval.h"
+#include "jit/ir_internal.h"
+
+/* A value equal to op's result although op's flags may still be wanted from op itself. */
+static uint16_t as_mov(struct ir_pass *p, unsigned sz, uint16_t v)
+{
+	struct ir_op mov = { .code = IR_MOV, .form = (uint8_t)sz, .a = v };
+	uint64_t c;
+
+	if (ir_pass_is_const(p, v, &c))
+		return ir_pass_const(p, ir_cut(sz, c));
+	if (p->width[v] <= 1u << sz)
+		return v;
+	return ir_pass_emit(p, &mov);
+}
+
+static bool is_commutative(unsigned code)
+{
+	return code == IR_ADD || code == IR_AND || code == IR_OR || code == IR_XOR ||
+	       code == IR_MUL;
+}
+
+/* Constants to the right and into the immediate. */
+static void to_immediate(struct ir_pass *p, struct ir_op *op)
+{
+	uint64_t c;
+	uint16_t t;
+
+	if (ir_info[op->code].operands[1] != 'i' || ir_has_imm(op))
+		return;
+	if (is_commutative(op->code) && ir_pass_is_const(p, op->a, &c)) {
+		t = op->a;
+		op->a = op->b;
+		op->b = t;
+	}
+	if (ir_pass_is_const(p, op->b, &c)) {
+		op->b = IR_NONE;
+		op->imm = c;
+		op->form |= IR_FORM_IMM;
+	}
+}
+
+/* x op imm where the result is x or a constant. */
+static uint16_t fold_immediate(struct ir_pass *p, const struct ir_op *op)
+{
+	unsigned sz = ir_size_log2(op);
+	uint64_t imm = ir_cut(sz, op->imm), count = op->imm & (sz == 3 ? 63 : 31);
+
+	switch (op->code) {
+	case IR_ADD:
+	case IR_SUB:
+	case IR_OR:
+	case IR_XOR: return imm ? 0 : as_mov(p, sz, op->a);
+	case IR_AND:
+		if (!imm)
+			return ir_pass_const(p, 0);
+		if (imm == ir_mask(sz) ||
+		    (p->width[op->a] < 8 &&
+		     !(ir_mask((unsigned)__builtin_ctz(p->width[op->a])) & ~imm)))
+			return as_mov(p, sz, op->a);
+		return 0;
+	case IR_MUL: return imm == 1 ? as_mov(p, sz, op->a) : imm ? 0 : ir_pass_const(p, 0);
+	case IR_SHL:
+	case IR_SHR:
+	case IR_SAR:
+	case IR_ROL:
+	case IR_ROR:
+	case IR_RCL:
+	case IR_RCR: return count ? 0 : as_mov(p, sz, op->a);
+	default: return 0;
+	}
+}
+
+static uint16_t fold_arithmetic(struct ir_pass *p, struct ir_op *op, uint16_t *flags)
+{
+	unsigned sz = ir_size_log2(op);
+	uint64_t a;
+
+	to_immediate(p, op);
+	if (op->code >= IR_SHL && op->code <= IR_RCR && ir_has_imm(op)) {
+		if (!(op->imm & (sz == 3 ? 63 : 31)))
+			*flags = op->c;
+		else if (op->code <= IR_SAR)
+			op->c = IR_NONE; /* all six come from the shift */
+	}
+	if ((op->code == IR_SUB || op->code == IR_XOR) && !ir_has_imm(op) && op->a == op->b) {
+		struct ir_op zero = { .code = IR_FLAGS_OF,
+				      .form = 2,
+				      .a = ir_pass_const(p, IR_Z | IR_P) };
+
+		*flags = ir_pass_emit(p, &zero);
+		return ir_pass_const(p, 0);
+	}
+	if (ir_pass_is_const(p, op->a, &a) && !op->c && !ir_operand_is_value(op, 1) &&
+	    !ir_reads_carry_only(op))
+		return ir_pass_const(p, ir_eval_value(op->code, sz, a, op->imm, 0));
+	if ((op->code == IR_AND || op->code == IR_OR) && !ir_has_imm(op) && op->a == op->b)
+		return as_mov(p, sz, op->a);
+	return ir_has_imm(op) ? fold_immediate(p, op) : 0;
+}
+
+static uint16_t fold_move(struct ir_pass *p, const struct ir_op *op)
+{
+	unsigned sz = ir_size_log2(op), to = (unsigned)__builtin_ctz(op->b | 8);
+	uint64_t c;
+
+	if (op->code == IR_MOV) {
+		if (p->width[op->a] <= 1u << sz || ir_pass_is_const(p, op->a, &c))
+			return as_mov(p, sz, op->a);
+		return 0;
+	}
+	if (ir_pass_is_const(p, op->a, &c))
+		return ir_pass_const(p, ir_cut(to, ir_sign(sz, c)));
+	return op->b <= 1u << sz ? as_mov(p, to, op->a) : 0;
+}
+
+/* v = base + constant, computed in 64 bits (or known not to be cut)? */
+static bool split_offset(const struct ir_pass *p, uint16_t *v, uint64_t *disp)
+{
+	const struct ir_op *d = &p->out[*v];
+
+	if (ir_size_log2(d) != 3)
+		return false;
+	if (d->code == IR_LEA && !d->b)
+		*disp += d->imm;
+	else if (d->code == IR_ADD && ir_has_imm(d))
+		*disp += d->imm;
+	else if (d->code == IR_SUB && ir_has_imm(d))
+		*disp -= d->imm;
+	else
+		return false;
+	*v = d->a;
+	return true;
+}
+
+static uint16_t fold_lea(struct ir_pass *p, struct ir_op *op)
+{
+	unsigned sz = ir_size_log2(op);
+	uint64_t c;
+
+	while (op->a && split_offset(p, &op->a, &op->imm))
+		;
+	if (op->b && ir_pass_is_const(p, op->b, &c)) {
+		op->imm += c << op->c;
+		op->b = op->c = IR_NONE;
+	}
+	if (op->b && !op->c && ir_pass_is_const(p, op->a, &c)) {
+		op->imm += c;
+		op->a = op->b;
+		op->b = IR_NONE;
+	}
+	if (op->b)
+		return 0;
+	if (ir_pass_is_const(p, op->a, &c))
+		return ir_pass_const(p, ir_cut(sz, c + op->imm));
+	if (p->out[op->a].code == IR_PC && sz >= ir_size_log2(&p->out[op->a]) && sz == 3) {
+		struct ir_op pc = p->out[op->a];
+
+		pc.imm += op->imm;
+		return ir_size_log2(&pc) == 3 ? ir_pass_emit(p, &pc) : 0;
+	}
+	return ir_cut(sz, op->imm) ? 0 : as_mov(p, sz, op->a);
+}
+
+static uint16_t fold_compare(struct ir_pass *p, struct ir_op *op)
+{
+	uint64_t a;
+
+	to_immediate(p, op);
+	if (ir_has_imm(op) && ir_pass_is_const(p, op->a, &a))
+		return ir_pass_const(p, ir_eval_cmp(op->c, ir_size_log2(op), a, op->imm));
+	return 0;
+}
+
+static uint16_t fold_select(struct ir_pass *p, const struct ir_op *op)
+{
+	uint64_t a;
+
+	if (op->b == op->c)
+		return op->b;
+	if (ir_pass_is_const(p, op->a, &a))
+		return a ? op->b : op->c;
+	return 0;
+}
+
+static uint16_t fold_flags_merge(struct ir_op *op, uint16_t *flags)
+{
+	uint32_t mask = (uint32_t)op->imm & IR_FLAGS_ALL;
+
+	if (mask == IR_FLAGS_ALL || op->a == op->b)
+		*flags = op->a;
+	else if (!mask)
+		*flags = op->b;
+	return 0;
+}
+
+/* Follow a flags value to the op that decides the flags in mask. */
+static uint16_t flags_source(const struct ir_pass *p, uint16_t f, uint32_t mask)
+{
+	for (;;) {
+		const struct ir_op *d = &p->out[f];
+
+		if (d->code == IR_FLAGS_MERGE && !(mask & ~d->imm))
+			f = d->a;
+		else if (d->code == IR_FLAGS_MERGE && !(mask & d->imm))
+			f = d->b;
+		else if ((d->code == IR_INC || d->code == IR_DEC) && mask == IR_C && d->c)
+			f = d->c;
+		else
+			return f;
+	}
+}
+
+static uint16_t fold_cond(struct ir_pass *p, struct ir_op *op)
+{
+	const struct ir_op *d;
+	uint64_t c;
+
+	op->a = flags_source(p, op->a, ir_cond_flags(op->b));
+	d = &p->out[op->a];
+	if (d->code == IR_FLAGS_OF && ir_pass_is_const(p, d->a, &c))
+		return ir_pass_const(p, ir_eval_cond(op->b, (uint32_t)c));
+	return 0;
+}
+
+uint16_t ir_fold(struct ir_pass *p, struct ir_op *op, uint16_t *flags)
+{
+	if (ir_reads_carry_only(op) && op->c)
+		op->c = flags_source(p, op->c, IR_C);
+	switch (op->code) {
+	case IR_MOV:
+	case IR_SEXT: return fold_move(p, op);
+	case IR_LEA: return fold_lea(p, op);
+	case IR_CMP: return fold_compare(p, op);
+	case IR_SELECT: return fold_select(p, op);
+	case IR_FLAGS_MERGE: return fold_flags_merge(op, flags);
+	case IR_COND: return fold_cond(p, op);
+	case IR_LOAD:
+	case IR_STORE:
+	case IR_VLOAD:
+	case IR_VSTORE:
+		while (op->a && split_offset(p, &op->a, &op->imm))
+			;
+		return 0;
+	default:
+		if (op->code >= IR_ADD && op->code <= IR_POPCNT)
+			return fold_arithmetic(p, op, flags);
+		return 0;
+	}
+}

@@ -1,0 +1,59 @@
+/* jit/ir_info.c - the table of IR operations and questions answered from it.
+ * SPDX-License-Identifier: MIT */
+#include "jit/ir_info.h"
+
+#include <string.h>
+
+#define HAS(text, ch) (__builtin_strchr(text, ch) != NULL)
+#define PROPS(text)                                                                     \
+	((HAS(text, 'R') ? IR_PROP_RESULT : 0) | (HAS(text, 'F') ? IR_PROP_FLAGS : 0) | \
+	 (HAS(text, 'P') ? IR_PROP_PURE : 0) | (HAS(text, 'X') ? IR_PROP_LEAVES : 0) |  \
+	 (HAS(text, 'E') ? IR_PROP_ENDS : 0))
+
+const struct ir_info ir_info[IR_CODE_COUNT] = {
+#define IR_OP(op_name, op_operands, op_props) \
+	[IR_##op_name] = { .name = #op_name, .operands = op_operands, .props = PROPS(op_props) },
+#include "jit/ir_ops.def"
+#undef IR_OP
+};
+
+bool ir_clobbers_state(const struct ir_op *op)
+{
+	switch (op->code) {
+	case IR_CALL:
+	case IR_CALL_IF: return !((const struct ir_helper *)(uintptr_t)op->imm)->is_pure;
+	case IR_NATIVE: return true;
+	default: return false;
+	}
+}
+
+bool ir_may_store(const struct ir_op *op)
+{
+	switch (op->code) {
+	case IR_STORE:
+	case IR_VSTORE:
+	case IR_ATOMIC_XCHG:
+	case IR_ATOMIC_ADD:
+	case IR_ATOMIC_AND:
+	case IR_ATOMIC_OR:
+	case IR_ATOMIC_XOR:
+	case IR_ATOMIC_CAS: return true;
+	case IR_CALL:
+	case IR_CALL_IF: return ((const struct ir_helper *)(uintptr_t)op->imm)->can_fault;
+	default: return false;
+	}
+}
+
+bool ir_reads_carry_only(const struct ir_op *op)
+{
+	return op->code == IR_ADC || op->code == IR_SBB || op->code == IR_INC || op->code == IR_DEC;
+}
+
+uint32_t ir_cond_flags(enum ir_cond c)
+{
+	static const uint16_t read[8] = {
+		IR_O, IR_C, IR_Z, IR_C | IR_Z, IR_S, IR_P, IR_S | IR_O, IR_S | IR_O | IR_Z,
+	};
+
+	return read[(c >> 1) & 7];
+}

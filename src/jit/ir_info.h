@@ -1,0 +1,55 @@
+/* jit/ir_info.h - facts about each IR operation, for passes and executors.
+ * SPDX-License-Identifier: MIT */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "jit/ir.h"
+
+enum ir_prop {
+	IR_PROP_RESULT = 1u << 0, /* R */
+	IR_PROP_FLAGS = 1u << 1,  /* F */
+	IR_PROP_PURE = 1u << 2,   /* P */
+	IR_PROP_LEAVES = 1u << 3, /* X */
+	IR_PROP_ENDS = 1u << 4,   /* E */
+};
+
+struct ir_info {
+	const char *name;     /* lower case */
+	const char *operands; /* three letters of ir_ops.def */
+	uint8_t props;        /* enum ir_prop */
+};
+
+extern const struct ir_info ir_info[IR_CODE_COUNT];
+
+static inline unsigned ir_size_log2(const struct ir_op *op) { return op->form & 3; }
+static inline unsigned ir_size(const struct ir_op *op) { return 1u << (op->form & 3); }
+static inline bool ir_has_imm(const struct ir_op *op) { return op->form & IR_FORM_IMM; }
+
+/* Operand n (0-2) of op is a value / a flags value. */
+static inline bool ir_operand_is_value(const struct ir_op *op, unsigned n)
+{
+	char k = ir_info[op->code].operands[n];
+
+	return k == 'v' || (k == 'i' && !ir_has_imm(op));
+}
+static inline bool ir_operand_is_flags(const struct ir_op *op, unsigned n)
+{
+	return ir_info[op->code].operands[n] == 'f';
+}
+
+/* How op may change guest state beyond PUT: everything, or nothing. */
+bool ir_clobbers_state(const struct ir_op *op);
+/* May op store to guest memory?  Then its instruction may be the last one executed (its store hit
+ * the block itself), so that the state must be exact at the instruction's end too. */
+bool ir_may_store(const struct ir_op *op);
+/* May op leave the block or look at the whole guest state? */
+static inline bool ir_may_leave(const struct ir_op *op)
+{
+	return ir_info[op->code].props & IR_PROP_LEAVES && op->code != IR_FENCE;
+}
+/* Which operations pass on only the carry of their flags operand. */
+bool ir_reads_carry_only(const struct ir_op *op);
+/* Flags (enum ir_flag) that a condition looks at. */
+uint32_t ir_cond_flags(enum ir_cond c);
