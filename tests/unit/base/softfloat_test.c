@@ -441,6 +441,131 @@ static void test_op(gconstpointer data)
 	}
 }
 
+/* What the tables above cannot reach: unmasked exceptions, as an x86-64 host was seen to do. */
+static void test_unmasked_flags(void)
+{
+	static const struct {
+		uint64_t a, b;
+		uint8_t unmasked, flags;
+	} muls[] = {
+		{0x7fe1ccf385ebc8a0,  0x7fe3945e4d2bd53f, FP_OVERFLOW,  FP_OVERFLOW | FP_INEXACT },
+		{ 0x7e70000000000000, 0x7e70000000000000, FP_OVERFLOW,  FP_OVERFLOW              },
+		{ 0x7e70000000000000, 0x7e70000000000000, 0,            FP_OVERFLOW | FP_INEXACT },
+		{ 0x0010000000000000, 0x3fe0000000000000, FP_UNDERFLOW, FP_UNDERFLOW             },
+		{ 0x0010000000000000, 0x3fe0000000000000, 0,            0                        },
+ /* Exact but for the denormal's missing bits. */
+		{ 0x0010000000000001, 0x3fe0000000000000, FP_UNDERFLOW, FP_UNDERFLOW             },
+		{ 0x0010000000000001, 0x3fe0000000000000, 0,            FP_UNDERFLOW | FP_INEXACT},
+ /* Not tiny after rounding. */
+		{ 0x001fffffffffffff, 0x3fe0000000000001, FP_UNDERFLOW, FP_INEXACT               },
+		{ 0x001fffffffffffff, 0x3fe0000000000000, FP_UNDERFLOW, FP_UNDERFLOW             },
+	};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(muls); i++) {
+		struct fp_env env = fp_env_sse(MXCSR_MASKS & ~((uint32_t)muls[i].unmasked << 7));
+
+		f64_mul(muls[i].a, muls[i].b, &env);
+		g_test_message("row %u", i);
+		g_assert_cmphex(env.flags, ==, muls[i].flags);
+	}
+}
+
+/* Arm ARM, FPProcessNaNs() and FPMulAdd(). */
+static void test_a64_nans(void)
+{
+	const uint64_t qnan1 = 0x7ff8000000000001, qnan2 = 0xfff8000000000002;
+	const uint64_t snan1 = 0x7ff0000000000003, snan2 = 0xfff0000000000004;
+	const uint64_t f64_one = 0x3ff0000000000000, inf = 0x7ff0000000000000;
+	struct fp_env env = { .nan_rule = FP_NAN_A64, .positive_nan = true };
+
+	g_assert_cmphex(f64_add(qnan1, qnan2, &env), ==, qnan1);
+	g_assert_cmphex(env.flags, ==, 0);
+	g_assert_cmphex(f64_add(qnan1, snan2, &env), ==, snan2 | BIT(51));
+	g_assert_cmphex(env.flags, ==, FP_INVALID);
+	g_assert_cmphex(f64_add(snan1, snan2, &env), ==, snan1 | BIT(51));
+	g_assert_cmphex(f64_fma(qnan1, qnan2, f64_one, 0, &env), ==, qnan1);
+	g_assert_cmphex(f64_fma(qnan1, qnan2, snan2, 0, &env), ==, snan2 | BIT(51));
+	g_assert_cmphex(f64_fma(f64_one, snan1, qnan2, 0, &env), ==, snan1 | BIT(51));
+	g_assert_cmphex(f64_fma(f64_one, qnan1, qnan2, 0, &env), ==, qnan2);
+	env.flags = 0;
+	g_assert_cmphex(f64_fma(inf, 0, qnan2, 0, &env), ==, 0x7ff8000000000000);
+	g_assert_cmphex(env.flags, ==, FP_INVALID);
+	env.default_nan = true;
+	g_assert_cmphex(f64_add(qnan2, f64_one, &env), ==, 0x7ff8000000000000);
+}
+
+static void test_a64_choices(void)
+{
+	const uint64_t f64_max = 0x7fefffffffffffff;
+	struct fp_env env = { .int_rule = FP_INT_SATURATE, .masks = FP_ALL_FLAGS };
+
+	g_assert_cmpint(f64_to_i32(f64_max, FP_TO_ZERO, &env), ==, INT32_MAX);
+	g_assert_cmpint(f64_to_i64(f64_max | BIT(63), FP_TO_ZERO, &env), ==, INT64_MIN);
+	g_assert_cmpuint(f64_to_u32(f64_max, FP_TO_ZERO, &env), ==, UINT32_MAX);
+	g_assert_cmpuint(f64_to_u64(f64_max | BIT(63), FP_TO_ZERO, &env), ==, 0);
+	g_assert_cmpint(f64_to_i64(0x7ff8000000000000, FP_TO_ZERO, &env), ==, 0);
+	g_assert_cmphex(env.flags, ==, FP_INVALID);
+	g_assert_cmpint(f64_to_i32(0x4004000000000000, FP_NEAREST_AWAY, &env), ==, 3);
+	g_assert_cmpint(f64_to_i32(0x4004000000000000, FP_NEAREST_EVEN, &env), ==, 2);
+	/* Just below the least normal number: tiny only if that is decided before rounding. */
+	env.flags = 0;
+	f64_mul(0x0010000000000001, 0x3feffffffffffffe, &env);
+	g_assert_cmphex(env.flags, ==, FP_INEXACT);
+	env.tiny_before = true;
+	f64_mul(0x0010000000000001, 0x3feffffffffffffe, &env);
+	g_assert_cmphex(env.flags, ==, FP_INEXACT | FP_UNDERFLOW);
+}
+
+static double f32_value(uint32_t bits)
+{
+	float f;
+
+	memcpy(&f, &bits, sizeof(f));
+	return (double)f;
+}
+
+/* SDM vol. 2, RCPPS and RSQRTPS: |relative error| <= 1.5 * 2^-12. */
+static void test_approximations(void)
+{
+	const double bound = 1.5 / 4096;
+
+	for (uint32_t a = 0x00800000; a < 0x7f800000; a += 4099) {
+		double x = f32_value(a), error;
+		uint32_t root = f32_rsqrt_approx(a), inverse = f32_rcp_approx(a);
+
+		error = f32_value(inverse) * x - 1;
+		if (a < 0x7e800000) /* else the result is tiny */
+			g_assert_true(error < bound && error > -bound);
+		else
+			g_assert_true(error < bound && (inverse == 0 || error > -bound));
+		g_assert_cmphex(f32_rcp_approx(a | BIT(31)), ==, inverse | BIT(31));
+		error = f32_value(root) * f32_value(root) * x - 1; /* about twice the error */
+		g_assert_true(error < 2 * bound && error > -2 * bound);
+	}
+}
+
+static void test_approximations_of_special_values(void)
+{
+	static const uint32_t rows[][3] = {
+  /* operand, reciprocal, reciprocal square root */
+		{0x00000000,  0x7f800000, 0x7f800000},
+                { 0x80000000, 0xff800000, 0xff800000},
+		{ 0x00000001, 0x7f800000, 0x7f800000},
+                { 0x807fffff, 0xff800000, 0xff800000},
+		{ 0x7f800000, 0x00000000, 0x00000000},
+                { 0xff800000, 0x80000000, 0xffc00000},
+		{ 0x7fc00001, 0x7fc00001, 0x7fc00001},
+                { 0xffa00000, 0xffe00000, 0xffe00000},
+		{ 0x7f7fffff, 0x00000000, 0x1f800000},
+                { 0xff7fffff, 0x80000000, 0xffc00000},
+	};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(rows); i++) {
+		g_assert_cmphex(f32_rcp_approx(rows[i][0]), ==, rows[i][1]);
+		g_assert_cmphex(f32_rsqrt_approx(rows[i][0]) & ~0xfffu, ==, rows[i][2] & ~0xfffu);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	g_test_init(&argc, &argv, NULL);
@@ -450,5 +575,11 @@ int main(int argc, char **argv)
 		g_test_add_data_func(path, &ops[i], test_op);
 		g_free(path);
 	}
+	g_test_add_func("/base/softfloat/unmasked_flags", test_unmasked_flags);
+	g_test_add_func("/base/softfloat/a64_nans", test_a64_nans);
+	g_test_add_func("/base/softfloat/a64_choices", test_a64_choices);
+	g_test_add_func("/base/softfloat/approximations", test_approximations);
+	g_test_add_func("/base/softfloat/approximations_of_special_values",
+			test_approximations_of_special_values);
 	return g_test_run();
 }
