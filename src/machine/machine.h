@@ -25,6 +25,8 @@ struct vcpu;
 
 enum { MACHINE_MAX_SERIALS = 4 };
 
+extern const struct object_type machine_object_type; /* "machine", abstract */
+
 /* What the command line says about the machine; strings are borrowed. */
 struct machine_config {
 	const char *cpu_model; /* NULL: the machine type's default; "none" types have no CPU */
@@ -47,7 +49,7 @@ struct machine_type {
 	uint64_t default_ram, max_ram;
 	/* Make chips and wires.  The vCPUs, RAM and address spaces exist. */
 	bool (*build)(struct machine *m, struct err *err);
-	/* Put a user's device where it belongs, before it is realized. */
+	/* Wire a user's device that has just been realized.  NULL: the machine takes none. */
 	bool (*plug)(struct machine *m, struct device *dev, struct err *err);
 	/* After all devices are realized: tables for the firmware, kernel checked and kept. */
 	bool (*finish)(struct machine *m, struct err *err);
@@ -67,6 +69,7 @@ struct machine {
 	struct vclock *clock;  /* const */
 	struct accel *accel;   /* const after start */
 	struct ram_block *ram; /* const */
+	struct device *fw_cfg; /* const after build; NULL: none */
 	struct region memory_root, io_root;
 	struct region ram_low, ram_high;
 	struct address_space memory, io;

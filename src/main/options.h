@@ -40,7 +40,7 @@ struct options {
 	char *kernel, *initrd, *append, *bios;
 	struct keyvals_list devices, objects, globals, chardevs;
 	struct strings serials, traces, fw_cfg;
-	bool nographic, nodefaults, daemonize, stopped;
+	bool nographic, no_display, nodefaults, daemonize, stopped;
 	enum reboot_action on_reboot;
 	enum shutdown_action on_shutdown;
 	enum panic_action on_panic;

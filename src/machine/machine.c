@@ -1,0 +1,285 @@
+/* machine/machine.c - the life of a board: made, built, reset, run, freed.
+ * SPDX-License-Identifier: MIT */
+#include "machine/machine.h"
+
+#include <glib.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "cpu/accel.h"
+#include "cpu/arch.h"
+#include "cpu/vcpu.h"
+#include "event/clock.h"
+#include "event/loop.h"
+#include "memory/ram.h"
+
+static const struct object_type container_type = { .name = "container",
+						   .size = sizeof(struct object) };
+const struct object_type machine_object_type = { .name = "machine",
+						 .size = sizeof(struct machine),
+						 .is_abstract = true };
+
+enum { LOW_RAM_MAX = 3u << 30 }; /* above it, below 4 GiB, are devices */
+
+void machine_register_types(void)
+{
+	const struct object_type *types[64] = { &container_type, &machine_object_type };
+	size_t n = 2;
+
+	for (size_t i = 0; machine_types[i] && n < ARRAY_SIZE(types) - 1; i++)
+		types[n++] = &machine_types[i]->base;
+	object_types_add(types);
+}
+
+const struct machine_type *machine_type_find(const char *name, struct err *err)
+{
+	const char *names[64] = { NULL };
+
+	for (size_t i = 0; machine_types[i]; i++) {
+		const struct machine_type *t = machine_types[i];
+
+		if (!strcmp(t->name, name) || (t->alias && !strcmp(t->alias, name)))
+			return t;
+		if (i < ARRAY_SIZE(names) - 1)
+			names[i] = t->name;
+	}
+	err_set(err, 0, "unknown machine '%s'", name);
+	err_suggest(err, name, names);
+	if (!strchr(err->text, '('))
+		g_strlcat(err->text, "; -machine help lists them", sizeof(err->text));
+	return NULL;
+}
+
+void machine_help(FILE *out)
+{
+	fprintf(out, "Machines:\n");
+	for (size_t i = 0; machine_types[i]; i++)
+		fprintf(out, "  %-12s %s\n", machine_types[i]->name, machine_types[i]->desc);
+}
+
+/* ---- requests from chips: any thread -> main loop ---- */
+
+static void machine_serve_requests(void *opaque)
+{
+	struct machine *m = opaque;
+	uint32_t bits = atomic_exchange(&m->requests, 0);
+
+	for (unsigned what = 0; bits; what++, bits >>= 1)
+		if (bits & 1 && m->on_request)
+			m->on_request(m->on_request_opaque, (enum device_request)what,
+				      atomic_load(&m->exit_code));
+}
+
+static void machine_request(void *opaque, enum device_request what, int code)
+{
+	struct machine *m = opaque;
+
+	if (what == REQUEST_EXIT)
+		atomic_store(&m->exit_code, code);
+	if (!(atomic_fetch_or(&m->requests, 1u << what) & 1u << what))
+		loop_post(m->loop, machine_serve_requests, m);
+}
+
+/* ---- making ---- */
+
+struct machine *machine_new(const struct machine_type *type, struct object *root, struct loop *loop)
+{
+	struct machine *m = container_of(object_new(&type->base), struct machine, obj);
+	static const char *const containers[] = { "unattached", "peripheral", NULL };
+	struct err err;
+
+	m->type = type;
+	m->root = root;
+	m->loop = loop;
+	m->clock = vclock_new();
+	vclock_stop(m->clock);
+	m->env = (struct device_env){ .loop = loop,
+				      .clock = m->clock,
+				      .memory = &m->memory,
+				      .root = root,
+				      .request = machine_request,
+				      .opaque = m };
+	object_add_child(root, "machine", &m->obj, &err);
+	for (int i = 0; containers[i]; i++) {
+		struct object *c = object_new(&container_type);
+
+		object_add_child(&m->obj, containers[i], c, &err);
+		object_put(c);
+	}
+	region_init_container(&m->memory_root, "system", 0);
+	region_init_container(&m->io_root, "io", 0x10000);
+	address_space_init(&m->memory, "memory", &m->memory_root);
+	address_space_init(&m->io, "I/O", &m->io_root);
+	return m;
+}
+
+static bool machine_build_ram(struct machine *m, struct err *err)
+{
+	uint64_t size = m->config.ram_size, low = size > LOW_RAM_MAX ? LOW_RAM_MAX : size;
+
+	if (!size)
+		return true;
+	if (size > m->type->max_ram)
+		return err_set(err, 0,
+			       "-m: machine '%s' takes at most %llu GiB of memory, not %llu GiB",
+			       m->type->name, (unsigned long long)(m->type->max_ram / GIB),
+			       (unsigned long long)(size / GIB));
+	m->ram = ram_block_new("ram", align_up(size, RAM_PAGE_SIZE), err);
+	if (!m->ram)
+		return false;
+	region_init_ram(&m->ram_low, "ram-below-4g", m->ram, 0, low);
+	region_add(&m->memory_root, 0, &m->ram_low);
+	if (size > low) {
+		region_init_ram(&m->ram_high, "ram-above-4g", m->ram, low, size - low);
+		region_add(&m->memory_root, 4 * GIB, &m->ram_high);
+	}
+	return true;
+}
+
+static bool machine_build_cpu(struct machine *m, uint32_t id, struct err *err)
+{
+	const struct arch_ops *arch = m->type->arch;
+	struct vcpu *v = g_new0(struct vcpu, 1);
+	const char *model = m->config.cpu_model ? m->config.cpu_model : arch->default_model;
+
+	v->memory = &m->memory;
+	v->io = &m->io;
+	v->clock = m->clock;
+	v->accel = m->accel;
+	v->apic_id = id;
+	vcpu_init(v, id, arch, NULL);
+	v->cpu = arch->cpu_new(v, model, err);
+	if (!v->cpu || !m->accel->ops->vcpu_attach(m->accel, v, err)) {
+		if (v->cpu)
+			arch->cpu_free(v->cpu);
+		vcpu_fini(v);
+		g_free(v);
+		return false;
+	}
+	m->cpus[m->cpu_count++] = v;
+	return true;
+}
+
+static bool machine_build_cpus(struct machine *m, struct err *err)
+{
+	uint32_t count = m->config.smp.cpus;
+
+	if (!m->type->arch)
+		return true;
+	m->cpus = g_new0(struct vcpu *, count);
+	for (uint32_t i = 0; i < count; i++)
+		if (!machine_build_cpu(m, i, err))
+			return false;
+	return true;
+}
+
+bool machine_build(struct machine *m, const struct machine_config *config, struct accel *accel,
+		   struct err *err)
+{
+	m->config = *config;
+	m->accel = accel;
+	if (!m->config.ram_size)
+		m->config.ram_size = m->type->default_ram;
+	if (!m->type->arch && m->config.cpu_model)
+		return err_set(err, 0, "-cpu: machine '%s' has no CPU", m->type->name);
+	return smp_complete(&m->config.smp, m->type->name, m->type->max_cpus, err) &&
+	       machine_build_ram(m, err) && machine_build_cpus(m, err) &&
+	       (!m->type->build || m->type->build(m, err));
+}
+
+bool machine_add_device(struct machine *m, struct device *dev, const char *name, struct err *err)
+{
+	struct object *parent = object_resolve(m->root, name ? "/machine/peripheral"
+							     : "/machine/unattached");
+	char *own = g_strdup_printf("device[%u]", m->device_count);
+	bool ok = object_add_child(parent, name ? name : own, &dev->obj, err);
+
+	g_free(own);
+	if (!ok)
+		return false;
+	if (!device_realize(dev, &m->env, err)) {
+		object_unparent(&dev->obj);
+		return false;
+	}
+	if (m->device_count == m->device_room) {
+		m->device_room = m->device_room ? m->device_room * 2 : 32;
+		m->devices = g_renew(struct device *, m->devices, m->device_room);
+	}
+	m->devices[m->device_count++] = dev;
+	return true;
+}
+
+bool machine_finish(struct machine *m, struct err *err)
+{
+	return !m->type->finish || m->type->finish(m, err);
+}
+
+/* ---- running ---- */
+
+void machine_reset(struct machine *m)
+{
+	for (unsigned i = 0; i < m->device_count; i++)
+		device_reset(m->devices[i]);
+	for (unsigned i = 0; i < m->cpu_count; i++)
+		m->type->arch->cpu_reset(m->cpus[i]);
+	if (m->type->load)
+		m->type->load(m);
+}
+
+bool machine_start_threads(struct machine *m, struct err *err)
+{
+	for (unsigned i = 0; i < m->cpu_count; i++)
+		if (!vcpu_start_thread(m->cpus[i], err))
+			return err_prefix(err, "cannot start the thread of CPU %u: ", i);
+	return true;
+}
+
+void machine_run(struct machine *m)
+{
+	if (m->state == MACHINE_RUNNING)
+		return;
+	m->state = MACHINE_RUNNING;
+	vclock_start(m->clock);
+	loop_clock_changed(m->loop);
+	for (unsigned i = 0; i < m->cpu_count; i++)
+		vcpu_resume(m->cpus[i]);
+}
+
+void machine_pause(struct machine *m)
+{
+	if (m->state != MACHINE_RUNNING)
+		return;
+	for (unsigned i = 0; i < m->cpu_count; i++)
+		vcpu_kick(m->cpus[i], VCPU_EXIT_STOP);
+	for (unsigned i = 0; i < m->cpu_count; i++)
+		vcpu_pause(m->cpus[i]);
+	vclock_stop(m->clock);
+	m->state = MACHINE_PAUSED;
+}
+
+void machine_free(struct machine *m)
+{
+	machine_pause(m);
+	for (unsigned i = 0; i < m->cpu_count; i++)
+		vcpu_end_thread(m->cpus[i]);
+	for (unsigned i = m->device_count; i-- > 0;) {
+		device_unrealize(m->devices[i]);
+		object_unparent(&m->devices[i]->obj);
+		device_put(m->devices[i]);
+	}
+	for (unsigned i = 0; i < m->cpu_count; i++) {
+		m->accel->ops->vcpu_detach(m->accel, m->cpus[i]);
+		m->type->arch->cpu_free(m->cpus[i]->cpu);
+		vcpu_fini(m->cpus[i]);
+		g_free(m->cpus[i]);
+	}
+	address_space_fini(&m->memory);
+	address_space_fini(&m->io);
+	if (m->ram)
+		ram_block_free(m->ram);
+	vclock_free(m->clock);
+	g_free(m->cpus);
+	g_free(m->devices);
+	object_unparent(&m->obj);
+	object_put(&m->obj);
+}

@@ -1,0 +1,96 @@
+/* main/backends.c - -object, -chardev and -serial.
+ * SPDX-License-Identifier: MIT */
+#include <glib.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "chardev/chardev.h"
+#include "main/session.h"
+#include "object/object.h"
+
+static bool object_add_user(struct session *s, struct keyvals *kv, struct err *err)
+{
+	char *type_name = keyvals_take(kv, "qom-type"), *id = keyvals_take(kv, "id");
+	const struct object_type *type = type_name ? object_type_find(type_name) : NULL;
+	struct object *o = NULL;
+	bool ok = false;
+
+	if (!type_name) {
+		err_set(err, 0, "no type given; -object help lists them");
+	} else if (!type || type->is_abstract || !type->complete) {
+		object_type_unknown(err, "object type", type_name, "user-object");
+	} else if (!id) {
+		err_set(err, 0, "%s: needs an id=", type_name);
+	} else {
+		o = object_new(type);
+		ok = true;
+		for (size_t i = 0; ok && i < kv->count; i++)
+			ok = object_set(o, s->root, kv->items[i].key, kv->items[i].value, err);
+		ok = ok && type->complete(o, err) &&
+		     object_add_child(object_resolve(s->root, "/objects"), id, o, err);
+		object_put(o);
+	}
+	g_free(type_name);
+	g_free(id);
+	return ok || err_prefix(err, "-object: ");
+}
+
+static bool chardev_add_user(struct session *s, struct keyvals *kv, struct err *err)
+{
+	char *backend = keyvals_take(kv, "backend"), *id = keyvals_take(kv, "id");
+	const char **keys = g_new0(const char *, kv->count + 1);
+	const char **values = g_new0(const char *, kv->count + 1);
+	bool ok = false;
+
+	for (size_t i = 0; i < kv->count; i++) {
+		keys[i] = kv->items[i].key;
+		values[i] = kv->items[i].value;
+	}
+	if (!backend)
+		err_set(err, 0, "no back end given; -chardev help lists them");
+	else if (!id)
+		err_set(err, 0, "%s: needs an id=", backend);
+	else
+		ok = chardev_new(s->root, s->loop, backend, id, keys, values, err) != NULL;
+	g_free(keys);
+	g_free(values);
+	g_free(backend);
+	g_free(id);
+	return ok || err_prefix(err, "-chardev: ");
+}
+
+static bool serial_open(struct session *s, unsigned index, const char *spec, struct err *err)
+{
+	char id[16];
+
+	if (index >= sizeof(s->serials) / sizeof(s->serials[0]))
+		return err_set(err, 0, "-serial %s: there are at most 4 serial ports", spec);
+	snprintf(id, sizeof(id), "serial%u", index);
+	err->code = 0;
+	err->text[0] = '\0';
+	s->serials[index] = chardev_new_legacy(s->root, s->loop, id, spec, err);
+	if (!s->serials[index] && err->text[0])
+		return err_prefix(err, "-serial %s: ", spec);
+	return true;
+}
+
+bool backends_open(struct session *s, struct err *err)
+{
+	const struct options *o = &s->opt;
+
+	for (unsigned i = 0; i < o->objects.count; i++)
+		if (!object_add_user(s, &o->objects.items[i], err))
+			return false;
+	for (unsigned i = 0; i < o->chardevs.count; i++)
+		if (!chardev_add_user(s, &o->chardevs.items[i], err))
+			return false;
+	for (unsigned i = 0; i < o->serials.count; i++)
+		if (!serial_open(s, i, o->serials.items[i], err))
+			return false;
+	/* With no display built in, this terminal is where a guest without options is seen. */
+	if (!o->serials.count && !o->nodefaults && !o->daemonize &&
+	    (o->nographic || !o->no_display))
+		return serial_open(s, 0, "mon:stdio", err);
+	return true;
+}

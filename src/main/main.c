@@ -1,0 +1,102 @@
+/* main/main.c - the program.
+ * SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/err.h"
+#include "base/log.h"
+#include "chardev/chardev.h"
+#include "dev/device.h"
+#include "machine/machine.h"
+#include "main/session.h"
+#include "main/version.h"
+
+static void print_error(const struct session *s, const struct err *err)
+{
+	fprintf(stderr, "%s: %s\n", s->program, err->text);
+}
+
+/* The link's name picks the target: rhea-system-aarch64. */
+static bool target_check(const char *program, struct err *err)
+{
+	const char *dash = strrchr(program, '-');
+
+	if (strstr(program, "-system-") && strcmp(dash, "-x86_64"))
+		return err_set(err, 0, "target '%s' is not built into this binary; it has x86_64",
+			       dash + 1);
+	return true;
+}
+
+/* Output that nobody can read is an error of its own (`rhea -h >/dev/full`). */
+static int finish_output(const struct session *s)
+{
+	if (fflush(stdout) == 0)
+		return EXIT_SUCCESS;
+	fprintf(stderr, "%s: cannot write to standard output: %s\n", s->program, strerror(errno));
+	return EXIT_FAILURE;
+}
+
+/* What only prints: true when that was all, with *code the exit status. */
+static bool print_requested(struct session *s, int *code)
+{
+	struct err err;
+	bool done = true;
+
+	*code = EXIT_SUCCESS;
+	if (s->opt.version) {
+		printf("Rhea machine emulator version %s\n", RHEA_VERSION);
+	} else if (s->opt.help) {
+		options_help(stdout, s->program);
+	} else if (!help_requested(&s->opt, &done, &err)) {
+		print_error(s, &err);
+		*code = EXIT_FAILURE;
+		return true;
+	}
+	if (done)
+		*code = finish_output(s);
+	return done;
+}
+
+static int run(struct session *s, int argc, char **argv)
+{
+	struct err err;
+	int code;
+
+	signal(SIGPIPE, SIG_IGN);
+	if (!options_parse(&s->opt, argc, argv, &err)) {
+		print_error(s, &err);
+		return EXIT_FAILURE;
+	}
+	machine_register_types();
+	device_register_types();
+	chardev_register_types();
+	if (print_requested(s, &code))
+		return code;
+	if (target_check(s->program, &err) && session_start(s, &err)) {
+		session_run(s);
+		code = s->exit_code;
+	} else {
+		code = EXIT_FAILURE;
+	}
+	session_end(s);
+	if (code == EXIT_FAILURE && !s->is_running)
+		print_error(s, &err);
+	return code;
+}
+
+int main(int argc, char **argv)
+{
+	struct session s = { .program = argc ? argv[0] : "rhea", .daemon_fd = -1, .signal_fd = -1 };
+	const char *slash = strrchr(s.program, '/');
+	int code;
+
+	if (slash)
+		s.program = slash + 1;
+	code = run(&s, argc, argv);
+	log_close();
+	return code;
+}

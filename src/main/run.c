@@ -1,0 +1,117 @@
+/* main/run.c - the main loop's events: signals, and what the guest asks of its machine.
+ * SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "base/err.h"
+#include "chardev/chardev.h"
+#include "event/loop.h"
+#include "machine/machine.h"
+#include "main/session.h"
+
+static void session_quit(struct session *s, int code)
+{
+	s->exit_code = code;
+	loop_quit(s->loop);
+}
+
+/* ---- what the guest asks ---- */
+
+static void session_reset(struct session *s)
+{
+	if (s->opt.on_reboot == REBOOT_SHUTDOWN) {
+		session_quit(s, EXIT_SUCCESS);
+		return;
+	}
+	machine_pause(s->machine);
+	machine_reset(s->machine);
+	machine_run(s->machine);
+}
+
+static void session_shutdown(struct session *s)
+{
+	machine_pause(s->machine);
+	s->machine->state = MACHINE_SHUTDOWN;
+	if (s->opt.on_shutdown == SHUTDOWN_POWEROFF)
+		session_quit(s, EXIT_SUCCESS);
+}
+
+static void session_panic(struct session *s)
+{
+	switch (s->opt.on_panic) {
+	case PANIC_NONE: return;
+	case PANIC_PAUSE: machine_pause(s->machine); return;
+	case PANIC_SHUTDOWN: session_shutdown(s); return;
+	case PANIC_EXIT_FAILURE: session_quit(s, EXIT_FAILURE); return;
+	}
+}
+
+void session_request(void *session, int what, int code)
+{
+	struct session *s = session;
+
+	switch ((enum device_request)what) {
+	case REQUEST_RESET: session_reset(s); break;
+	case REQUEST_SHUTDOWN: session_shutdown(s); break;
+	case REQUEST_PANIC: session_panic(s); break;
+	case REQUEST_EXIT: session_quit(s, code); break;
+	}
+}
+
+/* ---- signals ---- */
+
+static void session_signal(void *opaque, unsigned events)
+{
+	struct session *s = opaque;
+	struct signalfd_siginfo info;
+
+	(void)events;
+	if (read(s->signal_fd, &info, sizeof(info)) != sizeof(info))
+		return;
+	fprintf(stderr, "%s: terminating on signal %u", s->program, info.ssi_signo);
+	if (info.ssi_pid)
+		fprintf(stderr, " from pid %u", info.ssi_pid);
+	fputc('\n', stderr);
+	session_quit(s, EXIT_SUCCESS);
+}
+
+/* The signals that end the guest in order arrive through the loop.  Context: before threads start,
+ * which inherit the mask. */
+bool signals_watch(struct session *s, struct err *err)
+{
+	sigset_t set;
+
+	signal(SIGPIPE, SIG_IGN);
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
+	pthread_sigmask(SIG_BLOCK, &set, NULL);
+	s->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (s->signal_fd < 0)
+		return err_errno(err, errno, "cannot receive signals");
+	s->signal_watch = loop_watch(s->loop, s->signal_fd, LOOP_READ, session_signal, s);
+	return s->signal_watch || err_errno(err, errno, "cannot receive signals");
+}
+
+void session_run(struct session *s)
+{
+	s->is_running = true;
+	loop_run(s->loop);
+}
+
+void session_end(struct session *s)
+{
+	if (s->machine)
+		machine_pause(s->machine);
+	for (unsigned i = 0; i < sizeof(s->serials) / sizeof(s->serials[0]); i++)
+		if (s->serials[i])
+			chardev_flush(s->serials[i], 200);
+	chardev_restore_terminal();
+	pidfile_remove(s);
+}

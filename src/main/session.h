@@ -1,0 +1,58 @@
+/* main/session.h - one run of the program: what start-up makes and the main loop uses.
+ * SPDX-License-Identifier: MIT */
+#pragma once
+
+#include <stdbool.h>
+
+#include "main/options.h"
+
+struct accel;
+struct chardev;
+struct err;
+struct loop;
+struct loop_fd;
+struct machine;
+struct object;
+
+struct session {
+	struct options opt;
+	const char *program; /* argv[0]'s last part */
+	struct object *root; /* composition tree */
+	struct loop *loop;
+	struct accel *accel;
+	struct machine *machine;
+	struct chardev *serials[4];
+
+	int daemon_fd; /* pipe to the waiting parent; -1: none */
+	int signal_fd;
+	struct loop_fd *signal_watch;
+	bool has_pidfile;
+	bool is_running; /* start-up is over */
+	int exit_code;
+};
+
+/* Do all steps from parsed options to a running machine.  False: err says what went wrong; whatever
+ * was made is still in s, for session_end(). */
+bool session_start(struct session *s, struct err *err);
+/* Requests of the guest and of signals, until the end. */
+void session_run(struct session *s);
+void session_end(struct session *s);
+
+/* ---- parts, each in its own file ---- */
+
+/* help.c: `-M help`, `-device X,help` and so on.  True if something was printed. */
+bool help_requested(const struct options *o, bool *done, struct err *err);
+/* backends.c: -object, -chardev, -serial. */
+bool backends_open(struct session *s, struct err *err);
+/* devices.c: -global, -device. */
+bool globals_apply(struct session *s, struct object *o, struct err *err);
+bool globals_check(const struct options *o, struct err *err);
+bool devices_add(struct session *s, struct err *err);
+/* daemon.c: fork now, tell the parent later. */
+bool daemon_fork(struct session *s, struct err *err);
+void daemon_ready(struct session *s);
+bool pidfile_write(struct session *s, struct err *err);
+void pidfile_remove(struct session *s);
+/* run.c */
+bool signals_watch(struct session *s, struct err *err);
+void session_request(void *session, int what, int code);

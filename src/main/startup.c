@@ -1,0 +1,275 @@
+/* main/startup.c - from parsed options to a running machine: a list of named steps.
+ * SPDX-License-Identifier: MIT */
+#include <glib.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+
+#include "arch/x86/cpuid.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "chardev/chardev.h"
+#include "cpu/accel.h"
+#include "dev/nvram/fw_cfg.h"
+#include "event/clock.h"
+#include "event/loop.h"
+#include "machine/machine.h"
+#include "main/session.h"
+
+/* ---- logging ---- */
+
+static bool step_log(struct session *s, struct err *err)
+{
+	uint32_t mask = 0;
+
+	if (s->opt.log_items && !log_parse_items(s->opt.log_items, &mask, err))
+		return err_prefix(err, "-d: ");
+	if (s->opt.log_file && !log_open(s->opt.log_file, err))
+		return err_prefix(err, "-D: ");
+	log_set_mask(mask);
+	for (unsigned i = 0; i < s->opt.traces.count; i++) {
+		const char *pattern = s->opt.traces.items[i];
+
+		if (g_str_has_prefix(pattern, "enable="))
+			pattern += strlen("enable=");
+		if (!trace_set_pattern(pattern, true, err))
+			return err_prefix(err, "-trace: ");
+	}
+	return true;
+}
+
+static bool step_names(struct session *s, struct err *err)
+{
+	(void)err;
+	if (s->opt.process_name)
+		prctl(PR_SET_NAME, s->opt.process_name, 0, 0, 0);
+	return true;
+}
+
+static bool step_loop(struct session *s, struct err *err)
+{
+	static const char *const containers[] = { "objects", "chardevs", NULL };
+
+	s->loop = loop_new("main", err);
+	if (!s->loop)
+		return false;
+	s->root = object_new(object_type_find("container"));
+	for (int i = 0; containers[i]; i++) {
+		struct object *c = object_new(object_type_find("container"));
+
+		object_add_child(s->root, containers[i], c, err);
+		object_put(c);
+	}
+	return true;
+}
+
+/* ---- accelerator ---- */
+
+struct accel_words {
+	struct session *s;
+	const struct keyvals *kv; /* NULL: none given */
+};
+
+static bool accel_configure(struct object *o, void *opaque, struct err *err)
+{
+	const struct accel_words *w = opaque;
+
+	if (!globals_apply(w->s, o, err))
+		return false;
+	for (size_t i = 0; w->kv && i < w->kv->count; i++) {
+		const struct keyval *k = &w->kv->items[i];
+
+		if (strcmp(k->key, "accel") && !object_set(o, w->s->root, k->key, k->value, err))
+			return err_prefix(err, "-accel %s: ", keyvals_get(w->kv, "accel"));
+	}
+	return true;
+}
+
+/* -accel in order, else the machine's accel=a:b, else tcg. */
+static unsigned accel_collect(struct session *s, char **names, struct accel_words *words,
+			      struct accel_choice *choices, unsigned max, struct err *err)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < s->opt.accels.count && n < max; i++, n++) {
+		const struct keyvals *kv = &s->opt.accels.items[i];
+
+		words[n] = (struct accel_words){ s, kv };
+		choices[n].name = keyvals_get(kv, "accel");
+		if (!choices[n].name) {
+			err_set(err, 0, "-accel: no name given; -accel help lists them");
+			return 0;
+		}
+	}
+	for (unsigned i = 0; names && names[i] && n < max; i++, n++) {
+		words[n] = (struct accel_words){ s, NULL };
+		choices[n].name = names[i];
+	}
+	for (unsigned i = 0; i < n; i++) {
+		choices[i].configure = accel_configure;
+		choices[i].opaque = &words[i];
+	}
+	return n;
+}
+
+static bool step_accel(struct session *s, struct err *err)
+{
+	char *list = keyvals_take(&s->opt.machine, "accel"), *notes = NULL;
+	char **names = NULL;
+	struct accel_words words[16];
+	struct accel_choice choices[16];
+	unsigned n;
+
+	if (list && s->opt.accels.count) {
+		g_free(list);
+		return err_set(err, 0,
+			       "-accel and -machine accel= both name accelerators; use one");
+	}
+	if (!s->opt.accels.count)
+		names = g_strsplit(list ? list : "tcg", ":", 0);
+	n = accel_collect(s, names, words, choices, ARRAY_SIZE(choices), err);
+	if (n)
+		s->accel = accel_start_first(accel_list, s->machine, choices, n, &notes, err);
+	if (notes)
+		fprintf(stderr, "%s: %s\n", s->program, notes);
+	g_free(notes);
+	g_free(list);
+	g_strfreev(names);
+	return s->accel != NULL;
+}
+
+/* ---- machine ---- */
+
+static void on_request(void *opaque, enum device_request what, int code)
+{
+	session_request(opaque, (int)what, code);
+}
+
+static bool step_machine(struct session *s, struct err *err)
+{
+	char *name = keyvals_take(&s->opt.machine, "type");
+	const struct machine_type *type = NULL;
+
+	if (!name)
+		err_set(err, 0, "no machine given; use -M microvm (-M help lists them)");
+	else
+		type = machine_type_find(name, err);
+	g_free(name);
+	if (!type)
+		return false;
+	s->machine = machine_new(type, s->root, s->loop);
+	s->machine->on_request = on_request;
+	s->machine->on_request_opaque = s;
+	return true;
+}
+
+static bool machine_set_props(struct session *s, struct err *err)
+{
+	const struct keyvals *kv = &s->opt.machine;
+
+	if (!globals_apply(s, &s->machine->obj, err))
+		return false;
+	for (size_t i = 0; i < kv->count; i++)
+		if (!object_set(&s->machine->obj, s->root, kv->items[i].key, kv->items[i].value,
+				err))
+			return err_prefix(err, "-machine: ");
+	return true;
+}
+
+static bool step_build(struct session *s, struct err *err)
+{
+	const struct options *o = &s->opt;
+	struct machine_config c = { .cpu_model = o->cpu,
+				    .ram_size = o->ram_size,
+				    .smp = o->smp,
+				    .kernel = o->kernel,
+				    .initrd = o->initrd,
+				    .append = o->append,
+				    .bios = o->bios,
+				    .rtc_base = o->rtc_base,
+				    .rtc_clock = o->rtc_clock,
+				    .has_uuid = o->has_uuid };
+	char *warnings;
+	bool ok;
+
+	memcpy(c.uuid, o->uuid, sizeof(c.uuid));
+	memcpy(c.serials, s->serials, sizeof(c.serials));
+	if (!machine_set_props(s, err))
+		return false;
+	ok = machine_build(s->machine, &c, s->accel, err);
+	warnings = x86_cpu_take_warnings();
+	if (ok && warnings)
+		fprintf(stderr, "%s: %s\n", s->program, warnings);
+	g_free(warnings);
+	return ok;
+}
+
+static bool step_fw_cfg(struct session *s, struct err *err)
+{
+	const struct strings *l = &s->opt.fw_cfg;
+
+	for (unsigned i = 0; i < l->count; i++) {
+		struct device *fw = s->machine->fw_cfg;
+
+		if (!fw)
+			return err_set(err, 0, "-fw_cfg: machine '%s' has no fw_cfg device",
+				       s->machine->type->name);
+		if (!fw_cfg_add_option(fw, l->items[i], err))
+			return err_prefix(err, "-fw_cfg %s: ", l->items[i]);
+	}
+	return true;
+}
+
+static bool step_finish(struct session *s, struct err *err)
+{
+	return machine_finish(s->machine, err);
+}
+
+static bool step_start(struct session *s, struct err *err)
+{
+	machine_reset(s->machine);
+	if (!machine_start_threads(s->machine, err))
+		return false;
+	daemon_ready(s);
+	if (!s->opt.stopped)
+		machine_run(s->machine);
+	return true;
+}
+
+static bool step_globals(struct session *s, struct err *err) { return globals_check(&s->opt, err); }
+
+/* ---- the list ---- */
+
+static const struct {
+	const char *name;
+	bool (*run)(struct session *s, struct err *err);
+} steps[] = {
+	{"daemonize",    daemon_fork  },
+        { "log",         step_log     },
+        { "names",       step_names   },
+	{ "globals",     step_globals },
+        { "loop",        step_loop    },
+        { "signals",     signals_watch},
+	{ "pidfile",     pidfile_write},
+        { "machine",     step_machine },
+        { "back ends",   backends_open},
+	{ "accelerator", step_accel   },
+        { "build",       step_build   },
+        { "fw_cfg",      step_fw_cfg  },
+	{ "devices",     devices_add  },
+        { "finish",      step_finish  },
+        { "start",       step_start   },
+};
+
+bool session_start(struct session *s, struct err *err)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(steps); i++) {
+		int64_t began = clock_host_ns();
+
+		if (!steps[i].run(s, err))
+			return false;
+		TRACE(startup_step, "%s: %lld us", steps[i].name,
+		      (long long)(clock_host_ns() - began) / 1000);
+	}
+	return true;
+}
