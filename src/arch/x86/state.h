@@ -138,6 +138,8 @@ struct x86_cpu {
 		bool has_error, is_software; /* INT n, INT3, INTO, ICEBP */
 		uint32_t error;
 		uint8_t next_len; /* software: instruction length, RIP to push is past it */
+		bool is_int_n;	  /* INT n: subject to IOPL and VME redirection in virtual-8086 mode */
+		bool is_icebp;	  /* software, but no DPL check */
 	} exc;
 	bool in_shadow;	     /* STI, MOV SS: no interrupt before the next instruction has run */
 	bool nmi_blocked;    /* until IRET */
@@ -151,6 +153,7 @@ struct x86_cpu {
 	bool step_armed;	  /* TF was set when it began */
 	bool shadow_is_mov_ss;	  /* in_shadow by MOV SS, POP SS: holds back #DB too */
 	bool noncanonical;	  /* exc is for such an address: #GP or #SS, decided at delivery */
+	gva_t noncanonical_addr;
 	uint64_t pdpte[4];	  /* PAE: loaded with CR3 (mmu.c) */
 	gva_t large_base, large_mask; /* linear range that holds every large page ever cached */
 

@@ -102,11 +102,26 @@ bool x86_stack_peek(struct x86_stack *s, uint64_t off, unsigned size, uint64_t *
 /* RSP := the part of s->sp that the stack's width covers. */
 void x86_stack_commit(const struct x86_stack *s);
 
+/* ---- events (except.c, int.c) ---- */
+struct x86_event {
+	uint8_t vector;
+	bool has_error, is_software, is_int_n, is_icebp, is_external;
+	uint32_t error;
+	uint64_t next; /* RIP to push */
+};
+/* One attempt to enter the handler; false: raised another exception. */
+bool x86_event_enter(struct x86_cpu *c, const struct x86_event *e);
+bool x86_int_n(struct x86_cpu *c, uint8_t vector, unsigned insn_len);
+/* Does the instruction at RIP reach addr through the stack (#SS rather than #GP)? */
+bool x86_insn_uses_stack(struct x86_cpu *c, gva_t addr);
+
 /* ---- control transfers (far.c, iret.c, fast.c, task.c, int.c).  They write RIP. ---- */
 bool x86_far_jump(struct x86_cpu *c, uint16_t sel, uint64_t off, unsigned size, uint64_t next);
 bool x86_far_call(struct x86_cpu *c, uint16_t sel, uint64_t off, unsigned size, uint64_t next);
 bool x86_far_ret(struct x86_cpu *c, unsigned size, unsigned release);
 bool x86_iret(struct x86_cpu *c, unsigned size, uint64_t next);
+/* The stack segment of a return to outer level rpl (RET, IRET). */
+bool x86_outer_ss(struct x86_cpu *c, uint16_t sel, unsigned rpl, bool to_code64, struct x86_seg *ss);
 bool x86_syscall(struct x86_cpu *c, uint64_t next);
 bool x86_sysret(struct x86_cpu *c, unsigned size);
 bool x86_sysenter(struct x86_cpu *c);

@@ -1,0 +1,338 @@
+/* arch/x86/mmu.c - from linear to physical: no paging, 32-bit, PAE and 4-level tables (SDM 3A ch. 4).
+ *
+ * Not modelled: protection keys, 5-level tables, paging-structure caches (every walk reads the
+ * tables), A20.
+ * SPDX-License-Identifier: MIT */
+#include <stdatomic.h>
+
+#include "arch/x86/sys.h"
+#include "base/log.h"
+#include "memory/address_space.h"
+#include "memory/rcu.h"
+
+enum {
+	PTE_P = 1u << 0, PTE_RW = 1u << 1, PTE_US = 1u << 2, PTE_A = 1u << 5, PTE_D = 1u << 6,
+	PTE_PS = 1u << 7, PTE_G = 1u << 8,
+};
+#define PTE_NX   BIT(63)
+#define PTE_ADDR UINT64_C(0x000ffffffffff000)
+
+/* One entry met on the way down. */
+struct mmu_entry {
+	gpa_t addr;
+	uint64_t value;
+};
+
+struct mmu_walk {
+	struct x86_cpu *c;
+	struct address_space *as;
+	gva_t addr;
+	enum mmu_access access;
+	bool is_user; /* the view's privilege */
+	bool is_smap; /* user pages are out of bounds for data */
+	unsigned entry_size, count;
+	struct mmu_entry entries[4];
+	uint64_t perm; /* PTE_RW and PTE_US of all levels, PTE_NX of any */
+	uint32_t error;
+};
+
+enum mmu_step { STEP_DONE, STEP_FAULT, STEP_AGAIN };
+
+/* ---- entries in guest memory ---- */
+
+static uint64_t mmu_entry_read(const struct mmu_walk *w, gpa_t addr)
+{
+	uint64_t len = w->entry_size, value = 0;
+	void *p = dma_map(w->as, addr, &len, false);
+
+	if (p && len == w->entry_size) {
+		if (len == 8)
+			return atomic_load_explicit((_Atomic uint64_t *)p, memory_order_acquire);
+		return atomic_load_explicit((_Atomic uint32_t *)p, memory_order_acquire);
+	}
+	address_space_read(w->as, addr, w->entry_size, &value);
+	return value;
+}
+
+/* Set bits in an entry if nobody changed it meanwhile.  What is not RAM keeps no bits. */
+static bool mmu_entry_set(const struct mmu_walk *w, struct mmu_entry *e, uint64_t bits)
+{
+	uint64_t len = w->entry_size;
+	void *p;
+	bool ok;
+
+	if ((e->value & bits) == bits)
+		return true;
+	p = dma_map(w->as, e->addr, &len, true);
+	if (!p || len != w->entry_size)
+		return true;
+	if (len == 8) {
+		uint64_t old = e->value;
+
+		ok = atomic_compare_exchange_strong((_Atomic uint64_t *)p, &old, old | bits);
+	} else {
+		uint32_t old = (uint32_t)e->value;
+
+		ok = atomic_compare_exchange_strong((_Atomic uint32_t *)p, &old,
+						    old | (uint32_t)bits);
+	}
+	dma_unmap(w->as, e->addr, len, true);
+	e->value |= bits;
+	return ok;
+}
+
+/* ---- permissions ---- */
+
+static bool mmu_may(const struct mmu_walk *w, enum mmu_access access)
+{
+	const struct x86_cpu *c = w->c;
+	bool user_page = w->perm & PTE_US;
+
+	if (access == MMU_EXEC && ((w->perm & PTE_NX) || (!w->is_user && user_page && (c->cr4 & CR4_SMEP))))
+		return false;
+	if (w->is_user && !user_page)
+		return false;
+	if (access != MMU_EXEC && w->is_smap && user_page)
+		return false;
+	if (access == MMU_WRITE && !(w->perm & PTE_RW))
+		return !w->is_user && !(c->cr0 & CR0_WP);
+	return true;
+}
+
+static enum mmu_step mmu_fault(struct mmu_walk *w, uint32_t bits)
+{
+	w->error |= bits;
+	return STEP_FAULT;
+}
+
+/* Reads the entry, checks presence and reserved bits, accumulates rights. */
+static enum mmu_step mmu_descend(struct mmu_walk *w, gpa_t at, uint64_t reserved, uint64_t *value)
+{
+	uint64_t e = mmu_entry_read(w, at);
+
+	*value = e;
+	if (!(e & PTE_P))
+		return mmu_fault(w, 0);
+	if (e & reserved)
+		return mmu_fault(w, PF_P | PF_RSVD);
+	w->entries[w->count++] = (struct mmu_entry){ at, e };
+	w->perm = (w->perm & (e | PTE_NX)) | (e & PTE_NX);
+	return STEP_DONE;
+}
+
+/* Rights of the whole path, then A in all entries and D in the leaf; the TLB's view of it. */
+static enum mmu_step mmu_finish(struct mmu_walk *w, bool set_ad, uint64_t size, gpa_t frame,
+				struct mmu_result *r)
+{
+	struct mmu_entry *leaf = &w->entries[w->count - 1];
+	uint64_t bits = PTE_A | (w->access == MMU_WRITE ? PTE_D : 0);
+
+	if (!mmu_may(w, w->access))
+		return mmu_fault(w, PF_P);
+	if (set_ad) {
+		for (unsigned i = 0; i + 1 < w->count; i++)
+			if (!mmu_entry_set(w, &w->entries[i], PTE_A))
+				return STEP_AGAIN;
+		if (!mmu_entry_set(w, leaf, bits))
+			return STEP_AGAIN;
+	}
+	r->gpa = (frame & ~(size - 1)) | (w->addr & (size - 1));
+	r->page_size = size;
+	r->can_read = mmu_may(w, MMU_READ);
+	r->can_write = (leaf->value & PTE_D) && mmu_may(w, MMU_WRITE);
+	r->can_exec = mmu_may(w, MMU_EXEC);
+	r->is_global = (leaf->value & PTE_G) && (w->c->cr4 & CR4_PGE);
+	return STEP_DONE;
+}
+
+/* ---- 32-bit tables (SDM 3A 4.3) ---- */
+
+static enum mmu_step mmu_walk_32(struct mmu_walk *w, bool set_ad, struct mmu_result *r)
+{
+	const struct x86_cpu *c = w->c;
+	gpa_t table = c->cr3 & 0xfffff000;
+	unsigned pa_bits = c->phys_bits < 40 ? c->phys_bits : 40;
+	uint64_t e, reserved;
+	enum mmu_step s;
+
+	w->entry_size = 4;
+	e = mmu_entry_read(w, table | (w->addr >> 20 & 0xffc));
+	if ((e & PTE_PS) && (c->cr4 & CR4_PSE)) {
+		/* PSE-36: bits 20:13 are 39:32 of the frame; those past MAXPHYADDR and 21 must be 0 */
+		reserved = BIT(21) | (0x1fe000 & ~(BIT(pa_bits - 32 + 13) - 1));
+		s = mmu_descend(w, table | (w->addr >> 20 & 0xffc), reserved, &e);
+		if (s != STEP_DONE)
+			return s;
+		return mmu_finish(w, set_ad, 4 * MIB, (e & 0xffc00000) | bits_get(e, 13, 8) << 32,
+				  r);
+	}
+	s = mmu_descend(w, table | (w->addr >> 20 & 0xffc), 0, &e);
+	if (s != STEP_DONE)
+		return s;
+	s = mmu_descend(w, (e & 0xfffff000) | (w->addr >> 10 & 0xffc), 0, &e);
+	if (s != STEP_DONE)
+		return s;
+	return mmu_finish(w, set_ad, 4 * KIB, e & 0xfffff000, r);
+}
+
+/* ---- 64-bit entries: PAE and 4-level (SDM 3A 4.4, 4.5) ---- */
+
+static uint64_t mmu_reserved(const struct x86_cpu *c)
+{
+	uint64_t r = (BIT(52) - 1) & ~(BIT(c->phys_bits) - 1);
+
+	if (!x86_is_long(c))
+		r |= BIT(63) - BIT(52);
+	return c->efer & EFER_NXE ? r : r | PTE_NX;
+}
+
+/* From the page directory down (levels 2 and 1); in long mode also from 4 on. */
+static enum mmu_step mmu_walk_64(struct mmu_walk *w, bool set_ad, unsigned level, gpa_t table,
+				 struct mmu_result *r)
+{
+	const struct x86_cpu *c = w->c;
+	uint64_t reserved = mmu_reserved(c), e;
+	enum mmu_step s;
+
+	for (;; level--) {
+		unsigned shift = 12 + 9 * (level - 1);
+		uint64_t size = BIT(shift), extra = 0;
+		bool may_leaf = level == 2 || (level == 3 && x86_has(c, X86_FEAT_PDPE1GB));
+		gpa_t at = table | (w->addr >> shift & 0x1ff) << 3;
+
+		if (level >= 3 && !may_leaf)
+			extra = PTE_PS;
+		s = mmu_descend(w, at, reserved | extra, &e);
+		if (s != STEP_DONE)
+			return s;
+		if (level == 1)
+			return mmu_finish(w, set_ad, size, e & PTE_ADDR, r);
+		if (may_leaf && (e & PTE_PS)) {
+			if (e & (size - 1) & ~UINT64_C(0x1fff)) /* bits 12 (PAT) and below are flags */
+				return mmu_fault(w, PF_P | PF_RSVD);
+			return mmu_finish(w, set_ad, size, e & PTE_ADDR & ~(size - 1), r);
+		}
+		table = e & PTE_ADDR;
+	}
+}
+
+static enum mmu_step mmu_walk_pae(struct mmu_walk *w, bool set_ad, struct mmu_result *r)
+{
+	uint64_t pdpte = w->c->pdpte[w->addr >> 30 & 3];
+
+	if (!(pdpte & PTE_P))
+		return mmu_fault(w, 0);
+	return mmu_walk_64(w, set_ad, 2, pdpte & PTE_ADDR, r);
+}
+
+static enum mmu_step mmu_walk_once(struct mmu_walk *w, bool set_ad, struct mmu_result *r)
+{
+	w->count = 0;
+	w->perm = PTE_RW | PTE_US;
+	w->entry_size = 8;
+	w->error = (w->access == MMU_WRITE ? PF_W : 0) | (w->is_user ? PF_U : 0);
+	if (w->access == MMU_EXEC && ((w->c->cr4 & CR4_SMEP) ||
+				      ((w->c->cr4 & CR4_PAE) && (w->c->efer & EFER_NXE))))
+		w->error |= PF_I;
+	if (x86_is_long(w->c))
+		return mmu_walk_64(w, set_ad, 4, w->c->cr3 & PTE_ADDR, r);
+	if (w->c->cr4 & CR4_PAE)
+		return mmu_walk_pae(w, set_ad, r);
+	return mmu_walk_32(w, set_ad, r);
+}
+
+/* Remember where large pages are, for INVLPG (mem.c): one naturally aligned range round them all. */
+static void mmu_note_large(struct x86_cpu *c, gva_t addr, uint64_t size)
+{
+	uint64_t mask = ~(size - 1);
+
+	if (c->large_mask) {
+		mask &= c->large_mask;
+		while ((c->large_base ^ addr) & mask)
+			mask <<= 1;
+	}
+	c->large_mask = mask ? mask : BIT(63);
+	c->large_base = addr & c->large_mask;
+}
+
+static bool mmu_is_watched(const struct x86_cpu *c, gva_t addr)
+{
+	if (!(c->env.mode & MODE_DATA_BREAK))
+		return false;
+	for (unsigned i = 0; i < 4; i++)
+		if ((c->dr[7] >> (2 * i) & 3) && ((c->dr[i] ^ addr) & ~UINT64_C(0xfff)) == 0)
+			return true;
+	return false;
+}
+
+bool x86_walk(struct vcpu *v, gva_t addr, enum mmu_access access, unsigned view, bool set_ad,
+	      struct mmu_result *r)
+{
+	struct x86_cpu *c = v->cpu;
+	struct mmu_walk w = {
+		.c = c,
+		.as = v->memory,
+		.addr = addr,
+		.access = access,
+		.is_user = view == VIEW_USER,
+		.is_smap = view == VIEW_KERNEL && (c->cr4 & CR4_SMAP),
+	};
+	enum mmu_step s;
+
+	*r = (struct mmu_result){ .is_watched = mmu_is_watched(c, addr) };
+	if (!(c->cr0 & CR0_PG)) {
+		r->gpa = (uint32_t)addr;
+		r->page_size = 4 * KIB;
+		r->can_read = r->can_write = r->can_exec = true;
+		return true;
+	}
+	if (!x86_is_long(c)) {
+		w.addr = (uint32_t)addr;
+	} else if (!x86_is_canonical(addr)) {
+		r->fault_code = X86_FAULT_NONCANONICAL;
+		return false;
+	}
+	rcu_enter();
+	do /* another vCPU changed an entry under us: as if the walk began later */
+		s = mmu_walk_once(&w, set_ad, r);
+	while (s == STEP_AGAIN);
+	rcu_leave();
+	if (s == STEP_FAULT) {
+		r->fault_code = w.error;
+		return false;
+	}
+	if (set_ad && r->page_size > 4 * KIB)
+		mmu_note_large(c, addr, r->page_size);
+	return true;
+}
+
+bool x86_pdpte_load(struct x86_cpu *c, uint64_t cr3)
+{
+	struct mmu_walk w = { .c = c, .as = c->vcpu->memory, .entry_size = 8 };
+	uint64_t reserved = (BIT(63) | (BIT(63) - 1)) & ~(BIT(c->phys_bits) - 1);
+	uint64_t pdpte[4];
+
+	reserved |= 0x1e6; /* bits 1, 2, 5-8 */
+	for (unsigned i = 0; i < 4; i++) {
+		rcu_enter();
+		pdpte[i] = mmu_entry_read(&w, (cr3 & 0xffffffe0) + 8 * i);
+		rcu_leave();
+		if ((pdpte[i] & PTE_P) && (pdpte[i] & reserved))
+			return x86_raise_code(c, EXC_GP, 0);
+	}
+	memcpy(c->pdpte, pdpte, sizeof(pdpte));
+	return true;
+}
+
+void x86_walk_fault(struct x86_cpu *c, gva_t addr, const struct mmu_result *r)
+{
+	if (r->fault_code & X86_FAULT_NONCANONICAL) {
+		x86_noncanonical(c, addr);
+		return;
+	}
+	if (log_on(LOG_MMU))
+		log_line("page fault: address 0x%llx, error 0x%x, pc 0x%llx, cr3 0x%llx",
+			 (unsigned long long)addr, r->fault_code, (unsigned long long)c->env.pc,
+			 (unsigned long long)c->cr3);
+	x86_raise_page_fault(c, x86_is_long(c) ? addr : (uint32_t)addr, r->fault_code);
+}
