@@ -35,6 +35,7 @@ struct input {
 /* What the target is running now; a signal handler saves it. */
 static struct input running;
 static char crash_path[256];
+static bool has_failed;
 static uint64_t seed;
 
 static uint64_t random_next(void)
@@ -136,13 +137,19 @@ static bool read_input(const char *path, struct input *in)
 	return true;
 }
 
+static void report_unreadable(const char *path, unsigned number)
+{
+	printf("not ok %u - %s: %s\n", number, path, strerror(errno));
+	has_failed = true;
+}
+
 static void run_file(const char *path, unsigned mutations, unsigned *cases)
 {
 	struct input in;
 
 	++*cases;
 	if (!read_input(path, &in)) {
-		printf("not ok %u - %s # %s\n", *cases, path, strerror(errno));
+		report_unreadable(path, *cases);
 		return;
 	}
 	seed = in.size;
@@ -167,7 +174,7 @@ static void run_path(const char *path, unsigned mutations, unsigned *cases)
 	}
 	n = scandir(path, &entries, is_shown, alphasort);
 	if (n < 0) {
-		printf("not ok %u - %s # %s\n", ++*cases, path, strerror(errno));
+		report_unreadable(path, ++*cases);
 		return;
 	}
 	for (int i = 0; i < n; i++) {
@@ -205,5 +212,5 @@ int main(int argc, char **argv)
 	for (int i = first; i < argc; i++)
 		run_path(argv[i], mutations, &cases);
 	printf("1..%u\n", cases);
-	return cases > 1 ? 0 : 1; /* a target without a corpus tests nothing */
+	return cases > 1 && !has_failed ? 0 : 1; /* a target without a corpus tests nothing */
 }
