@@ -55,6 +55,7 @@ struct prop {
 	uint64_t min, max;	  /* numbers: accepted range when max != 0 */
 	const char *help;	  /* one line for -device X,help */
 	/* KIND_CUSTOM: value as text.  get's result is freed with g_free(). */
+	/* def_str of one is only shown in help: init() sets the value itself. */
 	bool (*set)(struct object *o, const struct prop *p, const char *value, struct err *err);
 	char *(*get)(struct object *o, const struct prop *p);
 	bool is_runtime;   /* may be set after realize */
@@ -93,7 +94,10 @@ void object_types_each(const char *ancestor, void (*fn)(const struct object_type
 /* An error "unknown WHAT 'NAME' (did you mean ...)" over the non-abstract descendants. */
 bool object_type_unknown(struct err *err, const char *what, const char *name, const char *ancestor);
 
-/* ---- instances ---- */
+/* An object without properties that holds children: the root, "/chardevs", ... */
+extern const struct object_type object_container_type;
+
+/* ---- instances: the tree is changed by the main thread only ---- */
 
 struct object {
 	const struct object_type *type;
@@ -113,6 +117,8 @@ void object_put(struct object *o);
 bool object_add_child(struct object *parent, const char *name, struct object *child,
 		      struct err *err);
 void object_unparent(struct object *child);
+/* The container at an absolute path below root; what is missing of it is made. */
+struct object *object_container(struct object *root, const char *path);
 /* "/machine/serial0", or a bare id searched in /objects, /chardevs and /machine/peripheral. */
 struct object *object_resolve(struct object *root, const char *path);
 char *object_path(const struct object *o); /* g_free() */
@@ -138,3 +144,5 @@ bool value_parse_bool(const char *text, bool *out, struct err *err);
 bool value_parse_u64(const char *text, uint64_t *out, struct err *err);
 /* Suffixes b k M G T P E (powers of 1024), fractions; without a suffix `unit` bytes. */
 bool value_parse_size(const char *text, uint64_t unit, uint64_t *out, struct err *err);
+/* A letter, then letters, digits, '-', '.', '_': what an id on the command line looks like. */
+bool value_check_id(const char *text, struct err *err);
