@@ -243,6 +243,8 @@ static bool option_global(struct options *o, const char *arg, struct err *err)
 		g_free(prop);
 		return true;
 	}
+	if (!eq)
+		return err_set(err, 0, "-global: '%s' is not DRIVER.PROPERTY=VALUE", arg);
 	if (!keyvals_parse(kv, arg, NULL, err) || !keyvals_check(kv, "-global", names, err))
 		return false;
 	for (int i = 0; names[i]; i++)
