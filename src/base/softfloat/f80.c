@@ -241,19 +241,24 @@ struct f80 f80_from_i64(int64_t v)
 	return f80_pack(fp_from_i64(v), &scratch);
 }
 
+static uint64_t f80_to_int(struct f80 a, enum fp_rounding mode, unsigned bits, struct fp_env *env)
+{
+	return fp_to_int(f80_unpack(a, env), mode, bits, true, env);
+}
+
 int16_t f80_to_i16(struct f80 a, enum fp_rounding mode, struct fp_env *env)
 {
-	return (int16_t)fp_to_int(f80_unpack(a, env), mode, 16, true, env);
+	return (int16_t)f80_to_int(a, mode, 16, env);
 }
 
 int32_t f80_to_i32(struct f80 a, enum fp_rounding mode, struct fp_env *env)
 {
-	return (int32_t)fp_to_int(f80_unpack(a, env), mode, 32, true, env);
+	return (int32_t)f80_to_int(a, mode, 32, env);
 }
 
 int64_t f80_to_i64(struct f80 a, enum fp_rounding mode, struct fp_env *env)
 {
-	return (int64_t)fp_to_int(f80_unpack(a, env), mode, 64, true, env);
+	return (int64_t)f80_to_int(a, mode, 64, env);
 }
 
 struct f80 f80_from_bcd(const uint8_t bcd[10])

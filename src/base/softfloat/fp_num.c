@@ -158,86 +158,37 @@ FP_INLINE uint64_t sqrt_step(u128 n, uint64_t root, uint64_t rem, unsigned half,
 	return root;
 }
 
-/* floor(sqrt(n)) and the remainder, for n >= 2^126. */
-static uint64_t u128_sqrt(u128 n, u128 *rem_out)
+/* floor(sqrt(256 i)) for i = 64 ... 255. */
+/* clang-format off */
+static const uint8_t sqrt_seeds[192] = {
+	128, 128, 129, 130, 131, 132, 133, 134, 135, 136, 137, 138, 139, 140, 141, 142,
+	143, 144, 144, 145, 146, 147, 148, 149, 150, 150, 151, 152, 153, 154, 155, 155,
+	156, 157, 158, 159, 160, 160, 161, 162, 163, 163, 164, 165, 166, 167, 167, 168,
+	169, 170, 170, 171, 172, 173, 173, 174, 175, 176, 176, 177, 178, 178, 179, 180,
+	181, 181, 182, 183, 183, 184, 185, 185, 186, 187, 187, 188, 189, 189, 190, 191,
+	192, 192, 193, 193, 194, 195, 195, 196, 197, 197, 198, 199, 199, 200, 201, 201,
+	202, 203, 203, 204, 204, 205, 206, 206, 207, 208, 208, 209, 209, 210, 211, 211,
+	212, 212, 213, 214, 214, 215, 215, 216, 217, 217, 218, 218, 219, 219, 220, 221,
+	221, 222, 222, 223, 224, 224, 225, 225, 226, 226, 227, 227, 228, 229, 229, 230,
+	230, 231, 231, 232, 232, 233, 234, 234, 235, 235, 236, 236, 237, 237, 238, 238,
+	239, 240, 240, 241, 241, 242, 242, 243, 243, 244, 244, 245, 245, 246, 246, 247,
+	247, 248, 248, 249, 249, 250, 250, 251, 251, 252, 252, 253, 253, 254, 254, 255,
+};
+/* clang-format on */
+
+u128 u128_sqrt(u128 n)
 {
-	uint32_t top = (uint32_t)(n >> 112);
-	uint64_t root = 0;
+	uint64_t top = (uint64_t)(n >> 112);
+	uint64_t root = sqrt_seeds[(top >> 8) - 64];
 	u128 rem;
 
-	for (int bit = 7; bit >= 0; bit--) {
-		uint64_t next = root | BIT(bit);
-
-		root |= (uint64_t)(next * next <= top) << bit;
-	}
+	root += (root + 1) * (root + 1) <= top;
 	rem = top - root * root;
 	root = sqrt_step(n >> 96, root, (uint64_t)rem, 8, &rem);
 	root = sqrt_step(n >> 64, root, (uint64_t)rem, 16, &rem);
-	return sqrt_step(n, root, (uint64_t)rem, 32, rem_out);
-}
-
-struct fp_num fp_sqrt(struct fp_num a, struct fp_env *env)
-{
-	uint64_t root;
-	u128 rem;
-
-	if (a.cls > FP_INF)
-		return fp_nan1(a, env);
-	if (a.cls == FP_ZERO)
-		return a;
-	if (a.sign)
-		return fp_invalid(env);
-	if (a.cls == FP_INF)
-		return a;
-	fp_note_denormal(a.denormal, env);
-	root = u128_sqrt(a.exp & 1 ? a.frac : a.frac >> 1, &rem);
-	a.exp >>= 1;
+	root = sqrt_step(n, root, (uint64_t)rem, 32, &rem);
 	/* n > root^2 + root, for integers, says that the root of n is above root + 1/2. */
-	a.frac = U128(root, (uint64_t)(rem > root) << 63 | (rem != 0));
-	return a;
-}
-
-enum fp_order fp_compare(struct fp_num a, struct fp_num b, bool quiet, struct fp_env *env)
-{
-	enum fp_order larger = a.sign ? FP_LESS : FP_GREATER; /* if |a| > |b|, same signs */
-
-	if (a.cls > FP_INF || b.cls > FP_INF) {
-		if (!quiet || a.cls > FP_QNAN || b.cls > FP_QNAN)
-			env->flags |= FP_INVALID;
-		return FP_UNORDERED;
-	}
-	fp_note_denormal(a.denormal | b.denormal, env);
-	if (a.cls == FP_ZERO && b.cls == FP_ZERO)
-		return FP_EQUAL;
-	if (a.sign != b.sign)
-		return larger;
-	if (a.cls != b.cls)
-		return a.cls > b.cls ? larger : -larger;
-	if (a.cls == FP_INF)
-		return FP_EQUAL;
-	if (a.exp != b.exp)
-		return a.exp > b.exp ? larger : -larger;
-	if (a.frac != b.frac)
-		return a.frac > b.frac ? larger : -larger;
-	return FP_EQUAL;
-}
-
-/* Rounds an FP_NORMAL number below 2^127 to *whole; says whether that is inexact. */
-static inline bool fp_to_whole(const struct fp_num *a, enum fp_rounding mode, u128 *whole,
-			       struct fp_env *env)
-{
-	u128 rest;
-
-	if (a->exp >= 0) {
-		*whole = a->frac >> (127 - a->exp);
-		rest = a->frac << (a->exp + 1);
-	} else {
-		*whole = 0;
-		rest = a->exp == -1 ? a->frac : 1; /* 1: anything below one half */
-	}
-	env->rounded_up = fp_increments(mode, a->sign, *whole & 1, rest);
-	*whole += env->rounded_up;
-	return rest != 0;
+	return U128(root, (uint64_t)(rem > root) << 63 | (rem != 0));
 }
 
 struct fp_num fp_integral(struct fp_num a, enum fp_rounding mode, bool *inexact, struct fp_env *env)
@@ -257,8 +208,8 @@ struct fp_num fp_integral(struct fp_num a, enum fp_rounding mode, bool *inexact,
 	return a;
 }
 
-static uint64_t fp_int_invalid(const struct fp_num *a, unsigned bits, bool is_signed,
-			       struct fp_env *env)
+uint64_t fp_int_invalid(enum fp_class cls, bool sign, unsigned bits, bool is_signed,
+			struct fp_env *env)
 {
 	uint64_t least = is_signed ? ~UINT64_C(0) << (bits - 1) : 0;
 	uint64_t most = ~UINT64_C(0) >> (64 - bits + is_signed);
@@ -267,30 +218,7 @@ static uint64_t fp_int_invalid(const struct fp_num *a, unsigned bits, bool is_si
 	env->rounded_up = false;
 	if (env->int_rule == FP_INT_INDEFINITE)
 		return is_signed ? least : most;
-	if (a->cls > FP_INF)
+	if (cls > FP_INF)
 		return 0;
-	return a->sign ? least : most;
-}
-
-uint64_t fp_to_int(struct fp_num a, enum fp_rounding mode, unsigned bits, bool is_signed,
-		   struct fp_env *env)
-{
-	u128 magnitude = 0;
-	uint64_t limit;
-	bool inexact = false;
-
-	if (a.cls >= FP_INF || (a.cls == FP_NORMAL && a.exp > 63))
-		return fp_int_invalid(&a, bits, is_signed, env);
-	env->rounded_up = false;
-	if (a.cls == FP_NORMAL)
-		inexact = fp_to_whole(&a, mode, &magnitude, env);
-	if (is_signed)
-		limit = BIT(bits - 1) - !a.sign;
-	else
-		limit = a.sign ? 0 : ~UINT64_C(0) >> (64 - bits);
-	if (magnitude > limit)
-		return fp_int_invalid(&a, bits, is_signed, env);
-	if (inexact)
-		env->flags |= FP_INEXACT;
-	return a.sign ? 0 - (uint64_t)magnitude : (uint64_t)magnitude;
+	return sign ? least : most;
 }

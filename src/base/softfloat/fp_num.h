@@ -328,17 +328,99 @@ FP_INLINE struct fp_num fp_div(struct fp_num a, struct fp_num b, struct fp_env *
 	return a.cls == FP_INF || b.cls == FP_ZERO ? fp_inf(sign) : fp_zero(sign);
 }
 
-struct fp_num fp_sqrt(struct fp_num a, struct fp_env *env);
+/* The square root of n >= 2^126: 64 bits, a half bit and below it a sticky one. */
+u128 u128_sqrt(u128 n);
 
-enum fp_order fp_compare(struct fp_num a, struct fp_num b, bool quiet, struct fp_env *env);
+FP_INLINE struct fp_num fp_sqrt(struct fp_num a, struct fp_env *env)
+{
+	if (unlikely(a.cls > FP_INF))
+		return fp_nan1(a, env);
+	if (unlikely(a.cls == FP_ZERO))
+		return a;
+	if (unlikely(a.sign))
+		return fp_invalid(env);
+	if (unlikely(a.cls == FP_INF))
+		return a;
+	fp_note_denormal(a.denormal, env);
+	a.frac = u128_sqrt(a.exp & 1 ? a.frac : a.frac >> 1);
+	a.exp >>= 1;
+	return a;
+}
+
+FP_INLINE enum fp_order fp_compare(struct fp_num a, struct fp_num b, bool quiet, struct fp_env *env)
+{
+	enum fp_order larger = a.sign ? FP_LESS : FP_GREATER; /* if |a| > |b|, same signs */
+
+	if (a.cls > FP_INF || b.cls > FP_INF) {
+		if (!quiet || a.cls > FP_QNAN || b.cls > FP_QNAN)
+			env->flags |= FP_INVALID;
+		return FP_UNORDERED;
+	}
+	fp_note_denormal(a.denormal | b.denormal, env);
+	if (a.cls == FP_ZERO && b.cls == FP_ZERO)
+		return FP_EQUAL;
+	if (a.sign != b.sign)
+		return larger;
+	if (a.cls != b.cls)
+		return a.cls > b.cls ? larger : -larger;
+	if (a.cls == FP_INF)
+		return FP_EQUAL;
+	if (a.exp != b.exp)
+		return a.exp > b.exp ? larger : -larger;
+	if (a.frac != b.frac)
+		return a.frac > b.frac ? larger : -larger;
+	return FP_EQUAL;
+}
+
+/* Rounds an FP_NORMAL number below 2^127 to *whole; says whether that is inexact. */
+FP_INLINE bool fp_to_whole(const struct fp_num *a, enum fp_rounding mode, u128 *whole,
+			   struct fp_env *env)
+{
+	u128 rest;
+
+	if (a->exp >= 0) {
+		*whole = a->frac >> (127 - a->exp);
+		rest = a->frac << (a->exp + 1);
+	} else {
+		*whole = 0;
+		rest = a->exp == -1 ? a->frac : 1; /* 1: anything below one half */
+	}
+	env->rounded_up = fp_increments(mode, a->sign, *whole & 1, rest);
+	*whole += env->rounded_up;
+	return rest != 0;
+}
 
 /* Rounds to an integral value and says in *inexact whether that changed it. Not for NaNs. */
 struct fp_num fp_integral(struct fp_num a, enum fp_rounding mode, bool *inexact,
 			  struct fp_env *env);
 
+/* What a conversion gives that has no answer. */
+uint64_t fp_int_invalid(enum fp_class cls, bool sign, unsigned bits, bool is_signed,
+			struct fp_env *env);
+
 /* To an integer of `bits` bits, sign-extended if signed, zero-extended if not. */
-uint64_t fp_to_int(struct fp_num a, enum fp_rounding mode, unsigned bits, bool is_signed,
-		   struct fp_env *env);
+FP_INLINE uint64_t fp_to_int(struct fp_num a, enum fp_rounding mode, unsigned bits, bool is_signed,
+			     struct fp_env *env)
+{
+	u128 magnitude = 0;
+	uint64_t limit;
+	bool inexact = false;
+
+	if (a.cls >= FP_INF || (a.cls == FP_NORMAL && a.exp > 63))
+		return fp_int_invalid((enum fp_class)a.cls, a.sign, bits, is_signed, env);
+	env->rounded_up = false;
+	if (a.cls == FP_NORMAL)
+		inexact = fp_to_whole(&a, mode, &magnitude, env);
+	if (is_signed)
+		limit = BIT(bits - 1) - !a.sign;
+	else
+		limit = a.sign ? 0 : ~UINT64_C(0) >> (64 - bits);
+	if (magnitude > limit)
+		return fp_int_invalid((enum fp_class)a.cls, a.sign, bits, is_signed, env);
+	if (inexact)
+		env->flags |= FP_INEXACT;
+	return a.sign ? 0 - (uint64_t)magnitude : (uint64_t)magnitude;
+}
 
 FP_INLINE struct fp_num fp_from_u64(uint64_t v, bool sign)
 {

@@ -34,8 +34,8 @@ FP_INLINE uint64_t op_sqrt(uint64_t a, const struct fp_format *f, struct fp_env 
 	return fp_pack(&r, f, env);
 }
 
-static struct fp_num fp_fma(struct fp_num a, struct fp_num b, struct fp_num c, unsigned ops,
-			    struct fp_env *env)
+FP_INLINE struct fp_num fp_fma(struct fp_num a, struct fp_num b, struct fp_num c, unsigned ops,
+			       struct fp_env *env)
 {
 	bool product_invalid = (a.cls == FP_INF && b.cls == FP_ZERO) ||
 			       (a.cls == FP_ZERO && b.cls == FP_INF);
@@ -86,10 +86,17 @@ FP_INLINE uint64_t op_round_to_int(uint64_t a, enum fp_rounding mode, bool exact
 	return fp_pack(&n, f, env);
 }
 
-FP_INLINE uint64_t op_to_int(uint64_t a, enum fp_rounding mode, unsigned bits, bool is_signed,
-			     const struct fp_format *f, struct fp_env *env)
+/* One copy per format serves all widths. */
+static uint64_t f32_to_int(uint32_t a, enum fp_rounding mode, unsigned bits, bool is_signed,
+			   struct fp_env *env)
 {
-	return fp_to_int(fp_unpack(a, f, env), mode, bits, is_signed, env);
+	return fp_to_int(fp_unpack(a, FP_F32, env), mode, bits, is_signed, env);
+}
+
+static uint64_t f64_to_int(uint64_t a, enum fp_rounding mode, unsigned bits, bool is_signed,
+			   struct fp_env *env)
+{
+	return fp_to_int(fp_unpack(a, FP_F64, env), mode, bits, is_signed, env);
 }
 
 FP_INLINE uint64_t op_convert(uint64_t a, const struct fp_format *from, const struct fp_format *to,
@@ -216,42 +223,42 @@ uint64_t f64_round_to_int(uint64_t a, enum fp_rounding mode, bool exact, struct 
 
 int32_t f32_to_i32(uint32_t a, enum fp_rounding mode, struct fp_env *env)
 {
-	return (int32_t)op_to_int(a, mode, 32, true, FP_F32, env);
+	return (int32_t)f32_to_int(a, mode, 32, true, env);
 }
 
 int64_t f32_to_i64(uint32_t a, enum fp_rounding mode, struct fp_env *env)
 {
-	return (int64_t)op_to_int(a, mode, 64, true, FP_F32, env);
+	return (int64_t)f32_to_int(a, mode, 64, true, env);
 }
 
 uint32_t f32_to_u32(uint32_t a, enum fp_rounding mode, struct fp_env *env)
 {
-	return (uint32_t)op_to_int(a, mode, 32, false, FP_F32, env);
+	return (uint32_t)f32_to_int(a, mode, 32, false, env);
 }
 
 uint64_t f32_to_u64(uint32_t a, enum fp_rounding mode, struct fp_env *env)
 {
-	return op_to_int(a, mode, 64, false, FP_F32, env);
+	return f32_to_int(a, mode, 64, false, env);
 }
 
 int32_t f64_to_i32(uint64_t a, enum fp_rounding mode, struct fp_env *env)
 {
-	return (int32_t)op_to_int(a, mode, 32, true, FP_F64, env);
+	return (int32_t)f64_to_int(a, mode, 32, true, env);
 }
 
 int64_t f64_to_i64(uint64_t a, enum fp_rounding mode, struct fp_env *env)
 {
-	return (int64_t)op_to_int(a, mode, 64, true, FP_F64, env);
+	return (int64_t)f64_to_int(a, mode, 64, true, env);
 }
 
 uint32_t f64_to_u32(uint64_t a, enum fp_rounding mode, struct fp_env *env)
 {
-	return (uint32_t)op_to_int(a, mode, 32, false, FP_F64, env);
+	return (uint32_t)f64_to_int(a, mode, 32, false, env);
 }
 
 uint64_t f64_to_u64(uint64_t a, enum fp_rounding mode, struct fp_env *env)
 {
-	return op_to_int(a, mode, 64, false, FP_F64, env);
+	return f64_to_int(a, mode, 64, false, env);
 }
 
 uint32_t f32_from_i64(int64_t v, struct fp_env *env)

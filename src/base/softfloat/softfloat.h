@@ -4,8 +4,9 @@
  * exception flags on every host; the host's floating point unit is never used. The 80-bit format
  * and what the x87 does with it are in f80.h.
  *
- * Callers that model unmasked exceptions run the operation on a copy of the environment, look at
- * the new flags and discard the result if one of them is unmasked.
+ * Use: fill an environment from the guest's control register, run the operation (for a packed
+ * instruction: all elements), look at fp_reported(), merge it into the guest's flags, and if one
+ * of them is unmasked raise the exception instead of writing the result.
  *
  * References: IEEE 754-2008; Intel SDM vol. 1 chapters 4, 8, 11 and 14.
  * SPDX-License-Identifier: MIT */
@@ -83,7 +84,7 @@ struct fp_env {
 	bool rounded_up;   /* out: magnitude of the last result was rounded up (x87 C1) */
 };
 
-/* The environment that an MXCSR value describes; merge back with mxcsr |= env.flags. */
+/* The environment that an MXCSR value describes; merge back with mxcsr |= fp_reported(). */
 static inline struct fp_env fp_env_sse(uint32_t mxcsr)
 {
 	return (struct fp_env){
@@ -110,6 +111,17 @@ static inline struct fp_env fp_env_x87(uint16_t fcw)
 		.precision = precision[(fcw >> 8) & 3],
 		.nan_rule = FP_NAN_X87,
 	};
+}
+
+/*
+ * The flags an instruction reports. An unmasked operand exception, in any element, stops it
+ * before results are computed, so there is no result exception then (SDM vol. 1 §11.5.2, §8.6).
+ */
+static inline uint8_t fp_reported(const struct fp_env *env)
+{
+	const uint8_t operand = FP_INVALID | FP_DENORMAL | FP_DIVZERO;
+
+	return env->flags & ~env->masks & operand ? env->flags & operand : env->flags;
 }
 
 /* Sign changes inside a fused multiply-add; they do not touch a NaN that is passed through. */

@@ -478,6 +478,17 @@ static void test_unmasked_flags(void)
 	}
 }
 
+static void test_unmasked_operand_exception_hides_result_exceptions(void)
+{
+	struct fp_env env = fp_env_sse(MXCSR_MASKS & ~(FP_DENORMAL << 7));
+
+	f64_add(1, 0x3ff199999999999a, &env);
+	g_assert_cmphex(env.flags, ==, FP_DENORMAL | FP_INEXACT);
+	g_assert_cmphex(fp_reported(&env), ==, FP_DENORMAL);
+	env.masks = FP_ALL_FLAGS;
+	g_assert_cmphex(fp_reported(&env), ==, FP_DENORMAL | FP_INEXACT);
+}
+
 /* Arm ARM, FPProcessNaNs() and FPMulAdd(). */
 static void test_a64_nans(void)
 {
@@ -584,6 +595,8 @@ int main(int argc, char **argv)
 		g_free(path);
 	}
 	g_test_add_func("/base/softfloat/unmasked_flags", test_unmasked_flags);
+	g_test_add_func("/base/softfloat/unmasked_operand_exception",
+			test_unmasked_operand_exception_hides_result_exceptions);
 	g_test_add_func("/base/softfloat/a64_nans", test_a64_nans);
 	g_test_add_func("/base/softfloat/a64_choices", test_a64_choices);
 	g_test_add_func("/base/softfloat/approximations", test_approximations);
