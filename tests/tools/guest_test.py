@@ -11,6 +11,7 @@ import tempfile
 import cases
 
 fetch = cases.load('tools/guest/fetch')
+run_script = cases.load('tools/guest/run-script')
 
 
 def read_cpio(data):
@@ -93,6 +94,15 @@ def test_foreign_kernels_are_refused():
         'the kernel cannot be unpacked')
     assert refused(bzimage(b'\x02!L\x18\x05\0\0\0\x10a\x09\0\0\0\0\0\0')).startswith(
         'the kernel cannot be unpacked')
+
+
+def test_a_scripts_output_is_cut_out_of_the_console():
+    console = (b'[    0.1] kernel\r\nrhea-guest: script begins\r\none\r\ntwo\r\n'
+               b'rhea-guest: script ended with status 7\r\n[    0.9] reboot: Power down\r\n')
+    assert run_script.script_output(console) == (b'one\ntwo\n', 7)
+    assert run_script.script_output(console[:60]) is None
+    assert run_script.script_output(console[30:]) is None
+    assert run_script.script_output(b'') is None
 
 
 def test_files_are_replaced_whole():
