@@ -1,0 +1,32 @@
+/* tests/fuzz/kernel_fuzz.c - kernel images: bzImage and ELF headers.
+ * SPDX-License-Identifier: MIT */
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "firmware/boot.h"
+#include "firmware/linux_x86.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	static const struct e820_entry map[] = {
+		{0,          BOOT_EBDA, E820_RAM},
+                { BOOT_HIGH, 63 * MIB,  E820_RAM}
+	};
+	const struct boot_env env = { .low_ram = 64 * MIB,
+				      .e820 = map,
+				      .e820_count = 2,
+				      .rsdp = BOOT_ACPI,
+				      .cmdline = "console=ttyS0",
+				      .initrd = (const uint8_t *)"initrd",
+				      .initrd_size = 6,
+				      .initrd_path = "initrd" };
+	struct boot_image img = { 0 };
+	struct err err;
+
+	linux_x86_load(&img, data, size, "kernel", &env, &err);
+	boot_image_clear(&img);
+	return 0;
+}
