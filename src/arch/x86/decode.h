@@ -185,6 +185,9 @@ enum x86_decode x86_decode(struct x86_insn *in, const struct x86_decode_mode *m,
 
 /* Bytes of operand n; 0 if it has no size. */
 unsigned x86_operand_size(const struct x86_insn *in, unsigned n);
+/* A width (enum x86_width) in bytes for this instruction. */
+unsigned x86_width_size(const struct x86_insn *in, unsigned width);
+bool x86_operand_is_mem(const struct x86_insn *in, unsigned n);
 
 /* "mov eax, [rbx+rcx*4+0x10]" for the instruction at pc. */
 void x86_disasm(const struct x86_insn *in, uint64_t pc, char *out, size_t size);

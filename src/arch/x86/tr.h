@@ -13,6 +13,12 @@
 #include "arch/x86/state.h"
 #include "jit/ir.h"
 
+/* A linear address: value base (IR_NONE: 0) plus disp. */
+struct tr_place {
+	ir_val base;
+	int64_t disp;
+};
+
 struct x86_tr {
 	struct x86_cpu *cpu;  /* constants only: model, features */
 	struct ir_builder *b;
@@ -24,9 +30,7 @@ struct x86_tr {
 	bool ended;	      /* an op that ends the block was emitted */
 	bool ends_after;      /* the driver must end the block after this instruction (EXIT_LOOP) */
 	bool has_addr;	      /* addr is computed */
-	uint8_t addr_checked; /* bytes the non-flat segment check covered */
-	ir_val addr;	      /* linear address of the ModRM operand: addr + addr_disp */
-	int64_t addr_disp;
+	struct tr_place addr; /* linear address of the ModRM operand */
 };
 
 typedef void x86_tr_fn(struct x86_tr *t);
@@ -71,25 +75,29 @@ enum tr_access { TR_ACCESS_READ, TR_ACCESS_WRITE, TR_ACCESS_RMW };
 /* Effective address (offset) of the ModRM/moffs operand, cut to the address size. */
 ir_val tr_ea(struct x86_tr *t);
 /* Linear address of size bytes at offset ea in segment seg, checked for access; raises #GP/#SS. */
-ir_val tr_linear(struct x86_tr *t, unsigned seg, ir_val ea, unsigned size, enum tr_access access);
-/* Linear address of the ModRM/moffs operand's size bytes. */
-ir_val tr_addr(struct x86_tr *t, unsigned size, enum tr_access access);
-/* Load and store at a linear address (alignment check included). */
-ir_val tr_load(struct x86_tr *t, unsigned size, ir_val linear, int64_t disp);
-void tr_store(struct x86_tr *t, unsigned size, ir_val linear, int64_t disp, ir_val v);
-/* ModRM memory operand at byte offset disp, e.g. the selector of a far pointer. */
+struct tr_place tr_linear(struct x86_tr *t, unsigned seg, ir_val ea, unsigned size,
+			  enum tr_access access);
+/* Linear address of the ModRM/moffs operand's size bytes; computed once per instruction. */
+struct tr_place tr_addr(struct x86_tr *t, unsigned size, enum tr_access access);
+/* The address as one value. */
+ir_val tr_place_value(struct x86_tr *t, struct tr_place p);
+/* Load and store at a linear address (#AC check included). */
+ir_val tr_load(struct x86_tr *t, unsigned size, struct tr_place p, unsigned mem_flags);
+void tr_store(struct x86_tr *t, unsigned size, struct tr_place p, ir_val v);
+/* Part of a bigger ModRM memory operand, disp bytes into it (far pointers, bounds). */
 ir_val tr_load_mem(struct x86_tr *t, unsigned size, int64_t disp);
 void tr_store_mem(struct x86_tr *t, unsigned size, int64_t disp, ir_val v);
-/* #AC or #GP unless the address is a multiple of `align` bytes. */
-void tr_check_aligned(struct x86_tr *t, ir_val linear, int64_t disp, unsigned align, enum x86_vector v);
+/* Exception v (#AC, #GP; code 0) unless the address is a multiple of `align` bytes. */
+void tr_check_aligned(struct x86_tr *t, struct tr_place p, unsigned align, enum x86_vector v);
 
-/* ---- stack ---- */
-/* Store v below the stack pointer; then commit with tr_push_done once (several pushes: n rising). */
-void tr_push(struct x86_tr *t, unsigned size, ir_val v);
-/* Load from SS:rSP+disp without moving rSP. */
+/* ---- stack.  Stores and loads at SS:rSP+disp leave rSP alone; commit with tr_stack_add after the
+ * last one that can fault. ---- */
+void tr_stack_store(struct x86_tr *t, unsigned size, int64_t disp, ir_val v);
 ir_val tr_stack_load(struct x86_tr *t, unsigned size, int64_t disp);
 /* Move rSP by n bytes (SS.B or 64-bit rules). */
 void tr_stack_add(struct x86_tr *t, int64_t n);
+/* One push, rSP moved. */
+void tr_push(struct x86_tr *t, unsigned size, ir_val v);
 
 /* ---- control ---- */
 /* Raise an exception here; nothing of the instruction after it executes.  _gp0: #GP(0). */
@@ -102,7 +110,8 @@ static inline void tr_gp0(struct x86_tr *t) { tr_raise_code(t, EXC_GP, 0); }
 /* Branch to the near target of a J operand; offset size and CS limit rules included. */
 void tr_jump_rel(struct x86_tr *t);
 void tr_jump_rel_if(struct x86_tr *t, ir_val cond);
-/* Continue at offset v in CS (cut to the operand size). */
+/* Continue at offset v in CS (cut to the operand size); call tr_check_target(v) before, and before
+ * anything the branch changes. */
 void tr_jump_to(struct x86_tr *t, ir_val v, enum ir_branch kind);
 /* End of block: mode, mappings or interrupt state may differ afterwards. */
 void tr_end_loop(struct x86_tr *t);

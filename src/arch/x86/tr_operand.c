@@ -1,0 +1,288 @@
+/* arch/x86/tr_operand.c - operands of translate functions: registers, effective addresses,
+ * segments, memory, the stack.
+ * SPDX-License-Identifier: MIT */
+#include "arch/x86/tr.h"
+
+#include "arch/x86/seg_check.h"
+
+/* ---- registers ---- */
+
+/* AH, CH, DH, BH: byte registers 4-7 without any REX prefix. */
+static bool is_high_byte(const struct x86_tr *t, unsigned size, unsigned r)
+{
+	return size == 1 && r >= 4 && r < 8 && !t->in.rex && !t->in.is_vex;
+}
+
+ir_val tr_get_reg(struct x86_tr *t, unsigned size, unsigned r)
+{
+	if (is_high_byte(t, size, r))
+		return ir_get(t->b, 1, OFS_GPR(r - 4) + 1);
+	return ir_get(t->b, size, OFS_GPR(r));
+}
+
+void tr_put_reg(struct x86_tr *t, unsigned size, unsigned r, ir_val v)
+{
+	if (is_high_byte(t, size, r))
+		ir_put(t->b, 1, OFS_GPR(r - 4) + 1, v);
+	else if (size == 4)
+		ir_put(t->b, 8, OFS_GPR(r), ir_zext(t->b, 4, v));
+	else
+		ir_put(t->b, size, OFS_GPR(r), v);
+}
+
+/* ---- effective addresses ---- */
+
+static bool is_moffs(const struct x86_tr *t)
+{
+	for (unsigned n = 0; n < 2; n++)
+		if (x86_operand(&t->in, n)->place == PLACE_O)
+			return true;
+	return false;
+}
+
+/* Base and index without the displacement; a lone base is not copied. */
+static ir_val ea_registers(struct x86_tr *t)
+{
+	const struct x86_insn *in = &t->in;
+	ir_val base = IR_NONE, index;
+
+	if (in->base != EA_NO_REG)
+		base = ir_get(t->b, in->asize, OFS_GPR(in->base));
+	if (in->index == EA_NO_REG)
+		return base;
+	index = ir_get(t->b, in->asize, OFS_GPR(in->index));
+	return ir_lea(t->b, in->asize, base, index, in->scale, 0);
+}
+
+static struct tr_place tr_ea_place(struct x86_tr *t)
+{
+	const struct x86_insn *in = &t->in;
+	struct tr_place p = { 0 };
+
+	if (is_moffs(t)) {
+		p.disp = (int64_t)(in->asize == 8 ? in->imm : in->asize == 4 ? (uint32_t)in->imm
+									    : (uint16_t)in->imm);
+		return p;
+	}
+	if (in->base == EA_RIP) {
+		ir_val pc = ir_pc(t->b, t->delta + in->disp);
+
+		p.base = in->asize == 4 ? ir_zext(t->b, 4, pc) : pc;
+		return p;
+	}
+	p.base = ea_registers(t);
+	p.disp = in->disp;
+	if (in->asize != 8) { /* the sum wraps at the address size */
+		p.base = p.base ? ir_lea(t->b, in->asize, p.base, IR_NONE, 0, p.disp)
+				: ir_const(t->b, (uint64_t)p.disp & (in->asize == 4 ? UINT32_MAX : 0xffff));
+		p.disp = 0;
+	}
+	return p;
+}
+
+ir_val tr_place_value(struct x86_tr *t, struct tr_place p)
+{
+	if (!p.base)
+		return ir_const(t->b, (uint64_t)p.disp);
+	return p.disp ? ir_lea(t->b, 8, p.base, IR_NONE, 0, p.disp) : p.base;
+}
+
+ir_val tr_ea(struct x86_tr *t) { return tr_place_value(t, tr_ea_place(t)); }
+
+/* ---- segments ---- */
+
+static bool is_flat(const struct x86_tr *t, unsigned seg)
+{
+	if (tr_is64(t))
+		return seg != SEG_FS && seg != SEG_GS;
+	return t->mode & MODE_FLAT_DATA && (seg == SEG_DS || seg == SEG_ES || seg == SEG_SS);
+}
+
+/* Place p inside the segment becomes linear. */
+static struct tr_place segment_apply(struct x86_tr *t, unsigned seg, struct tr_place p,
+				     unsigned size, enum tr_access access)
+{
+	if (is_flat(t, seg))
+		return p;
+	if (tr_is64(t)) {
+		ir_val base = ir_get(t->b, 8, OFS_SEG(seg, base));
+
+		p.base = p.base ? ir_bin(t->b, IR_ADD, 8, base, p.base) : base;
+		return p;
+	}
+	p.base = ir_call(t->b, &x86_seg_check_helper, tr_place_value(t, p),
+			 ir_const(t->b, seg | (uint64_t)access << 8), ir_const(t->b, size));
+	p.disp = 0;
+	return p;
+}
+
+struct tr_place tr_linear(struct x86_tr *t, unsigned seg, ir_val ea, unsigned size,
+			  enum tr_access access)
+{
+	return segment_apply(t, seg, (struct tr_place){ .base = ea }, size, access);
+}
+
+struct tr_place tr_addr(struct x86_tr *t, unsigned size, enum tr_access access)
+{
+	if (!t->has_addr) {
+		t->addr = segment_apply(t, t->in.seg, tr_ea_place(t), size, access);
+		t->has_addr = true;
+	}
+	return t->addr;
+}
+
+/* ---- memory ---- */
+
+void tr_check_aligned(struct x86_tr *t, struct tr_place p, unsigned align, enum x86_vector v)
+{
+	ir_val addr = tr_place_value(t, p);
+
+	tr_raise_code_if(t, ir_bini(t->b, IR_AND, 8, addr, align - 1), v, 0);
+}
+
+static void check_ac(struct x86_tr *t, struct tr_place p, unsigned size)
+{
+	if (t->mode & MODE_ALIGN && size > 1)
+		tr_check_aligned(t, p, size, EXC_AC);
+}
+
+ir_val tr_load(struct x86_tr *t, unsigned size, struct tr_place p, unsigned mem_flags)
+{
+	check_ac(t, p, size);
+	return ir_load(t->b, size, p.base, p.disp, mem_flags);
+}
+
+void tr_store(struct x86_tr *t, unsigned size, struct tr_place p, ir_val v)
+{
+	check_ac(t, p, size);
+	ir_store(t->b, size, p.base, p.disp, v);
+}
+
+static struct tr_place part_of_operand(struct x86_tr *t, unsigned size, int64_t disp,
+				       enum tr_access access)
+{
+	struct tr_place p = tr_ea_place(t);
+
+	p.disp += disp;
+	if (!tr_is64(t)) { /* each part wraps within the segment */
+		p.base = ir_lea(t->b, t->in.asize, p.base, IR_NONE, 0, p.disp);
+		p.disp = 0;
+	}
+	return segment_apply(t, t->in.seg, p, size, access);
+}
+
+ir_val tr_load_mem(struct x86_tr *t, unsigned size, int64_t disp)
+{
+	return tr_load(t, size, part_of_operand(t, size, disp, TR_ACCESS_READ), 0);
+}
+
+void tr_store_mem(struct x86_tr *t, unsigned size, int64_t disp, ir_val v)
+{
+	tr_store(t, size, part_of_operand(t, size, disp, TR_ACCESS_WRITE), v);
+}
+
+/* ---- operands ---- */
+
+/* Where a register operand's register is named. */
+static unsigned operand_reg(const struct x86_tr *t, const struct x86_operand *o)
+{
+	switch (o->place) {
+	case PLACE_G: return t->in.reg;
+	case PLACE_B: return t->in.vvvv;
+	case PLACE_Z: return (t->in.opcode & 7) | (t->in.rex & REX_B ? 8 : 0);
+	case PLACE_FIX: return o->fixed;
+	default: return t->in.rm; /* E, R, M */
+	}
+}
+
+/* An immediate as wide as the operation: sign-extended by the decoder, cut by the user. */
+static ir_val operand_imm(struct x86_tr *t, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++) {
+		uint8_t place = x86_operand(&t->in, i)->place;
+
+		if (place == PLACE_I || place == PLACE_J || place == PLACE_O)
+			return ir_const(t->b, t->in.imm2);
+	}
+	return ir_const(t->b, t->in.imm);
+}
+
+static ir_val operand_read(struct x86_tr *t, unsigned n, bool rmw)
+{
+	const struct x86_operand *o = x86_operand(&t->in, n);
+	unsigned size = tr_size(t, n);
+
+	if (x86_operand_is_mem(&t->in, n))
+		return tr_load(t, size, tr_addr(t, size, rmw ? TR_ACCESS_RMW : TR_ACCESS_READ),
+			       rmw ? IR_MEM_RMW : 0);
+	switch (o->place) {
+	case PLACE_I: return operand_imm(t, n);
+	case PLACE_ONE: return ir_const(t->b, 1);
+	case PLACE_S: return ir_get(t->b, 2, OFS_SEG(t->in.reg & 7, sel));
+	case PLACE_FIXS: return ir_get(t->b, 2, OFS_SEG(o->fixed, sel));
+	default: return tr_get_reg(t, size, operand_reg(t, o));
+	}
+}
+
+ir_val tr_read(struct x86_tr *t, unsigned n) { return operand_read(t, n, false); }
+
+ir_val tr_read_rmw(struct x86_tr *t, unsigned n) { return operand_read(t, n, true); }
+
+void tr_write(struct x86_tr *t, unsigned n, ir_val v)
+{
+	unsigned size = tr_size(t, n);
+
+	if (x86_operand_is_mem(&t->in, n))
+		tr_store(t, size, tr_addr(t, size, TR_ACCESS_WRITE), v);
+	else
+		tr_put_reg(t, size, operand_reg(t, x86_operand(&t->in, n)), v);
+}
+
+bool tr_locked(const struct x86_tr *t) { return t->in.prefixes & PFX_LOCK && tr_is_mem(t); }
+
+/* ---- stack ---- */
+
+/* SS:rSP+disp, the sum cut to the stack's width. */
+static struct tr_place stack_place(struct x86_tr *t, unsigned size, int64_t disp,
+				   enum tr_access access)
+{
+	unsigned width = tr_stack_size(t);
+	ir_val sp = ir_get(t->b, width, OFS_GPR(RSP));
+
+	if (width == 8)
+		return (struct tr_place){ .base = sp, .disp = disp };
+	if (disp)
+		sp = ir_lea(t->b, width, sp, IR_NONE, 0, disp);
+	return tr_linear(t, SEG_SS, sp, size, access);
+}
+
+void tr_stack_store(struct x86_tr *t, unsigned size, int64_t disp, ir_val v)
+{
+	tr_store(t, size, stack_place(t, size, disp, TR_ACCESS_WRITE), v);
+}
+
+ir_val tr_stack_load(struct x86_tr *t, unsigned size, int64_t disp)
+{
+	return tr_load(t, size, stack_place(t, size, disp, TR_ACCESS_READ), 0);
+}
+
+void tr_stack_add(struct x86_tr *t, int64_t n)
+{
+	unsigned width = tr_stack_size(t);
+	ir_val sp = ir_get(t->b, width, OFS_GPR(RSP));
+
+	ir_put(t->b, width, OFS_GPR(RSP), ir_bini(t->b, IR_ADD, width, sp, (uint64_t)n));
+}
+
+void tr_push(struct x86_tr *t, unsigned size, ir_val v)
+{
+	tr_stack_store(t, size, -(int64_t)size, v);
+	tr_stack_add(t, -(int64_t)size);
+}
+
+ir_val tr_const(struct x86_tr *t, uint64_t v) { return ir_const(t->b, v); }
+
+ir_val tr_call(struct x86_tr *t, const struct ir_helper *h, ir_val x, ir_val y, ir_val z)
+{
+	return ir_call(t->b, h, x, y, z);
+}
