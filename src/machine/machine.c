@@ -13,8 +13,6 @@
 #include "event/loop.h"
 #include "memory/ram.h"
 
-static const struct object_type container_type = { .name = "container",
-						   .size = sizeof(struct object) };
 const struct object_type machine_object_type = { .name = "machine",
 						 .size = sizeof(struct machine),
 						 .is_abstract = true };
@@ -23,8 +21,8 @@ enum { LOW_RAM_MAX = 3u << 30 }; /* above it, below 4 GiB, are devices */
 
 void machine_register_types(void)
 {
-	const struct object_type *types[64] = { &container_type, &machine_object_type };
-	size_t n = 2;
+	const struct object_type *types[64] = { &machine_object_type };
+	size_t n = 1;
 
 	for (size_t i = 0; machine_types[i] && n < ARRAY_SIZE(types) - 1; i++)
 		types[n++] = &machine_types[i]->base;
@@ -85,7 +83,6 @@ static void machine_request(void *opaque, enum device_request what, int code)
 struct machine *machine_new(const struct machine_type *type, struct object *root, struct loop *loop)
 {
 	struct machine *m = container_of(object_new(&type->base), struct machine, obj);
-	static const char *const containers[] = { "unattached", "peripheral", NULL };
 	struct err err;
 
 	m->type = type;
@@ -100,12 +97,6 @@ struct machine *machine_new(const struct machine_type *type, struct object *root
 				      .request = machine_request,
 				      .opaque = m };
 	object_add_child(root, "machine", &m->obj, &err);
-	for (int i = 0; containers[i]; i++) {
-		struct object *c = object_new(&container_type);
-
-		object_add_child(&m->obj, containers[i], c, &err);
-		object_put(c);
-	}
 	region_init_container(&m->memory_root, "system", 0);
 	region_init_container(&m->io_root, "io", 0x10000);
 	address_space_init(&m->memory, "memory", &m->memory_root);
@@ -189,8 +180,8 @@ bool machine_build(struct machine *m, const struct machine_config *config, struc
 
 bool machine_add_device(struct machine *m, struct device *dev, const char *name, struct err *err)
 {
-	struct object *parent = object_resolve(m->root, name ? "/machine/peripheral"
-							     : "/machine/unattached");
+	struct object *parent = object_container(m->root, name ? "/machine/peripheral"
+							       : "/machine/unattached");
 	char *own = g_strdup_printf("device[%u]", m->device_count);
 	bool ok = object_add_child(parent, name ? name : own, &dev->obj, err);
 

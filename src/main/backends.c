@@ -28,7 +28,7 @@ static bool object_add_user(struct session *s, struct keyvals *kv, struct err *e
 		for (size_t i = 0; ok && i < kv->count; i++)
 			ok = object_set(o, s->root, kv->items[i].key, kv->items[i].value, err);
 		ok = ok && type->complete(o, err) &&
-		     object_add_child(object_resolve(s->root, "/objects"), id, o, err);
+		     object_add_child(object_container(s->root, "/objects"), id, o, err);
 		object_put(o);
 	}
 	g_free(type_name);

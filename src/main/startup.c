@@ -48,18 +48,10 @@ static bool step_names(struct session *s, struct err *err)
 
 static bool step_loop(struct session *s, struct err *err)
 {
-	static const char *const containers[] = { "objects", "chardevs", NULL };
-
 	s->loop = loop_new("main", err);
 	if (!s->loop)
 		return false;
-	s->root = object_new(object_type_find("container"));
-	for (int i = 0; containers[i]; i++) {
-		struct object *c = object_new(object_type_find("container"));
-
-		object_add_child(s->root, containers[i], c, err);
-		object_put(c);
-	}
+	s->root = object_new(&object_container_type);
 	return true;
 }
 
