@@ -1,0 +1,269 @@
+/* arch/x86/tr_sse.c - vector instructions that the generic handler (tr_vec.c) does not cover: flags
+ * as results, masked memory, state.
+ * SPDX-License-Identifier: MIT */
+#include "arch/x86/isa_gen.h"
+#include "arch/x86/tr.h"
+#include "arch/x86/vec_ops.h"
+
+static bool sse_require(struct x86_tr *t)
+{
+	return t->in.is_vex ? tr_require_avx(t) : tr_require_sse(t);
+}
+
+/* The state offset of operand n: its register, or vtmp[0] after loading it from memory. */
+static uint32_t sse_operand(struct x86_tr *t, unsigned n)
+{
+	const struct x86_operand *o = x86_operand(&t->in, n);
+	const unsigned size = tr_size(t, n);
+	struct tr_place p;
+
+	if (o->place == PLACE_V)
+		return OFS_YMM(t->in.reg);
+	if (o->place == PLACE_H)
+		return OFS_YMM(t->in.vvvv);
+	if (!tr_is_mem(t))
+		return OFS_YMM(t->in.rm);
+	p = tr_addr(t, size, TR_ACCESS_READ);
+	if (size <= 8) {
+		ir_put(t->b, size, OFS_VTMP(0), tr_load(t, size, p, 0));
+	} else {
+		if (!t->in.is_vex && !(t->in.row->attrs & ROW_UNALIGNED))
+			tr_check_aligned(t, p, 16, EXC_GP);
+		ir_vload(t->b, size, p.base, p.disp, OFS_VTMP(0));
+	}
+	return OFS_VTMP(0);
+}
+
+/* All six flags become the bits of v. */
+static void sse_put_flags(struct x86_tr *t, ir_val v) { ir_flags_set(t->b, ir_flags_of(t->b, v)); }
+
+/* ---- PTEST, VTESTPS, VTESTPD, COMISS and kin ---- */
+static void sse_flags(struct x86_tr *t, const struct ir_helper *h, uint64_t control)
+{
+	uint32_t a, b;
+
+	if (!sse_require(t))
+		return;
+	a = sse_operand(t, 0);
+	b = sse_operand(t, 1);
+	sse_put_flags(t, ir_call(t->b, h, tr_const(t, a), tr_const(t, b), tr_const(t, control)));
+}
+
+void tr_ptest(struct x86_tr *t)
+{
+	static const struct ir_helper h = { .name = "ptest", .fn = vh_ptest };
+
+	sse_flags(t, &h, t->in.vlen);
+}
+
+void tr_vtestps(struct x86_tr *t)
+{
+	static const struct ir_helper h = { .name = "vtestps", .fn = vh_vtestps };
+
+	sse_flags(t, &h, t->in.vlen);
+}
+
+void tr_vtestpd(struct x86_tr *t)
+{
+	static const struct ir_helper h = { .name = "vtestpd", .fn = vh_vtestpd };
+
+	sse_flags(t, &h, t->in.vlen);
+}
+
+static const struct ir_helper helper_comis = { .name = "comis", .fn = vh_comis, .can_fault = true };
+
+void tr_comiss(struct x86_tr *t) { sse_flags(t, &helper_comis, 0); }
+void tr_comisd(struct x86_tr *t) { sse_flags(t, &helper_comis, COMIS_DOUBLE); }
+void tr_ucomiss(struct x86_tr *t) { sse_flags(t, &helper_comis, COMIS_QUIET); }
+void tr_ucomisd(struct x86_tr *t) { sse_flags(t, &helper_comis, COMIS_DOUBLE | COMIS_QUIET); }
+
+/* ---- PCMPxSTRx: opcodes 60, 61 have explicit lengths; 61, 63 give an index ---- */
+static ir_val string_call(struct x86_tr *t, const struct ir_helper *h)
+{
+	uint32_t a = sse_operand(t, 0), b = sse_operand(t, 1);
+	uint64_t control = t->in.imm & 0xff;
+
+	if (t->in.opcode < 0x62)
+		control |= STRING_EXPLICIT;
+	if (tr_is64(t) && (t->in.rex & REX_W))
+		control |= STRING_WIDE_LENGTH;
+	if (t->in.is_vex)
+		control |= STRING_VEX;
+	return ir_call(t->b, h, tr_const(t, a), tr_const(t, b), tr_const(t, control));
+}
+
+void tr_pcmpstri(struct x86_tr *t)
+{
+	static const struct ir_helper h = { .name = "pcmpstri", .fn = vh_pcmpstri };
+	ir_val r;
+
+	if (!sse_require(t))
+		return;
+	r = string_call(t, &h);
+	tr_put_reg(t, 4, RCX, ir_bini(t->b, IR_SHR, 8, r, 32));
+	sse_put_flags(t, r);
+}
+
+void tr_pcmpstrm(struct x86_tr *t)
+{
+	static const struct ir_helper h = { .name = "pcmpstrm", .fn = vh_pcmpstrm };
+
+	if (!sse_require(t))
+		return;
+	sse_put_flags(t, string_call(t, &h));
+}
+
+/* ---- masked moves and gathers ---- */
+
+static struct vec_mem_operands mem_operands(const struct x86_tr *t)
+{
+	return (struct vec_mem_operands){
+		.reg = t->in.reg,
+		.mask = t->in.vvvv,
+		.seg = t->in.seg,
+		.asize = t->in.asize,
+		.vlen = t->in.vlen,
+	};
+}
+
+/* VMASKMOVPD has W 0; the integer ones have the element size in W. */
+static unsigned maskmov_size(const struct x86_tr *t)
+{
+	if (t->in.opcode >= 0x8c)
+		return t->in.rex & REX_W ? 8 : 4;
+	return t->in.opcode & 1 ? 8 : 4;
+}
+
+static void maskmov(struct x86_tr *t, const struct ir_helper *h)
+{
+	struct vec_mem_operands o = mem_operands(t);
+
+	if (!sse_require(t))
+		return;
+	o.esize = maskmov_size(t) & 15;
+	ir_call(t->b, h, tr_ea(t), tr_const(t, vec_mem_pack(o)), IR_NONE);
+}
+
+static const struct ir_helper helper_maskmov_store = {
+	.name = "maskmov_store",
+	.fn = vh_maskmov_store,
+	.can_fault = true,
+};
+
+void tr_vmaskmov_load(struct x86_tr *t)
+{
+	static const struct ir_helper h = {
+		.name = "maskmov_load",
+		.fn = vh_maskmov_load,
+		.can_fault = true,
+	};
+
+	maskmov(t, &h);
+}
+
+void tr_vmaskmov_store(struct x86_tr *t) { maskmov(t, &helper_maskmov_store); }
+
+/* Bytes of ModRM.reg chosen by ModRM.rm, to DS:rDI. */
+static void maskmov_bytes(struct x86_tr *t, unsigned vlen)
+{
+	struct vec_mem_operands o = mem_operands(t);
+
+	o.mask = t->in.rm;
+	o.vlen = (uint8_t)vlen;
+	o.esize = 1;
+	ir_call(t->b, &helper_maskmov_store, tr_get_reg(t, t->in.asize, RDI),
+		tr_const(t, vec_mem_pack(o)), IR_NONE);
+}
+
+void tr_maskmovdqu(struct x86_tr *t)
+{
+	if (sse_require(t))
+		maskmov_bytes(t, 16);
+}
+
+/* Any MMX instruction: TOP 0, all tags valid (SDM vol. 3A §12.2). */
+static void mmx_used(struct x86_tr *t, uint8_t tags)
+{
+	ir_put(t->b, 1, OFS(ftop), tr_const(t, 0));
+	ir_put(t->b, 1, OFS(ftag), tr_const(t, tags));
+}
+
+void tr_maskmovq(struct x86_tr *t)
+{
+	if (!tr_require_mmx(t))
+		return;
+	t->in.reg &= 7;
+	t->in.rm &= 7;
+	maskmov_bytes(t, 8);
+	mmx_used(t, 0xff);
+}
+
+void tr_emms(struct x86_tr *t)
+{
+	if (tr_require_mmx(t))
+		mmx_used(t, 0);
+}
+
+/* VSIB: ModRM.rm must name a SIB byte whose index is a vector register; destination, mask and index
+ * must differ (SDM vol. 2 §2.3.12, exceptions type 12). */
+void tr_vgather(struct x86_tr *t)
+{
+	static const struct ir_helper h = { .name = "gather", .fn = vh_gather, .can_fault = true };
+	struct vec_mem_operands o = mem_operands(t);
+	ir_val base = tr_const(t, (uint64_t)t->in.disp);
+
+	if (!sse_require(t))
+		return;
+	o.index = t->in.index == EA_NO_REG ? 4 : t->in.index;
+	if ((t->in.modrm & 7) != 4 || t->in.asize == 2 || o.index == o.reg || o.index == o.mask ||
+	    o.reg == o.mask) {
+		tr_ud(t);
+		return;
+	}
+	o.scale = t->in.scale & 3;
+	o.esize = t->in.rex & REX_W ? 8 : 4;
+	o.index_size = t->in.opcode & 1 ? 8 : 4;
+	if (t->in.base != EA_NO_REG)
+		base = ir_lea(t->b, 8, tr_get_reg(t, 8, t->in.base), IR_NONE, 0, t->in.disp);
+	ir_call(t->b, &h, base, tr_const(t, vec_mem_pack(o)), IR_NONE);
+}
+
+/* ---- state ---- */
+
+static void vzero(struct x86_tr *t, const struct ir_helper *h)
+{
+	if (sse_require(t))
+		ir_call(t->b, h, tr_const(t, tr_is64(t) ? 16 : 8), IR_NONE, IR_NONE);
+}
+
+void tr_vzeroupper(struct x86_tr *t)
+{
+	static const struct ir_helper h = { .name = "vzeroupper", .fn = vh_vzeroupper };
+
+	vzero(t, &h);
+}
+
+void tr_vzeroall(struct x86_tr *t)
+{
+	static const struct ir_helper h = { .name = "vzeroall", .fn = vh_vzeroall };
+
+	vzero(t, &h);
+}
+
+void tr_ldmxcsr(struct x86_tr *t)
+{
+	static const struct ir_helper h = {
+		.name = "ldmxcsr",
+		.fn = vh_ldmxcsr,
+		.can_fault = true,
+	};
+
+	if (sse_require(t))
+		ir_call(t->b, &h, tr_read(t, 0), IR_NONE, IR_NONE);
+}
+
+void tr_stmxcsr(struct x86_tr *t)
+{
+	if (sse_require(t))
+		tr_write(t, 0, ir_get(t->b, 4, OFS(mxcsr)));
+}
