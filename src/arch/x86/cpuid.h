@@ -83,6 +83,8 @@ bool x86_cpuid_init(struct x86_cpu *c, const char *text, char **warnings, struct
 /* How the machine's vCPUs are arranged: from -smp, before start. */
 void x86_cpu_set_topology(struct x86_cpu *c, unsigned sockets, unsigned dies, unsigned cores,
 			  unsigned threads);
+/* APIC id of the index-th vCPU of such a machine: fields as wide as their counts need. */
+uint32_t x86_apic_id(uint32_t index, unsigned dies, unsigned cores, unsigned threads);
 void x86_cpuid(const struct x86_cpu *c, uint32_t leaf, uint32_t subleaf, uint32_t out[4]);
 /* Warnings of the cpu_new()s so far, for main to print once; g_free().  NULL: none. */
 char *x86_cpu_take_warnings(void);

@@ -1,0 +1,372 @@
+/* arch/x86/features.c - feature names, and -cpu MODEL[,+feat][,-feat][,key=value] into a set of
+ * announced features.
+ * SPDX-License-Identifier: MIT */
+#include <glib.h>
+
+#include "arch/x86/cpuid.h"
+#include "base/err.h"
+#include "base/lock.h"
+
+struct feature_row {
+	const char *name;
+	uint16_t id;
+	bool works;
+};
+
+static const struct feature_row feature_rows[] = {
+#define X86_FEATURE(id, name, word, bit, works) { name, X86_FEAT_##id, works },
+#include "arch/x86/cpuid_features.def"
+#undef X86_FEATURE
+};
+
+/* Other usual spellings. */
+static const struct {
+	const char *alias, *name;
+} feature_aliases[] = {
+	{ "sse3", "pni" },	     { "pclmuldq", "pclmulqdq" }, { "sse4-1", "sse4.1" },
+	{ "sse4-2", "sse4.2" },	     { "lzcnt", "abm" },	  { "xd", "nx" },
+	{ "i64", "lm" },	     { "ffxsr", "fxsr-opt" },	  { "cmpxchg8b", "cx8" },
+	{ "cmpxchg16b", "cx16" },    { "sha", "sha-ni" },	  { "ds_cpl", "ds-cpl" },
+	{ "tsc-deadline-timer", "tsc-deadline" },
+};
+
+/* Where a word is, for messages. */
+static const char *const word_names[X86_WORD_COUNT] = {
+	[X86_WORD_1_EDX] = "CPUID.01H:EDX",	 [X86_WORD_1_ECX] = "CPUID.01H:ECX",
+	[X86_WORD_7_EBX] = "CPUID.07H:EBX",	 [X86_WORD_7_ECX] = "CPUID.07H:ECX",
+	[X86_WORD_7_EDX] = "CPUID.07H:EDX",	 [X86_WORD_EXT_EDX] = "CPUID.80000001H:EDX",
+	[X86_WORD_EXT_ECX] = "CPUID.80000001H:ECX", [X86_WORD_EXT7_EDX] = "CPUID.80000007H:EDX",
+	[X86_WORD_EXT8_EBX] = "CPUID.80000008H:EBX", [X86_WORD_XSAVE] = "CPUID.0DH.1:EAX",
+	[X86_WORD_6_EAX] = "CPUID.06H:EAX",
+};
+
+static const struct feature_row *feature_row(unsigned f)
+{
+	for (unsigned i = 0; i < ARRAY_SIZE(feature_rows); i++)
+		if (feature_rows[i].id == f)
+			return &feature_rows[i];
+	return NULL;
+}
+
+bool x86_feature_works(enum x86_feature f)
+{
+	const struct feature_row *r = feature_row(f);
+
+	return r && r->works;
+}
+
+const char *x86_feature_name(unsigned f)
+{
+	const struct feature_row *r = feature_row(f);
+
+	return r ? r->name : NULL;
+}
+
+int x86_feature_find(const char *name)
+{
+	g_autofree char *n = g_strdup(name);
+
+	g_strdelimit(n, "_", '-');
+	for (unsigned i = 0; i < ARRAY_SIZE(feature_aliases); i++)
+		if (!strcmp(feature_aliases[i].alias, n) ||
+		    !strcmp(feature_aliases[i].alias, name)) {
+			g_free(n);
+			n = g_strdup(feature_aliases[i].name);
+			break;
+		}
+	for (unsigned i = 0; i < ARRAY_SIZE(feature_rows); i++)
+		if (feature_rows[i].name && !strcmp(feature_rows[i].name, n))
+			return feature_rows[i].id;
+	return -1;
+}
+
+/* ---- the user's text ---- */
+
+struct cpu_options {
+	struct x86_cpuid_features want, asked; /* asked: turned on by name or by the model */
+	uint32_t plus[X86_WORD_COUNT], minus[X86_WORD_COUNT]; /* +f and -f win over f=on */
+	unsigned phys_bits, family, model, stepping;
+	bool enforce;
+};
+
+static void features_set(uint32_t *words, unsigned f, bool on)
+{
+	if (on)
+		words[f / 32] |= 1u << (f % 32);
+	else
+		words[f / 32] &= ~(1u << (f % 32));
+}
+
+static bool features_get(const uint32_t *words, unsigned f)
+{
+	return words[f / 32] >> (f % 32) & 1;
+}
+
+static bool option_unknown(const char *word, struct err *err)
+{
+	const char *names[ARRAY_SIZE(feature_rows) + 12] = {
+		"phys-bits", "vendor", "family", "model", "stepping", "model-id", "level",
+		"xlevel", "check", "enforce",
+	};
+	unsigned n = 10;
+
+	for (unsigned i = 0; i < ARRAY_SIZE(feature_rows); i++)
+		if (feature_rows[i].name)
+			names[n++] = feature_rows[i].name;
+	err_set(err, 0, "unknown CPU feature '%s'", word);
+	return err_suggest(err, word, names);
+}
+
+static bool option_bool(const char *key, const char *value, bool *out, struct err *err)
+{
+	if (!value || !strcmp(value, "on") || !strcmp(value, "yes") || !strcmp(value, "true"))
+		*out = true;
+	else if (!strcmp(value, "off") || !strcmp(value, "no") || !strcmp(value, "false"))
+		*out = false;
+	else
+		return err_set(err, 0, "CPU feature '%s' expects 'on' or 'off', not '%s'", key,
+			       value);
+	return true;
+}
+
+static bool option_number(const char *key, const char *value, uint64_t min, uint64_t max,
+			  uint64_t *out, struct err *err)
+{
+	char *end = NULL;
+
+	*out = value ? g_ascii_strtoull(value, &end, 0) : 0;
+	if (!value || !*value || *end || *value == '-' || *out < min || *out > max)
+		return err_set(err, 0,
+			       "CPU property '%s' expects a number from %llu to %llu, not '%s'",
+			       key, (unsigned long long)min, (unsigned long long)max,
+			       value ? value : "");
+	return true;
+}
+
+enum option_result { OPTION_NOT_MINE, OPTION_OK, OPTION_BAD };
+
+static enum option_result option_text(struct cpu_options *o, const char *key, const char *value,
+				      struct err *err)
+{
+	if (!strcmp(key, "vendor")) {
+		if (value && !strcmp(value, "GenuineIntel"))
+			o->want.vendor = X86_VENDOR_INTEL;
+		else if (value && !strcmp(value, "AuthenticAMD"))
+			o->want.vendor = X86_VENDOR_AMD;
+		else
+			return err_set(err, 0,
+				       "CPU vendor must be 'GenuineIntel' or 'AuthenticAMD', "
+				       "not '%s'",
+				       value ? value : ""),
+			       OPTION_BAD;
+		return OPTION_OK;
+	}
+	if (!strcmp(key, "model-id")) {
+		g_strlcpy(o->want.brand, value ? value : "", sizeof(o->want.brand));
+		return OPTION_OK;
+	}
+	if (!strcmp(key, "check"))
+		return OPTION_OK; /* missing features are always told */
+	if (!strcmp(key, "enforce"))
+		return option_bool(key, value, &o->enforce, err) ? OPTION_OK : OPTION_BAD;
+	return OPTION_NOT_MINE;
+}
+
+static enum option_result option_figure(struct cpu_options *o, const char *key, const char *value,
+					struct err *err)
+{
+	struct {
+		const char *key;
+		unsigned *out;
+		uint64_t min, max;
+	} figures[] = {
+		{ "phys-bits", &o->phys_bits, 32, 52 },
+		{ "family", &o->family, 0, 270 },
+		{ "model", &o->model, 0, 255 },
+		{ "stepping", &o->stepping, 0, 15 },
+		{ "level", &o->want.level, 1, 0x16 },
+		{ "xlevel", &o->want.xlevel, 0x80000000, 0x80000008 },
+	};
+	uint64_t v;
+
+	for (unsigned i = 0; i < ARRAY_SIZE(figures); i++) {
+		if (strcmp(figures[i].key, key))
+			continue;
+		if (!option_number(key, value, figures[i].min, figures[i].max, &v, err))
+			return OPTION_BAD;
+		*figures[i].out = (unsigned)v;
+		return OPTION_OK;
+	}
+	return OPTION_NOT_MINE;
+}
+
+static bool option_apply(struct cpu_options *o, const char *word, struct err *err)
+{
+	bool is_short = *word == '+' || *word == '-', on = *word != '-';
+	g_auto(GStrv) kv = g_strsplit(is_short ? word + 1 : word, "=", 2);
+	const char *key = kv[0] ? kv[0] : "", *value = kv[0] ? kv[1] : NULL;
+	enum option_result r = OPTION_NOT_MINE;
+	int f;
+
+	if (!is_short) {
+		r = option_text(o, key, value, err);
+		if (r == OPTION_NOT_MINE)
+			r = option_figure(o, key, value, err);
+	}
+	if (r != OPTION_NOT_MINE)
+		return r == OPTION_OK;
+	f = x86_feature_find(key);
+	if (f < 0 || (is_short && value))
+		return option_unknown(is_short ? word + 1 : key, err);
+	if (is_short) {
+		features_set(on ? o->plus : o->minus, (unsigned)f, true);
+		return true;
+	}
+	if (!option_bool(key, value, &on, err))
+		return false;
+	features_set(o->want.word, (unsigned)f, on);
+	return true;
+}
+
+/* ---- model and masks ---- */
+
+/* Bits of the other vendor that "max" had better not show. */
+static bool feature_is_amd_only(unsigned f)
+{
+	return f == X86_FEAT_CMP_LEGACY || f == X86_FEAT_OSVW || f == X86_FEAT_FXSR_OPT ||
+	       f == X86_FEAT_MMXEXT;
+}
+
+static void features_of_model(struct x86_cpuid_features *feat, const struct x86_model *m)
+{
+	memset(feat, 0, sizeof(*feat));
+	feat->vendor = m->vendor;
+	feat->level = m->level;
+	feat->xlevel = m->xlevel;
+	feat->sockets = feat->dies = feat->cores = feat->threads = 1;
+	g_strlcpy(feat->brand, m->brand, sizeof(feat->brand));
+	for (const uint16_t *f = m->features; f && *f != X86_FEAT_COUNT; f++)
+		features_set(feat->word, *f, true);
+	if (m->features)
+		return;
+	for (unsigned i = 0; i < ARRAY_SIZE(feature_rows); i++)
+		if (feature_rows[i].works && !feature_is_amd_only(feature_rows[i].id) &&
+		    feature_rows[i].id != X86_FEAT_HT)
+			features_set(feat->word, feature_rows[i].id, true);
+}
+
+/* A feature without what it builds on would be a lie. */
+static void features_drop_orphans(uint32_t *w)
+{
+	static const struct {
+		uint16_t f, needs;
+	} deps[] = {
+		{ X86_FEAT_SSE, X86_FEAT_FXSR },      { X86_FEAT_SSE2, X86_FEAT_SSE },
+		{ X86_FEAT_SSE3, X86_FEAT_SSE2 },     { X86_FEAT_SSSE3, X86_FEAT_SSE3 },
+		{ X86_FEAT_SSE41, X86_FEAT_SSSE3 },   { X86_FEAT_SSE42, X86_FEAT_SSE41 },
+		{ X86_FEAT_AES, X86_FEAT_SSE2 },      { X86_FEAT_PCLMULQDQ, X86_FEAT_SSE2 },
+		{ X86_FEAT_SHA_NI, X86_FEAT_SSE2 },   { X86_FEAT_AVX, X86_FEAT_XSAVE },
+		{ X86_FEAT_XSAVEOPT, X86_FEAT_XSAVE }, { X86_FEAT_XSAVEC, X86_FEAT_XSAVE },
+		{ X86_FEAT_XGETBV1, X86_FEAT_XSAVE }, { X86_FEAT_AVX2, X86_FEAT_AVX },
+		{ X86_FEAT_FMA, X86_FEAT_AVX },	      { X86_FEAT_F16C, X86_FEAT_AVX },
+		{ X86_FEAT_INVPCID, X86_FEAT_PCID },  { X86_FEAT_X2APIC, X86_FEAT_APIC },
+		{ X86_FEAT_TSC_DEADLINE, X86_FEAT_APIC }, { X86_FEAT_PDPE1GB, X86_FEAT_LM },
+		{ X86_FEAT_LAHF_LM, X86_FEAT_LM },    { X86_FEAT_MCA, X86_FEAT_MCE },
+	};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(deps); i++)
+		if (!features_get(w, deps[i].needs))
+			features_set(w, deps[i].f, false);
+}
+
+/* Drops what the emulator lacks; says so. */
+static char *features_mask(struct x86_cpuid_features *feat, const char *model)
+{
+	GString *text = NULL;
+
+	for (unsigned f = 0; f < X86_FEAT_COUNT; f++) {
+		const char *name;
+
+		if (!features_get(feat->word, f) || x86_feature_works((enum x86_feature)f))
+			continue;
+		features_set(feat->word, f, false);
+		if (!text)
+			text = g_string_new(NULL);
+		name = x86_feature_name(f);
+		g_string_append_printf(text,
+				       "CPU model '%s': TCG doesn't support requested feature: "
+				       "%s.%s [bit %u]\n",
+				       model, word_names[f / 32], name ? name : "?", f % 32);
+	}
+	features_drop_orphans(feat->word);
+	return text ? g_string_free(text, FALSE) : NULL;
+}
+
+static uint32_t signature(unsigned family, unsigned model, unsigned stepping)
+{
+	uint32_t s = stepping | (model & 15) << 4 | (model >> 4) << 16;
+
+	return family > 15 ? s | 0xf00 | (family - 15) << 20 : s | family << 8;
+}
+
+bool x86_cpuid_init(struct x86_cpu *c, const char *text, char **warnings, struct err *err)
+{
+	g_auto(GStrv) words = g_strsplit(text, ",", -1);
+	const char *name = words[0] ? words[0] : "";
+	const struct x86_model *m = x86_model_find(name);
+	struct cpu_options o = { 0 };
+
+	*warnings = NULL;
+	if (!strcmp(name, "host"))
+		return err_set(err, 0, "The 'host' CPU type can only be used with KVM");
+	if (!m) {
+		err_set(err, 0, "unknown CPU model '%s'", name);
+		return err_suggest(err, name, x86_model_names);
+	}
+	features_of_model(&o.want, m);
+	o.phys_bits = m->phys_bits;
+	o.family = m->family;
+	o.model = m->model;
+	o.stepping = m->stepping;
+	for (unsigned i = 1; words[i]; i++)
+		if (!option_apply(&o, words[i], err))
+			return false;
+	for (unsigned w = 0; w < X86_WORD_COUNT; w++)
+		o.want.word[w] = (o.want.word[w] | o.plus[w]) & ~o.minus[w];
+	*warnings = features_mask(&o.want, name);
+	if (*warnings && o.enforce) {
+		g_clear_pointer(warnings, g_free);
+		return err_set(err, 0, "CPU model '%s' has features that TCG doesn't support",
+			       name);
+	}
+	o.want.signature = signature(o.family, o.model, o.stepping);
+	if (!c->feat)
+		c->feat = g_new0(struct x86_cpuid_features, 1);
+	*c->feat = o.want;
+	c->model = m;
+	c->phys_bits = (uint8_t)o.phys_bits;
+	return true;
+}
+
+/* ---- help ---- */
+
+void x86_cpu_help(FILE *out)
+{
+	int column = 0;
+
+	fprintf(out, "Available CPUs:\n");
+	for (const struct x86_model *m = x86_models; m->name; m++)
+		fprintf(out, "  %-12s %s\n", m->name, m->help);
+	fprintf(out, "  %-12s %s\n", "host", "the host's processor (only with KVM)");
+	fprintf(out, "\nRecognized CPUID flags:\n");
+	for (unsigned i = 0; i < ARRAY_SIZE(feature_rows); i++) {
+		if (!feature_rows[i].name || !feature_rows[i].works)
+			continue;
+		if (column + (int)strlen(feature_rows[i].name) > 76) {
+			fprintf(out, "\n");
+			column = 0;
+		}
+		column += fprintf(out, "%s%s", column ? " " : "  ", feature_rows[i].name);
+	}
+	fprintf(out, "\n");
+}
