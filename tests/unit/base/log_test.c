@@ -6,12 +6,12 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <glib.h>
 #include <glib/gstdio.h>
 
+#include "../child.h"
 #include "base/bits.h"
 #include "base/err.h"
 
@@ -186,36 +186,6 @@ static void test_a_refused_path_leaves_the_log_as_it_was(void)
 	g_free(text);
 }
 
-/* What body() writes to stderr, which is a pipe with the given status flags.  A plain fork, so that
- * it also works where the program runs under an emulator that cannot run it a second time. */
-static GString *stderr_of(void (*body)(void), int flags)
-{
-	GString *text = g_string_new(NULL);
-	char buf[4096];
-	int fds[2], status;
-	ssize_t n;
-	pid_t pid;
-
-	g_assert_cmpint(pipe(fds), ==, 0);
-	pid = fork();
-	g_assert_cmpint(pid, >=, 0);
-	if (pid == 0) {
-		dup2(fds[1], STDERR_FILENO);
-		close(fds[0]);
-		close(fds[1]);
-		fcntl(STDERR_FILENO, F_SETFL, O_WRONLY | flags);
-		body();
-		_exit(0);
-	}
-	close(fds[1]);
-	while ((n = read(fds[0], buf, sizeof(buf))) > 0)
-		g_string_append_len(text, buf, n);
-	close(fds[0]);
-	g_assert_cmpint(waitpid(pid, &status, 0), ==, pid);
-	g_assert_cmpint(status, ==, 0);
-	return text;
-}
-
 static void log_to_a_full_disk(void)
 {
 	struct err err = { 0 };
@@ -230,8 +200,10 @@ static void log_to_a_full_disk(void)
 
 static void test_a_full_disk_is_told_once(void)
 {
-	GString *text = stderr_of(log_to_a_full_disk, 0);
+	int status;
+	GString *text = child_stderr(log_to_a_full_disk, 0, &status);
 
+	g_assert_cmpint(status, ==, 0);
 	g_assert_cmpstr(text->str, ==,
 			"rhea: the log stops here: cannot write it: No space left on device\n"
 			"after\n");
@@ -248,8 +220,10 @@ static void log_a_flood(void)
 
 static void test_a_non_blocking_sink_loses_nothing(void)
 {
-	GString *text = stderr_of(log_a_flood, O_NONBLOCK);
+	int status;
+	GString *text = child_stderr(log_a_flood, O_NONBLOCK, &status);
 
+	g_assert_cmpint(status, ==, 0);
 	g_assert_cmpuint(text->len, ==, FLOOD_LINES * 100);
 	g_assert_cmpuint(count_lines(text->str), ==, FLOOD_LINES);
 	g_string_free(text, TRUE);

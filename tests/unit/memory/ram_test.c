@@ -3,6 +3,7 @@
 #include "memory/ram.h"
 
 #include <glib.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 
 #include "base/err.h"
@@ -66,6 +67,10 @@ static void test_too_much_is_an_error_with_the_size(void)
 	small = old;
 	small.rlim_cur = (rlim_t)(8 * GIB);
 	setrlimit(RLIMIT_AS, &small);
+	if (mmap(NULL, 16 * GIB, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) != MAP_FAILED) {
+		g_test_skip("limits of the address space are not enforced here");
+		return;
+	}
 	g_assert_null(ram_block_new("x", 1024 * GIB, &err));
 	setrlimit(RLIMIT_AS, &old);
 	g_assert_cmpstr(err.text, ==, "cannot allocate 1 TiB of guest RAM: Cannot allocate memory");

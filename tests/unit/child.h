@@ -1,0 +1,43 @@
+/* tests/unit/child.h - run a piece of a test in a child process that may die.
+ *
+ * A plain fork, where GLib's g_test_trap_subprocess() would run the program a second time: under an
+ * emulator of another host that cannot be done.
+ * SPDX-License-Identifier: MIT */
+#pragma once
+
+#include <fcntl.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <glib.h>
+
+/* What body() writes to stderr, which is a pipe with these additional status flags (O_NONBLOCK),
+ * and how the child ended (waitpid). */
+static inline GString *child_stderr(void (*body)(void), int flags, int *status)
+{
+	GString *text = g_string_new(NULL);
+	char buf[4096];
+	int fds[2];
+	ssize_t n;
+	pid_t pid;
+
+	g_assert_cmpint(pipe(fds), ==, 0);
+	pid = fork();
+	g_assert_cmpint(pid, >=, 0);
+	if (pid == 0) {
+		setrlimit(RLIMIT_CORE, &(struct rlimit){ 0, 0 });
+		dup2(fds[1], STDERR_FILENO);
+		close(fds[0]);
+		close(fds[1]);
+		fcntl(STDERR_FILENO, F_SETFL, O_WRONLY | flags);
+		body();
+		_exit(0);
+	}
+	close(fds[1]);
+	while ((n = read(fds[0], buf, sizeof(buf))) > 0)
+		g_string_append_len(text, buf, n);
+	close(fds[0]);
+	g_assert_cmpint(waitpid(pid, status, 0), ==, pid);
+	return text;
+}
