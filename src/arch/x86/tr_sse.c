@@ -46,7 +46,8 @@ static void sse_flags(struct x86_tr *t, const struct ir_helper *h, uint64_t cont
 		return;
 	a = sse_operand(t, 0);
 	b = sse_operand(t, 1);
-	sse_put_flags(t, ir_call(t->b, h, tr_const(t, a), tr_const(t, b), tr_const(t, control)));
+	sse_put_flags(
+		t, ir_call(t->b, h, ir_const(t->b, a), ir_const(t->b, b), ir_const(t->b, control)));
 }
 
 void tr_ptest(struct x86_tr *t)
@@ -89,7 +90,7 @@ static ir_val string_call(struct x86_tr *t, const struct ir_helper *h)
 		control |= STRING_WIDE_LENGTH;
 	if (t->in.is_vex)
 		control |= STRING_VEX;
-	return ir_call(t->b, h, tr_const(t, a), tr_const(t, b), tr_const(t, control));
+	return ir_call(t->b, h, ir_const(t->b, a), ir_const(t->b, b), ir_const(t->b, control));
 }
 
 void tr_pcmpstri(struct x86_tr *t)
@@ -141,7 +142,7 @@ static void maskmov(struct x86_tr *t, const struct ir_helper *h)
 	if (!sse_require(t))
 		return;
 	o.esize = maskmov_size(t) & 15;
-	ir_call(t->b, h, tr_ea(t), tr_const(t, vec_mem_pack(o)), IR_NONE);
+	ir_call(t->b, h, tr_ea(t), ir_const(t->b, vec_mem_pack(o)), IR_NONE);
 }
 
 static const struct ir_helper helper_maskmov_store = {
@@ -172,7 +173,7 @@ static void maskmov_bytes(struct x86_tr *t, unsigned vlen)
 	o.vlen = (uint8_t)vlen;
 	o.esize = 1;
 	ir_call(t->b, &helper_maskmov_store, tr_get_reg(t, t->in.asize, RDI),
-		tr_const(t, vec_mem_pack(o)), IR_NONE);
+		ir_const(t->b, vec_mem_pack(o)), IR_NONE);
 }
 
 void tr_maskmovdqu(struct x86_tr *t)
@@ -184,8 +185,8 @@ void tr_maskmovdqu(struct x86_tr *t)
 /* Any MMX instruction: TOP 0, all tags valid (SDM vol. 3A §12.2). */
 static void mmx_used(struct x86_tr *t, uint8_t tags)
 {
-	ir_put(t->b, 1, OFS(ftop), tr_const(t, 0));
-	ir_put(t->b, 1, OFS(ftag), tr_const(t, tags));
+	ir_put(t->b, 1, OFS(ftop), ir_const(t->b, 0));
+	ir_put(t->b, 1, OFS(ftag), ir_const(t->b, tags));
 }
 
 void tr_maskmovq(struct x86_tr *t)
@@ -210,7 +211,7 @@ void tr_vgather(struct x86_tr *t)
 {
 	static const struct ir_helper h = { .name = "gather", .fn = vh_gather, .can_fault = true };
 	struct vec_mem_operands o = mem_operands(t);
-	ir_val base = tr_const(t, (uint64_t)t->in.disp);
+	ir_val base = ir_const(t->b, (uint64_t)t->in.disp);
 
 	if (!sse_require(t))
 		return;
@@ -225,7 +226,7 @@ void tr_vgather(struct x86_tr *t)
 	o.index_size = t->in.opcode & 1 ? 8 : 4;
 	if (t->in.base != EA_NO_REG)
 		base = ir_lea(t->b, 8, tr_get_reg(t, 8, t->in.base), IR_NONE, 0, t->in.disp);
-	ir_call(t->b, &h, base, tr_const(t, vec_mem_pack(o)), IR_NONE);
+	ir_call(t->b, &h, base, ir_const(t->b, vec_mem_pack(o)), IR_NONE);
 }
 
 /* ---- state ---- */
@@ -233,7 +234,7 @@ void tr_vgather(struct x86_tr *t)
 static void vzero(struct x86_tr *t, const struct ir_helper *h)
 {
 	if (sse_require(t))
-		ir_call(t->b, h, tr_const(t, tr_is64(t) ? 16 : 8), IR_NONE, IR_NONE);
+		ir_call(t->b, h, ir_const(t->b, tr_is64(t) ? 16 : 8), IR_NONE, IR_NONE);
 }
 
 void tr_vzeroupper(struct x86_tr *t)

@@ -14,8 +14,8 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "arch/x86/isa_gen.h"
 #include "arch/x86/state.h"
+#include "arch/x86/tr.h"
 #include "base/bits.h"
 
 enum { VEC_BYTES = 32, VEC_MMX = 8, VEC_XMM = 16, VEC_YMM = 32 };

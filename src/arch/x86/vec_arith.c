@@ -3,6 +3,8 @@
  * One row per instruction, in the order of the chapters of SDM vol. 1 (9, 11, 12, 14).
  *
  * SPDX-License-Identifier: MIT */
+#include "arch/x86/isa_gen.h"
+
 #include "arch/x86/vec.h"
 
 static inline int32_t clamp(int32_t v, int32_t lo, int32_t hi)

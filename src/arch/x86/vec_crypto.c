@@ -3,6 +3,8 @@
  * FIPS 197 for AES, FIPS 180-4 for SHA; operand layouts as in SDM vol. 2.
  *
  * SPDX-License-Identifier: MIT */
+#include "arch/x86/isa_gen.h"
+
 #include "arch/x86/vec.h"
 
 /* ---- AES: the state is column-major, byte (row, column) at 4 * column + row ---- */

@@ -1,5 +1,6 @@
 /* arch/x86/vec_logic.c - packed logic, comparison, shifts and blends; PTEST, VTESTPS, MOVMSK.
  * SPDX-License-Identifier: MIT */
+#include "arch/x86/isa_gen.h"
 #include "arch/x86/vec_ops.h"
 
 #include "arch/x86/vec.h"

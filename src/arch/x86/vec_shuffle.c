@@ -1,5 +1,7 @@
 /* arch/x86/vec_shuffle.c - moves, packs, unpacks, shuffles, permutes, broadcasts, inserts.
  * SPDX-License-Identifier: MIT */
+#include "arch/x86/isa_gen.h"
+
 #include "arch/x86/vec.h"
 
 #define B(t) b.t[i]

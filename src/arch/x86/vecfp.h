@@ -15,24 +15,33 @@ enum {
 	VECFP_PRE_FLAGS = FP_INVALID | FP_DENORMAL | FP_DIVZERO, /* seen before computing */
 };
 
-/* Merges the new flags into MXCSR. False: one of them is unmasked and #XM (or #UD, when the
- * operating system does not want it) was raised. An unmasked pre-computation exception of any
- * element keeps the whole instruction from computing: no OE, UE, PE then. */
-static inline bool vecfp_commit(struct x86_cpu *c, const struct fp_env *e)
+/* Does an unmasked exception stop the instruction? One that is seen before computing, in any
+ * element, keeps all from being computed: OE, UE and PE that were not set `before` are withdrawn.
+ */
+static inline bool vecfp_stops(struct fp_env *e, uint8_t before)
 {
-	uint8_t flags = e->flags;
-	const uint8_t unmasked = (uint8_t)(flags & ~e->masks);
+	const uint8_t unmasked = (uint8_t)(e->flags & ~e->masks);
 
 	if (unlikely(unmasked & VECFP_PRE_FLAGS))
-		flags &= VECFP_PRE_FLAGS;
-	c->mxcsr |= flags;
-	if (likely(!unmasked))
+		e->flags &= VECFP_PRE_FLAGS | before;
+	return unmasked;
+}
+
+/* Merges the flags into MXCSR. False: one of them is unmasked and #XM (or #UD, when the operating
+ * system does not want it) was raised. */
+static inline bool vecfp_commit_flags(struct x86_cpu *c, const struct fp_env *e)
+{
+	c->mxcsr |= e->flags;
+	if (likely(!(e->flags & ~e->masks)))
 		return true;
 	return x86_raise(c, c->cr4 & CR4_OSXMMEXCPT ? EXC_XM : EXC_UD);
 }
 
-typedef uint32_t f32_binary_fn(uint32_t a, uint32_t b, struct fp_env *e);
-typedef uint64_t f64_binary_fn(uint64_t a, uint64_t b, struct fp_env *e);
+static inline bool vecfp_commit(struct x86_cpu *c, struct fp_env *e)
+{
+	vecfp_stops(e, 0);
+	return vecfp_commit_flags(c, e);
+}
 
 /* r.t[i] = expr for i below count, r starting as a; then put writes r. Inside expr: a, b, i, and e
  * the environment. */

@@ -1,5 +1,6 @@
 /* arch/x86/vecfp_arith.c - SSE to SSE4.1 and AVX floating point arithmetic, comparison, rounding.
  * SPDX-License-Identifier: MIT */
+#include "arch/x86/isa_gen.h"
 #include "arch/x86/vec_ops.h"
 
 #include "arch/x86/vecfp.h"
@@ -113,10 +114,8 @@ uint64_t vh_comis(void *env, uint64_t a, uint64_t b, uint64_t control)
 	return flags[(int)order + 1];
 }
 
-/* ---- dot products: products, pairs, sums; each step may stop the instruction (SDM vol. 2, DPPS)
- */
-static bool dot_stops(const struct fp_env *e) { return e->flags & ~e->masks; }
-
+/* ---- dot products: products, pairs, sums; each step may stop the instruction, with the flags of
+ * the steps before it (SDM vol. 2, DPPS) ---- */
 void v_dpps(void *env, const struct ir_native *n, uint64_t value)
 {
 	struct x86_cpu *c = env;
@@ -124,18 +123,21 @@ void v_dpps(void *env, const struct ir_native *n, uint64_t value)
 	const union vec a = vec_get(env, n->src1), b = vec_get(env, n->src2);
 	const unsigned count = n->vlen / 4;
 	union vec r = { .u64 = { 0 } };
+	uint8_t before = 0;
 
 	(void)value;
 	for (unsigned i = 0; i < count; i++)
 		if (n->imm >> (4 + i % 4) & 1)
 			r.u32[i] = f32_mul(a.u32[i], b.u32[i], &e);
-	for (unsigned i = 0; i < count && !dot_stops(&e); i += 2)
-		r.u32[i] = f32_add(r.u32[i], r.u32[i + 1], &e);
-	for (unsigned i = 0; i < count && !dot_stops(&e); i += 4)
-		r.u32[i] = f32_add(r.u32[i], r.u32[i + 2], &e);
+	for (unsigned step = 1; step <= 2 && !vecfp_stops(&e, before); step++) {
+		before = e.flags;
+		for (unsigned i = 0; i < count; i += 2 * step)
+			r.u32[i] = f32_add(r.u32[i], r.u32[i + step], &e);
+	}
+	vecfp_stops(&e, before);
 	for (unsigned i = count; i-- > 0;)
 		r.u32[i] = n->imm >> (i % 4) & 1 ? r.u32[i & ~3u] : 0;
-	if (vecfp_commit(c, &e))
+	if (vecfp_commit_flags(c, &e))
 		vec_put(env, n, &r);
 }
 
@@ -151,10 +153,14 @@ void v_dppd(void *env, const struct ir_native *n, uint64_t value)
 	for (unsigned i = 0; i < 2; i++)
 		if (n->imm >> (4 + i) & 1)
 			r.u64[i] = f64_mul(a.u64[i], b.u64[i], &e);
-	if (!dot_stops(&e))
+	if (!vecfp_stops(&e, 0)) {
+		const uint8_t before = e.flags;
+
 		sum = f64_add(r.u64[0], r.u64[1], &e);
+		vecfp_stops(&e, before);
+	}
 	for (unsigned i = 0; i < 2; i++)
 		r.u64[i] = n->imm >> i & 1 ? sum : 0;
-	if (vecfp_commit(c, &e))
+	if (vecfp_commit_flags(c, &e))
 		vec_put(env, n, &r);
 }

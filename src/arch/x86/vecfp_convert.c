@@ -1,5 +1,7 @@
 /* arch/x86/vecfp_convert.c - conversions between floating point formats and integers; F16C.
  * SPDX-License-Identifier: MIT */
+#include "arch/x86/isa_gen.h"
+
 #include "arch/x86/vecfp.h"
 
 /* r.t[i] = expr for i below count; the rest of the register becomes zero. */

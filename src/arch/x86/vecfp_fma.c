@@ -4,6 +4,8 @@
  * is 2 * 3 + 1.
  *
  * SPDX-License-Identifier: MIT */
+#include "arch/x86/isa_gen.h"
+
 #include "arch/x86/vecfp.h"
 
 enum fma_form { FMA_132, FMA_213, FMA_231 };

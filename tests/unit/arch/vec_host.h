@@ -2,6 +2,10 @@
  * SPDX-License-Identifier: MIT */
 #pragma once
 
+#include <setjmp.h>
+#include <signal.h>
+#include <ucontext.h>
+
 /* What operands a row gets. */
 enum host_kind { INT, COUNT, GENERAL, RESULT, F16, F32, F64, RESULT_F32, RESULT_F64, APPROX };
 
@@ -222,6 +226,61 @@ static bool compare_row(struct x86_cpu *c, const struct host_row *row)
 	return false;
 }
 
+/* ---- unmasked exceptions: the host raises SIGFPE ---- */
+static sigjmp_buf host_jump;
+static volatile uint32_t host_fault_mxcsr;
+
+static void host_sigfpe(int sig, siginfo_t *info, void *context)
+{
+	const ucontext_t *u = context;
+
+	(void)sig;
+	(void)info;
+	host_fault_mxcsr = u->uc_mcontext.fpregs->mxcsr;
+	siglongjmp(host_jump, 1);
+}
+
+/* Like compare_row(), with some exceptions unmasked: the same instructions must fault, with the
+ * same flags, and leave the destination. */
+static bool compare_unmasked(struct x86_cpu *c, const struct host_row *row)
+{
+	struct ir_native n = native(row->fn, row->vlen, row->imm);
+	const uint32_t mxcsr = random_mxcsr() & ~(uint32_t)(random_u64() & random_u64() & 0x1f80);
+	struct host h = { .mxcsr = mxcsr, .mxcsr_default = 0x1f80 };
+	bool general = row->kind == RESULT || row->kind == RESULT_F32 || row->kind == RESULT_F64;
+	const uint64_t rax = h.rax = random_u64();
+	volatile bool faulted = false;
+
+	for (unsigned i = 0; i < 4; i++)
+		h.r[i] = random_operand(row->kind);
+	memcpy(c->ymm, h.r, sizeof(h.r));
+	c->gpr[RAX] = rax;
+	c->mxcsr = mxcsr;
+	c->env.fault = 0;
+	if (row->kind == GENERAL)
+		n.src2 = VEC_NONE;
+	if (general)
+		n.dst = OFS_GPR(RAX);
+	if (sigsetjmp(host_jump, 1) == 0) {
+		row->host(&h);
+	} else {
+		faulted = true;
+		h.mxcsr = host_fault_mxcsr;
+	}
+	row->fn(c, &n, rax);
+	if (h.mxcsr == c->mxcsr && faulted == (c->env.fault != 0) &&
+	    !memcmp(c->ymm[0], &h.r[0], 32) && (faulted ? rax : h.rax) == c->gpr[RAX])
+		return true;
+	g_test_message("%s mxcsr in %x: host %x %s, ours %x %s", row->name, mxcsr, h.mxcsr,
+		       faulted ? "faults" : "does not", c->mxcsr,
+		       c->env.fault ? "faults" : "does not");
+	print_vec("src1", c->ymm[1]);
+	print_vec("src2", c->ymm[2]);
+	print_vec("host", &h.r[0]);
+	print_vec("ours", c->ymm[0]);
+	return false;
+}
+
 static bool host_has_avx2(void)
 {
 	return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
@@ -243,6 +302,23 @@ static void test_agrees_with_the_host(void)
 				g_test_fail();
 				break;
 			}
+	free(c);
+}
+
+static void test_unmasked_exceptions_agree_with_the_host(void)
+{
+	enum { TRIES = 100 };
+	struct sigaction action = { .sa_sigaction = host_sigfpe, .sa_flags = SA_SIGINFO }, old;
+	struct x86_cpu *c = cpu_new();
+
+	sigaction(SIGFPE, &action, &old);
+	for (unsigned i = 0; i < ARRAY_SIZE(host_rows) && host_has_avx2(); i++)
+		for (unsigned k = 0; k < TRIES && host_rows[i].kind != APPROX; k++)
+			if (!compare_unmasked(c, &host_rows[i])) {
+				g_test_fail();
+				break;
+			}
+	sigaction(SIGFPE, &old, NULL);
 	free(c);
 }
 
@@ -285,8 +361,9 @@ struct host_string {
 	}
 #define STRING_ROWS(R)                                                                          \
 	R(0x00)                                                                                 \
-	R(0x01) R(0x02) R(0x03) R(0x44) R(0x05) R(0x46) R(0x07) R(0x08) R(0x49) R(0x1a) R(0x1b) \
-		R(0x0c) R(0x4d) R(0x0e) R(0x5f) R(0x10) R(0x34) R(0x38) R(0x3c) R(0x78) R(0x7d)
+	R(0x01)                                                                                 \
+	R(0x02) R(0x03) R(0x44) R(0x05) R(0x46) R(0x07) R(0x08) R(0x49) R(0x1a) R(0x1b) R(0x0c) \
+		R(0x4d) R(0x0e) R(0x5f) R(0x10) R(0x34) R(0x38) R(0x3c) R(0x78) R(0x7d)
 STRING_ROWS(STRING_ROW)
 
 static bool compare_string(struct x86_cpu *c, void (*host)(struct host_string *, unsigned),

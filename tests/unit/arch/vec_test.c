@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "arch/x86/isa_gen.h"
 #include "arch/x86/vec.h"
 #include "arch/x86/vec_ops.h"
 #include "base/softfloat/softfloat.h"
@@ -455,6 +456,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/vec/insertps", test_insertps_from_memory_has_one_source_element);
 #if defined(__x86_64__)
 	g_test_add_func("/vec/host", test_agrees_with_the_host);
+	g_test_add_func("/vec/host/unmasked", test_unmasked_exceptions_agree_with_the_host);
 	g_test_add_func("/vec/host/string", test_strings_agree_with_the_host);
 	g_test_add_func("/vec/host/flags", test_flags_agree_with_the_host);
 #endif
