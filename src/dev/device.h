@@ -19,22 +19,22 @@ struct device;
 struct device_type;
 struct err;
 
-enum { DEVICE_MAX_REGIONS = 6, DEVICE_MAX_IRQS = 32 };
+enum { DEVICE_MAX_REGIONS = 6, DEVICE_MAX_IRQS = 32, DEVICE_MAX_TIMERS = 8 };
 
 /* What a chip can ask of the machine. */
 enum device_request {
-	REQUEST_RESET,	  /* as the reset button */
+	REQUEST_RESET,    /* as the reset button */
 	REQUEST_SHUTDOWN, /* power off */
-	REQUEST_PANIC,	  /* the guest says it crashed */
-	REQUEST_EXIT,	  /* leave the process with this exit code (isa-debug-exit) */
+	REQUEST_PANIC,    /* the guest says it crashed */
+	REQUEST_EXIT,     /* leave the process with this exit code (isa-debug-exit) */
 };
 
 /* What a board gives all its devices. */
 struct device_env {
-	struct loop *loop;	    /* the main loop */
-	struct vclock *clock;	    /* the machine's time */
+	struct loop *loop;            /* the main loop */
+	struct vclock *clock;         /* the machine's time */
 	struct address_space *memory; /* for DMA */
-	struct object *root;	    /* composition tree, for links */
+	struct object *root;          /* composition tree, for links */
 	/* Requests to the machine: what a chip's reset or power button line does. */
 	void (*request)(void *opaque, enum device_request what, int code);
 	void *opaque;
@@ -43,21 +43,22 @@ struct device_env {
 struct device {
 	struct object obj;
 	const struct device_type *type; /* const */
-	const char *id;			/* const after realize */
-	struct device_env *env;		/* const after realize */
-	struct lock lock;		/* taken by the framework around every callback */
+	const char *id;                 /* const after realize */
+	struct device_env *env;         /* const after realize */
+	struct lock lock;               /* taken by the framework around every callback */
 	struct region *regions[DEVICE_MAX_REGIONS];
 	struct irq *irqs[DEVICE_MAX_IRQS];
-	unsigned region_count, irq_count;
+	struct timer *timers[DEVICE_MAX_TIMERS];
+	unsigned region_count, irq_count, timer_count;
 	bool is_realized;
 };
 
 struct device_type {
 	struct object_type base; /* .base.parent descends from device_object_type */
-	const char *bus;	 /* the kind of bus it sits on: "isa", "system"; NULL: none */
-	const char *category;	 /* for `-device help`: "misc", "input", "storage" ... */
-	bool is_user_creatable;	 /* -device X works */
-	int lock_rank;		 /* 0: LOCK_DEVICE; interrupt controllers have their own */
+	const char *bus;         /* the kind of bus it sits on: "isa", "system"; NULL: none */
+	const char *category;    /* for `-device help`: "misc", "input", "storage" ... */
+	bool is_user_creatable;  /* -device X works */
+	int lock_rank;           /* 0: LOCK_DEVICE; interrupt controllers have their own */
 	const struct field *state;
 	uint32_t state_version;
 	bool (*realize)(struct device *dev, struct err *err);
@@ -73,8 +74,10 @@ static inline struct device *device_from_object(struct object *o)
 	return container_of(o, struct device, obj);
 }
 
-/* Make, configure (object_set...), realize.  A device that failed to realize is put back as it was.
- * Context: machine set-up. */
+/* Make, configure (object_set...), realize.  A device that failed to realize is put back as it was:
+ * the framework takes back regions, wires and timers; realize() itself undoes what else it did, so
+ * it does what can fail first.  Unrealize removes the regions from the address spaces and waits
+ * until no vCPU is inside one.  Context: machine set-up, no locks held. */
 struct device *device_new(const struct device_type *type, const char *id);
 bool device_realize(struct device *dev, struct device_env *env, struct err *err);
 void device_unrealize(struct device *dev);
@@ -88,6 +91,8 @@ void device_add_region(struct device *dev, struct region *r);
 void device_add_irq(struct device *dev, struct irq *irq);
 /* A timer on the machine's clock whose callback runs under dev->lock with dev as the argument. */
 void device_init_timer(struct device *dev, struct timer *t, void (*fn)(void *dev));
+/* The same on the host's clock. */
+void device_init_host_timer(struct device *dev, struct timer *t, void (*fn)(void *dev));
 
 /* The guest did what it must not: logged under -d guest_errors. */
 __attribute__((format(printf, 2, 3))) void guest_error(const struct device *dev, const char *fmt,
