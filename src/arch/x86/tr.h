@@ -97,7 +97,7 @@ ir_val tr_stack_load(struct x86_tr *t, unsigned size, int64_t disp);
 /* Move rSP by n bytes (SS.B or 64-bit rules). */
 void tr_stack_add(struct x86_tr *t, int64_t n);
 /* One push, rSP moved. */
-void tr_push(struct x86_tr *t, unsigned size, ir_val v);
+void tr_stack_push(struct x86_tr *t, unsigned size, ir_val v);
 
 /* ---- control ---- */
 /* Raise an exception here; nothing of the instruction after it executes.  _gp0: #GP(0). */
@@ -109,6 +109,9 @@ static inline void tr_ud(struct x86_tr *t) { tr_raise(t, EXC_UD); }
 static inline void tr_gp0(struct x86_tr *t) { tr_raise_code(t, EXC_GP, 0); }
 /* Branch to the near target of a J operand; offset size and CS limit rules included. */
 void tr_jump_rel(struct x86_tr *t);
+/* Just the CS limit check of that branch (taken when cond, IR_NONE: always), for branches that change
+ * state first. */
+void tr_check_rel(struct x86_tr *t, ir_val cond);
 void tr_jump_rel_if(struct x86_tr *t, ir_val cond);
 /* Continue at offset v in CS (cut to the operand size); call tr_check_target(v) before, and before
  * anything the branch changes. */
@@ -120,9 +123,6 @@ void tr_end_state(struct x86_tr *t);
 /* Value of the next instruction's RIP/EIP/IP (what CALL pushes), cut to size bytes. */
 ir_val tr_next_pc(struct x86_tr *t, unsigned size);
 
-/* ---- helpers ---- */
-ir_val tr_call(struct x86_tr *t, const struct ir_helper *h, ir_val x, ir_val y, ir_val z);
-ir_val tr_const(struct x86_tr *t, uint64_t v);
 /* An offset value for branch targets: #GP(0) unless canonical (64-bit) or within CS (else). */
 void tr_check_target(struct x86_tr *t, ir_val v);
 

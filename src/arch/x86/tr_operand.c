@@ -274,15 +274,8 @@ void tr_stack_add(struct x86_tr *t, int64_t n)
 	ir_put(t->b, width, OFS_GPR(RSP), ir_bini(t->b, IR_ADD, width, sp, (uint64_t)n));
 }
 
-void tr_push(struct x86_tr *t, unsigned size, ir_val v)
+void tr_stack_push(struct x86_tr *t, unsigned size, ir_val v)
 {
 	tr_stack_store(t, size, -(int64_t)size, v);
 	tr_stack_add(t, -(int64_t)size);
-}
-
-ir_val tr_const(struct x86_tr *t, uint64_t v) { return ir_const(t->b, v); }
-
-ir_val tr_call(struct x86_tr *t, const struct ir_helper *h, ir_val x, ir_val y, ir_val z)
-{
-	return ir_call(t->b, h, x, y, z);
 }

@@ -1,0 +1,332 @@
+/* arch/x86/translate.c - the translation driver: guest bytes to IR, one block at a time, and how
+ * instructions leave a block.
+ * SPDX-License-Identifier: MIT */
+#include "arch/x86/tr.h"
+
+#include "arch/x86/cpuid.h"
+#include "arch/x86/isa_gen.h"
+#include "arch/x86/x86.h"
+
+enum { PAGE = 4096, CHUNK = 32 };
+
+/* ---- exceptions ---- */
+
+enum { RAISE_HAS_CODE = 1u << 8 };
+
+static uint64_t raise_helper_fn(void *env, uint64_t what, uint64_t code, uint64_t unused)
+{
+	(void)unused;
+	if (what & RAISE_HAS_CODE)
+		x86_raise_code(env, (enum x86_vector)(what & 0xff), (uint32_t)code);
+	else
+		x86_raise(env, (enum x86_vector)what);
+	return 0;
+}
+
+static const struct ir_helper raise_helper = {
+	.name = "raise",
+	.fn = raise_helper_fn,
+	.can_fault = true,
+};
+
+static void raise_always(struct x86_tr *t, uint64_t what, uint32_t code)
+{
+	ir_call(t->b, &raise_helper, ir_const(t->b, what), ir_const(t->b, code), IR_NONE);
+	tr_end_state(t); /* not reached */
+}
+
+static void raise_if(struct x86_tr *t, ir_val cond, uint64_t what, uint32_t code)
+{
+	uint64_t c;
+
+	if (ir_is_const(t->b, cond, &c) && !c)
+		return;
+	ir_call_if(t->b, cond, &raise_helper, ir_const(t->b, what), ir_const(t->b, code));
+}
+
+void tr_raise(struct x86_tr *t, enum x86_vector v) { raise_always(t, v, 0); }
+
+void tr_raise_code(struct x86_tr *t, enum x86_vector v, uint32_t code)
+{
+	raise_always(t, v | RAISE_HAS_CODE, code);
+}
+
+void tr_raise_if(struct x86_tr *t, ir_val cond, enum x86_vector v) { raise_if(t, cond, v, 0); }
+
+void tr_raise_code_if(struct x86_tr *t, ir_val cond, enum x86_vector v, uint32_t code)
+{
+	raise_if(t, cond, v | RAISE_HAS_CODE, code);
+}
+
+/* ---- leaving ---- */
+
+void tr_end_loop(struct x86_tr *t)
+{
+	ir_exit_loop(t->b, t->next);
+	t->ended = true;
+}
+
+void tr_end_state(struct x86_tr *t)
+{
+	ir_exit_state(t->b);
+	t->ended = true;
+}
+
+/* The end of a block inside ordinary code; a stepped one goes back to the loop. */
+static void exit_to_delta(struct x86_tr *t, int64_t delta)
+{
+	if (t->mode & MODE_STEP)
+		ir_exit_loop(t->b, delta);
+	else
+		ir_exit(t->b, delta);
+	t->ended = true;
+}
+
+ir_val tr_next_pc(struct x86_tr *t, unsigned size)
+{
+	ir_val pc = ir_pc(t->b, t->next);
+
+	return size < 8 ? ir_zext(t->b, size, pc) : pc;
+}
+
+/* Offset of a relative branch's target from the block's entry; outside 64-bit mode the target is cut
+ * to the operand size. */
+static int64_t branch_delta(const struct x86_tr *t)
+{
+	uint32_t target;
+
+	if (tr_is64(t))
+		return t->next + (int64_t)t->in.imm;
+	target = (uint32_t)(t->entry_pc + (uint64_t)(int64_t)t->next + t->in.imm);
+	if (t->in.opsize == 2)
+		target &= 0xffff;
+	return (int32_t)(target - (uint32_t)t->entry_pc);
+}
+
+/* 1 when the offset lies outside the code segment; IR_NONE when it cannot. */
+static ir_val beyond_limit(struct x86_tr *t, uint32_t offset)
+{
+	if (tr_is64(t) || t->mode & MODE_FLAT_CODE)
+		return IR_NONE;
+	return ir_cmpi(t->b, IR_LTU, 4, ir_get(t->b, 4, OFS_SEG(SEG_CS, limit)), offset);
+}
+
+void tr_check_rel(struct x86_tr *t, ir_val cond)
+{
+	ir_val bad = beyond_limit(t, (uint32_t)(t->entry_pc + (uint64_t)branch_delta(t)));
+
+	if (bad)
+		tr_raise_code_if(t, cond ? ir_bin(t->b, IR_AND, 1, bad, cond) : bad, EXC_GP, 0);
+}
+
+void tr_jump_rel(struct x86_tr *t)
+{
+	tr_check_rel(t, IR_NONE);
+	exit_to_delta(t, branch_delta(t));
+}
+
+void tr_jump_rel_if(struct x86_tr *t, ir_val cond)
+{
+	int64_t delta = branch_delta(t);
+
+	tr_check_rel(t, cond);
+	if (t->mode & MODE_STEP) {
+		ir_val pc = ir_select(t->b, cond, ir_pc(t->b, delta), ir_pc(t->b, t->next));
+
+		ir_put(t->b, 8, OFS(env.pc), pc);
+		tr_end_state(t);
+		return;
+	}
+	ir_exit_if(t->b, cond, delta);
+	exit_to_delta(t, t->next);
+}
+
+void tr_check_target(struct x86_tr *t, ir_val v)
+{
+	enum { CANONICAL_BITS = 48 };
+	ir_val bad;
+
+	if (tr_is64(t)) {
+		ir_val biased = ir_bini(t->b, IR_ADD, 8, v, BIT(CANONICAL_BITS - 1));
+
+		bad = ir_cmpi(t->b, IR_GEU, 8, biased, BIT(CANONICAL_BITS));
+	} else if (!(t->mode & MODE_FLAT_CODE)) {
+		bad = ir_cmp(t->b, IR_LTU, 4, ir_get(t->b, 4, OFS_SEG(SEG_CS, limit)),
+			     ir_zext(t->b, t->in.opsize, v));
+	} else {
+		return;
+	}
+	tr_raise_code_if(t, bad, EXC_GP, 0);
+}
+
+void tr_jump_to(struct x86_tr *t, ir_val v, enum ir_branch kind)
+{
+	if (t->in.opsize < 8)
+		v = ir_zext(t->b, t->in.opsize, v);
+	if (t->mode & MODE_STEP) {
+		ir_put(t->b, 8, OFS(env.pc), v);
+		tr_end_state(t);
+		return;
+	}
+	ir_exit_to(t->b, v, kind);
+	t->ended = true;
+}
+
+/* ---- reading code ---- */
+
+struct code_reader {
+	struct x86_reader reader;
+	struct x86_cpu *cpu;
+	struct x86_fetch *fetch;
+	gva_t base;	  /* linear address of the block's entry */
+	uint64_t entry;	  /* its RIP/EIP */
+	uint32_t pos;	  /* next byte, from the entry */
+	uint32_t start;	  /* of the current instruction */
+	uint32_t page_end; /* bytes of the entry's page from the entry on */
+	uint32_t have;	  /* bytes fetched so far */
+	bool hit_limit;	  /* stopped at the CS limit, not by a fault */
+	uint8_t chunk[CHUNK]; /* bytes have - chunk_len .. have - 1 */
+	uint32_t chunk_len;
+};
+
+static bool reader_fill(struct code_reader *r)
+{
+	bool code64 = r->cpu->env.mode & MODE_CODE64;
+	uint32_t end = r->have < r->page_end ? r->page_end : r->page_end + PAGE;
+	uint32_t want = end - r->have < CHUNK ? end - r->have : CHUNK;
+	gva_t addr = r->base + r->have;
+
+	/* Only a block's first instruction may reach into the next page: what follows has a block of
+	 * its own, and faults of its own. */
+	if (r->have >= r->page_end && r->start)
+		return false;
+	r->chunk_len = r->fetch->bytes(r->fetch, code64 ? addr : (uint32_t)addr, r->chunk, want);
+	r->have += r->chunk_len;
+	return r->chunk_len;
+}
+
+static int reader_next(struct x86_reader *reader)
+{
+	struct code_reader *r = container_of(reader, struct code_reader, reader);
+	uint64_t mode = r->cpu->env.mode;
+
+	if (!(mode & (MODE_CODE64 | MODE_FLAT_CODE)) &&
+	    (uint64_t)(uint32_t)r->entry + r->pos > r->cpu->seg[SEG_CS].limit) {
+		r->hit_limit = true;
+		return -1;
+	}
+	if (r->pos == r->have && !reader_fill(r))
+		return -1;
+	return r->chunk[r->pos++ - (r->have - r->chunk_len)];
+}
+
+/* ---- one instruction ---- */
+
+static bool row_allowed(struct x86_tr *t)
+{
+	uint32_t attrs = t->in.row->attrs;
+
+	if (attrs & ROW_NO_PE && !tr_is_protected(t)) {
+		tr_ud(t);
+		return false;
+	}
+	if (attrs & ROW_CPL0 && tr_cpl(t)) {
+		tr_gp0(t);
+		return false;
+	}
+	return true;
+}
+
+/* The cached translation may run under another CS limit than the bytes were read under. */
+static void check_code_limit(struct x86_tr *t)
+{
+	ir_val bad = beyond_limit(t, (uint32_t)(t->entry_pc + (uint64_t)(int64_t)t->next - 1));
+
+	if (bad)
+		tr_raise_code_if(t, bad, EXC_GP, 0);
+}
+
+static void translate_decoded(struct x86_tr *t, enum x86_decode result)
+{
+	check_code_limit(t);
+	if (result == DECODE_TOO_LONG) {
+		tr_gp0(t);
+	} else if (result == DECODE_UD) {
+		tr_ud(t);
+	} else if (row_allowed(t)) {
+		const uint32_t x87 = ROW_X87 | ROW_X87_NOWAIT;
+
+		if (!(t->in.row->attrs & x87) || tr_require_x87(t))
+			t->in.row->tr(t);
+	}
+}
+
+static uint64_t announced_features(const struct x86_cpu *c)
+{
+	uint64_t mask = 0;
+
+	for (unsigned i = 0; i < X86_ISA_FEATURES; i++)
+		if (x86_has(c, (enum x86_feature)x86_isa_features[i]))
+			mask |= BIT(i);
+	return mask;
+}
+
+/* False: no more instructions fit this block; for the first one: a fault is recorded. */
+static bool translate_one(struct x86_tr *t, struct code_reader *r,
+			  const struct x86_decode_mode *dm)
+{
+	enum x86_decode result;
+
+	r->start = r->pos;
+	ir_insn_begin(t->b, (int32_t)r->start);
+	result = x86_decode(&t->in, dm, &r->reader);
+	if (result == DECODE_FETCH) {
+		ir_insn_abandon(t->b);
+		if (r->hit_limit && !r->start)
+			x86_raise_code(t->cpu, EXC_GP, 0);
+		return false;
+	}
+	t->delta = (int32_t)r->start;
+	t->next = (int32_t)r->pos;
+	t->has_addr = false;
+	translate_decoded(t, result);
+	ir_insn_end(t->b, r->pos - r->start);
+	return true;
+}
+
+bool x86_translate(struct x86_cpu *c, struct ir_builder *b, struct x86_fetch *f, unsigned max_insns,
+		   uint32_t *guest_len)
+{
+	uint64_t mode = c->env.mode;
+	struct x86_tr t = { .cpu = c, .b = b, .mode = mode, .entry_pc = c->env.pc };
+	const struct x86_decode_mode dm = {
+		.code64 = mode & MODE_CODE64,
+		.code32 = mode & MODE_CODE32,
+		.no_vex = !tr_is_protected(&t),
+		.features = announced_features(c),
+	};
+	struct code_reader r = { .reader.next = reader_next, .cpu = c, .fetch = f,
+				 .base = x86_linear_pc(c), .entry = c->env.pc };
+	unsigned n = 0;
+
+	r.page_end = PAGE - (r.base & (PAGE - 1));
+	if (mode & MODE_STEP)
+		max_insns = 1;
+	do {
+		uint32_t before = r.pos;
+
+		if (!translate_one(&t, &r, &dm)) {
+			if (!n)
+				return false;
+			r.pos = before;
+			break;
+		}
+		n++;
+		if (t.ends_after && !t.ended)
+			tr_end_loop(&t);
+	} while (!t.ended && n < max_insns && r.pos < r.page_end && ir_has_room(b));
+	if (!t.ended)
+		exit_to_delta(&t, (int32_t)r.pos);
+	*guest_len = r.pos;
+	return true;
+}
