@@ -1,0 +1,199 @@
+#!/usr/bin/env python3
+"""cli_test.py RHEA - the command line of the built program: what it prints, how it ends.
+
+SPDX-License-Identifier: MIT
+"""
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'tools'))
+import cases  # noqa: E402
+
+RHEA = os.path.abspath(sys.argv[1])  # build/rhea: the links are beside it
+# A machine that is built but does not run.
+IDLE = ['-M', 'microvm', '-m', '16', '-nodefaults', '-display', 'none', '-S']
+
+
+def rhea(*args, **kw):
+    kw.setdefault('stdin', subprocess.DEVNULL)
+    return subprocess.run([RHEA, *args], capture_output=True, text=True, timeout=30, **kw)
+
+
+def refused(words, *args):
+    """Ends with status 1, prints nothing but `rhea: WORDS` on standard error."""
+    r = rhea(*args)
+    assert r.stderr == f'rhea: {words}\n', r.stderr
+    assert (r.returncode, r.stdout) == (1, ''), (r.returncode, r.stdout)
+
+
+def refused_with(words, *args):
+    r = rhea(*args)
+    assert r.returncode == 1, r.returncode
+    assert words in r.stderr and r.stderr.startswith('rhea: '), r.stderr
+
+
+def running(*args, **kw):
+    return subprocess.Popen([RHEA, *args], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                            stderr=subprocess.PIPE, text=True, **kw)
+
+
+def wait_for(what, seconds=20):
+    end = time.monotonic() + seconds
+    while not what():
+        assert time.monotonic() < end, 'did not happen in time'
+        time.sleep(0.01)
+
+
+def test_version_and_help_end_well():
+    assert 'Rhea machine emulator version' in rhea('-version').stdout
+    text = rhea('-h').stdout
+    assert 'usage: rhea [options]' in text and '-kernel FILE' in text
+    assert rhea('--help').stdout == text
+
+
+def test_every_list_is_printed():
+    for args, words in ((('-M', 'help'), 'microvm'), (('-cpu', 'help'), 'Haswell'),
+                        (('-device', 'help'), 'isa-debug-exit'), (('-accel', 'help'), 'tcg'),
+                        (('-object', 'help'), 'iothread'), (('-chardev', 'help'), 'socket'),
+                        (('-d', 'help'), 'guest_errors'), (('-trace', 'help'), 'startup_step'),
+                        (('-M', 'microvm,help'), 'acpi'), (('-device', 'isa-serial,help'), 'irq')):
+        r = rhea(*args)
+        assert r.returncode == 0 and words in r.stdout, (args, r)
+
+
+def test_a_full_standard_output_is_an_error():
+    with open('/dev/full', 'w') as full:
+        r = subprocess.run([RHEA, '-h'], stdout=full, stderr=subprocess.PIPE, text=True)
+    assert r.returncode == 1 and 'cannot write to standard output' in r.stderr, r
+
+
+def test_unknown_words_get_the_nearest_name():
+    refused("unknown option '-kernl' (did you mean '-kernel'?)", '-kernl', 'x')
+    refused("unknown machine 'microvn' (did you mean 'microvm'?)", '-M', 'microvn')
+    refused_with("(did you mean 'isa-debug-exit'?)", *IDLE, '-device', 'isa-debug-exi')
+    refused_with("(did you mean 'iobase'?)", *IDLE, '-device', 'isa-debug-exit,iobas=1')
+    refused_with("unknown accelerator 'tgc' (did you mean 'tcg'?)", '-M', 'none', '-accel', 'tgc')
+    refused_with("(did you mean 'Haswell'?)", *IDLE, '-cpu', 'Hasvell')
+    refused_with("(did you mean 'avx2'?)", *IDLE, '-cpu', 'max,-avx3')
+    refused_with("(did you mean 'pit'?)", *IDLE, '-M', 'microvm,pif=off')
+
+
+def test_no_machine_tells_the_way_out():
+    refused('no machine given; use -M microvm (-M help lists them)')
+
+
+def test_host_cpu_needs_kvm():
+    refused_with("The 'host' CPU type can only be used with KVM", *IDLE, '-cpu', 'host')
+
+
+def test_accelerators_are_tried_in_order():
+    r = rhea('-M', 'none', '-accel', 'kvm', '-accel', 'nonsense')
+    assert r.returncode == 1 and "unknown accelerator 'nonsense'" in r.stderr, r.stderr
+    r = rhea('-M', 'none', '-accel', 'kvm')
+    assert r.returncode == 1 and 'kvm: ' in r.stderr, r.stderr
+    p = running('-M', 'none', '-nodefaults', '-display', 'none', '-accel', 'kvm', '-accel', 'tcg')
+    line = p.stderr.readline() + p.stderr.readline()
+    p.send_signal(signal.SIGTERM)
+    assert 'kvm: ' in line and 'falling back to tcg' in line, line
+    assert p.wait(20) == 0
+
+
+def test_both_ways_to_name_accelerators_clash():
+    refused_with('use one', '-M', 'none,accel=tcg', '-accel', 'tcg')
+
+
+def test_memory_nobody_has():
+    refused_with('-m: machine', *IDLE, '-m', '100000T')
+    r = running(*IDLE, '-m', '1T')
+    time.sleep(0.3)
+    r.send_signal(signal.SIGTERM)
+    _, text = r.communicate(timeout=20)
+    assert r.returncode == 0 or 'cannot allocate' in text, (r.returncode, text)
+
+
+def test_files_that_cannot_be_read():
+    for option in ('-kernel', '-bios'):
+        refused_with("'/nowhere': No such file or directory", *IDLE, option, '/nowhere')
+        refused_with("'/': Is a directory", *IDLE, option, '/')
+    with tempfile.NamedTemporaryFile() as f:
+        f.write(b'x' * 5000)
+        f.flush()
+        refused_with('is no x86 Linux kernel', *IDLE, '-kernel', f.name)
+    refused_with("-append needs a -kernel", *IDLE, '-append', 'quiet')
+    refused_with("'/nowhere/log': No such file or directory", *IDLE, '-D', '/nowhere/log')
+
+
+def test_a_full_disk_under_the_log_does_not_stop_the_guest():
+    p = running(*IDLE, '-d', 'cpu_reset', '-D', '/dev/full')
+    time.sleep(0.3)
+    assert p.poll() is None
+    p.send_signal(signal.SIGTERM)
+    _, text = p.communicate(timeout=20)
+    assert p.returncode == 0 and text.count('log') <= 1, text
+
+
+def test_signals_end_in_order():
+    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+        with tempfile.TemporaryDirectory() as d:
+            pidfile = os.path.join(d, 'pid')
+            p = running(*IDLE, '-pidfile', pidfile)
+            wait_for(lambda: os.path.exists(pidfile) and open(pidfile).read().strip())
+            assert int(open(pidfile).read()) == p.pid
+            time.sleep(0.2)
+            p.send_signal(number)
+            _, text = p.communicate(timeout=20)
+            assert p.returncode == 0, p.returncode
+            assert f'terminating on signal {int(number)} from pid' in text, text
+            assert not os.path.exists(pidfile)
+
+
+def test_a_second_stdio_is_refused():
+    refused_with('stdio', *IDLE, '-serial', 'stdio', '-serial', 'stdio')
+
+
+def test_a_pid_file_in_use_is_refused():
+    with tempfile.TemporaryDirectory() as d:
+        pidfile = os.path.join(d, 'pid')
+        p = running(*IDLE, '-pidfile', pidfile)
+        wait_for(lambda: os.path.exists(pidfile) and open(pidfile).read().strip())
+        refused_with('in use by another running process', *IDLE, '-pidfile', pidfile)
+        assert open(pidfile).read().strip() == str(p.pid)
+        p.kill()
+        p.communicate()
+
+
+def test_daemonize_returns_when_the_guest_is_ready():
+    with tempfile.TemporaryDirectory() as d:
+        pidfile = os.path.join(d, 'pid')
+        r = rhea(*IDLE, '-daemonize', '-pidfile', pidfile)
+        assert r.returncode == 0, r
+        pid = int(open(pidfile).read())
+        os.kill(pid, signal.SIGTERM)
+        wait_for(lambda: not os.path.exists(pidfile))
+        r = rhea(*IDLE, '-daemonize', '-kernel', '/nowhere')
+        assert r.returncode == 1 and 'No such file' in r.stderr, r
+    refused_with('-nographic and -daemonize', '-M', 'microvm', '-nographic', '-daemonize')
+
+
+def test_a_target_that_is_not_built_says_so():
+    link = os.path.join(os.path.dirname(RHEA), 'rhea-system-aarch64')
+    r = subprocess.run([link, '-M', 'virt'], capture_output=True, text=True)
+    assert r.returncode == 1 and "target 'aarch64' is not built into this binary" in r.stderr, r
+
+
+def test_devices_that_clash_or_do_not_fit():
+    refused_with('I/O port', *IDLE, '-device', 'isa-debug-exit', '-device', 'isa-debug-exit')
+    refused_with("has no bus for 'isa-debug-exit'", '-M', 'none', '-device', 'isa-debug-exit')
+    refused_with('part of a board', *IDLE, '-device', 'ioapic')
+
+
+def test_globals_are_checked():
+    refused_with("-global: ", *IDLE, '-global', 'isa-seriel.irq=3')
+    refused_with("has no property 'irk'", *IDLE, '-global', 'isa-serial.irk=3')
+
+
+cases.run(globals())
