@@ -33,6 +33,8 @@ struct object *chardev_object(struct chardev *c);
 /* One user at a time (a mux gives out several ends by itself).  lock may be NULL. */
 bool chardev_attach(struct chardev *c, const struct chardev_user *user, void *opaque,
 		    struct lock *lock, struct err *err);
+/* With the user's lock held, or in the loop's thread: no callback comes any more.  The loop may still
+ * be waiting for the lock: before that goes, loop_sync(). */
 void chardev_detach(struct chardev *c, void *opaque);
 
 /* Queue bytes for the host; returns how many were taken (0 .. len).  Fewer than len means the host is
@@ -48,8 +50,11 @@ bool chardev_is_open(const struct chardev *c);
 /* Restore the terminal of every stdio chardev.  Async-signal-safe; called on every exit path. */
 void chardev_restore_terminal(void);
 
-/* Registers the types: stdio file null pipe pty socket ringbuf mux (and serial parallel refused). */
+/* Registers the types chardev-X for X = file mux null pipe pty ringbuf socket stdio, and has SIGPIPE
+ * ignored: a far end that went away is an error of write(), not the end of the process. */
 void chardev_register_types(void);
+/* The backend a chardev is of ("stdio"). */
+const char *chardev_backend(const struct chardev *c);
 /* `-chardev stdio,id=x,...` after the option was split into key/value pairs; keys are properties.
  * Adds it under root's /chardevs. */
 struct chardev *chardev_new(struct object *root, struct loop *loop, const char *backend,
@@ -60,5 +65,8 @@ struct chardev *chardev_new(struct object *root, struct loop *loop, const char *
  * "telnet:...", "chardev:ID", "vc" refused. */
 struct chardev *chardev_new_legacy(struct object *root, struct loop *loop, const char *id,
 				   const char *spec, struct err *err);
-/* A mux end ("mon:"): Ctrl-A commands h x b c s t d C-a.  What x does is the owner's. */
+/* A mux end ("mon:", mux=on): Ctrl-A commands h x b c s t C-a.  What x does is the owner's; quit is
+ * called in the loop's thread.  Of a chardev that is no mux: nothing happens. */
 void chardev_set_mux_quit(struct chardev *c, void (*quit)(void *), void *opaque);
+/* Take up to len of the oldest bytes out of a ringbuf.  Context: any thread. */
+size_t chardev_ringbuf_read(struct chardev *c, uint8_t *buf, size_t len);

@@ -94,7 +94,8 @@ void object_types_each(const char *ancestor, void (*fn)(const struct object_type
 /* An error "unknown WHAT 'NAME' (did you mean ...)" over the non-abstract descendants. */
 bool object_type_unknown(struct err *err, const char *what, const char *name, const char *ancestor);
 
-/* An object without properties that holds children: the root, "/chardevs", ... */
+/* "container", known from the first object_types_add() on: an object without properties that holds
+ * children: the root, "/chardevs", ... */
 extern const struct object_type object_container_type;
 
 /* ---- instances: the tree is changed by the main thread only ---- */

@@ -29,17 +29,23 @@ static int compare_types(const void *a, const void *b)
 	return strcmp((*x)->name, (*y)->name);
 }
 
+static void type_add(const struct object_type *t)
+{
+	types = g_renew(const struct object_type *, types, type_count + 1);
+	types[type_count++] = t;
+	qsort(types, type_count, sizeof(*types), compare_types);
+}
+
 void object_types_add(const struct object_type *const *list)
 {
+	if (!type_count)
+		type_add(&object_container_type);
 	for (; *list; list++) {
 		const struct object_type *known = object_type_find((*list)->name);
 
 		assert(!known || known == *list);
-		if (known)
-			continue;
-		types = g_renew(const struct object_type *, types, type_count + 1);
-		types[type_count++] = *list;
-		qsort(types, type_count, sizeof(*types), compare_types);
+		if (!known)
+			type_add(*list);
 	}
 }
 

@@ -61,7 +61,7 @@ static void test_types_are_listed_by_name(void)
 	object_types_add(types);
 	object_types_add(types); /* once is enough */
 	object_types_each(NULL, add_name, s);
-	g_assert_cmpstr(s->str, ==, "bare chip e1000 ne2k ");
+	g_assert_cmpstr(s->str, ==, "bare chip container e1000 ne2k ");
 	g_string_truncate(s, 0);
 	object_types_each("chip", add_name, s);
 	g_assert_cmpstr(s->str, ==, "chip e1000 ne2k ");
