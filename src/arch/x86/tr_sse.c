@@ -218,7 +218,7 @@ void tr_vgather(struct x86_tr *t)
 	o.index = t->in.index == EA_NO_REG ? 4 : t->in.index;
 	if ((t->in.modrm & 7) != 4 || t->in.asize == 2 || o.index == o.reg || o.index == o.mask ||
 	    o.reg == o.mask) {
-		tr_ud(t);
+		tr_raise(t, EXC_UD);
 		return;
 	}
 	o.scale = t->in.scale & 3;
