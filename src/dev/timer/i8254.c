@@ -305,8 +305,10 @@ static void i8254_update_out(struct i8254 *s, uint64_t now)
 	int64_t deadline, soon;
 
 	channel_sync(c, now);
-	if (rise <= now)
+	if (rise <= now) {
 		irq_set(&s->out0, false);
+		irq_set(&s->out0, true);
+	}
 	irq_set(&s->out0, channel_out(c, now));
 	s->seen_tick = now;
 	rise = channel_next_rise(c, now);
