@@ -105,7 +105,9 @@ void tr_raise(struct x86_tr *t, enum x86_vector v);
 void tr_raise_code(struct x86_tr *t, enum x86_vector v, uint32_t code);
 void tr_raise_if(struct x86_tr *t, ir_val cond, enum x86_vector v);
 void tr_raise_code_if(struct x86_tr *t, ir_val cond, enum x86_vector v, uint32_t code);
-static inline void tr_ud(struct x86_tr *t) { tr_raise(t, EXC_UD); }
+
+/* #UD; also the translate function of UD0-UD2. */
+void tr_ud(struct x86_tr *t);
 static inline void tr_gp0(struct x86_tr *t) { tr_raise_code(t, EXC_GP, 0); }
 /* Branch to the near target of a J operand; offset size and CS limit rules included. */
 void tr_jump_rel(struct x86_tr *t);
