@@ -97,7 +97,12 @@ static void cpuid_4(const struct x86_cpu *c, uint32_t sub, uint32_t *r)
 	static const struct {
 		uint8_t type, level, ways;
 		uint16_t sets;
-	} cache[] = { { 1, 1, 8, 64 }, { 2, 1, 8, 64 }, { 3, 2, 8, 1024 }, { 3, 3, 16, 16384 } };
+	} cache[] = {
+		{1,  1, 8,  64   },
+                { 2, 1, 8,  64   },
+                { 3, 2, 8,  1024 },
+                { 3, 3, 16, 16384}
+	};
 	const struct x86_cpuid_features *f = c->feat;
 	unsigned sharing = sub == 3 ? package_threads(f) : f->threads;
 
@@ -222,9 +227,9 @@ static void cpuid_extended(const struct x86_cpu *c, uint32_t leaf, uint32_t *r)
 		if (c->msr_misc_enable & BIT(34)) /* XD disable */
 			r[EDX] &= ~(1u << 20);
 		break;
-	case 0x80000002: case 0x80000003: case 0x80000004:
-		memcpy(r, f->brand + 16 * (leaf - 0x80000002), 16);
-		break;
+	case 0x80000002:
+	case 0x80000003:
+	case 0x80000004: memcpy(r, f->brand + 16 * (leaf - 0x80000002), 16); break;
 	case 0x80000005: /* L1: 32 KiB, 8 ways, 64-byte lines; TLBs of 64 entries */
 		if (amd) {
 			r[EAX] = r[EBX] = 0xff40ff40;

@@ -17,11 +17,11 @@ enum x86_cpuid_word {
 	X86_WORD_7_EBX,
 	X86_WORD_7_ECX,
 	X86_WORD_7_EDX,
-	X86_WORD_EXT_EDX,  /* 80000001H */
+	X86_WORD_EXT_EDX, /* 80000001H */
 	X86_WORD_EXT_ECX,
 	X86_WORD_EXT7_EDX, /* 80000007H */
 	X86_WORD_EXT8_EBX, /* 80000008H */
-	X86_WORD_XSAVE,	   /* (0DH,1) EAX */
+	X86_WORD_XSAVE,    /* (0DH,1) EAX */
 	X86_WORD_6_EAX,
 	X86_WORD_COUNT
 };
@@ -41,7 +41,7 @@ struct x86_cpuid_features {
 	uint32_t word[X86_WORD_COUNT];
 	enum x86_vendor vendor;
 	uint32_t level, xlevel; /* highest basic and extended leaf */
-	uint32_t signature;	/* leaf 1 EAX: family, model, stepping */
+	uint32_t signature;     /* leaf 1 EAX: family, model, stepping */
 	char brand[49];
 	/* Topology from -smp (x86_cpu_set_topology); at least 1 each. */
 	uint32_t sockets, dies, cores, threads;
@@ -55,7 +55,8 @@ struct x86_model {
 	uint8_t family, model, stepping;
 	uint8_t phys_bits;
 	const char *brand;
-	const uint16_t *features; /* enum x86_feature, ends with X86_FEAT_COUNT; NULL: all that work */
+	const uint16_t
+		*features; /* enum x86_feature, ends with X86_FEAT_COUNT; NULL: all that work */
 };
 extern const struct x86_model x86_models[]; /* ends with name NULL */
 extern const char *const x86_model_names[]; /* the same names, NULL-terminated */
@@ -65,10 +66,7 @@ static inline bool x86_has(const struct x86_cpu *c, enum x86_feature f)
 {
 	return c->feat->word[f / 32] >> (f % 32) & 1;
 }
-static inline bool x86_is_amd(const struct x86_cpu *c)
-{
-	return c->feat->vendor == X86_VENDOR_AMD;
-}
+static inline bool x86_is_amd(const struct x86_cpu *c) { return c->feat->vendor == X86_VENDOR_AMD; }
 
 /* True when the emulator implements the feature. */
 bool x86_feature_works(enum x86_feature f);
@@ -76,8 +74,8 @@ bool x86_feature_works(enum x86_feature f);
 const char *x86_feature_name(unsigned f);
 int x86_feature_find(const char *name);
 
-/* "Haswell,-avx2,+sha-ni,umip=off" into model, features and phys_bits of c.  Features that don't work
- * are dropped; each that the model or the user asked for is told in `warnings` (one line each,
+/* "Haswell,-avx2,+sha-ni,umip=off" into model, features and phys_bits of c.  Features that don't
+ * work are dropped; each that the model or the user asked for is told in `warnings` (one line each,
  * g_malloc, NULL when none). */
 bool x86_cpuid_init(struct x86_cpu *c, const char *text, char **warnings, struct err *err);
 /* How the machine's vCPUs are arranged: from -smp, before start. */
@@ -86,7 +84,8 @@ void x86_cpu_set_topology(struct x86_cpu *c, unsigned sockets, unsigned dies, un
 /* APIC id of the index-th vCPU of such a machine: fields as wide as their counts need. */
 uint32_t x86_apic_id(uint32_t index, unsigned dies, unsigned cores, unsigned threads);
 void x86_cpuid(const struct x86_cpu *c, uint32_t leaf, uint32_t subleaf, uint32_t out[4]);
-/* Warnings of the cpu_new()s so far, for main to print once; g_free().  NULL: none. */
+/* Warnings of the cpu_new()s so far, one line each, for main to print once; g_free().  NULL: none.
+ */
 char *x86_cpu_take_warnings(void);
 void x86_cpu_help(FILE *out);
 

@@ -21,10 +21,7 @@ static unsigned dr_len(const struct x86_cpu *c, unsigned i)
 	return len[c->dr[7] >> (18 + 4 * i) & 3];
 }
 
-static bool dr_enabled(const struct x86_cpu *c, unsigned i)
-{
-	return c->dr[7] >> (2 * i) & 3;
-}
+static bool dr_enabled(const struct x86_cpu *c, unsigned i) { return c->dr[7] >> (2 * i) & 3; }
 
 bool x86_debug_armed(const struct x86_cpu *c, bool code)
 {

@@ -7,8 +7,8 @@
 
 static const char *const exc_names[] = {
 	[EXC_DE] = "#DE", [EXC_DB] = "#DB", [EXC_NMI] = "NMI", [EXC_BP] = "#BP", [EXC_OF] = "#OF",
-	[EXC_BR] = "#BR", [EXC_UD] = "#UD", [EXC_NM] = "#NM", [EXC_DF] = "#DF", [EXC_TS] = "#TS",
-	[EXC_NP] = "#NP", [EXC_SS] = "#SS", [EXC_GP] = "#GP", [EXC_PF] = "#PF", [EXC_MF] = "#MF",
+	[EXC_BR] = "#BR", [EXC_UD] = "#UD", [EXC_NM] = "#NM",  [EXC_DF] = "#DF", [EXC_TS] = "#TS",
+	[EXC_NP] = "#NP", [EXC_SS] = "#SS", [EXC_GP] = "#GP",  [EXC_PF] = "#PF", [EXC_MF] = "#MF",
 	[EXC_AC] = "#AC", [EXC_MC] = "#MC", [EXC_XM] = "#XM",
 };
 
@@ -102,11 +102,18 @@ static bool exc_is_stack_opcode(const struct x86_insn *in)
 	if ((op >= 0x50 && op <= 0x5f) || (op >= 0x9c && op <= 0x9d))
 		return true;
 	switch (op) {
-	case 0x68: case 0x6a: case 0x8f: case 0xc2: case 0xc3: case 0xc8: case 0xc9: case 0xca:
-	case 0xcb: case 0xcf: case 0xe8:
-		return true;
-	case 0xff:
-		return digit == 2 || digit == 3 || digit == 6;
+	case 0x68:
+	case 0x6a:
+	case 0x8f:
+	case 0xc2:
+	case 0xc3:
+	case 0xc8:
+	case 0xc9:
+	case 0xca:
+	case 0xcb:
+	case 0xcf:
+	case 0xe8: return true;
+	case 0xff: return digit == 2 || digit == 3 || digit == 6;
 	}
 	return false;
 }
@@ -135,12 +142,13 @@ static enum exc_class exc_class(const struct x86_event *e)
 	if (e->is_software || e->is_external)
 		return CLASS_BENIGN;
 	switch (e->vector) {
-	case EXC_DE: case EXC_TS: case EXC_NP: case EXC_SS: case EXC_GP:
-		return CLASS_CONTRIBUTORY;
-	case EXC_PF:
-		return CLASS_PAGE_FAULT;
-	case EXC_DF:
-		return CLASS_DOUBLE_FAULT;
+	case EXC_DE:
+	case EXC_TS:
+	case EXC_NP:
+	case EXC_SS:
+	case EXC_GP: return CLASS_CONTRIBUTORY;
+	case EXC_PF: return CLASS_PAGE_FAULT;
+	case EXC_DF: return CLASS_DOUBLE_FAULT;
 	}
 	return CLASS_BENIGN;
 }
@@ -176,15 +184,16 @@ static void exc_log(const struct x86_cpu *c, const struct x86_event *e)
 	if (!e->is_external && !e->is_int_n && e->vector < ARRAY_SIZE(exc_names))
 		name = exc_names[e->vector];
 	log_line("%s 0x%02x %s error 0x%x at %04x:%llx cpl %u sp %04x:%llx cr2 %llx",
-		 e->is_external ? "interrupt" :
-		 e->is_software ? "software interrupt" :
-				  "exception",
+		 e->is_external   ? "interrupt"
+		 : e->is_software ? "software interrupt"
+				  : "exception",
 		 e->vector, name ? name : "", e->error, c->seg[SEG_CS].sel,
 		 (unsigned long long)c->env.pc, x86_cpl(c), c->seg[SEG_SS].sel,
 		 (unsigned long long)c->gpr[RSP], (unsigned long long)c->cr2);
 }
 
-/* What a second exception during the delivery of e makes of it (SDM 3A table 6-5).  False: shutdown. */
+/* What a second exception during the delivery of e makes of it (SDM 3A table 6-5).  False:
+ * shutdown. */
 static bool exc_combine(struct x86_cpu *c, struct x86_event *e)
 {
 	enum exc_class first = exc_class(e), second;

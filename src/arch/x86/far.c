@@ -1,5 +1,5 @@
-/* arch/x86/far.c - far JMP, CALL and RET: segments, call gates, tasks (SDM 3A 5.8, 2A CALL JMP RET).
- * SPDX-License-Identifier: MIT */
+/* arch/x86/far.c - far JMP, CALL and RET: segments, call gates, tasks (SDM 3A 5.8, 2A CALL JMP
+ * RET). SPDX-License-Identifier: MIT */
 #include "arch/x86/sys.h"
 
 /* What the selector of a far transfer turned out to be. */
@@ -7,7 +7,7 @@ struct far_target {
 	struct x86_desc cs;
 	uint16_t sel;
 	uint64_t off;
-	unsigned size; /* of the pushes: 2, 4, 8 */
+	unsigned size;   /* of the pushes: 2, 4, 8 */
 	unsigned params; /* words a call gate copies */
 	bool is_gate;
 };
@@ -151,10 +151,7 @@ static bool far_load_8086(struct x86_cpu *c, uint16_t sel, uint64_t off)
 	return true;
 }
 
-static bool far_is_8086(const struct x86_cpu *c)
-{
-	return x86_is_real(c) || (c->rflags & FL_VM);
-}
+static bool far_is_8086(const struct x86_cpu *c) { return x86_is_real(c) || (c->rflags & FL_VM); }
 
 bool x86_far_jump(struct x86_cpu *c, uint16_t sel, uint64_t off, unsigned size, uint64_t next)
 {
@@ -198,8 +195,7 @@ static bool far_call_inner(struct x86_cpu *c, struct far_target *t, unsigned dpl
 		x86_seg_fill_null(&s.seg, (uint16_t)dpl);
 		s.seg.attr = (uint16_t)(dpl << SEG_ATTR_DPL_SHIFT);
 	} else {
-		if (!x86_tss_stack(c, dpl, 0, &ss, &esp) ||
-		    !x86_inner_ss(c, ss, dpl, 0, &s.seg))
+		if (!x86_tss_stack(c, dpl, 0, &ss, &esp) || !x86_inner_ss(c, ss, dpl, 0, &s.seg))
 			return false;
 		s.sp = esp;
 		s.error = ss & 0xfffc;

@@ -23,19 +23,27 @@ static const struct feature_row feature_rows[] = {
 static const struct {
 	const char *alias, *name;
 } feature_aliases[] = {
-	{ "sse3", "pni" },	     { "pclmuldq", "pclmulqdq" }, { "sse4-1", "sse4.1" },
-	{ "sse4-2", "sse4.2" },	     { "lzcnt", "abm" },	  { "xd", "nx" },
-	{ "i64", "lm" },	     { "ffxsr", "fxsr-opt" },	  { "cmpxchg8b", "cx8" },
-	{ "cmpxchg16b", "cx16" },    { "sha", "sha-ni" },	  { "ds_cpl", "ds-cpl" },
-	{ "tsc-deadline-timer", "tsc-deadline" },
+	{"sse3",                "pni"         },
+	{ "pclmuldq",           "pclmulqdq"   },
+	{ "sse4-1",             "sse4.1"      },
+	{ "sse4-2",             "sse4.2"      },
+	{ "lzcnt",              "abm"         },
+	{ "xd",		 "nx"          },
+	{ "i64",                "lm"          },
+	{ "ffxsr",              "fxsr-opt"    },
+	{ "cmpxchg8b",          "cx8"         },
+	{ "cmpxchg16b",         "cx16"        },
+	{ "sha",                "sha-ni"      },
+	{ "ds_cpl",             "ds-cpl"      },
+	{ "tsc-deadline-timer", "tsc-deadline"},
 };
 
 /* Where a word is, for messages. */
 static const char *const word_names[X86_WORD_COUNT] = {
-	[X86_WORD_1_EDX] = "CPUID.01H:EDX",	 [X86_WORD_1_ECX] = "CPUID.01H:ECX",
-	[X86_WORD_7_EBX] = "CPUID.07H:EBX",	 [X86_WORD_7_ECX] = "CPUID.07H:ECX",
-	[X86_WORD_7_EDX] = "CPUID.07H:EDX",	 [X86_WORD_EXT_EDX] = "CPUID.80000001H:EDX",
-	[X86_WORD_EXT_ECX] = "CPUID.80000001H:ECX", [X86_WORD_EXT7_EDX] = "CPUID.80000007H:EDX",
+	[X86_WORD_1_EDX] = "CPUID.01H:EDX",          [X86_WORD_1_ECX] = "CPUID.01H:ECX",
+	[X86_WORD_7_EBX] = "CPUID.07H:EBX",          [X86_WORD_7_ECX] = "CPUID.07H:ECX",
+	[X86_WORD_7_EDX] = "CPUID.07H:EDX",          [X86_WORD_EXT_EDX] = "CPUID.80000001H:EDX",
+	[X86_WORD_EXT_ECX] = "CPUID.80000001H:ECX",  [X86_WORD_EXT7_EDX] = "CPUID.80000007H:EDX",
 	[X86_WORD_EXT8_EBX] = "CPUID.80000008H:EBX", [X86_WORD_XSAVE] = "CPUID.0DH.1:EAX",
 	[X86_WORD_6_EAX] = "CPUID.06H:EAX",
 };
@@ -105,8 +113,8 @@ static bool features_get(const uint32_t *words, unsigned f)
 static bool option_unknown(const char *word, struct err *err)
 {
 	const char *names[ARRAY_SIZE(feature_rows) + 12] = {
-		"phys-bits", "vendor", "family", "model", "stepping", "model-id", "level",
-		"xlevel", "check", "enforce",
+		"phys-bits", "vendor", "family", "model", "stepping",
+		"model-id",  "level",  "xlevel", "check", "enforce",
 	};
 	unsigned n = 10;
 
@@ -136,10 +144,9 @@ static bool option_number(const char *key, const char *value, uint64_t min, uint
 
 	*out = value ? g_ascii_strtoull(value, &end, 0) : 0;
 	if (!value || !*value || *end || *value == '-' || *out < min || *out > max)
-		return err_set(err, 0,
-			       "CPU property '%s' expects a number from %llu to %llu, not '%s'",
-			       key, (unsigned long long)min, (unsigned long long)max,
-			       value ? value : "");
+		return err_set(
+			err, 0, "CPU property '%s' expects a number from %llu to %llu, not '%s'",
+			key, (unsigned long long)min, (unsigned long long)max, value ? value : "");
 	return true;
 }
 
@@ -180,12 +187,12 @@ static enum option_result option_figure(struct cpu_options *o, const char *key, 
 		unsigned *out;
 		uint64_t min, max;
 	} figures[] = {
-		{ "phys-bits", &o->phys_bits, 32, 52 },
-		{ "family", &o->family, 0, 270 },
-		{ "model", &o->model, 0, 255 },
-		{ "stepping", &o->stepping, 0, 15 },
-		{ "level", &o->want.level, 1, 0x16 },
-		{ "xlevel", &o->want.xlevel, 0x80000000, 0x80000008 },
+		{"phys-bits", &o->phys_bits,   32,         52        },
+		{ "family",   &o->family,      0,          270       },
+		{ "model",    &o->model,       0,          255       },
+		{ "stepping", &o->stepping,    0,          15        },
+		{ "level",    &o->want.level,  1,          0x16      },
+		{ "xlevel",   &o->want.xlevel, 0x80000000, 0x80000008},
 	};
 	uint64_t v;
 
@@ -261,17 +268,28 @@ static void features_drop_orphans(uint32_t *w)
 	static const struct {
 		uint16_t f, needs;
 	} deps[] = {
-		{ X86_FEAT_SSE, X86_FEAT_FXSR },      { X86_FEAT_SSE2, X86_FEAT_SSE },
-		{ X86_FEAT_SSE3, X86_FEAT_SSE2 },     { X86_FEAT_SSSE3, X86_FEAT_SSE3 },
-		{ X86_FEAT_SSE41, X86_FEAT_SSSE3 },   { X86_FEAT_SSE42, X86_FEAT_SSE41 },
-		{ X86_FEAT_AES, X86_FEAT_SSE2 },      { X86_FEAT_PCLMULQDQ, X86_FEAT_SSE2 },
-		{ X86_FEAT_SHA_NI, X86_FEAT_SSE2 },   { X86_FEAT_AVX, X86_FEAT_XSAVE },
-		{ X86_FEAT_XSAVEOPT, X86_FEAT_XSAVE }, { X86_FEAT_XSAVEC, X86_FEAT_XSAVE },
-		{ X86_FEAT_XGETBV1, X86_FEAT_XSAVE }, { X86_FEAT_AVX2, X86_FEAT_AVX },
-		{ X86_FEAT_FMA, X86_FEAT_AVX },	      { X86_FEAT_F16C, X86_FEAT_AVX },
-		{ X86_FEAT_INVPCID, X86_FEAT_PCID },  { X86_FEAT_X2APIC, X86_FEAT_APIC },
-		{ X86_FEAT_TSC_DEADLINE, X86_FEAT_APIC }, { X86_FEAT_PDPE1GB, X86_FEAT_LM },
-		{ X86_FEAT_LAHF_LM, X86_FEAT_LM },    { X86_FEAT_MCA, X86_FEAT_MCE },
+		{X86_FEAT_SSE,           X86_FEAT_FXSR },
+                { X86_FEAT_SSE2,         X86_FEAT_SSE  },
+		{ X86_FEAT_SSE3,         X86_FEAT_SSE2 },
+                { X86_FEAT_SSSE3,        X86_FEAT_SSE3 },
+		{ X86_FEAT_SSE41,        X86_FEAT_SSSE3},
+                { X86_FEAT_SSE42,        X86_FEAT_SSE41},
+		{ X86_FEAT_AES,          X86_FEAT_SSE2 },
+                { X86_FEAT_PCLMULQDQ,    X86_FEAT_SSE2 },
+		{ X86_FEAT_SHA_NI,       X86_FEAT_SSE2 },
+                { X86_FEAT_AVX,          X86_FEAT_XSAVE},
+		{ X86_FEAT_XSAVEOPT,     X86_FEAT_XSAVE},
+                { X86_FEAT_XSAVEC,       X86_FEAT_XSAVE},
+		{ X86_FEAT_XGETBV1,      X86_FEAT_XSAVE},
+                { X86_FEAT_AVX2,         X86_FEAT_AVX  },
+		{ X86_FEAT_FMA,          X86_FEAT_AVX  },
+                { X86_FEAT_F16C,         X86_FEAT_AVX  },
+		{ X86_FEAT_INVPCID,      X86_FEAT_PCID },
+                { X86_FEAT_X2APIC,       X86_FEAT_APIC },
+		{ X86_FEAT_TSC_DEADLINE, X86_FEAT_APIC },
+                { X86_FEAT_PDPE1GB,      X86_FEAT_LM   },
+		{ X86_FEAT_LAHF_LM,      X86_FEAT_LM   },
+                { X86_FEAT_MCA,          X86_FEAT_MCE  },
 	};
 
 	for (unsigned i = 0; i < ARRAY_SIZE(deps); i++)

@@ -148,8 +148,8 @@ static bool int_push_frame(struct x86_cpu *c, const struct int_gate *g, const st
 		for (unsigned i = 0; i < ARRAY_SIZE(vm_segs); i++)
 			if (!x86_stack_push(s, size, c->seg[vm_segs[i]].sel))
 				return false;
-	if (has_stack && (!x86_stack_push(s, size, c->seg[SEG_SS].sel) ||
-			  !x86_stack_push(s, size, c->gpr[RSP])))
+	if (has_stack &&
+	    (!x86_stack_push(s, size, c->seg[SEG_SS].sel) || !x86_stack_push(s, size, c->gpr[RSP])))
 		return false;
 	if (!x86_stack_push(s, size, event_flags(c, e)) ||
 	    !x86_stack_push(s, size, c->seg[SEG_CS].sel) || !x86_stack_push(s, size, e->next))

@@ -1,4 +1,5 @@
-/* arch/x86/mmu.c - from linear to physical: no paging, 32-bit, PAE and 4-level tables (SDM 3A ch. 4).
+/* arch/x86/mmu.c - from linear to physical: no paging, 32-bit, PAE and 4-level tables (SDM 3A ch.
+ * 4).
  *
  * Not modelled: protection keys, 5-level tables, paging-structure caches (every walk reads the
  * tables), A20.
@@ -11,8 +12,13 @@
 #include "memory/rcu.h"
 
 enum {
-	PTE_P = 1u << 0, PTE_RW = 1u << 1, PTE_US = 1u << 2, PTE_A = 1u << 5, PTE_D = 1u << 6,
-	PTE_PS = 1u << 7, PTE_G = 1u << 8,
+	PTE_P = 1u << 0,
+	PTE_RW = 1u << 1,
+	PTE_US = 1u << 2,
+	PTE_A = 1u << 5,
+	PTE_D = 1u << 6,
+	PTE_PS = 1u << 7,
+	PTE_G = 1u << 8,
 };
 #define PTE_NX   BIT(63)
 #define PTE_ADDR UINT64_C(0x000ffffffffff000)
@@ -88,7 +94,8 @@ static bool mmu_may(const struct mmu_walk *w, enum mmu_access access)
 	const struct x86_cpu *c = w->c;
 	bool user_page = w->perm & PTE_US;
 
-	if (access == MMU_EXEC && ((w->perm & PTE_NX) || (!w->is_user && user_page && (c->cr4 & CR4_SMEP))))
+	if (access == MMU_EXEC &&
+	    ((w->perm & PTE_NX) || (!w->is_user && user_page && (c->cr4 & CR4_SMEP))))
 		return false;
 	if (w->is_user && !user_page)
 		return false;
@@ -158,7 +165,8 @@ static enum mmu_step mmu_walk_32(struct mmu_walk *w, bool set_ad, struct mmu_res
 	w->entry_size = 4;
 	e = mmu_entry_read(w, table | (w->addr >> 20 & 0xffc));
 	if ((e & PTE_PS) && (c->cr4 & CR4_PSE)) {
-		/* PSE-36: bits 20:13 are 39:32 of the frame; those past MAXPHYADDR and 21 must be 0 */
+		/* PSE-36: bits 20:13 are 39:32 of the frame; those past MAXPHYADDR and 21 must be 0
+		 */
 		reserved = BIT(21) | (0x1fe000 & ~(BIT(pa_bits - 32 + 13) - 1));
 		s = mmu_descend(w, table | (w->addr >> 20 & 0xffc), reserved, &e);
 		if (s != STEP_DONE)
@@ -208,7 +216,8 @@ static enum mmu_step mmu_walk_64(struct mmu_walk *w, bool set_ad, unsigned level
 		if (level == 1)
 			return mmu_finish(w, set_ad, size, e & PTE_ADDR, r);
 		if (may_leaf && (e & PTE_PS)) {
-			if (e & (size - 1) & ~UINT64_C(0x1fff)) /* bits 12 (PAT) and below are flags */
+			if (e & (size - 1) &
+			    ~UINT64_C(0x1fff)) /* bits 12 (PAT) and below are flags */
 				return mmu_fault(w, PF_P | PF_RSVD);
 			return mmu_finish(w, set_ad, size, e & PTE_ADDR & ~(size - 1), r);
 		}
@@ -231,8 +240,8 @@ static enum mmu_step mmu_walk_once(struct mmu_walk *w, bool set_ad, struct mmu_r
 	w->perm = PTE_RW | PTE_US;
 	w->entry_size = 8;
 	w->error = (w->access == MMU_WRITE ? PF_W : 0) | (w->is_user ? PF_U : 0);
-	if (w->access == MMU_EXEC && ((w->c->cr4 & CR4_SMEP) ||
-				      ((w->c->cr4 & CR4_PAE) && (w->c->efer & EFER_NXE))))
+	if (w->access == MMU_EXEC &&
+	    ((w->c->cr4 & CR4_SMEP) || ((w->c->cr4 & CR4_PAE) && (w->c->efer & EFER_NXE))))
 		w->error |= PF_I;
 	if (x86_is_long(w->c))
 		return mmu_walk_64(w, set_ad, 4, w->c->cr3 & PTE_ADDR, r);
@@ -241,7 +250,8 @@ static enum mmu_step mmu_walk_once(struct mmu_walk *w, bool set_ad, struct mmu_r
 	return mmu_walk_32(w, set_ad, r);
 }
 
-/* Remember where large pages are, for INVLPG (mem.c): one naturally aligned range round them all. */
+/* Remember where large pages are, for INVLPG (mem.c): one naturally aligned range round them all.
+ */
 static void mmu_note_large(struct x86_cpu *c, gva_t addr, uint64_t size)
 {
 	uint64_t mask = ~(size - 1);

@@ -2,10 +2,7 @@
  * SPDX-License-Identifier: MIT */
 #include "arch/x86/sys.h"
 
-static bool seg_is_flat(const struct x86_seg *s)
-{
-	return !s->base && s->limit == UINT32_MAX;
-}
+static bool seg_is_flat(const struct x86_seg *s) { return !s->base && s->limit == UINT32_MAX; }
 
 /* Base 0, limit 4 GiB, present, readable, writable, growing up. */
 static bool seg_is_flat_data(const struct x86_seg *s)

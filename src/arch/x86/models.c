@@ -1,18 +1,17 @@
 /* arch/x86/models.c - the table of CPU models.
  *
- * Each lists what the model has by its name's custom; what the emulator lacks is masked (and told) by
- * cpuid.c.  All but that is the same everywhere: level 16H on Intel models lets systems read the TSC
- * frequency instead of measuring it.
- * SPDX-License-Identifier: MIT */
+ * Each lists what the model has by its name's custom; what the emulator lacks is masked (and told)
+ * by cpuid.c.  All but that is the same everywhere: level 16H on Intel models lets systems read the
+ * TSC frequency instead of measuring it. SPDX-License-Identifier: MIT */
 #include "arch/x86/cpuid.h"
 
 #define F(x) X86_FEAT_##x
 
 /* What every 64-bit processor has. */
-#define BASE                                                                                        \
-	F(FPU), F(DE), F(PSE), F(TSC), F(MSR), F(PAE), F(MCE), F(CX8), F(APIC), F(SEP), F(MTRR), F(PGE), \
-		F(MCA), F(CMOV), F(PAT), F(PSE36), F(CLFLUSH), F(MMX), F(FXSR), F(SSE), F(SSE2), \
-		F(SSE3), F(CX16), F(SYSCALL), F(NX), F(LM), F(HYPERVISOR), F(X2APIC), \
+#define BASE                                                                                     \
+	F(FPU), F(DE), F(PSE), F(TSC), F(MSR), F(PAE), F(MCE), F(CX8), F(APIC), F(SEP), F(MTRR), \
+		F(PGE), F(MCA), F(CMOV), F(PAT), F(PSE36), F(CLFLUSH), F(MMX), F(FXSR), F(SSE),  \
+		F(SSE2), F(SSE3), F(CX16), F(SYSCALL), F(NX), F(LM), F(HYPERVISOR), F(X2APIC),   \
 		F(TSC_DEADLINE), F(ARAT)
 #define NEHALEM BASE, F(VME), F(SSSE3), F(SSE41), F(SSE42), F(POPCNT), F(LAHF_LM)
 #define END     X86_FEAT_COUNT
@@ -21,16 +20,17 @@ static const uint16_t qemu64[] = { BASE, F(LAHF_LM), END };
 static const uint16_t kvm64[] = { BASE, END };
 static const uint16_t nehalem[] = { NEHALEM, END };
 static const uint16_t haswell[] = {
-	NEHALEM, F(PCLMULQDQ), F(FMA), F(PCID), F(MOVBE), F(AES), F(XSAVE), F(AVX), F(F16C),
-	F(RDRAND), F(FSGSBASE), F(BMI1), F(HLE), F(AVX2), F(SMEP), F(BMI2), F(ERMS), F(INVPCID),
-	F(RTM), F(RDTSCP), F(ABM), F(XSAVEOPT), END,
+	NEHALEM, F(PCLMULQDQ), F(FMA),      F(PCID),   F(MOVBE), F(AES),      F(XSAVE), F(AVX),
+	F(F16C), F(RDRAND),    F(FSGSBASE), F(BMI1),   F(HLE),   F(AVX2),     F(SMEP),  F(BMI2),
+	F(ERMS), F(INVPCID),   F(RTM),      F(RDTSCP), F(ABM),   F(XSAVEOPT), END,
 };
 static const uint16_t epyc[] = {
-	NEHALEM, F(PCLMULQDQ), F(MONITOR), F(FMA), F(MOVBE), F(AES), F(XSAVE), F(AVX), F(F16C),
-	F(RDRAND), F(FSGSBASE), F(BMI1), F(AVX2), F(SMEP), F(BMI2), F(RDSEED), F(ADX), F(SMAP),
-	F(CLFLUSHOPT), F(SHA_NI), F(MMXEXT), F(FXSR_OPT), F(PDPE1GB), F(RDTSCP), F(ABM), F(SSE4A),
-	F(MISALIGNSSE), F(3DNOWPREFETCH), F(OSVW), F(CR8LEGACY), F(SVM), F(TOPOEXT), F(XSAVEOPT),
-	F(XSAVEC), F(XGETBV1), END,
+	NEHALEM,       F(PCLMULQDQ), F(MONITOR),     F(FMA),           F(MOVBE),    F(AES),
+	F(XSAVE),      F(AVX),       F(F16C),        F(RDRAND),        F(FSGSBASE), F(BMI1),
+	F(AVX2),       F(SMEP),      F(BMI2),        F(RDSEED),        F(ADX),      F(SMAP),
+	F(CLFLUSHOPT), F(SHA_NI),    F(MMXEXT),      F(FXSR_OPT),      F(PDPE1GB),  F(RDTSCP),
+	F(ABM),        F(SSE4A),     F(MISALIGNSSE), F(3DNOWPREFETCH), F(OSVW),     F(CR8LEGACY),
+	F(SVM),        F(TOPOEXT),   F(XSAVEOPT),    F(XSAVEC),        F(XGETBV1),  END,
 };
 
 /* clang-format off */
@@ -51,7 +51,9 @@ const struct x86_model x86_models[] = {
 };
 /* clang-format on */
 
-const char *const x86_model_names[] = { "qemu64", "kvm64", "Nehalem", "Haswell", "EPYC", "max", NULL };
+const char *const x86_model_names[] = {
+	"qemu64", "kvm64", "Nehalem", "Haswell", "EPYC", "max", NULL
+};
 BUILD_ASSERT(ARRAY_SIZE(x86_models) == ARRAY_SIZE(x86_model_names));
 
 const struct x86_model *x86_model_find(const char *name)

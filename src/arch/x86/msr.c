@@ -6,15 +6,38 @@
 #include "event/clock.h"
 
 enum {
-	MSR_TSC = 0x10, MSR_PLATFORM_ID = 0x17, MSR_APIC_BASE = 0x1b, MSR_EBL_CR_POWERON = 0x2a,
-	MSR_SMI_COUNT = 0x34, MSR_CORE_THREAD_COUNT = 0x35, MSR_TSC_ADJUST = 0x3b,
-	MSR_SPEC_CTRL = 0x48, MSR_UCODE_WRITE = 0x79, MSR_UCODE_REV = 0x8b, MSR_MTRR_CAP = 0xfe,
-	MSR_ARCH_CAPABILITIES = 0x10a, MSR_SYSENTER_CS = 0x174, MSR_SYSENTER_ESP, MSR_SYSENTER_EIP,
-	MSR_MCG_CAP = 0x179, MSR_MCG_STATUS, MSR_MCG_CTL, MSR_MISC_ENABLE = 0x1a0,
-	MSR_DEBUGCTL = 0x1d9, MSR_LBR_FIRST = 0x1db, MSR_LBR_LAST = 0x1de, MSR_MTRR_PHYS = 0x200,
-	MSR_MTRR_FIX64K = 0x250, MSR_MTRR_FIX16K = 0x258, MSR_MTRR_FIX4K = 0x268, MSR_PAT = 0x277,
-	MSR_MTRR_DEF_TYPE = 0x2ff, MSR_MC0_CTL = 0x400, MSR_TSC_DEADLINE = 0x6e0,
-	MSR_X2APIC_FIRST = 0x800, MSR_X2APIC_LAST = 0x8ff,
+	MSR_TSC = 0x10,
+	MSR_PLATFORM_ID = 0x17,
+	MSR_APIC_BASE = 0x1b,
+	MSR_EBL_CR_POWERON = 0x2a,
+	MSR_SMI_COUNT = 0x34,
+	MSR_CORE_THREAD_COUNT = 0x35,
+	MSR_TSC_ADJUST = 0x3b,
+	MSR_SPEC_CTRL = 0x48,
+	MSR_UCODE_WRITE = 0x79,
+	MSR_UCODE_REV = 0x8b,
+	MSR_MTRR_CAP = 0xfe,
+	MSR_ARCH_CAPABILITIES = 0x10a,
+	MSR_SYSENTER_CS = 0x174,
+	MSR_SYSENTER_ESP,
+	MSR_SYSENTER_EIP,
+	MSR_MCG_CAP = 0x179,
+	MSR_MCG_STATUS,
+	MSR_MCG_CTL,
+	MSR_MISC_ENABLE = 0x1a0,
+	MSR_DEBUGCTL = 0x1d9,
+	MSR_LBR_FIRST = 0x1db,
+	MSR_LBR_LAST = 0x1de,
+	MSR_MTRR_PHYS = 0x200,
+	MSR_MTRR_FIX64K = 0x250,
+	MSR_MTRR_FIX16K = 0x258,
+	MSR_MTRR_FIX4K = 0x268,
+	MSR_PAT = 0x277,
+	MSR_MTRR_DEF_TYPE = 0x2ff,
+	MSR_MC0_CTL = 0x400,
+	MSR_TSC_DEADLINE = 0x6e0,
+	MSR_X2APIC_FIRST = 0x800,
+	MSR_X2APIC_LAST = 0x8ff,
 };
 #define MSR_EFER           0xc0000080u
 #define MSR_STAR           0xc0000081u
@@ -30,21 +53,24 @@ enum { MTRR_PAIRS = 8, MCG_BANKS = 10, EFER_FFXSR = 1u << 14 };
 /* MISC_ENABLE: fast strings, CPUID limit, XD disable; BTS and PEBS unavailable are read-only. */
 #define MISC_ENABLE_RW (BIT(0) | BIT(22) | BIT(34))
 #define MISC_ENABLE_RO (BIT(11) | BIT(12))
-/* No speculation, nothing to leak: RDCL, IBRS_ALL.., SKIP_L1DFL, SSB, MDS, PSCHANGE, TAA, SBDR, FBSDP,
- * PSDP, BHI, PBRSB, GDS, RFDS (SDM 4, IA32_ARCH_CAPABILITIES). */
-#define ARCH_CAPABILITIES                                                                         \
-	(BIT(0) | BIT(3) | BIT(4) | BIT(5) | BIT(6) | BIT(8) | BIT(13) | BIT(14) | BIT(15) | BIT(20) | \
-	 BIT(24) | BIT(26) | BIT(27))
+/* No speculation, nothing to leak: RDCL, IBRS_ALL.., SKIP_L1DFL, SSB, MDS, PSCHANGE, TAA, SBDR,
+ * FBSDP, PSDP, BHI, PBRSB, GDS, RFDS (SDM 4, IA32_ARCH_CAPABILITIES). */
+#define ARCH_CAPABILITIES                                                                    \
+	(BIT(0) | BIT(3) | BIT(4) | BIT(5) | BIT(6) | BIT(8) | BIT(13) | BIT(14) | BIT(15) | \
+	 BIT(20) | BIT(24) | BIT(26) | BIT(27))
 
 /* ---- plain registers ---- */
 
 struct msr_plain {
 	uint32_t msr, offset;
-	uint64_t mask;	   /* bits that can be set; others raise #GP */
+	uint64_t mask;     /* bits that can be set; others raise #GP */
 	bool is_canonical; /* an address */
 	int16_t feature;   /* -1: always there */
 };
-#define PLAIN(m, f, mask, canon, feature) { m, offsetof(struct x86_cpu, f), mask, canon, feature }
+#define PLAIN(m, f, mask, canon, feature)                            \
+	{                                                            \
+		m, offsetof(struct x86_cpu, f), mask, canon, feature \
+	}
 /* clang-format off */
 static const struct msr_plain msr_plain[] = {
 	PLAIN(MSR_SYSENTER_CS,    msr_sysenter_cs,    UINT64_MAX, false, X86_FEAT_SEP),
@@ -137,8 +163,8 @@ static uint64_t mtrr_read(struct x86_cpu *c, uint32_t msr)
 
 	if (fixed)
 		return *fixed;
-	return msr == MSR_MTRR_DEF_TYPE ? c->msr_mtrr_def_type :
-					  c->msr_mtrr_phys[msr - MSR_MTRR_PHYS];
+	return msr == MSR_MTRR_DEF_TYPE ? c->msr_mtrr_def_type
+					: c->msr_mtrr_phys[msr - MSR_MTRR_PHYS];
 }
 
 static bool pat_write(struct x86_cpu *c, uint64_t v)
@@ -247,12 +273,8 @@ static bool msr_amd_read(uint32_t msr, uint64_t *v)
 	case 0xc0010055: /* interrupt pending and CMP-halt */
 	case 0xc0010114: /* VM_CR */
 	case 0xc0010140: /* OSVW length and status: no known erratum */
-	case 0xc0010141:
-		*v = 0;
-		return true;
-	case 0xc0011029: /* DE_CFG: LFENCE serialises */
-		*v = 2;
-		return true;
+	case 0xc0010141: *v = 0; return true;
+	case 0xc0011029: /* DE_CFG: LFENCE serialises */ *v = 2; return true;
 	}
 	return false;
 }

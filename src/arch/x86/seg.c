@@ -122,10 +122,7 @@ void x86_seg_fill_vm86(struct x86_seg *s, uint16_t sel)
 	};
 }
 
-void x86_seg_fill_null(struct x86_seg *s, uint16_t sel)
-{
-	*s = (struct x86_seg){ .sel = sel };
-}
+void x86_seg_fill_null(struct x86_seg *s, uint16_t sel) { *s = (struct x86_seg){ .sel = sel }; }
 
 void x86_seg_fill_flat(struct x86_seg *s, uint16_t sel, bool is_code, bool is_64, unsigned dpl)
 {

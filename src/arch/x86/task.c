@@ -5,9 +5,19 @@
 
 /* Offsets in the 32-bit and 16-bit TSS (figures 7-2 and 7-10). */
 enum {
-	TSS32_CR3 = 0x1c, TSS32_EIP = 0x20, TSS32_EFLAGS = 0x24, TSS32_GPR = 0x28, TSS32_SEG = 0x48,
-	TSS32_LDT = 0x60, TSS32_TRAP = 0x64, TSS32_MIN = 0x67,
-	TSS16_IP = 0x0e, TSS16_FLAGS = 0x10, TSS16_GPR = 0x12, TSS16_SEG = 0x22, TSS16_LDT = 0x2a,
+	TSS32_CR3 = 0x1c,
+	TSS32_EIP = 0x20,
+	TSS32_EFLAGS = 0x24,
+	TSS32_GPR = 0x28,
+	TSS32_SEG = 0x48,
+	TSS32_LDT = 0x60,
+	TSS32_TRAP = 0x64,
+	TSS32_MIN = 0x67,
+	TSS16_IP = 0x0e,
+	TSS16_FLAGS = 0x10,
+	TSS16_GPR = 0x12,
+	TSS16_SEG = 0x22,
+	TSS16_LDT = 0x2a,
 	TSS16_MIN = 0x2b,
 };
 
@@ -146,7 +156,8 @@ static bool task_load_cs(struct x86_cpu *c, uint16_t sel, unsigned *cpl)
 		return x86_raise_code(c, EXC_TS, 0);
 	if (!x86_desc_read(c, sel, EXC_TS, 0, &d))
 		return false;
-	if (!desc_is_code(&d) || (desc_is_conforming(&d) ? desc_dpl(&d) > rpl : desc_dpl(&d) != rpl))
+	if (!desc_is_code(&d) ||
+	    (desc_is_conforming(&d) ? desc_dpl(&d) > rpl : desc_dpl(&d) != rpl))
 		return x86_raise_code(c, EXC_TS, error);
 	if (!(d.hi & DESC_P))
 		return x86_raise_code(c, EXC_NP, error);
@@ -220,8 +231,8 @@ static bool task_push_error(struct x86_cpu *c, bool is_32, struct x86_task_error
 
 /* ---- the switch (SDM 3A 7.3) ---- */
 
-static bool task_check(struct x86_cpu *c, uint16_t sel, struct x86_desc *d,
-		       enum x86_task_cause why, uint32_t ext)
+static bool task_check(struct x86_cpu *c, uint16_t sel, struct x86_desc *d, enum x86_task_cause why,
+		       uint32_t ext)
 {
 	unsigned type = desc_type(d), want_busy = why == TASK_IRET ? DESC_BUSY >> 8 : 0;
 	uint32_t error = (sel & 0xfffc) | ext;
@@ -276,8 +287,7 @@ bool x86_task_switch(struct x86_cpu *c, uint16_t sel, struct x86_desc *d, enum x
 	x86_seg_fill(&tss, sel, d);
 	if (why == TASK_IRET)
 		eflags &= ~(uint32_t)FL_NT;
-	if (!task_read(c, &tss, is_32, &t) || !task_save(c, next, eflags) ||
-	    !task_mark(c, d, why))
+	if (!task_read(c, &tss, is_32, &t) || !task_save(c, next, eflags) || !task_mark(c, d, why))
 		return false;
 	if (log_on(LOG_PCALL))
 		log_line("task switch from 0x%x to 0x%x, next 0x%llx -> 0x%x", c->seg[SEG_TR].sel,

@@ -5,9 +5,24 @@
 
 /* Offsets in the legacy region and the header (SDM 1 tables 10-2 and 13-1). */
 enum {
-	FX_FCW = 0, FX_FSW = 2, FX_FTW = 4, FX_FOP = 6, FX_FIP = 8, FX_FCS = 12, FX_FDP = 16,
-	FX_FDS = 20, FX_MXCSR = 24, FX_MXCSR_MASK = 28, FX_ST = 32, FX_XMM = 160, FX_SIZE = 416,
-	XS_HEADER = 512, XS_BV = 512, XS_COMP = 520, XS_AVX = 576, XS_AVX_SIZE = 256,
+	FX_FCW = 0,
+	FX_FSW = 2,
+	FX_FTW = 4,
+	FX_FOP = 6,
+	FX_FIP = 8,
+	FX_FCS = 12,
+	FX_FDP = 16,
+	FX_FDS = 20,
+	FX_MXCSR = 24,
+	FX_MXCSR_MASK = 28,
+	FX_ST = 32,
+	FX_XMM = 160,
+	FX_SIZE = 416,
+	XS_HEADER = 512,
+	XS_BV = 512,
+	XS_COMP = 520,
+	XS_AVX = 576,
+	XS_AVX_SIZE = 256,
 };
 #define XCOMP_COMPACT BIT(63)
 enum { MXCSR_INIT = 0x1f80, EFER_FFXSR = 1u << 14 };

@@ -1,0 +1,382 @@
+/* arch/x86/sys_helpers.c - what system instructions do at run time.  Thin: the work is in the files
+ * of sys.h.
+ * SPDX-License-Identifier: MIT */
+#include "arch/x86/sys_helpers.h"
+
+#include "arch/x86/sys.h"
+
+#define HELPER(id, ...)                                                                  \
+	static uint64_t h_##id(void *env, uint64_t a, uint64_t b, uint64_t x);           \
+	const struct ir_helper helper_##id = { .name = #id, .fn = h_##id, __VA_ARGS__ }; \
+	static uint64_t h_##id(void *env, uint64_t a __attribute__((unused)),            \
+			       uint64_t b __attribute__((unused)),                       \
+			       uint64_t x __attribute__((unused)))
+/* Changes RIP, mode, flags. */
+#define TRANSFER                                                                        \
+	.can_fault = true, .reads_flags = true, .writes_flags = true, .reads_pc = true, \
+	.ends_block = true
+#define FAULTS .can_fault = true
+#define MODE   .can_fault = true, .ends_block = true
+
+/* ---- segments and control transfers ---- */
+
+HELPER(seg_load, MODE)
+{
+	if (x86_seg_load(env, (enum x86_seg_id)b, (uint16_t)a) && x)
+		x86_shadow_set(env, true);
+	return 0;
+}
+
+HELPER(far_jump, TRANSFER) { return x86_far_jump(env, (uint16_t)a, b, a >> 16 & 0xff, x); }
+HELPER(far_call, TRANSFER) { return x86_far_call(env, (uint16_t)a, b, a >> 16 & 0xff, x); }
+HELPER(far_ret, TRANSFER) { return x86_far_ret(env, (unsigned)a, (unsigned)b); }
+HELPER(iret, TRANSFER) { return x86_iret(env, (unsigned)a, b); }
+HELPER(syscall, TRANSFER) { return x86_syscall(env, a); }
+HELPER(sysret, TRANSFER) { return x86_sysret(env, (unsigned)a); }
+HELPER(sysenter, TRANSFER) { return x86_sysenter(env); }
+HELPER(sysexit, TRANSFER) { return x86_sysexit(env, (unsigned)a); }
+HELPER(int, FAULTS) { return x86_software_interrupt(env, (uint8_t)a, (unsigned)b, false); }
+HELPER(int_n, FAULTS) { return x86_int_n(env, (uint8_t)a, (unsigned)b); }
+HELPER(icebp, FAULTS) { return x86_software_interrupt(env, EXC_DB, (unsigned)b, true); }
+
+/* ---- the interrupt flag (SDM 2 CLI, STI; SDM 3B 20.3, 20.4) ---- */
+
+/* IF itself, VIF in its place, or neither (#GP). */
+enum if_flag { IF_REAL, IF_VIRTUAL, IF_FORBIDDEN };
+
+static enum if_flag if_flag(const struct x86_cpu *c)
+{
+	if (x86_is_real(c) || (c->rflags & FL_VM ? x86_iopl(c) == 3 : x86_cpl(c) <= x86_iopl(c)))
+		return IF_REAL;
+	if (c->rflags & FL_VM)
+		return c->cr4 & CR4_VME ? IF_VIRTUAL : IF_FORBIDDEN;
+	return x86_cpl(c) == 3 && (c->cr4 & CR4_PVI) ? IF_VIRTUAL : IF_FORBIDDEN;
+}
+
+HELPER(cli, MODE)
+{
+	switch (if_flag(env)) {
+	case IF_REAL: x86_rflags_set(env, 0, FL_IF); break;
+	case IF_VIRTUAL: x86_rflags_set(env, 0, FL_VIF); break;
+	case IF_FORBIDDEN: x86_raise_code(env, EXC_GP, 0); break;
+	}
+	return 0;
+}
+
+HELPER(sti, MODE)
+{
+	struct x86_cpu *c = env;
+
+	switch (if_flag(c)) {
+	case IF_REAL:
+		if (!(c->rflags & FL_IF)) {
+			x86_rflags_set(c, FL_IF, FL_IF);
+			x86_shadow_set(c, false);
+		}
+		return 0;
+	case IF_VIRTUAL:
+		if (!(c->rflags & FL_VIP)) {
+			x86_rflags_set(c, FL_VIF, FL_VIF);
+			return 0;
+		}
+		break;
+	case IF_FORBIDDEN: break;
+	}
+	return x86_raise_code(c, EXC_GP, 0);
+}
+
+HELPER(hlt, MODE)
+{
+	x86_halt(env);
+	return 0;
+}
+
+/* ---- descriptor tables ---- */
+
+HELPER(umip, FAULTS)
+{
+	struct x86_cpu *c = env;
+
+	if ((c->cr4 & CR4_UMIP) && x86_cpl(c))
+		x86_raise_code(c, EXC_GP, 0);
+	return 0;
+}
+
+HELPER(lldt, FAULTS) { return x86_ldt_load(env, (uint16_t)a, EXC_GP); }
+
+HELPER(ltr, FAULTS)
+{
+	struct x86_cpu *c = env;
+	uint32_t error = a & 0xfffc;
+	struct x86_desc d;
+	unsigned type;
+
+	if (!error)
+		return x86_raise_code(c, EXC_GP, 0);
+	if (a & 4)
+		return x86_raise_code(c, EXC_GP, error);
+	if (!x86_desc_read(c, (uint16_t)a, EXC_GP, 0, &d))
+		return 0;
+	type = desc_type(&d);
+	if ((d.hi & DESC_S) || (type != SYS_TSS32 && (type != SYS_TSS16 || x86_is_long(c))))
+		return x86_raise_code(c, EXC_GP, error);
+	if (!(d.hi & DESC_P))
+		return x86_raise_code(c, EXC_NP, error);
+	if (x86_is_long(c)) {
+		if (!x86_desc_read_top(c, (uint16_t)a, EXC_GP, 0, &d))
+			return 0;
+		if (!x86_is_canonical(desc_base(&d)))
+			return x86_raise_code(c, EXC_GP, error);
+	}
+	if (x86_desc_set_busy(c, &d, true))
+		x86_seg_fill(&c->seg[SEG_TR], (uint16_t)a, &d);
+	return 0;
+}
+
+static uint64_t table_load(struct x86_cpu *c, struct x86_table *t, uint64_t base, uint64_t limit)
+{
+	if (x86_is_code64(c) && !x86_is_canonical(base))
+		return x86_raise_code(c, EXC_GP, 0);
+	*t = (struct x86_table){ .base = base, .limit = (uint16_t)limit };
+	return 0;
+}
+
+HELPER(lgdt, FAULTS) { return table_load(env, &((struct x86_cpu *)env)->gdtr, a, b); }
+HELPER(lidt, FAULTS) { return table_load(env, &((struct x86_cpu *)env)->idtr, a, b); }
+
+/* A descriptor the program may ask about with LAR and LSL: which system types, and privilege. */
+static bool desc_is_visible(const struct x86_cpu *c, uint16_t sel, const struct x86_desc *d,
+			    uint32_t types)
+{
+	if (!(d->hi & DESC_S) && !(types >> desc_type(d) & 1))
+		return false;
+	if (desc_is_conforming(d))
+		return true;
+	return desc_dpl(d) >= x86_cpl(c) && desc_dpl(d) >= (sel & 3u);
+}
+
+static bool desc_ask(struct x86_cpu *c, uint16_t sel, struct x86_desc *d)
+{
+	bool found = false;
+
+	return (sel & 0xfffc) && x86_desc_probe(c, sel, d, &found) && found;
+}
+
+HELPER(lar, FAULTS)
+{
+	/* TSSs, LDT, gates; in long mode only those that exist there */
+	uint32_t types = x86_is_long(env) ? 0x1a04 : 0x1a3e;
+	struct x86_desc d;
+
+	if (!desc_ask(env, (uint16_t)a, &d) || !desc_is_visible(env, (uint16_t)a, &d, types))
+		return 0;
+	return BIT(32) | (d.hi & 0x00ffff00);
+}
+
+HELPER(lsl, FAULTS)
+{
+	uint32_t types = x86_is_long(env) ? 0x0a04 : 0x0a0e;
+	struct x86_desc d;
+
+	if (!desc_ask(env, (uint16_t)a, &d) || !desc_is_visible(env, (uint16_t)a, &d, types))
+		return 0;
+	return BIT(32) | desc_limit(&d);
+}
+
+HELPER(ver, FAULTS)
+{
+	struct x86_desc d;
+
+	if (!desc_ask(env, (uint16_t)a, &d) || !desc_is_visible(env, (uint16_t)a, &d, 0))
+		return 0;
+	return b ? desc_is_writable_data(&d) : !desc_is_code(&d) || (d.hi & DESC_R);
+}
+
+/* ---- control registers ---- */
+
+HELPER(lmsw, MODE) { return x86_lmsw(env, (uint16_t)a); }
+
+HELPER(clts, MODE)
+{
+	struct x86_cpu *c = env;
+
+	c->cr0 &= ~(uint64_t)CR0_TS;
+	x86_mode_update(c);
+	return 0;
+}
+
+HELPER(cr_read, FAULTS)
+{
+	uint64_t v = 0;
+
+	x86_cr_read(env, (unsigned)a, &v);
+	return v;
+}
+
+HELPER(cr_write, MODE) { return x86_cr_write(env, (unsigned)a, b); }
+
+HELPER(dr_read, FAULTS)
+{
+	uint64_t v = 0;
+
+	x86_dr_read(env, (unsigned)a, &v);
+	return v;
+}
+
+HELPER(dr_write, MODE) { return x86_dr_write(env, (unsigned)a, b); }
+
+HELPER(ac, MODE)
+{
+	x86_rflags_set(env, a ? FL_AC : 0, FL_AC);
+	return 0;
+}
+
+HELPER(invlpg, MODE)
+{
+	if (x86_is_canonical(a) || !x86_is_long(env))
+		x86_tlb_flush_page(env, a);
+	return 0;
+}
+
+/* SDM 2 INVPCID.  The TLB holds one PCID's translations at a time. */
+HELPER(invpcid, MODE)
+{
+	struct x86_cpu *c = env;
+	uint64_t d[2];
+
+	if (!x86_load_bytes(c, c->env.view, b, d, 16))
+		return 0;
+	if (a > 3 || (a < 2 && d[0] >> 12) || (a < 2 && !(c->cr4 & CR4_PCIDE) && d[0]) ||
+	    (a == 0 && !x86_is_canonical(d[1])))
+		return x86_raise_code(c, EXC_GP, 0);
+	if (a == 0)
+		x86_tlb_flush_page(c, d[1]);
+	else
+		x86_tlb_flush(c, a != 2);
+	return 0;
+}
+
+/* ---- MSRs, time, identification ---- */
+
+static void put_pair(struct x86_cpu *c, uint64_t v)
+{
+	c->gpr[RAX] = (uint32_t)v;
+	c->gpr[RDX] = v >> 32;
+}
+
+static uint64_t get_pair(const struct x86_cpu *c)
+{
+	return (uint32_t)c->gpr[RAX] | c->gpr[RDX] << 32;
+}
+
+HELPER(rdmsr, FAULTS, .reads_pc = true)
+{
+	struct x86_cpu *c = env;
+	uint64_t v;
+
+	if (x86_msr_read(c, (uint32_t)c->gpr[RCX], &v))
+		put_pair(c, v);
+	return 0;
+}
+
+HELPER(wrmsr, MODE, .reads_pc = true)
+{
+	struct x86_cpu *c = env;
+
+	return x86_msr_write(c, (uint32_t)c->gpr[RCX], get_pair(c));
+}
+
+HELPER(rdtsc, FAULTS)
+{
+	struct x86_cpu *c = env;
+
+	if ((c->cr4 & CR4_TSD) && x86_cpl(c))
+		return x86_raise_code(c, EXC_GP, 0);
+	put_pair(c, x86_tsc(c));
+	if (a)
+		c->gpr[RCX] = c->msr_tsc_aux;
+	return 0;
+}
+
+/* No counters are announced, so that every index is invalid. */
+HELPER(rdpmc, FAULTS) { return x86_raise_code(env, EXC_GP, 0); }
+
+HELPER(cpuid, .can_fault = false)
+{
+	struct x86_cpu *c = env;
+	uint32_t r[4];
+
+	x86_cpuid(c, (uint32_t)c->gpr[RAX], (uint32_t)c->gpr[RCX], r);
+	c->gpr[RAX] = r[0];
+	c->gpr[RBX] = r[1];
+	c->gpr[RCX] = r[2];
+	c->gpr[RDX] = r[3];
+	return 0;
+}
+
+HELPER(swapgs, .can_fault = false)
+{
+	struct x86_cpu *c = env;
+	uint64_t base = c->seg[SEG_GS].base;
+
+	c->seg[SEG_GS].base = c->msr_kernel_gs_base;
+	c->msr_kernel_gs_base = base;
+	return 0;
+}
+
+HELPER(fsgsbase, FAULTS)
+{
+	if (!(((struct x86_cpu *)env)->cr4 & CR4_FSGSBASE))
+		x86_raise(env, EXC_UD);
+	return 0;
+}
+
+HELPER(canonical, FAULTS)
+{
+	if (!x86_is_canonical(a))
+		x86_raise_code(env, EXC_GP, 0);
+	return 0;
+}
+
+/* ---- extended state ---- */
+
+HELPER(fxsave, FAULTS) { return x86_fxsave(env, a, b); }
+HELPER(fxrstor, FAULTS) { return x86_fxrstor(env, a, b); }
+
+static bool xsave_usable(struct x86_cpu *c)
+{
+	return (c->cr4 & CR4_OSXSAVE) || x86_raise(c, EXC_UD);
+}
+
+HELPER(xsave, FAULTS)
+{
+	return xsave_usable(env) && x86_xsave(env, a, get_pair(env), b, (enum x86_xsave_kind)x);
+}
+
+HELPER(xrstor, FAULTS) { return xsave_usable(env) && x86_xrstor(env, a, get_pair(env), b); }
+
+HELPER(xgetbv, FAULTS)
+{
+	struct x86_cpu *c = env;
+	uint32_t reg = (uint32_t)c->gpr[RCX];
+
+	if (!xsave_usable(c))
+		return 0;
+	if (reg > 1 || (reg == 1 && !x86_has(c, X86_FEAT_XGETBV1)))
+		return x86_raise_code(c, EXC_GP, 0);
+	put_pair(c, reg ? c->xcr0 & x86_xinuse(c) : c->xcr0);
+	return 0;
+}
+
+HELPER(xsetbv, MODE)
+{
+	struct x86_cpu *c = env;
+
+	if (!xsave_usable(c))
+		return 0;
+	if (x86_cpl(c))
+		return x86_raise_code(c, EXC_GP, 0);
+	return x86_xsetbv(c, (uint32_t)c->gpr[RCX], get_pair(c));
+}
+
+HELPER(step_begin, FAULTS, .reads_pc = true) { return x86_step_begin(env); }

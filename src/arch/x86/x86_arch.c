@@ -1,0 +1,130 @@
+/* arch/x86/x86_arch.c - x86 as the rest of the program sees it.
+ * SPDX-License-Identifier: MIT */
+#include "arch/x86/x86_arch.h"
+
+#include <glib.h>
+
+#include "arch/x86/sys.h"
+#include "arch/x86/tcg_guest.h"
+
+/* What cpu_new() had to leave out.  Process-wide because machines are made before anyone could be
+ * told; equal lines (every vCPU of -smp says the same) are kept once. */
+static GMutex warnings_mutex;
+static char *warnings_text;
+
+static void warnings_add(char *text)
+{
+	if (!text)
+		return;
+	g_mutex_lock(&warnings_mutex);
+	if (!warnings_text || !strstr(warnings_text, text)) {
+		char *both = g_strconcat(warnings_text ? warnings_text : "", text, NULL);
+
+		g_free(warnings_text);
+		warnings_text = both;
+	}
+	g_mutex_unlock(&warnings_mutex);
+	g_free(text);
+}
+
+char *x86_cpu_take_warnings(void)
+{
+	char *text;
+
+	g_mutex_lock(&warnings_mutex);
+	text = g_steal_pointer(&warnings_text);
+	g_mutex_unlock(&warnings_mutex);
+	return text;
+}
+
+/* ---- life ---- */
+
+static void arch_cpu_free(void *cpu)
+{
+	struct x86_cpu *c = cpu;
+
+	if (!c)
+		return;
+	g_free(c->feat);
+	free(c);
+}
+
+static void *arch_cpu_new(struct vcpu *v, const char *model, struct err *err)
+{
+	struct x86_cpu *c = aligned_alloc(64, align_up(sizeof(*c), 64));
+	char *warnings;
+
+	if (!c)
+		g_error("out of memory for a vCPU");
+	memset(c, 0, sizeof(*c));
+	c->vcpu = v;
+	c->env.exit_request = &v->exit_request;
+	if (!x86_cpuid_init(c, model, &warnings, err)) {
+		arch_cpu_free(c);
+		return NULL;
+	}
+	warnings_add(warnings);
+	v->cpu = c;
+	x86_reset(c);
+	return c;
+}
+
+static void arch_cpu_reset(struct vcpu *v) { x86_reset(v->cpu); }
+
+/* ---- info registers ---- */
+
+static void dump_segments(const struct x86_cpu *c, FILE *out)
+{
+	static const char *const names[] = { "ES", "CS", "SS", "DS", "FS", "GS", "LDT", "TR" };
+
+	for (unsigned i = 0; i < SEG_COUNT; i++)
+		fprintf(out, "%-3s=%04x %016llx %08x %04x\n", names[i], c->seg[i].sel,
+			(unsigned long long)c->seg[i].base, c->seg[i].limit, c->seg[i].attr);
+	fprintf(out, "GDT=     %016llx %08x\nIDT=     %016llx %08x\n",
+		(unsigned long long)c->gdtr.base, c->gdtr.limit, (unsigned long long)c->idtr.base,
+		c->idtr.limit);
+}
+
+static void arch_dump(struct vcpu *v, FILE *out)
+{
+	static const char *const names[] = {
+		"RAX", "RCX", "RDX", "RBX", "RSP", "RBP", "RSI", "RDI",
+		"R8 ", "R9 ", "R10", "R11", "R12", "R13", "R14", "R15"
+	};
+	const struct x86_cpu *c = v->cpu;
+
+	for (unsigned i = 0; i < 16; i++)
+		fprintf(out, "%s=%016llx%s", names[i], (unsigned long long)c->gpr[i],
+			i % 4 == 3 ? "\n" : " ");
+	fprintf(out, "RIP=%016llx RFL=%08x CPL=%u HLT=%d\n", (unsigned long long)c->env.pc,
+		c->rflags, x86_cpl(c), c->is_halted);
+	dump_segments(c, out);
+	fprintf(out, "CR0=%08llx CR2=%016llx CR3=%016llx CR4=%08llx\n", (unsigned long long)c->cr0,
+		(unsigned long long)c->cr2, (unsigned long long)c->cr3, (unsigned long long)c->cr4);
+	for (unsigned i = 0; i < 8; i++)
+		if (i != 4 && i != 5)
+			fprintf(out, "DR%u=%016llx%s", i, (unsigned long long)c->dr[i],
+				i == 3 || i == 7 ? "\n" : " ");
+	fprintf(out, "EFER=%016llx XCR0=%016llx MXCSR=%08x FCW=%04x FSW=%04x\n",
+		(unsigned long long)c->efer, (unsigned long long)c->xcr0, c->mxcsr, c->fcw,
+		(unsigned)(c->fsw | c->ftop << 11));
+}
+
+static uint64_t arch_get_pc(struct vcpu *v) { return ((struct x86_cpu *)v->cpu)->env.pc; }
+static void arch_set_pc(struct vcpu *v, uint64_t pc) { ((struct x86_cpu *)v->cpu)->env.pc = pc; }
+
+const struct arch_ops x86_arch_ops = {
+	.name = "x86_64",
+	.cpu_models = x86_model_names,
+	.default_model = "qemu64",
+	.cpu_new = arch_cpu_new,
+	.cpu_free = arch_cpu_free,
+	.cpu_reset = arch_cpu_reset,
+	.cpu_help = x86_cpu_help,
+	.walk = x86_walk,
+	.has_work = x86_has_work,
+	.dump = arch_dump,
+	.get_pc = arch_get_pc,
+	.set_pc = arch_set_pc,
+	.guest = &x86_guest_ops,
+};
