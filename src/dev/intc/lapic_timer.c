@@ -118,6 +118,7 @@ void lapic_timer_set_lvt_locked(struct lapic *l, uint32_t lvt)
 	unsigned old = timer_mode(l), mode = lvt >> 17 & 3;
 	uint32_t current = lapic_timer_current_locked(l);
 
+	lapic_timer_rearm_locked(l); /* what expired behind the old mask is gone */
 	l->lvt[LVT_TIMER] = lvt;
 	if (old == mode) {
 		lapic_timer_rearm_locked(l);
