@@ -223,11 +223,11 @@ class Row:
             self.limit('opsize', {'os3264': (32, 64)}.get(attr) or {int(attr[2:])})
 
     def parse_handler(self):
-        m = re.match(r'^vec\((\w+)\)$', self.handler)
+        m = re.match(r'^(vec|x87)\((\w+)\)$', self.handler)
         if not m and not re.match(r'^[a-z]\w*$', self.handler):
             self.fail(f'cannot read handler {self.handler!r}')
-        self.vec = m[1] if m else None
-        self.tr = 'tr_vec' if m else 'tr_' + self.handler
+        self.vec = m[2] if m else None
+        self.tr = 'tr_' + (m[1] if m else self.handler)
 
     # ---- matching ----
     DOMAINS = {'prefix': ALL_PREFIXES, 'w': (0, 1), 'l': (0, 1), 'mod': ('mem', 'reg'),

@@ -135,11 +135,12 @@ bool tr_require_sse(struct x86_tr *t);
 bool tr_require_avx(struct x86_tr *t);
 
 /* Generic handler of vec(...) rows (tr_vec.c).  dst: operand 0.  With three or more register/memory
- * operands src1, src2, src3 are operands 1, 2, 3; with two, src1 = dst and src2 is operand 1 (src3: none).
+ * operands src1, src2, src3 are operands 1, 2, 3; with two, src1 = dst and src2 is operand 1 (src3: none); with one, both are dst.
  * A third operand that is not an immediate and belongs to a row without VEX is src3 (BLENDV's XMM0).
  * Memory is loaded to, or stored from, vtmp[0].  General registers: sources travel in `value` (zero
  * extended, srcN = UINT32_MAX), a destination's slot is dst and fn stores all 8 bytes of it. */
 void tr_vec(struct x86_tr *t);
+/* vlen: 32 with VEX.L, else 16; 8 when MMX registers alone are named. */
 enum { VEC_NONE = UINT32_MAX };
 #define OFS_YMM(r) ((uint32_t)offsetof(struct x86_cpu, ymm) + 32 * (uint32_t)(r))
 #define OFS_VTMP(i) ((uint32_t)offsetof(struct x86_cpu, vtmp) + 64 * (uint32_t)(i))
@@ -152,4 +153,6 @@ enum {
 	RULE_W = 1u << 13, RULE_L = 1u << 14, RULE_VEX = 1u << 15,
 	RULE_DIGIT_SHIFT = 16, /* 3 bits: ModRM.reg where it is an opcode extension */
 	RULE_MEM = 1u << 19,   /* the rm operand came from memory (vtmp) */
+	RULE_RM_SHIFT = 20,    /* x87, 3 bits: ModRM.rm: ST(i), or part of the opcode */
+	RULE_SEG_SHIFT = 24,   /* x87, 3 bits: segment of the memory operand */
 };
