@@ -135,7 +135,8 @@ bool tr_require_sse(struct x86_tr *t);
 bool tr_require_avx(struct x86_tr *t);
 
 /* Generic handler of vec(...) rows (tr_vec.c).  dst: operand 0.  With three or more register/memory
- * operands src1, src2, src3 are operands 1, 2, 3; with two, src1 = dst and src2 is operand 1 (src3: none); with one, both are dst.
+ * operands src1, src2, src3 are operands 1, 2, 3; with two, src1 = dst and src2 is operand 1 (src3:
+ * none); with one, both are dst.
  * A third operand that is not an immediate and belongs to a row without VEX is src3 (BLENDV's XMM0).
  * Memory is loaded to, or stored from, vtmp[0].  General registers: sources travel in `value` (zero
  * extended, srcN = UINT32_MAX), a destination's slot is dst and fn stores all 8 bytes of it. */
