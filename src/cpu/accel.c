@@ -8,6 +8,13 @@
 
 #include "base/err.h"
 
+const struct object_type accel_type = {
+	.name = "accel",
+	.size = sizeof(struct accel),
+	.is_abstract = true,
+	.help = "runs vCPUs",
+};
+
 const struct accel_ops *accel_find(const struct accel_ops *const *list, const char *name,
 				   struct err *err)
 {

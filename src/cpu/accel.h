@@ -36,6 +36,9 @@ struct accel {
 	struct machine *machine;
 };
 
+/* Parent of the accelerators' types ("accel"). */
+extern const struct object_type accel_type;
+
 /* All accelerators known, NULL-terminated; those not built in are there with an `available` that says
  * so.  Defined in accel/accel.c. */
 extern const struct accel_ops *const accel_list[];

@@ -1,0 +1,11 @@
+/* accel/accel.h - the tables of all accelerators, one per folder.
+ * SPDX-License-Identifier: MIT */
+#pragma once
+
+#include "cpu/accel.h"
+
+/* For object_types_add(): the types of accel_list and their parent. */
+extern const struct object_type *const accel_types[];
+
+extern const struct accel_ops tcg_accel_ops;
+extern const struct object_type tcg_accel_type;

@@ -1,0 +1,344 @@
+/* accel/tcg/cache.c - translated blocks, shared by all vCPUs.
+ *
+ * A block is named by where its first byte lies in host memory (the host's name for a physical
+ * address, whatever maps to it) and its key (mode, and pc where translations depend on it). Lookups
+ * walk RCU chains without a lock; everything else holds cache.lock.  A page with blocks has
+ * RAM_PAGE_CODE set, so that every store to it is told to tcg_code_written().
+ * SPDX-License-Identifier: MIT */
+#include <assert.h>
+#include <string.h>
+
+#include <glib.h>
+
+#include "accel/tcg/tcg.h"
+
+bool tcg_cache_init(struct tcg_cache *c, uint64_t limit)
+{
+	memset(c, 0, sizeof(*c));
+	lock_init(&c->lock, LOCK_TCG, "tcg cache");
+	c->buckets = g_new0(struct tcg_block *, 1u << TCG_HASH_BITS);
+	c->limit = limit;
+	return true;
+}
+
+void tcg_block_free(struct tcg_block *b)
+{
+	interp_block_fini(&b->code);
+	g_free(b->outgoing);
+	g_free(b);
+}
+
+static void free_rcu(struct rcu_head *head)
+{
+	tcg_block_free(container_of(head, struct tcg_block, rcu));
+}
+
+static uint64_t block_size(const struct tcg_block *b)
+{
+	return sizeof(*b) + b->code.size + b->code.exit_count * sizeof(struct tcg_link);
+}
+
+/* ---- pages ---- */
+
+static struct tcg_page **page_chain(struct tcg_cache *c, const struct ram_block *ram,
+				    uint64_t offset)
+{
+	uint64_t h = ((uintptr_t)ram->host + offset) >> RAM_PAGE_BITS;
+
+	return &c->pages[(h ^ h >> 10) % ARRAY_SIZE(c->pages)];
+}
+
+/* Needs c->lock. */
+static struct tcg_page *page_find(struct tcg_cache *c, const struct ram_block *ram, uint64_t offset)
+{
+	struct tcg_page *p = *page_chain(c, ram, offset);
+
+	while (p && (p->ram != ram || p->offset != offset))
+		p = p->next;
+	return p;
+}
+
+static uint64_t granule_mask(uint64_t first, uint64_t last)
+{
+	return bits_put(0, (unsigned)(first / 64), (unsigned)(last / 64 - first / 64 + 1),
+			~UINT64_C(0));
+}
+
+/* The part of b that lies on its page number n: [*first, *last] in the page. */
+static void extent(const struct tcg_block *b, unsigned n, uint64_t *first, uint64_t *last)
+{
+	uint64_t at = (uintptr_t)b->code.host_pc % RAM_PAGE_SIZE, end = at + b->guest_len - 1;
+
+	*first = n ? 0 : at;
+	*last = n ? end - RAM_PAGE_SIZE : MIN(end, RAM_PAGE_SIZE - 1);
+}
+
+/* A page without blocks may be written freely again. */
+static void page_drop_if_idle(struct tcg_cache *c, struct tcg_page *p)
+{
+	struct tcg_page **at;
+
+	if (p->blocks || p->pins)
+		return;
+	ram_page_clear_flags(p->ram, p->offset, RAM_PAGE_CODE);
+	at = page_chain(c, p->ram, p->offset);
+	while (*at != p)
+		at = &(*at)->next;
+	*at = p->next;
+	g_free(p);
+}
+
+static void page_recount(struct tcg_page *p)
+{
+	uint64_t first, last;
+
+	p->granules = 0;
+	for (struct tcg_page_ref *r = p->blocks; r; r = r->next) {
+		extent(r->block, r == &r->block->pages[1], &first, &last);
+		p->granules |= granule_mask(first, last);
+	}
+}
+
+void tcg_pin(struct tcg_accel *t, struct tcg_pin *pin, unsigned n, struct ram_block *ram,
+	     uint64_t offset)
+{
+	struct tcg_cache *c = &t->cache;
+	struct tcg_page *p;
+	bool is_new;
+
+	offset = align_down(offset, RAM_PAGE_SIZE);
+	lock_take(&c->lock);
+	p = page_find(c, ram, offset);
+	is_new = !p;
+	if (is_new) {
+		p = g_new0(struct tcg_page, 1);
+		p->ram = ram;
+		p->offset = offset;
+		p->next = *page_chain(c, ram, offset);
+		*page_chain(c, ram, offset) = p;
+		ram->code_opaque = t;
+		ram->code_written = tcg_code_written;
+		ram_page_set_flags(ram, offset, RAM_PAGE_CODE);
+	}
+	p->pins++;
+	pin->page[n] = p;
+	lock_drop(&c->lock);
+	/* A vCPU that had the page writable may be past its check: let it finish that store before
+	 * the bytes are read. */
+	if (is_new && tcg_tlb_protect(t, ram->host + offset)) {
+		tcg_exclusive_begin(t);
+		tcg_exclusive_end(t);
+	}
+	pin->version[n] = __atomic_load_n(&p->version, __ATOMIC_ACQUIRE);
+}
+
+void tcg_unpin(struct tcg_accel *t, struct tcg_pin *pin)
+{
+	lock_take(&t->cache.lock);
+	for (unsigned n = 0; n < 2; n++) {
+		if (!pin->page[n])
+			continue;
+		pin->page[n]->pins--;
+		page_drop_if_idle(&t->cache, pin->page[n]);
+		pin->page[n] = NULL;
+	}
+	lock_drop(&t->cache.lock);
+}
+
+/* ---- links ---- */
+
+static void unlink_exit(struct tcg_link *l)
+{
+	if (!l->to)
+		return;
+	atomic_store_explicit(&l->from->code.exits[l - l->from->outgoing].link, NULL,
+			      memory_order_release);
+	*l->pprev = l->next;
+	if (l->next)
+		l->next->pprev = l->pprev;
+	l->to = NULL;
+}
+
+static bool is_dead(const struct tcg_block *b) { return !b->pages[0].page; }
+
+void tcg_cache_link(struct tcg_accel *t, struct tcg_block *from, unsigned n, struct tcg_block *to,
+		    bool is_guarded)
+{
+	struct tcg_link *l = &from->outgoing[n];
+
+	lock_take(&t->cache.lock);
+	/* Either may have been dropped meanwhile; whose link it is stays as it was first made
+	 * guarded or not, as it leads to one page. */
+	if (!is_dead(from) && !is_dead(to) && l->to != to) {
+		unlink_exit(l);
+		l->from = from;
+		l->to = to;
+		l->next = to->incoming;
+		l->pprev = &to->incoming;
+		if (l->next)
+			l->next->pprev = &l->next;
+		to->incoming = l;
+		from->code.exits[n].is_guarded = is_guarded;
+		atomic_store_explicit(&from->code.exits[n].link, &to->code, memory_order_release);
+	}
+	lock_drop(&t->cache.lock);
+}
+
+/* ---- blocks ---- */
+
+/* Needs c->lock.  Its memory goes when no vCPU can be inside any more. */
+static void drop_locked(struct tcg_cache *c, struct tcg_block *b)
+{
+	struct tcg_block **at = &c->buckets[tcg_hash(b->code.host_pc, b->key)];
+
+	while (*at != b)
+		at = &(*at)->hash_next;
+	rcu_assign_pointer(*at, b->hash_next);
+	while (b->incoming)
+		unlink_exit(b->incoming);
+	for (unsigned n = 0; n < b->code.exit_count; n++)
+		unlink_exit(&b->outgoing[n]);
+	for (unsigned n = 0; n < 2; n++) {
+		struct tcg_page_ref *r = &b->pages[n];
+
+		if (!r->page)
+			continue;
+		*r->pprev = r->next;
+		if (r->next)
+			r->next->pprev = r->pprev;
+		page_recount(r->page);
+		page_drop_if_idle(c, r->page);
+		r->page = NULL;
+	}
+	*(b->older ? &b->older->newer : &c->oldest) = b->newer;
+	*(b->newer ? &b->newer->older : &c->newest) = b->older;
+	c->size -= block_size(b);
+	c->dropped++;
+	rcu_retire(&b->rcu, free_rcu);
+}
+
+/* The oldest go first, down to 7/8 so that it doesn't happen at every insertion. */
+static void evict_locked(struct tcg_cache *c)
+{
+	if (c->size <= c->limit)
+		return;
+	while (c->oldest && c->size > c->limit / 8 * 7)
+		drop_locked(c, c->oldest);
+}
+
+static struct tcg_block *find_equal(struct tcg_cache *c, const struct tcg_block *b)
+{
+	struct tcg_block *o = c->buckets[tcg_hash(b->code.host_pc, b->key)];
+
+	while (o && (o->code.host_pc != b->code.host_pc || o->key != b->key ||
+		     o->host_second != b->host_second))
+		o = o->hash_next;
+	return o;
+}
+
+static void insert_locked(struct tcg_cache *c, struct tcg_block *b, const struct tcg_pin *pin)
+{
+	struct tcg_block **bucket = &c->buckets[tcg_hash(b->code.host_pc, b->key)];
+	uint64_t first, last;
+
+	for (unsigned n = 0; n < (b->host_second ? 2 : 1); n++) {
+		struct tcg_page_ref *r = &b->pages[n];
+
+		r->block = b;
+		r->page = pin->page[n];
+		r->next = r->page->blocks;
+		r->pprev = &r->page->blocks;
+		if (r->next)
+			r->next->pprev = &r->next;
+		r->page->blocks = r;
+		extent(b, n, &first, &last);
+		r->page->granules |= granule_mask(first, last);
+	}
+	b->older = c->newest;
+	*(c->newest ? &c->newest->newer : &c->oldest) = b;
+	c->newest = b;
+	c->size += block_size(b);
+	c->made++;
+	b->hash_next = *bucket;
+	rcu_assign_pointer(*bucket, b);
+}
+
+bool tcg_cache_insert(struct tcg_accel *t, struct tcg_block **b, const struct tcg_pin *pin)
+{
+	struct tcg_cache *c = &t->cache;
+	struct tcg_block *equal;
+	bool ok = true;
+
+	lock_take(&c->lock);
+	for (unsigned n = 0; n < ((*b)->host_second ? 2 : 1); n++)
+		ok &= pin->page[n]->version == pin->version[n];
+	equal = ok ? find_equal(c, *b) : NULL;
+	if (equal) {
+		tcg_block_free(*b);
+		*b = equal;
+	} else if (ok) {
+		evict_locked(c);
+		insert_locked(c, *b, pin);
+	}
+	lock_drop(&c->lock);
+	return ok;
+}
+
+static unsigned page_written(struct tcg_cache *c, struct tcg_page *p, uint64_t first, uint64_t last)
+{
+	struct tcg_page_ref *r, *next;
+	unsigned dropped = 0;
+	uint64_t from, to;
+
+	__atomic_add_fetch(&p->version, 1, __ATOMIC_RELEASE);
+	if (!(p->granules & granule_mask(first, last)))
+		return 0;
+	p->pins++; /* p stays while its blocks go */
+	for (r = p->blocks; r; r = next) {
+		next = r->next;
+		extent(r->block, r == &r->block->pages[1], &from, &to);
+		if (from > last || to < first)
+			continue;
+		/* A block may be on this page twice. */
+		while (next && next->block == r->block)
+			next = next->next;
+		drop_locked(c, r->block);
+		dropped++;
+	}
+	p->pins--;
+	page_drop_if_idle(c, p);
+	return dropped;
+}
+
+void tcg_code_written(void *opaque, struct ram_block *b, uint64_t offset, uint64_t len)
+{
+	struct tcg_accel *t = opaque;
+	struct vcpu *self = vcpu_current();
+	uint64_t end = offset + len;
+	unsigned dropped = 0;
+
+	lock_take(&t->cache.lock);
+	while (offset < end) {
+		uint64_t page = align_down(offset, RAM_PAGE_SIZE);
+		uint64_t stop = MIN(end, page + RAM_PAGE_SIZE);
+		struct tcg_page *p = page_find(&t->cache, b, page);
+
+		if (p)
+			dropped += page_written(&t->cache, p, offset - page, stop - 1 - page);
+		offset = stop;
+	}
+	lock_drop(&t->cache.lock);
+	/* It may be the block that is running. */
+	if (dropped && self && self->accel == &t->accel)
+		((struct tcg_vcpu *)self->accel_data)->env->code_stored = true;
+}
+
+void tcg_cache_fini(struct tcg_cache *c)
+{
+	lock_take(&c->lock);
+	while (c->oldest)
+		drop_locked(c, c->oldest);
+	lock_drop(&c->lock);
+	g_free(c->buckets);
+	lock_fini(&c->lock);
+}
