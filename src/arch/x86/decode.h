@@ -109,6 +109,7 @@ enum {
 	ROW_NO_PE = 1u << 15,	/* #UD in real and virtual-8086 mode (system instructions) */
 	ROW_VEC_DST_ONLY = 1u << 16, /* vec: the destination is only written */
 	ROW_READ_DST = 1u << 17, /* vec: a memory destination is also read */
+	ROW_ULP = 1u << 18,	 /* tests: a processor's result may differ in the last place */
 };
 
 struct x86_row {
