@@ -185,8 +185,16 @@ static struct ir_native vec_native(const struct vec_tr *v)
 	return n;
 }
 
+/* SDM 3A 12.2: TOP 0, all tags valid. */
+static void vec_enter_mmx(struct x86_tr *t)
+{
+	ir_put(t->b, 1, OFS(ftop), ir_const(t->b, 0));
+	ir_put(t->b, 1, OFS(ftag), ir_const(t->b, 0xff));
+}
+
 void tr_vec(struct x86_tr *t)
 {
+	const bool is_store = x86_operand_is_mem(&t->in, 0);
 	struct vec_tr v = { .t = t };
 	struct ir_native *n;
 
@@ -194,13 +202,13 @@ void tr_vec(struct x86_tr *t)
 	if (!vec_require(&v))
 		return;
 	vec_fetch(&v);
+	if (v.has_mmx && !is_store) /* before a floating point exception of the instruction's own */
+		vec_enter_mmx(t);
 	n = ir_arena(t->b, sizeof(*n));
 	*n = vec_native(&v);
 	ir_native(t->b, n, v.value);
-	if (x86_operand_is_mem(&t->in, 0))
+	if (is_store)
 		vec_store(t, tr_size(t, 0));
-	if (v.has_mmx) { /* SDM 3A 12.2: TOP 0, all tags valid */
-		ir_put(t->b, 1, OFS(ftop), ir_const(t->b, 0));
-		ir_put(t->b, 1, OFS(ftag), ir_const(t->b, 0xff));
-	}
+	if (v.has_mmx && is_store)
+		vec_enter_mmx(t);
 }
