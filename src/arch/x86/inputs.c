@@ -90,7 +90,7 @@ bool x86_poll_inputs(struct x86_cpu *c)
 	uint32_t ready = inputs_ready(c);
 
 	/* Edges that mean nothing now are dropped: a start-up IPI only counts after INIT. */
-	if (!c->wait_sipi)
+	if (!c->wait_sipi && !(ready & VCPU_INIT))
 		vcpu_take_input(v, VCPU_SIPI);
 	vcpu_take_input(v, VCPU_SMI);
 	vcpu_take_input(v, VCPU_MCE);

@@ -63,19 +63,13 @@ bool x86_store(struct x86_cpu *c, unsigned view, gva_t addr, unsigned size, uint
 
 void x86_tlb_flush(struct x86_cpu *c, bool keep_global)
 {
-	if (!keep_global)
-		c->large_base = c->large_mask = 0;
 	if (c->env.mem)
 		c->env.mem->tlb_flush(&c->env, ~UINT64_C(0), keep_global);
 }
 
-/* INVLPG drops the whole mapping; of a large page the TLB holds 4 KiB pieces, so inside the range
- * where large pages were seen everything goes. */
 void x86_tlb_flush_page(struct x86_cpu *c, gva_t addr)
 {
-	if (c->large_mask && (addr & c->large_mask) == c->large_base)
-		x86_tlb_flush(c, false);
-	else if (c->env.mem)
+	if (c->env.mem)
 		c->env.mem->tlb_flush(&c->env, addr & ~UINT64_C(0xfff), false);
 }
 

@@ -250,21 +250,6 @@ static enum mmu_step mmu_walk_once(struct mmu_walk *w, bool set_ad, struct mmu_r
 	return mmu_walk_32(w, set_ad, r);
 }
 
-/* Remember where large pages are, for INVLPG (mem.c): one naturally aligned range round them all.
- */
-static void mmu_note_large(struct x86_cpu *c, gva_t addr, uint64_t size)
-{
-	uint64_t mask = ~(size - 1);
-
-	if (c->large_mask) {
-		mask &= c->large_mask;
-		while ((c->large_base ^ addr) & mask)
-			mask <<= 1;
-	}
-	c->large_mask = mask ? mask : BIT(63);
-	c->large_base = addr & c->large_mask;
-}
-
 static bool mmu_is_watched(const struct x86_cpu *c, gva_t addr)
 {
 	if (!(c->env.mode & MODE_DATA_BREAK))
@@ -311,8 +296,6 @@ bool x86_walk(struct vcpu *v, gva_t addr, enum mmu_access access, unsigned view,
 		r->fault_code = w.error;
 		return false;
 	}
-	if (set_ad && r->page_size > 4 * KIB)
-		mmu_note_large(c, addr, r->page_size);
 	return true;
 }
 

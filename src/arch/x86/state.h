@@ -155,7 +155,6 @@ struct x86_cpu {
 	bool noncanonical;	  /* exc is for such an address: #GP or #SS, decided at delivery */
 	gva_t noncanonical_addr;
 	uint64_t pdpte[4];	  /* PAE: loaded with CR3 (mmu.c) */
-	gva_t large_base, large_mask; /* linear range that holds every large page ever cached */
 
 	const struct x86_model *model;	 /* const after init */
 	struct x86_cpuid_features *feat; /* const after init: what CPUID announces (cpuid.h) */
