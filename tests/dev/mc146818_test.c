@@ -289,6 +289,22 @@ static void test_bases(void)
 	teardown();
 }
 
+static void test_years_far_away(void)
+{
+	setup("0001-01-01");
+	expect_time("0001-01-01 00:00:00 2");
+	bare_advance(&b, 86400 * S, 0);
+	expect_time("0001-01-02 00:00:00 3");
+	set(0x32, 0x99);
+	set(9, 0x99);
+	set(8, 0x12);
+	set(7, 0x31);
+	bare_advance(&b, 86400 * S, 0);
+	g_assert_cmphex(get(0x32), ==, 0x00); /* after 9999 */
+	g_assert_cmphex(get(9), ==, 0x00);
+	teardown();
+}
+
 static void test_garbage(void)
 {
 	setup("2024-05-06");
@@ -315,6 +331,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/dev/rtc/alarm", test_alarm);
 	g_test_add_func("/dev/rtc/cmos", test_cmos_index_and_nmi);
 	g_test_add_func("/dev/rtc/bases", test_bases);
+	g_test_add_func("/dev/rtc/far-years", test_years_far_away);
 	g_test_add_func("/dev/rtc/garbage", test_garbage);
 	return g_test_run();
 }

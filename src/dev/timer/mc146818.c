@@ -10,6 +10,7 @@
 
 #include <assert.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -53,6 +54,7 @@ static const int64_t ns_per_s = 1000000000;
 static const int64_t uip_ns = (244 + 1984) * 1000;
 /* Leaving divider reset, the first update comes half a second later. */
 static const int64_t after_reset_ns = 500000000;
+static const int64_t offset_max_s = INT64_C(1) << 40; /* 34,000 years */
 enum { S_PER_DAY = 86400, CRYSTAL_HZ = 32768 };
 
 enum rtc_clock { CLOCK_HOST, CLOCK_RT, CLOCK_VM };
@@ -68,7 +70,10 @@ struct mc146818 {
 	/* dev.lock */
 	uint8_t cmos[CMOS_SIZE];
 	uint8_t index;
-	int64_t offset_ns; /* time = source + offset, while it runs */
+	/* time = source + offset, while it runs; two parts, as years can be set that ns can't tell
+	 */
+	int64_t offset_s;
+	int64_t offset_ns; /* 0 .. 10^9 - 1 */
 	int64_t phase_ns;  /* while it stands: the fraction of the second */
 	int64_t seen_ns;   /* flags are right up to this source time */
 	int32_t day_shift; /* day of week as set minus as computed */
@@ -102,6 +107,24 @@ static bool rtc_runs(const struct mc146818 *s)
 }
 
 static int64_t floor_div(int64_t a, int64_t b) { return a / b - (a % b < 0); }
+
+/* The RTC's time at a source time: whole seconds since 1970, and the rest. */
+static int64_t rtc_time(const struct mc146818 *s, int64_t source_ns, int64_t *rest_ns)
+{
+	int64_t t = source_ns + s->offset_ns, seconds = floor_div(t, ns_per_s);
+
+	*rest_ns = t - seconds * ns_per_s;
+	return seconds + s->offset_s;
+}
+
+static void rtc_set_time(struct mc146818 *s, int64_t source_ns, int64_t seconds, int64_t rest_ns)
+{
+	int64_t source_s = floor_div(source_ns, ns_per_s);
+	int64_t ns = rest_ns - (source_ns - source_s * ns_per_s);
+
+	s->offset_ns = ns < 0 ? ns + ns_per_s : ns;
+	s->offset_s = seconds - source_s - (ns < 0);
+}
 
 /* ---- calendar -------------------------------------------------------------------------------- */
 
@@ -151,9 +174,9 @@ static int hour_decode(const struct mc146818 *s, uint8_t v)
 	return rtc_decode(s, v & (uint8_t)~HOUR_PM) % 12 + (v & HOUR_PM ? 12 : 0);
 }
 
-static void rtc_fill_registers(struct mc146818 *s, int64_t time_ns)
+static void rtc_fill_registers(struct mc146818 *s, int64_t seconds)
 {
-	int64_t seconds = floor_div(time_ns, ns_per_s), days = floor_div(seconds, S_PER_DAY), year;
+	int64_t days = floor_div(seconds, S_PER_DAY), year;
 	int in_day = (int)(seconds - days * S_PER_DAY), month, day;
 	int64_t dow = (days + 4 + s->day_shift) % 7;
 
@@ -235,19 +258,23 @@ static int64_t ns_of_cycle(int64_t cycle)
 /* Source times of the next event of each kind after `from`; INT64_MAX: never. */
 static int64_t next_update(const struct mc146818 *s, int64_t from)
 {
+	int64_t rest;
+
 	if (!rtc_runs(s))
 		return INT64_MAX;
-	return (floor_div(from + s->offset_ns, ns_per_s) + 1) * ns_per_s - s->offset_ns;
+	rtc_time(s, from, &rest);
+	return from - rest + ns_per_s;
 }
 
 static int64_t next_alarm(const struct mc146818 *s, int64_t from)
 {
-	int64_t t;
+	int64_t now, rest, t;
 
 	if (!rtc_runs(s))
 		return INT64_MAX;
-	t = rtc_next_alarm(s, floor_div(from + s->offset_ns, ns_per_s));
-	return t == INT64_MAX ? t : t * ns_per_s - s->offset_ns;
+	now = rtc_time(s, from, &rest);
+	t = rtc_next_alarm(s, now);
+	return t == INT64_MAX ? t : from - rest + (t - now) * ns_per_s;
 }
 
 static int64_t next_periodic(const struct mc146818 *s, int64_t from)
@@ -271,7 +298,7 @@ static void rtc_update_irq(struct mc146818 *s)
 /* Bring the flags up to now. */
 static void rtc_sync(struct mc146818 *s)
 {
-	int64_t now = rtc_source(s);
+	int64_t now = rtc_source(s), rest;
 	uint8_t *c = &s->cmos[REG_C];
 
 	if (now > s->seen_ns) {
@@ -281,7 +308,7 @@ static void rtc_sync(struct mc146818 *s)
 	}
 	s->seen_ns = now; /* a wall clock may also go back */
 	if (rtc_runs(s))
-		rtc_fill_registers(s, now + s->offset_ns);
+		rtc_fill_registers(s, rtc_time(s, now, &rest));
 	rtc_update_irq(s);
 }
 
@@ -326,18 +353,17 @@ static bool is_time_register(uint8_t index)
 /* After a change of A or B: stop, or go on from what the registers say. */
 static void rtc_start_stop(struct mc146818 *s, bool did_run, bool was_divider_reset)
 {
-	int64_t now = rtc_source(s), time_ns;
+	int64_t now = rtc_source(s);
 
 	if (did_run == rtc_runs(s))
 		return;
 	if (did_run) {
-		time_ns = now + s->offset_ns;
-		s->phase_ns = time_ns - floor_div(time_ns, ns_per_s) * ns_per_s;
+		rtc_time(s, now, &s->phase_ns);
 		return;
 	}
 	if (was_divider_reset)
 		s->phase_ns = after_reset_ns;
-	s->offset_ns = rtc_registers_seconds(s) * ns_per_s + s->phase_ns - now;
+	rtc_set_time(s, now, rtc_registers_seconds(s), s->phase_ns);
 }
 
 static void rtc_write_ab(struct mc146818 *s, uint8_t index, uint8_t value)
@@ -357,7 +383,7 @@ static void rtc_write_ab(struct mc146818 *s, uint8_t index, uint8_t value)
 
 static void rtc_write_data(struct mc146818 *s, uint8_t index, uint8_t value)
 {
-	int64_t now = s->seen_ns, time_ns = now + s->offset_ns;
+	int64_t rest;
 
 	switch (index) {
 	case REG_A:
@@ -366,20 +392,21 @@ static void rtc_write_data(struct mc146818 *s, uint8_t index, uint8_t value)
 	case REG_D: return; /* read-only */
 	}
 	s->cmos[index] = value;
-	if (is_time_register(index) && rtc_runs(s))
-		s->offset_ns = rtc_registers_seconds(s) * ns_per_s +
-			       (time_ns - floor_div(time_ns, ns_per_s) * ns_per_s) - now;
+	if (!is_time_register(index) || !rtc_runs(s))
+		return;
+	rtc_time(s, s->seen_ns, &rest);
+	rtc_set_time(s, s->seen_ns, rtc_registers_seconds(s), rest);
 }
 
 static uint8_t rtc_read_data(struct mc146818 *s)
 {
 	uint8_t value = s->cmos[s->index];
-	int64_t time_ns = s->seen_ns + s->offset_ns;
+	int64_t rest;
 
 	switch (s->index) {
 	case REG_A:
-		if (rtc_runs(s) &&
-		    time_ns - floor_div(time_ns, ns_per_s) * ns_per_s >= ns_per_s - uip_ns)
+		rtc_time(s, s->seen_ns, &rest);
+		if (rtc_runs(s) && rest >= ns_per_s - uip_ns)
 			value |= A_UIP;
 		break;
 	case REG_C: /* reading clears it and the interrupt */
@@ -464,12 +491,12 @@ static bool rtc_set_base(struct mc146818 *s, struct err *err)
 	struct tm tm;
 
 	if (!s->base || strcmp(s->base, "utc") == 0) {
-		s->offset_ns = wall - rtc_source(s);
+		rtc_set_time(s, rtc_source(s), t, wall % ns_per_s);
 	} else if (strcmp(s->base, "localtime") == 0) {
 		localtime_r(&t, &tm);
-		s->offset_ns = wall + tm.tm_gmtoff * ns_per_s - rtc_source(s);
+		rtc_set_time(s, rtc_source(s), t + tm.tm_gmtoff, wall % ns_per_s);
 	} else if (rtc_parse_date(s->base, &seconds)) {
-		s->offset_ns = seconds * ns_per_s - rtc_source(s);
+		rtc_set_time(s, rtc_source(s), seconds, 0);
 	} else {
 		return err_set(err, 0,
 			       "invalid RTC base '%s': use utc, localtime, 2006-06-17T16:01:21 or "
@@ -497,9 +524,11 @@ static bool rtc_post_load(struct device *dev, struct err *err)
 {
 	struct mc146818 *s = mc146818(dev);
 
-	(void)err;
 	s->index &= CMOS_SIZE - 1;
 	s->day_shift %= 7;
+	if (s->offset_ns < 0 || s->offset_ns >= ns_per_s || s->phase_ns < 0 ||
+	    s->phase_ns >= ns_per_s || llabs(s->offset_s) > offset_max_s)
+		return err_set(err, 0, "RTC state: its time is out of range");
 	rtc_sync(s);
 	rtc_arm(s);
 	return true;
@@ -537,13 +566,10 @@ static const struct prop rtc_props[] = {
 /* clang-format on */
 
 static const struct field rtc_state[] = {
-	FIELD(struct mc146818, cmos),
-	FIELD(struct mc146818, index),
-	FIELD(struct mc146818, offset_ns),
-	FIELD(struct mc146818, phase_ns),
-	FIELD(struct mc146818, seen_ns),
-	FIELD(struct mc146818, day_shift),
-	{ 0 },
+	FIELD(struct mc146818, cmos),      FIELD(struct mc146818, index),
+	FIELD(struct mc146818, offset_s),  FIELD(struct mc146818, offset_ns),
+	FIELD(struct mc146818, phase_ns),  FIELD(struct mc146818, seen_ns),
+	FIELD(struct mc146818, day_shift), { 0 },
 };
 
 const struct device_type mc146818_type = {
