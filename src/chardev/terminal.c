@@ -60,19 +60,20 @@ void chardev_restore_terminal(void)
 
 /* ---- signals --------------------------------------------------------------------------------- */
 
-/* Restored to the default (SA_RESETHAND) and not blocked (SA_NODEFER): raising it again ends us
- * with the right status. */
+/* SA_NODEFER lets raise() take effect at once, so that we end with the right status. */
 static void on_deadly(int sig)
 {
 	chardev_restore_terminal();
+	signal(sig, SIG_DFL);
 	raise(sig);
 }
 
 static void on_stop(int sig);
 
-static void catch (int sig, void (*handler)(int), int flags)
+static void set_handler(int sig, void (*handler)(int), int flags)
 {
-	struct sigaction sa = { .sa_handler = handler, .sa_flags = flags | SA_RESTART | SA_ONSTACK };
+	struct sigaction sa = { .sa_handler = handler,
+				.sa_flags = flags | SA_RESTART | SA_ONSTACK };
 
 	sigemptyset(&sa.sa_mask);
 	sigaction(sig, &sa, NULL);
@@ -92,7 +93,7 @@ static void on_continue(int sig)
 
 	(void)sig;
 	if (is_default(SIGTSTP))
-		catch (SIGTSTP, on_stop, SA_RESETHAND | SA_NODEFER);
+		set_handler(SIGTSTP, on_stop, SA_RESETHAND | SA_NODEFER);
 	go_raw();
 	errno = saved;
 }
@@ -101,6 +102,7 @@ static void on_continue(int sig)
 static void on_stop(int sig)
 {
 	chardev_restore_terminal();
+	signal(sig, SIG_DFL);
 	raise(sig);
 }
 
@@ -108,14 +110,26 @@ static void catch_signals(void)
 {
 	for (unsigned i = 0; i < ARRAY_SIZE(deadly); i++)
 		if (is_default(deadly[i]))
-			catch (deadly[i], on_deadly, SA_RESETHAND | SA_NODEFER);
+			set_handler(deadly[i], on_deadly, SA_RESETHAND | SA_NODEFER);
 	if (is_default(SIGTSTP))
-		catch (SIGTSTP, on_stop, SA_RESETHAND | SA_NODEFER);
+		set_handler(SIGTSTP, on_stop, SA_RESETHAND | SA_NODEFER);
 	if (is_default(SIGCONT))
-		catch (SIGCONT, on_continue, 0);
+		set_handler(SIGCONT, on_continue, 0);
 }
 
 /* ---- taking it ------------------------------------------------------------------------------- */
+
+/* Not one of the standard three, of which some may be closed. */
+static int above_standard(int fd)
+{
+	int high;
+
+	if (fd < 0 || fd > 2)
+		return fd;
+	high = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+	close(fd);
+	return high;
+}
 
 int chardev_own_fd(int fd, int access, int *restore_flags, struct err *err)
 {
@@ -132,7 +146,7 @@ int chardev_own_fd(int fd, int access, int *restore_flags, struct err *err)
 	 * position. */
 	if (S_ISFIFO(st.st_mode) || S_ISCHR(st.st_mode)) {
 		snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-		own = open(path, access | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+		own = above_standard(open(path, access | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
 		if (own >= 0)
 			return own;
 		flags = fcntl(fd, F_GETFL);

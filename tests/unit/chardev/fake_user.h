@@ -89,6 +89,13 @@ static inline void fake_attach(struct fake_user *u, struct chardev *c, size_t ro
 	g_assert_true(chardev_attach(c, &fake_ops, u, &u->lock, &err));
 }
 
+/* Whatever is ready now. */
+static inline void serve_all(void)
+{
+	for (int i = 0; i < 50 && loop_poll(loop, 2000000); i++)
+		;
+}
+
 static inline void world_init(void)
 {
 	chardev_register_types();
@@ -102,6 +109,7 @@ static inline void world_fini(void)
 {
 	char *cmd = g_strdup_printf("rm -rf '%s'", dir);
 
+	serve_all(); /* jobs that hold references */
 	object_put(root);
 	loop_free(loop);
 	g_assert_cmpint(system(cmd), ==, 0);
@@ -157,13 +165,6 @@ static inline void expect_failure(const char *backend, const char *options, cons
 			loop_poll(loop, 1000000);                            \
 		}                                                            \
 	} while (0)
-
-/* Whatever is ready now. */
-static inline void serve_all(void)
-{
-	for (int i = 0; i < 50 && loop_poll(loop, 2000000); i++)
-		;
-}
 
 static inline size_t put(struct chardev *c, const char *text)
 {

@@ -105,7 +105,7 @@ static void test_restored_at_abort(void) { expect_restored_after(take_and_abort,
 
 static void test_restored_after_a_crash(void)
 {
-#if defined(__SANITIZE_ADDRESS__)
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 	g_test_skip("the sanitizer handles SIGSEGV");
 #else
 	expect_restored_after(take_and_crash, 0, SIGSEGV, 0);
@@ -168,6 +168,7 @@ static void run_under_job_control(void)
 		waitpid(pid, &status, WUNTRACED);
 		if (!WIFSTOPPED(status) || WSTOPSIG(status) != SIGTSTP)
 			_exit(98);
+		tcsetpgrp(0, getpgrp());
 		dprintf(1, "stopped\n");
 		read(0, &status, 1); /* go on when the test says so */
 		tcsetpgrp(0, pid);
