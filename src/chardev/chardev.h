@@ -14,7 +14,13 @@ struct lock;
 struct loop;
 struct object;
 
-enum chardev_event { CHARDEV_OPENED, CHARDEV_CLOSED, CHARDEV_BREAK, CHARDEV_MUX_IN, CHARDEV_MUX_OUT };
+enum chardev_event {
+	CHARDEV_OPENED,
+	CHARDEV_CLOSED,
+	CHARDEV_BREAK,
+	CHARDEV_MUX_IN,
+	CHARDEV_MUX_OUT
+};
 
 /* Whoever sits at this end: a UART, a monitor.  Called in the chardev's loop with `lock` held. */
 struct chardev_user {
@@ -33,13 +39,13 @@ struct object *chardev_object(struct chardev *c);
 /* One user at a time (a mux gives out several ends by itself).  lock may be NULL. */
 bool chardev_attach(struct chardev *c, const struct chardev_user *user, void *opaque,
 		    struct lock *lock, struct err *err);
-/* With the user's lock held, or in the loop's thread: no callback comes any more.  The loop may still
- * be waiting for the lock: before that goes, loop_sync(). */
+/* With the user's lock held, or in the loop's thread: no callback comes any more.  The loop may
+ * still be waiting for the lock: before that goes, loop_sync(). */
 void chardev_detach(struct chardev *c, void *opaque);
 
-/* Queue bytes for the host; returns how many were taken (0 .. len).  Fewer than len means the host is
- * slow: writable() will be called.  A chardev with nobody at the far end takes and drops everything.
- * Context: any thread, never blocks, also under the user's lock. */
+/* Queue bytes for the host; returns how many were taken (0 .. len).  Fewer than len means the host
+ * is slow: writable() will be called.  A chardev with nobody at the far end takes and drops
+ * everything.  Context: any thread, never blocks, also under the user's lock. */
 size_t chardev_write(struct chardev *c, const uint8_t *buf, size_t len);
 /* There is room again.  Context: any thread. */
 void chardev_accept_input(struct chardev *c);
@@ -50,8 +56,8 @@ bool chardev_is_open(const struct chardev *c);
 /* Restore the terminal of every stdio chardev.  Async-signal-safe; called on every exit path. */
 void chardev_restore_terminal(void);
 
-/* Registers the types chardev-X for X = file mux null pipe pty ringbuf socket stdio, and has SIGPIPE
- * ignored: a far end that went away is an error of write(), not the end of the process. */
+/* Registers the types chardev-X for X = file mux null pipe pty ringbuf socket stdio, and has
+ * SIGPIPE ignored: a far end that went away is an error of write(), not the end of the process. */
 void chardev_register_types(void);
 /* The backend a chardev is of ("stdio"). */
 const char *chardev_backend(const struct chardev *c);
@@ -60,8 +66,8 @@ const char *chardev_backend(const struct chardev *c);
 struct chardev *chardev_new(struct object *root, struct loop *loop, const char *backend,
 			    const char *id, const char *const *keys, const char *const *values,
 			    struct err *err);
-/* The short forms of -serial and friends: "stdio", "mon:stdio", "null", "none" (NULL, no error: code
- * 0), "file:PATH", "pipe:PATH", "pty", "unix:PATH,server=on,wait=off", "tcp:HOST:PORT,...",
+/* The short forms of -serial and friends: "stdio", "mon:stdio", "null", "none" (NULL, no error:
+ * code 0), "file:PATH", "pipe:PATH", "pty", "unix:PATH,server=on,wait=off", "tcp:HOST:PORT,...",
  * "telnet:...", "chardev:ID", "vc" refused. */
 struct chardev *chardev_new_legacy(struct object *root, struct loop *loop, const char *id,
 				   const char *spec, struct err *err);

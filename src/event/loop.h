@@ -17,7 +17,8 @@ void loop_free(struct loop *l);
 /* Serve events in this thread until loop_quit(); jobs posted before that still run.  Context: one
  * thread per loop. */
 void loop_run(struct loop *l);
-/* One round; waits at most timeout_ns (-1: until something happens).  True if anything was served. */
+/* One round; waits at most timeout_ns (-1: until something happens).  True if anything was
+ * served. */
 bool loop_poll(struct loop *l, int64_t timeout_ns);
 /* Context: any thread, and async-signal-safe. */
 void loop_quit(struct loop *l);
@@ -48,13 +49,13 @@ void loop_post(struct loop *l, loop_job_fn *fn, void *opaque);
  * thread with `lock` (may be NULL) held: a device passes its own lock.  When the virtual clock is
  * stopped its timers wait. */
 struct timer {
-	struct loop *loop;	     /* const after init */
-	const struct vclock *clock;  /* const after init */
-	struct lock *lock;	     /* const after init */
-	void (*fn)(void *opaque);    /* const after init */
-	void *opaque;		     /* const after init */
-	int64_t deadline_ns;	     /* loop.lock; INT64_MAX when not armed */
-	uint32_t heap_index;	     /* loop.lock; 0 when not armed */
+	struct loop *loop;          /* const after init */
+	const struct vclock *clock; /* const after init */
+	struct lock *lock;          /* const after init */
+	void (*fn)(void *opaque);   /* const after init */
+	void *opaque;               /* const after init */
+	int64_t deadline_ns;        /* loop.lock; INT64_MAX when not armed */
+	uint32_t heap_index;        /* loop.lock; 0 when not armed */
 };
 void timer_init(struct timer *t, struct loop *l, const struct vclock *clock, struct lock *lock,
 		void (*fn)(void *opaque), void *opaque);
@@ -63,8 +64,8 @@ void timer_arm(struct timer *t, int64_t deadline_ns);
 /* With t->lock held the callback will not be called any more, even if it was due. */
 void timer_disarm(struct timer *t);
 bool timer_is_armed(const struct timer *t);
-/* Disarm and forget.  Context: with t->lock held, or where the callback cannot be running.  The loop
- * may still be waiting for t->lock: before the lock itself goes, loop_sync(). */
+/* Disarm and forget.  Context: with t->lock held, or where the callback cannot be running.  The
+ * loop may still be waiting for t->lock: before the lock itself goes, loop_sync(). */
 void timer_fini(struct timer *t);
 
 /* The clock changed by hand or was started: recompute when to wake.  Context: any thread. */

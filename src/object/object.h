@@ -16,7 +16,13 @@ struct object;
 /* ---- types ---- */
 
 enum value_kind {
-	KIND_U8 = 1, KIND_U16, KIND_U32, KIND_U64, KIND_I32, KIND_I64, KIND_BOOL,
+	KIND_U8 = 1,
+	KIND_U16,
+	KIND_U32,
+	KIND_U64,
+	KIND_I32,
+	KIND_I64,
+	KIND_BOOL,
 	KIND_STR,   /* char *, owned by the object (g_malloc) */
 	KIND_LINK,  /* struct object *, named by id or path; one reference */
 	KIND_SIZE,  /* uint64_t, reads and writes "512M" */
@@ -24,11 +30,22 @@ enum value_kind {
 	KIND_CUSTOM /* get/set callbacks */
 };
 
-#define KIND_OF(lv)                                                                                \
-	_Generic((lv), uint8_t: KIND_U8, uint8_t *: KIND_U8, uint16_t: KIND_U16,                   \
-		 uint16_t *: KIND_U16, uint32_t: KIND_U32, uint32_t *: KIND_U32,                   \
-		 uint64_t: KIND_U64, uint64_t *: KIND_U64, int32_t: KIND_I32, int32_t *: KIND_I32, \
-		 int64_t: KIND_I64, int64_t *: KIND_I64, _Bool: KIND_BOOL, _Bool *: KIND_BOOL)
+#define KIND_OF(lv)                     \
+	_Generic((lv), uint8_t          \
+		 : KIND_U8, uint8_t *   \
+		 : KIND_U8, uint16_t    \
+		 : KIND_U16, uint16_t * \
+		 : KIND_U16, uint32_t   \
+		 : KIND_U32, uint32_t * \
+		 : KIND_U32, uint64_t   \
+		 : KIND_U64, uint64_t * \
+		 : KIND_U64, int32_t    \
+		 : KIND_I32, int32_t *  \
+		 : KIND_I32, int64_t    \
+		 : KIND_I64, int64_t *  \
+		 : KIND_I64, _Bool      \
+		 : KIND_BOOL, _Bool *   \
+		 : KIND_BOOL)
 
 /* One saved member.  The kind comes from the member's own C type, so the table cannot disagree with
  * the struct; a member of any other type won't compile. */
@@ -37,9 +54,9 @@ struct field {
 	size_t offset, size; /* size of the whole member: arrays are size / element */
 	enum value_kind kind;
 };
-#define FIELD(type, m)                                                                             \
-	{                                                                                          \
-		#m, offsetof(type, m), sizeof(((type *)0)->m), KIND_OF(((type *)0)->m)             \
+#define FIELD(type, m)                                                                 \
+	{                                                                              \
+#m, offsetof(type, m), sizeof(((type *)0)->m), KIND_OF(((type *)0)->m) \
 	}
 
 /* One property.  A table ends with an entry without a name; properties of the parent type are
@@ -48,12 +65,12 @@ struct prop {
 	const char *name;
 	size_t offset;
 	enum value_kind kind;
-	const char *link_type;	  /* KIND_LINK: the type it must be (or descend from) */
+	const char *link_type;    /* KIND_LINK: the type it must be (or descend from) */
 	const char *const *words; /* KIND_ENUM */
-	uint64_t def;		  /* default of a number, boolean or enum */
-	const char *def_str;	  /* default of a string */
-	uint64_t min, max;	  /* numbers: accepted range when max != 0 */
-	const char *help;	  /* one line for -device X,help */
+	uint64_t def;             /* default of a number, boolean or enum */
+	const char *def_str;      /* default of a string */
+	uint64_t min, max;        /* numbers: accepted range when max != 0 */
+	const char *help;         /* one line for -device X,help */
 	/* KIND_CUSTOM: value as text.  get's result is freed with g_free(). */
 	/* def_str of one is only shown in help: init() sets the value itself. */
 	bool (*set)(struct object *o, const struct prop *p, const char *value, struct err *err);
@@ -74,12 +91,12 @@ struct prop {
 struct object_type {
 	const char *name;
 	const struct object_type *parent; /* NULL: the root type */
-	size_t size;			  /* of the instance struct, whose first member is the parent's */
+	size_t size; /* of the instance struct, whose first member is the parent's */
 	bool is_abstract;
 	const struct prop *props;
-	const char *help;		    /* one line */
-	void (*init)(struct object *o);	    /* after the parent's, defaults are set */
-	void (*fini)(struct object *o);	    /* before the parent's */
+	const char *help;               /* one line */
+	void (*init)(struct object *o); /* after the parent's, defaults are set */
+	void (*fini)(struct object *o); /* before the parent's */
 	/* -object X: everything is set, take effect.  NULL when the type is no user object. */
 	bool (*complete)(struct object *o, struct err *err);
 };
@@ -90,7 +107,8 @@ void object_types_add(const struct object_type *const *types); /* NULL-terminate
 const struct object_type *object_type_find(const char *name);
 bool object_type_is(const struct object_type *t, const char *ancestor);
 /* Calls fn for each known type that descends from `ancestor` (NULL: all), in order of name. */
-void object_types_each(const char *ancestor, void (*fn)(const struct object_type *, void *), void *);
+void object_types_each(const char *ancestor, void (*fn)(const struct object_type *, void *),
+		       void *);
 /* An error "unknown WHAT 'NAME' (did you mean ...)" over the non-abstract descendants. */
 bool object_type_unknown(struct err *err, const char *what, const char *name, const char *ancestor);
 
@@ -102,10 +120,10 @@ extern const struct object_type object_container_type;
 
 struct object {
 	const struct object_type *type;
-	char *name;	       /* in its parent */
+	char *name;            /* in its parent */
 	struct object *parent; /* composition tree */
-	void *children;	       /* internal */
-	uint32_t refs;	       /* atomic */
+	void *children;        /* internal */
+	uint32_t refs;         /* atomic */
 	bool is_complete;      /* properties are frozen but for run-time ones */
 };
 
@@ -127,7 +145,8 @@ void object_each_child(struct object *o, void (*fn)(struct object *child, void *
 
 /* The properties a type has, its own first, then its parents'. */
 const struct prop *object_prop_find(const struct object_type *t, const char *name);
-void object_props_each(const struct object_type *t, void (*fn)(const struct prop *, void *), void *);
+void object_props_each(const struct object_type *t, void (*fn)(const struct prop *, void *),
+		       void *);
 
 /* Text to value by the property's kind, with range and word checks; the error quotes both.  root
  * (may be NULL) is where links are looked up. */
