@@ -75,6 +75,7 @@ struct vcpu {
 	 * the coprocessor error wire (x86 FERR#).  May be NULL.  Context: vcpu thread, no locks. */
 	void (*on_shutdown)(struct vcpu *v); /* const after wiring */
 	void (*on_ferr)(struct vcpu *v, bool level); /* const after wiring */
+	void *board;			/* const after wiring: whom the two above are for */
 	void *cpu;			/* const: struct x86_cpu etc. (architectural state) */
 	void *accel_data;		/* const: the accelerator's */
 

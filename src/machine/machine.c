@@ -78,6 +78,8 @@ static void machine_request(void *opaque, enum device_request what, int code)
 		loop_post(m->loop, machine_serve_requests, m);
 }
 
+static void machine_on_cpu_shutdown(struct vcpu *v) { machine_request(v->board, REQUEST_RESET, 0); }
+
 /* ---- making ---- */
 
 struct machine *machine_new(const struct machine_type *type, struct object *root, struct loop *loop)
@@ -138,6 +140,8 @@ static bool machine_build_cpu(struct machine *m, uint32_t id, struct err *err)
 	v->clock = m->clock;
 	v->accel = m->accel;
 	v->apic_id = id;
+	v->board = m;
+	v->on_shutdown = machine_on_cpu_shutdown;
 	vcpu_init(v, id, arch, NULL);
 	v->cpu = arch->cpu_new(v, model, err);
 	if (!v->cpu || !m->accel->ops->vcpu_attach(m->accel, v, err)) {

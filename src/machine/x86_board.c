@@ -23,7 +23,7 @@
 #include "firmware/linux_x86.h"
 #include "memory/ram.h"
 
-enum { LINE_PIT = 0, ISA_BIOS_SIZE = 128 * 1024, ROM_MAX = 16 * 1024 * 1024 };
+enum { LINE_PIT = 0, LINE_FERR = 13, ISA_BIOS_SIZE = 128 * 1024, ROM_MAX = 16 * 1024 * 1024 };
 
 /* ---- wires ---- */
 
@@ -44,6 +44,12 @@ static void x86_board_set_intr(void *opaque, int input, bool level)
 	(void)input;
 	for (unsigned i = 0; i < b->machine.cpu_count; i++)
 		lapic_set_lint(b->machine.cpus[i]->intc, 0, level);
+}
+
+/* The coprocessor error of CPUs that run with CR0.NE clear. */
+static void x86_board_set_ferr(struct vcpu *v, bool level)
+{
+	x86_board_set_line(x86_board(v->board), LINE_FERR, level);
 }
 
 static bool x86_board_claim_ports(struct x86_board *b, const struct device *dev, uint32_t first,
@@ -118,6 +124,7 @@ static void x86_board_number_cpus(struct machine *m)
 		m->cpus[i]->apic_id = ((socket << die_bits | die) << core_bits | core)
 					      << thread_bits |
 				      thread;
+		m->cpus[i]->on_ferr = x86_board_set_ferr;
 		x86_cpu_set_topology(m->cpus[i]->cpu, s->sockets, s->dies, s->cores, s->threads);
 	}
 }
