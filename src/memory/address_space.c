@@ -53,7 +53,7 @@ static void update_locked(struct address_space *as)
 		flat_view_free(view);
 		return;
 	}
-	rcu_assign_pointer(as->view, view);
+	rcu_publish(as->view, view);
 	TRACE(memory_view, "%s: %" PRIu32 " ranges", as->name, view->count);
 	for (struct memory_listener *l = as->listeners; l; l = l->next) {
 		if (l->removed)
@@ -133,7 +133,7 @@ void address_space_unlisten(struct address_space *as, struct memory_listener *l)
 
 const struct flat_range *address_space_find(const struct address_space *as, gpa_t addr)
 {
-	const struct flat_view *v = rcu_dereference(as->view);
+	const struct flat_view *v = rcu_fetch(as->view);
 	uint32_t i = flat_view_search(v, addr);
 
 	return i < v->count && v->ranges[i].start <= addr ? &v->ranges[i] : NULL;

@@ -36,7 +36,7 @@ struct memory_listener {
 struct address_space {
 	const char *name;
 	struct region *root;
-	struct flat_view *view; /* RCU: rcu_dereference() inside rcu_enter() */
+	struct flat_view *view; /* RCU: rcu_fetch() inside rcu_enter() */
 	struct memory_listener *listeners;
 	struct address_space *next; /* internal: all address spaces */
 };

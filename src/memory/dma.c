@@ -44,7 +44,7 @@ static bool dma_walk(struct address_space *as, gpa_t addr, enum dma_kind kind, u
 	uint32_t i;
 
 	rcu_enter();
-	v = rcu_dereference(as->view);
+	v = rcu_fetch(as->view);
 	i = flat_view_search(v, addr);
 	while (len) {
 		const struct flat_range *r = i < v->count ? &v->ranges[i] : NULL;

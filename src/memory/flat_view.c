@@ -133,7 +133,11 @@ struct flat_view *flat_view_render(const struct region *root)
 	return &box->view;
 }
 
-static void view_free(struct rcu_head *head) { free(container_of(head, struct view_box, head)); }
+static void view_free(struct rcu_head *head)
+{
+	rcu_reclaim();
+	free(container_of(head, struct view_box, head));
+}
 
 void flat_view_free(struct flat_view *v) { free(container_of(v, struct view_box, view)); }
 

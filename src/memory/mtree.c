@@ -27,7 +27,7 @@ static void print_flat(const struct address_space *as, FILE *out)
 	const struct flat_view *v;
 
 	rcu_enter();
-	v = rcu_dereference(as->view);
+	v = rcu_fetch(as->view);
 	for (uint32_t i = 0; i < v->count; i++) {
 		const struct flat_range *r = &v->ranges[i];
 

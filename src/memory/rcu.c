@@ -6,6 +6,9 @@
 #include <pthread.h>
 
 __thread bool rcu_is_registered;
+#if defined(__SANITIZE_THREAD__)
+char rcu_reader_tag;
+#endif
 
 /* Process-wide, as liburcu's own registry is: its destructor runs as each reader thread ends. */
 static pthread_key_t reader_key;
@@ -48,6 +51,7 @@ void rcu_retire(struct rcu_head *head, void (*fn)(struct rcu_head *head))
 {
 	/* call_rcu() reads itself: its caller must be a registered thread. */
 	rcu_thread_register();
+	RCU_TSAN(release);
 	call_rcu(head, fn);
 }
 

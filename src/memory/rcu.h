@@ -16,7 +16,7 @@ extern __thread bool rcu_is_registered;
 void rcu_thread_register(void);
 void rcu_thread_unregister(void);
 
-/* What was loaded with rcu_dereference() in between stays valid until the leave.  Nests. */
+/* What was loaded with rcu_fetch() in between stays valid until the leave.  Nests. */
 static inline void rcu_enter(void)
 {
 	if (__builtin_expect(!rcu_is_registered, 0))
@@ -24,7 +24,28 @@ static inline void rcu_enter(void)
 	rcu_read_lock();
 }
 
-static inline void rcu_leave(void) { rcu_read_unlock(); }
+/* The thread sanitizer does not see what orders readers before the reclaiming: told here. */
+#if defined(__SANITIZE_THREAD__)
+void __tsan_acquire(void *addr);
+void __tsan_release(void *addr);
+#define RCU_TSAN(what) __tsan_##what(&rcu_reader_tag)
+extern char rcu_reader_tag;
+#else
+#define RCU_TSAN(what) ((void)0)
+#endif
+
+static inline void rcu_leave(void)
+{
+	RCU_TSAN(release);
+	rcu_read_unlock();
+}
+
+/* Begins a callback of rcu_retire(). */
+static inline void rcu_reclaim(void) { RCU_TSAN(acquire); }
+
+/* Publish a pointer for readers; read one (inside rcu_enter()). */
+#define rcu_publish(p, v) __atomic_store_n(&(p), (v), __ATOMIC_RELEASE)
+#define rcu_fetch(p)      __atomic_load_n(&(p), __ATOMIC_ACQUIRE)
 
 /* Call fn, in a thread of liburcu's, when no reader can hold what embeds head any more. */
 void rcu_retire(struct rcu_head *head, void (*fn)(struct rcu_head *head));

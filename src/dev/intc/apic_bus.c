@@ -1,8 +1,9 @@
 /* dev/intc/apic_bus.c - who gets an interrupt message; the window FEE00000h-FEEFFFFFh.
  *
  * Region 0: the window.  A vCPU's access to the page of its own local APIC is a register access;
- * any other write is a message as a device would send it. Not modelled: an APIC base moved out of
- * the window (logged, the registers are then out of reach). Specification: SDM 3A 11.6, 11.11.
+ * any other write is a message as a device would send it.
+ * Not modelled: an APIC base moved out of the window (logged, the registers are then out of reach).
+ * Specification: SDM 3A 11.6, 11.11.
  * SPDX-License-Identifier: MIT */
 #include "dev/intc/apic_bus.h"
 

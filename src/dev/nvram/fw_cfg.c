@@ -3,9 +3,10 @@
  * Region 0 (510h): selector (16 bits), data (8 bits at +1, advances); region 1 (514h): the DMA
  * descriptor's address, 64 bits big-endian, the write of the low half starts the transfer.
  * A descriptor is one transfer, done within the write; there are no chains, and lengths past the
- * end of an item cost no more than clearing the guest's own RAM. Not modelled: writing by the data
- * port (gone since QEMU 2.4). Specification: QEMU docs/specs/fw_cfg.rst. SPDX-License-Identifier:
- * MIT */
+ * end of an item cost no more than clearing the guest's own RAM.
+ * Not modelled: writing by the data port (gone since QEMU 2.4).
+ * Specification: QEMU docs/specs/fw_cfg.rst.
+ * SPDX-License-Identifier: MIT */
 #include "dev/nvram/fw_cfg.h"
 
 #include <assert.h>

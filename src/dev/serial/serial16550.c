@@ -1,9 +1,9 @@
 /* dev/serial/serial16550.c - PC16550D UART.
  *
  * Eight registers, one interrupt, one chardev.  A byte written is offered to the chardev at once;
- * as long as the host does not take it, it stays in the transmitter and THRE is low. Not modelled:
- * the time a character takes to send, parity and framing errors, DMA pins, the OUT2 pin as
- * interrupt gate (chipset UARTs have none).  The far end always holds CTS, DSR and DCD.
+ * as long as the host does not take it, it stays in the transmitter and THRE is low.
+ * Not modelled: the time a character takes to send, parity and framing errors, DMA pins, the OUT2
+ * pin as interrupt gate (chipset UARTs have none).  The far end always holds CTS, DSR and DCD.
  * Specification: National PC16550D data sheet (TL/C/8652).
  * SPDX-License-Identifier: MIT */
 #include "dev/serial/serial16550.h"

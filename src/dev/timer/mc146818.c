@@ -1,11 +1,11 @@
 /* dev/timer/mc146818.c - MC146818A real-time clock with 128 bytes of CMOS RAM, as in PC chipsets.
  *
  * Region 0: index (70h), data (71h).  Wire 0: IRQ, ISA line 8; wire 1: NMI masked (index bit 7).
- * The time is an offset to a host or machine clock; registers and flags are brought up to date when
- * somebody looks, and one timer waits for the next event that interrupts.
+ * The time is an offset to a host or machine clock; registers and flags are brought up to date
+ * when somebody looks, and one timer waits for the next event that interrupts.
  * Not modelled: square wave, daylight saving (DSE is kept), crystals other than 32.768 kHz.
- * Specification: Motorola MC146818A data sheet; ICH9 13.6; Intel "Accessing the RTC" (century:
- * 32h). SPDX-License-Identifier: MIT */
+ * Specification: Motorola MC146818A data sheet; ICH9 13.6; Intel "Accessing the RTC" (32h).
+ * SPDX-License-Identifier: MIT */
 #include "dev/timer/mc146818.h"
 
 #include <assert.h>

@@ -42,7 +42,7 @@ static void check(struct address_space *as, uint64_t limit)
 	const struct flat_view *v;
 
 	rcu_enter();
-	v = rcu_dereference(as->view);
+	v = rcu_fetch(as->view);
 	for (uint32_t i = 0; i < v->count; i++) {
 		g_assert_cmphex(v->ranges[i].start, <=, v->ranges[i].last);
 		if (i)
