@@ -644,6 +644,49 @@ static void test_window_shows_each_vcpu_its_own(void)
 	teardown();
 }
 
+/* ---- many threads ---- */
+
+enum { HOPS = 4000, TOKEN = 0x80, NOISE = 0x31 };
+static _Atomic unsigned hops;
+
+/* Pass the token on whenever it comes; a lost interrupt stops the ring. */
+static void *ring_body(void *opaque)
+{
+	unsigned i = GPOINTER_TO_UINT(opaque);
+	gint64 end = g_get_monotonic_time() + 20 * G_USEC_PER_SEC;
+
+	while (atomic_load(&hops) < HOPS && g_get_monotonic_time() < end) {
+		int vector = has(i, VCPU_INTR) ? ack(i) : -1;
+
+		if (vector >= 0)
+			wr(i, APIC_EOI, 0);
+		else
+			g_thread_yield();
+		if (vector == TOKEN) {
+			atomic_fetch_add(&hops, 1);
+			icr(i, (i + 1) % CPUS, 0x4000 | TOKEN);
+			icr(i, 0, 0xc4000 | NOISE);
+		}
+	}
+	return NULL;
+}
+
+static void test_no_ipi_is_lost_between_threads(void)
+{
+	GThread *threads[CPUS];
+
+	setup();
+	enable_all();
+	atomic_store(&hops, 0);
+	for (unsigned i = 0; i < CPUS; i++)
+		threads[i] = g_thread_new("ring", ring_body, GUINT_TO_POINTER(i));
+	apic_bus_send_msi(bus, APIC_WINDOW_BASE, TOKEN);
+	for (unsigned i = 0; i < CPUS; i++)
+		g_thread_join(threads[i]);
+	g_assert_cmpuint(atomic_load(&hops), >=, HOPS);
+	teardown();
+}
+
 static void test_every_register_takes_garbage(void)
 {
 	setup();
@@ -690,6 +733,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/dev/lapic/msi", test_msi);
 	g_test_add_func("/dev/lapic/virtual-wire", test_virtual_wire_property);
 	g_test_add_func("/dev/lapic/window", test_window_shows_each_vcpu_its_own);
+	g_test_add_func("/dev/lapic/ring", test_no_ipi_is_lost_between_threads);
 	g_test_add_func("/dev/lapic/garbage", test_every_register_takes_garbage);
 	return g_test_run();
 }
