@@ -415,14 +415,20 @@ static bool lapic_realize(struct device *dev, struct err *err)
 	return true;
 }
 
-static void lapic_unrealize(struct device *dev)
+static void lapic_unwire(struct lapic *l)
 {
-	struct lapic *l = lapic(dev);
-
+	if (!l->bus)
+		return;
 	l->vcpu->intc_ops = NULL;
 	l->vcpu->intc = NULL;
 	apic_bus_leave(l->bus, l);
+	l->bus = NULL;
 }
+
+static void lapic_unrealize(struct device *dev) { lapic_unwire(lapic(dev)); }
+
+/* Also for one that was wired and could not be realized. */
+static void lapic_fini(struct object *o) { lapic_unwire(lapic(device_from_object(o))); }
 
 static const struct prop lapic_props[] = {
 	PROP_BOOL(struct lapic, is_virtual_wire, "virtual-wire", true,
@@ -462,6 +468,7 @@ const struct device_type lapic_type = {
 		.size = sizeof(struct lapic),
 		.props = lapic_props,
 		.help = "local APIC of a vCPU",
+		.fini = lapic_fini,
 	},
 	.bus = "system",
 	.category = "misc",

@@ -10,8 +10,9 @@
 struct device;
 struct vcpu;
 
-/* Joins the bus and becomes the vCPU's interrupt controller (sets v->intc and v->intc_ops).
- * Context: machine set-up, before device_realize(). */
+/* Joins the bus and becomes the vCPU's interrupt controller (sets v->intc and v->intc_ops), until
+ * it is unrealized or freed: before the bus and the vCPU are. Context: machine set-up, before
+ * device_realize(). */
 void lapic_wire(struct device *lapic, struct device *apic_bus, struct vcpu *v);
 /* Sink for irq_connect(): pin 0 is LINT0 (the 8259's INTR), pin 1 LINT1 (NMI).
  * Context: any thread, also under an interrupt controller's lock. */
