@@ -104,6 +104,29 @@ uint64_t vh_maskmov_load(void *env, uint64_t ea, uint64_t operands, uint64_t unu
 	return 0;
 }
 
+/* A store must happen as a whole: before it, each chosen element's segment is checked and, when the
+ * operand lies in two pages, that it may be written. */
+static bool maskmov_may_store(struct x86_cpu *c, uint64_t ea, const struct vec_mem_operands *o,
+			      const union vec *mask)
+{
+	enum { PAGE = 4096 };
+
+	for (unsigned i = 0; i * o->esize < o->vlen; i++) {
+		uint64_t old;
+		gva_t addr;
+
+		if (!sign_bit(mask, i, o->esize))
+			continue;
+		if (!element_address(c, o->seg, ea_cut(ea + i * o->esize, o), o->esize, true,
+				     &addr))
+			return false;
+		if (((addr - i * o->esize) & (PAGE - 1)) + o->vlen > PAGE &&
+		    !c->env.mem->load(&c->env, x86_view(c), addr, o->esize, true, &old))
+			return false;
+	}
+	return true;
+}
+
 /* MASKMOVDQU and MASKMOVQ are the same with bytes for elements. */
 uint64_t vh_maskmov_store(void *env, uint64_t ea, uint64_t operands, uint64_t unused)
 {
@@ -114,6 +137,8 @@ uint64_t vh_maskmov_store(void *env, uint64_t ea, uint64_t operands, uint64_t un
 	const union vec data = vec_get(is_mmx ? (void *)&c->fpr[o.reg] : c->ymm[o.reg], 0);
 
 	(void)unused;
+	if (!maskmov_may_store(c, ea, &o, &mask))
+		return 0;
 	for (unsigned i = 0; i * o.esize < o.vlen; i++)
 		if (sign_bit(&mask, i, o.esize) &&
 		    !element_store(c, o.seg, ea_cut(ea + i * o.esize, &o), o.esize,

@@ -359,11 +359,11 @@ struct host_string {
 		default: STRING_ASM("pcmpistri", imm); break;                \
 		}                                                            \
 	}
-#define STRING_ROWS(R)                                                                          \
-	R(0x00)                                                                                 \
-	R(0x01)                                                                                 \
-	R(0x02) R(0x03) R(0x44) R(0x05) R(0x46) R(0x07) R(0x08) R(0x49) R(0x1a) R(0x1b) R(0x0c) \
-		R(0x4d) R(0x0e) R(0x5f) R(0x10) R(0x34) R(0x38) R(0x3c) R(0x78) R(0x7d)
+/* clang-format off */
+#define STRING_ROWS(R) \
+	R(0x00) R(0x01) R(0x02) R(0x03) R(0x44) R(0x05) R(0x46) R(0x07) R(0x08) R(0x49) R(0x1a) \
+	R(0x1b) R(0x0c) R(0x4d) R(0x0e) R(0x5f) R(0x10) R(0x34) R(0x38) R(0x3c) R(0x78) R(0x7d)
+/* clang-format on */
 STRING_ROWS(STRING_ROW)
 
 static bool compare_string(struct x86_cpu *c, void (*host)(struct host_string *, unsigned),
