@@ -1,0 +1,272 @@
+/* tests/isa/x86/oracle.c - every row of the encodings table against the host CPU.
+ *
+ *   isa_x86_oracle [--seed N] [--cases N] [--row N | --name MNEMONIC] [--list] [-v]
+ * SPDX-License-Identifier: MIT */
+#include "oracle.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "arch/x86/x86.h"
+
+static struct {
+	uint64_t seed;
+	unsigned cases;
+	int row;
+	const char *name;
+	bool list, verbose;
+} options = { .seed = 1, .cases = 64, .row = -1 };
+
+enum { REPORTS_PER_ROW = 2 };
+
+struct totals {
+	unsigned rows, tested, nonnative, no_feature, failed, cases, faults;
+};
+
+/* ---- comparing ---- */
+
+/* Text of what differs, or false. */
+static bool differs(char *why, size_t size, const struct x86_row *row, const struct test_case *c)
+{
+	const struct outcome *h = &c->host, *g = &c->guest;
+	const uint64_t mask = c->mode32 ? UINT32_MAX : UINT64_MAX;
+	const uint32_t flags = (IR_FLAGS_ALL | FL_DF) & ~(uint32_t)row->undef;
+
+	if (h->vector != g->vector)
+		return snprintf(why, size, "vector %d, host %d", g->vector, h->vector);
+	if (h->vector >= 0 && (h->vector == EXC_PF || h->vector == EXC_GP) && h->error != g->error)
+		return snprintf(why, size, "error code %x, host %x", g->error, h->error);
+	if (h->vector == EXC_PF && (h->cr2 ^ g->cr2) & mask)
+		return snprintf(why, size, "cr2 %" PRIx64 ", host %" PRIx64, g->cr2, h->cr2);
+	if ((h->cpu.rip ^ g->cpu.rip) & mask)
+		return snprintf(why, size, "rip %" PRIx64 ", host %" PRIx64, g->cpu.rip,
+				h->cpu.rip);
+	for (unsigned i = 0; i < (c->mode32 ? 8 : 16); i++)
+		if ((h->cpu.gpr[i] ^ g->cpu.gpr[i]) & mask)
+			return snprintf(why, size, "gpr%u %" PRIx64 ", host %" PRIx64, i,
+					g->cpu.gpr[i] & mask, h->cpu.gpr[i] & mask);
+	if ((h->cpu.rflags ^ g->cpu.rflags) & flags)
+		return snprintf(why, size, "flags %" PRIx64 ", host %" PRIx64,
+				g->cpu.rflags & flags, h->cpu.rflags & flags);
+	for (unsigned i = 0; i < DATA_SIZE; i++)
+		if (h->mem[i] != g->mem[i])
+			return snprintf(why, size, "memory at %x: %02x, host %02x", DATA_ADDR + i,
+					g->mem[i], h->mem[i]);
+	return false;
+}
+
+static bool fpu_differs(char *why, size_t size, const struct test_case *c)
+{
+	const struct cpu_image *h = &c->host.cpu, *g = &c->guest.cpu;
+
+	for (unsigned i = 0; i < (c->mode32 ? 8 : 16); i++) {
+		const uint64_t *hx = (const void *)(h->fx + FX_XMM + 16 * i);
+		const uint64_t *gx = (const void *)(g->fx + FX_XMM + 16 * i);
+		const uint64_t *hy = (const void *)h->ymm_high[i],
+			       *gy = (const void *)g->ymm_high[i];
+
+		if (memcmp(hx, gx, 16) || memcmp(hy, gy, 16))
+			return snprintf(why, size,
+					"ymm%u %016" PRIx64 "_%016" PRIx64 "_%016" PRIx64
+					"_%016" PRIx64 ", host %016" PRIx64 "_%016" PRIx64
+					"_%016" PRIx64 "_%016" PRIx64,
+					i, gy[1], gy[0], gx[1], gx[0], hy[1], hy[0], hx[1], hx[0]);
+	}
+	if (ld32_le(h->fx + FX_MXCSR) != ld32_le(g->fx + FX_MXCSR))
+		return snprintf(why, size, "mxcsr %x, host %x", ld32_le(g->fx + FX_MXCSR),
+				ld32_le(h->fx + FX_MXCSR));
+	if (memcmp(h->fx, g->fx, 5))
+		return snprintf(why, size, "fcw fsw ftw %04x %04x %02x, host %04x %04x %02x",
+				ld16_le(g->fx), ld16_le(g->fx + 2), g->fx[4], ld16_le(h->fx),
+				ld16_le(h->fx + 2), h->fx[4]);
+	for (unsigned i = 0; i < 8; i++)
+		if (memcmp(h->fx + FX_ST + 16 * i, g->fx + FX_ST + 16 * i, 10))
+			return snprintf(why, size,
+					"st%u %04x_%016" PRIx64 ", host %04x_%016" PRIx64, i,
+					ld16_le(g->fx + FX_ST + 16 * i + 8),
+					ld64_le(g->fx + FX_ST + 16 * i),
+					ld16_le(h->fx + FX_ST + 16 * i + 8),
+					ld64_le(h->fx + FX_ST + 16 * i));
+	return false;
+}
+
+/* ---- reporting ---- */
+
+struct array_reader {
+	struct x86_reader r;
+	const uint8_t *bytes;
+};
+
+static int array_next(struct x86_reader *r)
+{
+	return *container_of(r, struct array_reader, r)->bytes++;
+}
+
+static void print_case(const struct test_case *c)
+{
+	struct x86_decode_mode m = { .code64 = !c->mode32,
+				     .code32 = c->mode32,
+				     .features = guest_features() };
+	struct array_reader ar = { .r.next = array_next, .bytes = c->code };
+	char text[128] = "?";
+	struct x86_insn in;
+
+	if (x86_decode(&in, &m, &ar.r) == DECODE_OK)
+		x86_disasm(&in, INSN_ADDR, text, sizeof(text));
+	printf("    %s:", c->mode32 ? "32-bit" : "64-bit");
+	for (unsigned i = 0; i < c->len; i++)
+		printf(" %02x", c->code[i]);
+	printf("   %s\n    in:", text);
+	for (unsigned i = 0; i < (c->mode32 ? 8 : 16); i++)
+		printf(" %s%" PRIx64, i == 8 ? "\n        " : "", c->in.gpr[i]);
+	printf(" flags %" PRIx64 " mxcsr %x fcw %x fsw %x ftw %x\n", c->in.rflags,
+	       ld32_le(c->in.fx + FX_MXCSR), ld16_le(c->in.fx), ld16_le(c->in.fx + 2), c->in.fx[4]);
+	for (unsigned n = 0; n < 4; n++) {
+		const struct x86_operand *o = x86_operand(&in, n);
+		unsigned v = o->place == PLACE_V ? in.reg : o->place == PLACE_H ? in.vvvv : in.rm;
+
+		if (o->place == PLACE_V || o->place == PLACE_H ||
+		    ((o->place == PLACE_W || o->place == PLACE_U) && in.mod == 3))
+			printf("        ymm%u %016" PRIx64 "_%016" PRIx64 "_%016" PRIx64
+			       "_%016" PRIx64 "\n",
+			       v, ld64_le(c->in.ymm_high[v] + 8), ld64_le(c->in.ymm_high[v]),
+			       ld64_le(c->in.fx + FX_XMM + 16 * v + 8),
+			       ld64_le(c->in.fx + FX_XMM + 16 * v));
+	}
+	if (in.row && in.row->attrs & (ROW_X87 | ROW_X87_NOWAIT))
+		for (unsigned i = 0; i < 8; i++)
+			printf("        st%u %04x_%016" PRIx64 "\n", i,
+			       ld16_le(c->in.fx + FX_ST + 16 * i + 8),
+			       ld64_le(c->in.fx + FX_ST + 16 * i));
+}
+
+static void report(const struct x86_row *row, const struct test_case *c, const char *why)
+{
+	printf("row %d %s: %s\n", (int)(row - x86_rows), row->name, why);
+	print_case(c);
+	printf("    alone: isa_x86_oracle --seed %" PRIu64 " --cases %u --row %d\n", options.seed,
+	       options.cases, (int)(row - x86_rows));
+}
+
+/* ---- rows ---- */
+
+/* The first feature of the row that the host lacks, or NULL. */
+static const char *missing_feature(const struct x86_row *row)
+{
+	uint64_t mask = x86_feat_masks[row->feat[0]] | x86_feat_masks[row->feat[1]];
+
+	for (unsigned i = 0; x86_isa_feature_names[i]; i++)
+		if (mask >> i & 1 && !host_has_feature(x86_isa_feature_names[i]))
+			return x86_isa_feature_names[i];
+	return NULL;
+}
+
+static void fill_batch(struct batch *b, const struct x86_row *row)
+{
+	struct random r = { .state = options.seed * 1000003 + (uint64_t)(row - x86_rows) };
+
+	b->count = 0;
+	gen_memory(&r, b->mem);
+	for (unsigned i = 0; i < options.cases + options.cases / 2 && b->count < CASES_MAX; i++)
+		if (gen_case(&r, row, i >= options.cases, &b->cases[b->count]))
+			b->count++;
+}
+
+static bool run_row(struct batch *b, const struct x86_row *row, struct totals *t)
+{
+	unsigned bad = 0;
+	char why[256];
+
+	fill_batch(b, row);
+	if (!b->count) {
+		printf("row %d %s: no legal encoding found\n", (int)(row - x86_rows), row->name);
+		return false;
+	}
+	if (!host_run(b)) {
+		report(row, &b->cases[b->done < b->count ? b->done : 0],
+		       "the host did not come back from this case");
+		return false;
+	}
+	for (unsigned i = 0; i < b->count; i++) {
+		struct test_case *c = &b->cases[i];
+
+		guest_run(b, c, i & 1);
+		t->cases++;
+		t->faults += c->host.vector >= 0;
+		if (!differs(why, sizeof(why), row, c) && !fpu_differs(why, sizeof(why), c))
+			continue;
+		if (bad++ < REPORTS_PER_ROW || options.verbose)
+			report(row, c, why);
+	}
+	if (bad)
+		printf("row %d %s: %u of %u cases differ\n", (int)(row - x86_rows), row->name, bad,
+		       b->count);
+	return !bad;
+}
+
+static void one_row(struct batch *b, const struct x86_row *row, struct totals *t)
+{
+	const char *missing = missing_feature(row);
+
+	t->rows++;
+	if (row->attrs & ROW_NONNATIVE) {
+		t->nonnative++;
+		if (options.list)
+			printf("row %d %s: does not run natively\n", (int)(row - x86_rows),
+			       row->name);
+	} else if (missing) {
+		t->no_feature++;
+		printf("row %d %s: skipped, the host lacks %s\n", (int)(row - x86_rows), row->name,
+		       missing);
+	} else {
+		t->tested++;
+		if (!run_row(b, row, t))
+			t->failed++;
+	}
+}
+
+static void parse_options(int argc, char **argv)
+{
+	for (int i = 1; i < argc; i++) {
+		const char *next = i + 1 < argc ? argv[i + 1] : "";
+
+		if (!strcmp(argv[i], "--seed"))
+			options.seed = strtoull(next, NULL, 0), i++;
+		else if (!strcmp(argv[i], "--cases"))
+			options.cases = (unsigned)atoi(next), i++;
+		else if (!strcmp(argv[i], "--row"))
+			options.row = atoi(next), i++;
+		else if (!strcmp(argv[i], "--name"))
+			options.name = next, i++;
+		else if (!strcmp(argv[i], "--list"))
+			options.list = true;
+		else if (!strcmp(argv[i], "-v"))
+			options.verbose = true;
+		else
+			fprintf(stderr, "unknown option '%s'\n", argv[i]), exit(2);
+	}
+	if (options.cases > CASES_MAX)
+		options.cases = CASES_MAX;
+}
+
+int main(int argc, char **argv)
+{
+	struct batch *b = host_batch_new();
+	struct totals t = { 0 };
+
+	parse_options(argc, argv);
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	if (!b)
+		return 1;
+	guest_init();
+	for (int i = 1; i < x86_row_count; i++)
+		if ((options.row < 0 || options.row == i) &&
+		    (!options.name || !strcmp(options.name, x86_rows[i].name)))
+			one_row(b, &x86_rows[i], &t);
+	printf("x86 rows: %u tested / %u, %u not native, %u not on this host; %u cases, %u of them "
+	       "faults; %u rows failed\n",
+	       t.tested, t.rows, t.nonnative, t.no_feature, t.cases, t.faults, t.failed);
+	return t.failed != 0;
+}

@@ -1,0 +1,88 @@
+/* tests/isa/x86/oracle.h - the host CPU as the oracle of x86 instructions.
+ *
+ * A case is one instruction with registers, flags, vector and x87 state and a scratch area of
+ * memory. It runs on the host CPU (oracle_host.c: a child process, entered and left through
+ * signals) and in our translator and interpreter (oracle_guest.c); what both leave behind must be
+ * equal. SPDX-License-Identifier: MIT */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "arch/x86/decode.h"
+#include "arch/x86/state.h"
+
+enum {
+	/* Same addresses in the host process and for the guest; below 4 GiB for 32-bit code. */
+	CODE_ADDR = 0x10000000,
+	CODE_SIZE = 0x1000,
+	INSN_ADDR = CODE_ADDR + 0x800,
+	DATA_ADDR = 0x20000000,
+	DATA_SIZE = 0x4000,
+	DATA_MIDDLE = DATA_ADDR + DATA_SIZE / 2,
+	VECTOR_NONE = -1, /* the instruction completed */
+	FX_SIZE = 512,
+};
+
+/* Offsets in the FXSAVE image (SDM 1 table 10-2). */
+enum { FX_FCW = 0, FX_FSW = 2, FX_FTW = 4, FX_MXCSR = 24, FX_ST = 32, FX_XMM = 160 };
+
+struct cpu_image {
+	uint64_t gpr[16];
+	uint64_t rip;
+	uint64_t rflags;
+	uint8_t fx[FX_SIZE];
+	uint8_t ymm_high[16][16];
+};
+
+struct outcome {
+	struct cpu_image cpu;
+	int vector;
+	uint32_t error;
+	uint64_t cr2;
+	uint8_t mem[DATA_SIZE];
+};
+
+struct test_case {
+	uint8_t code[X86_MAX_INSN + 1];
+	uint8_t len;
+	bool mode32;
+	struct cpu_image in;
+	struct outcome host, guest;
+};
+
+/* One row's worth of cases; `mem` is what the scratch area holds before each.  Lives in memory
+ * shared with the child. */
+enum { CASES_MAX = 128 };
+struct batch {
+	unsigned count;
+	volatile unsigned done; /* host outcomes present */
+	uint8_t mem[DATA_SIZE];
+	struct test_case cases[CASES_MAX];
+};
+
+/* oracle_host.c */
+struct batch *host_batch_new(void);
+/* Run all cases natively; false: the child did not finish (b->done tells how far it came). */
+bool host_run(struct batch *b);
+/* Why a feature (name of cpuid_features.def) cannot be tested here; NULL: it can. */
+bool host_has_feature(const char *name);
+
+/* oracle_guest.c */
+void guest_init(void);
+uint64_t guest_features(void); /* of the decoder */
+void guest_run(const struct batch *b, struct test_case *c, bool fast_tlb);
+
+/* oracle_gen.c */
+struct random {
+	uint64_t state;
+};
+uint64_t random_u64(struct random *r);
+static inline unsigned random_below(struct random *r, unsigned n)
+{
+	return (unsigned)((random_u64(r) >> 16) % n);
+}
+void gen_memory(struct random *r, uint8_t mem[DATA_SIZE]);
+/* A case for the row; false: none could be made (the row does not exist in that mode). */
+bool gen_case(struct random *r, const struct x86_row *row, bool mode32, struct test_case *c);

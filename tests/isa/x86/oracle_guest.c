@@ -1,0 +1,295 @@
+/* tests/isa/x86/oracle_guest.c - running cases in the translator and the interpreter, as a user
+ * program under a flat 64-bit system. SPDX-License-Identifier: MIT */
+#include "oracle.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "arch/x86/isa_gen.h"
+#include "arch/x86/sys.h"
+#include "base/err.h"
+#include "jit/interp.h"
+
+enum { PAGE = 4096, CS_64 = 0x33, CS_32 = 0x23, DATA_SEL = 0x2b };
+
+static struct x86_cpu *cpu;
+static struct vcpu vcpu;
+static struct ir_builder *builder;
+static struct interp_lowerer *lowerer;
+static struct tlb_view *tlb;
+static uint8_t code_page[CODE_SIZE] __attribute__((aligned(4096)));
+static uint8_t data_pages[DATA_SIZE] __attribute__((aligned(4096)));
+
+/* ---- memory ---- */
+
+static uint8_t *guest_byte(gva_t addr)
+{
+	if (addr - CODE_ADDR < CODE_SIZE)
+		return &code_page[addr - CODE_ADDR];
+	if (addr - DATA_ADDR < DATA_SIZE)
+		return &data_pages[addr - DATA_ADDR];
+	return NULL;
+}
+
+/* False: faulted at the first byte that is not there. */
+static bool reachable(struct jit_env *env, gva_t addr, unsigned size, bool is_write)
+{
+	bool code64 = env->mode & MODE_CODE64;
+
+	for (unsigned i = 0; i < size; i++) {
+		gva_t at = code64 ? addr + i : (uint32_t)(addr + i);
+
+		if (!x86_is_canonical(at))
+			return x86_noncanonical(cpu, addr);
+		if (!guest_byte(at))
+			return x86_raise_page_fault(cpu, at, PF_U | (is_write ? PF_W : 0));
+	}
+	return true;
+}
+
+static bool op_load(struct jit_env *env, unsigned view, gva_t addr, unsigned size, bool for_write,
+		    void *out)
+{
+	(void)view;
+	if (!reachable(env, addr, size, for_write))
+		return false;
+	for (unsigned i = 0; i < size; i++)
+		((uint8_t *)out)[i] = *guest_byte(addr + i);
+	return true;
+}
+
+static bool op_store(struct jit_env *env, unsigned view, gva_t addr, unsigned size, const void *in)
+{
+	(void)view;
+	if (!reachable(env, addr, size, true))
+		return false;
+	for (unsigned i = 0; i < size; i++)
+		*guest_byte(addr + i) = ((const uint8_t *)in)[i];
+	return true;
+}
+
+static void *op_atomic_ptr(struct jit_env *env, unsigned view, gva_t addr, unsigned size,
+			   bool *fault)
+{
+	(void)view;
+	*fault = !reachable(env, addr, size, true);
+	if (*fault || (addr & (PAGE - 1)) + size > PAGE || addr & (size - 1))
+		return NULL;
+	return guest_byte(addr);
+}
+
+static void op_exclusive(struct jit_env *env) { (void)env; }
+
+static void op_flush(struct jit_env *env, gva_t page, bool keep_global)
+{
+	(void)env;
+	(void)page;
+	(void)keep_global;
+}
+
+static void op_stored(struct jit_env *env, unsigned view, gva_t addr, unsigned size)
+{
+	(void)env;
+	(void)view;
+	(void)addr;
+	(void)size;
+}
+
+static const struct jit_mem_ops mem_ops = {
+	.load = op_load,
+	.store = op_store,
+	.atomic_ptr = op_atomic_ptr,
+	.exclusive_begin = op_exclusive,
+	.exclusive_end = op_exclusive,
+	.tlb_flush = op_flush,
+	.stored = op_stored,
+};
+
+/* With fast entries for the data pages, or with none: both ways must do the same. */
+static void fill_tlb(bool fast)
+{
+	for (unsigned view = 0; view < TLB_VIEWS; view++)
+		for (unsigned kind = 0; kind < TLB_KINDS; kind++)
+			for (unsigned i = 0; i < TLB_SIZE; i++)
+				tlb[view].e[kind][i].tag = tlb_empty_tag(i);
+	for (gva_t page = DATA_ADDR; fast && page < DATA_ADDR + DATA_SIZE; page += PAGE) {
+		for (unsigned kind = TLB_READ; kind <= TLB_WRITE; kind++) {
+			struct tlb_entry *e = &tlb[VIEW_USER].e[kind][tlb_index(page)];
+
+			e->tag = page;
+			e->addend = (uint64_t)(uintptr_t)guest_byte(page) - page;
+		}
+	}
+}
+
+/* ---- state ---- */
+
+void guest_init(void)
+{
+	struct err err = { 0 };
+	char *warnings;
+
+	cpu = aligned_alloc(64, align_up(sizeof(*cpu), 64));
+	memset(cpu, 0, sizeof(*cpu));
+	cpu->vcpu = &vcpu;
+	vcpu.cpu = cpu;
+	tlb = calloc(TLB_VIEWS, sizeof(*tlb));
+	builder = ir_builder_new(&x86_state_desc);
+	lowerer = interp_lowerer_new(&x86_state_desc);
+	if (!x86_cpuid_init(cpu, "max", &warnings, &err)) {
+		fprintf(stderr, "cannot make the guest CPU\n");
+		exit(1);
+	}
+	cpu->env.mem = &mem_ops;
+	cpu->env.tlb = tlb;
+	cpu->env.exit_request = &vcpu.exit_request;
+	x86_reset(cpu);
+	cpu->cr0 = CR0_PE | CR0_MP | CR0_ET | CR0_NE | CR0_WP | CR0_AM | CR0_PG;
+	cpu->cr4 = CR4_PAE | CR4_OSFXSR | CR4_OSXMMEXCPT | CR4_OSXSAVE;
+	cpu->efer = EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE;
+	cpu->xcr0 = 7;
+	cpu->seg[SEG_TR].attr = SEG_ATTR_P | SYS_TSS32_BUSY;
+	cpu->seg[SEG_TR].limit = 0; /* no I/O map */
+}
+
+uint64_t guest_features(void)
+{
+	uint64_t mask = 0;
+
+	for (unsigned i = 0; i < X86_ISA_FEATURES; i++)
+		if (x86_has(cpu, (enum x86_feature)x86_isa_features[i]))
+			mask |= BIT(i);
+	return mask;
+}
+
+static void set_segments(bool mode32)
+{
+	x86_seg_fill_flat(&cpu->seg[SEG_CS], mode32 ? CS_32 : CS_64, true, !mode32, 3);
+	for (unsigned s = SEG_ES; s <= SEG_GS; s++)
+		if (s != SEG_CS)
+			x86_seg_fill_flat(&cpu->seg[s], s == SEG_FS || s == SEG_GS ? 0 : DATA_SEL,
+					  false, false, 3);
+}
+
+static void set_state(const struct cpu_image *in)
+{
+	unsigned top = ld16_le(in->fx + FX_FSW) >> 11 & 7;
+
+	memcpy(cpu->gpr, in->gpr, sizeof(cpu->gpr));
+	cpu->rflags = (uint32_t)in->rflags | FL_ONE;
+	cpu->fcw = ld16_le(in->fx + FX_FCW);
+	cpu->fsw = ld16_le(in->fx + FX_FSW) & ~(7u << 11);
+	cpu->ftop = (uint8_t)top;
+	cpu->ftag = in->fx[FX_FTW];
+	cpu->mxcsr = ld32_le(in->fx + FX_MXCSR);
+	for (unsigned i = 0; i < 8; i++) {
+		struct x86_f80 *f = &cpu->fpr[(top + i) & 7];
+
+		f->frac = ld64_le(in->fx + FX_ST + 16 * i);
+		f->sexp = ld16_le(in->fx + FX_ST + 16 * i + 8);
+	}
+	for (unsigned i = 0; i < 16; i++) {
+		memcpy(cpu->ymm[i], in->fx + FX_XMM + 16 * i, 16);
+		memcpy(cpu->ymm[i] + 16, in->ymm_high[i], 16);
+	}
+}
+
+static void get_state(struct cpu_image *out)
+{
+	memcpy(out->gpr, cpu->gpr, sizeof(cpu->gpr));
+	out->rip = cpu->env.pc;
+	out->rflags = cpu->rflags;
+	st16_le(out->fx + FX_FCW, cpu->fcw);
+	st16_le(out->fx + FX_FSW, (uint16_t)(cpu->fsw | cpu->ftop << 11));
+	out->fx[FX_FTW] = cpu->ftag;
+	st32_le(out->fx + FX_MXCSR, cpu->mxcsr);
+	for (unsigned i = 0; i < 8; i++) {
+		const struct x86_f80 *f = &cpu->fpr[(cpu->ftop + i) & 7];
+
+		st64_le(out->fx + FX_ST + 16 * i, f->frac);
+		st16_le(out->fx + FX_ST + 16 * i + 8, f->sexp);
+	}
+	for (unsigned i = 0; i < 16; i++) {
+		memcpy(out->fx + FX_XMM + 16 * i, cpu->ymm[i], 16);
+		memcpy(out->ymm_high[i], cpu->ymm[i] + 16, 16);
+	}
+}
+
+/* ---- running ---- */
+
+static unsigned fetch_bytes(struct x86_fetch *f, gva_t addr, uint8_t *out, unsigned len)
+{
+	(void)f;
+	for (unsigned i = 0; i < len; i++) {
+		const uint8_t *p = guest_byte(addr + i);
+
+		if (!p)
+			return i;
+		out[i] = *p;
+	}
+	return len;
+}
+
+static struct interp_block *no_next(struct jit_env *env, struct interp_block *from, unsigned n)
+{
+	(void)env;
+	(void)from;
+	(void)n;
+	return NULL;
+}
+
+/* One guest instruction, executed again while it asks for it (REP). */
+static void run_instruction(void)
+{
+	struct x86_fetch fetch = { .bytes = fetch_bytes };
+	struct interp_block block = { 0 };
+	char error[128];
+	uint32_t len;
+
+	ir_begin(builder, cpu->env.mode, cpu->env.mode & MODE_CODE64 ? 3 : 2);
+	if (!x86_translate(cpu, builder, &fetch, 1, &len))
+		return;
+	const struct ir_block *ir = ir_end(builder);
+
+	if (!ir_verify(ir, error, sizeof(error)) || !interp_lower(lowerer, &block, ir)) {
+		ir_print(ir, &x86_state_desc, stderr);
+		fprintf(stderr, "bad IR: %s\n", error);
+		abort();
+	}
+	do {
+		struct interp_run run = { .next = no_next, .budget = 1000 };
+
+		interp_run(&cpu->env, &block, &x86_state_desc, &run);
+	} while (cpu->env.pc == INSN_ADDR && !cpu->env.fault);
+	interp_block_fini(&block);
+}
+
+void guest_run(const struct batch *b, struct test_case *c, bool fast_tlb)
+{
+	struct outcome *o = &c->guest;
+
+	memset(o, 0, sizeof(*o));
+	memcpy(data_pages, b->mem, DATA_SIZE);
+	memset(code_page, 0xcc, CODE_SIZE);
+	memcpy(code_page + (INSN_ADDR - CODE_ADDR), c->code, c->len);
+	set_segments(c->mode32);
+	set_state(&c->in);
+	x86_mode_update(cpu);
+	fill_tlb(fast_tlb);
+	cpu->env.pc = INSN_ADDR;
+	cpu->env.fault = 0;
+	cpu->cr2 = 0;
+	run_instruction();
+	o->vector = VECTOR_NONE;
+	if (cpu->env.fault) {
+		o->vector = cpu->exc.vector;
+		if (cpu->noncanonical && x86_insn_uses_stack(cpu, cpu->noncanonical_addr))
+			o->vector = EXC_SS;
+		o->error = cpu->exc.error;
+		o->cr2 = cpu->cr2;
+	}
+	get_state(&o->cpu);
+	memcpy(o->mem, data_pages, DATA_SIZE);
+	cpu->env.fault = 0;
+}
