@@ -12,7 +12,8 @@ enum lock_rank {
 	LOCK_DEVICE = 20,  /* one device's registers */
 	LOCK_MEMORY = 25,  /* region trees: taken by whoever changes them, never by readers */
 	LOCK_INTC = 30,    /* interrupt controllers: reached from any device through irq_set() */
-	LOCK_INTC_CPU = 35, /* one vCPU's own controller: reached from other interrupt controllers */
+	LOCK_INTC_CPU =
+		35,        /* one vCPU's own controller: reached from other interrupt controllers */
 	LOCK_VCPU = 40,    /* a vCPU's run state and pending work */
 	LOCK_TCG = 45,     /* translation cache */
 	LOCK_BACKEND = 50, /* chardev, block and net queues */

@@ -130,19 +130,34 @@ int64_t loop_next_timer_locked(struct loop *l, int64_t host_ns)
 	return next;
 }
 
-static bool is_due_locked(const struct timer *t)
+/* By how much t is late on its clock; negative: it is not due. */
+static int64_t lateness_locked(const struct timer *t)
 {
+	int64_t now, late;
+
 	if (t->clock && !vclock_is_running(t->clock))
-		return false;
-	return t->deadline_ns <= (t->clock ? vclock_now(t->clock) : clock_host_ns());
+		return INT64_MIN;
+	now = t->clock ? vclock_now(t->clock) : clock_host_ns();
+	if (__builtin_sub_overflow(now, t->deadline_ns, &late))
+		return now > t->deadline_ns ? INT64_MAX : INT64_MIN;
+	return late;
 }
 
+/* Of all clocks' first timers the one that is latest, if any is due. */
 static struct timer *first_due_locked(struct loop *l)
 {
-	for (struct timer_heap *h = l->heaps; h; h = h->next)
-		if (is_due_locked(h->slots[1]))
-			return h->slots[1];
-	return NULL;
+	struct timer *first = NULL;
+	int64_t latest = -1;
+
+	for (struct timer_heap *h = l->heaps; h; h = h->next) {
+		int64_t late = lateness_locked(h->slots[1]);
+
+		if (late > latest) {
+			latest = late;
+			first = h->slots[1];
+		}
+	}
+	return first;
 }
 
 /* ---- calling --------------------------------------------------------------------------------- */
@@ -162,7 +177,7 @@ static bool fire_locked(struct loop *l, struct timer *t)
 		lock_take(&l->lock);
 	}
 	/* From here on t may be gone, unless it is still pending. */
-	if (l->pending == t && is_due_locked(t)) {
+	if (l->pending == t && lateness_locked(t) >= 0) {
 		fn = t->fn;
 		opaque = t->opaque;
 		remove_locked(l, t);
