@@ -8,17 +8,16 @@
 /* A thread may only take a lock of a higher rank than every lock it holds (two of one rank never
  * nest).  docs/locking.md lists every lock; debug builds (b_ndebug=false) assert the order. */
 enum lock_rank {
-	LOCK_MACHINE = 10, /* machine set-up, topology changes */
-	LOCK_DEVICE = 20,  /* one device's registers */
-	LOCK_MEMORY = 25,  /* region trees: taken by whoever changes them, never by readers */
-	LOCK_INTC = 30,    /* interrupt controllers: reached from any device through irq_set() */
-	LOCK_INTC_CPU =
-		35,        /* one vCPU's own controller: reached from other interrupt controllers */
-	LOCK_VCPU = 40,    /* a vCPU's run state and pending work */
-	LOCK_TCG = 45,     /* translation cache */
-	LOCK_BACKEND = 50, /* chardev, block and net queues */
-	LOCK_LOOP = 60,    /* event loop: timers, jobs */
-	LOCK_LEAF = 70,    /* nothing is called with it held */
+	LOCK_MACHINE = 10,  /* machine set-up, topology changes */
+	LOCK_DEVICE = 20,   /* one device's registers */
+	LOCK_MEMORY = 25,   /* region trees: taken by whoever changes them, never by readers */
+	LOCK_INTC = 30,     /* interrupt controllers: reached from any device through irq_set() */
+	LOCK_INTC_CPU = 35, /* one vCPU's own controller: reached from other controllers */
+	LOCK_VCPU = 40,     /* a vCPU's run state and pending work */
+	LOCK_TCG = 45,      /* translation cache */
+	LOCK_BACKEND = 50,  /* chardev, block and net queues */
+	LOCK_LOOP = 60,     /* event loop: timers, jobs */
+	LOCK_LEAF = 70,     /* nothing is called with it held */
 };
 
 struct lock {
