@@ -274,6 +274,15 @@ static bool task_load_cr3(struct x86_cpu *c, uint32_t cr3)
 	return true;
 }
 
+/* A fault on the way into the new task is delivered at its first instruction: the one that switched
+ * has ended. */
+static bool task_deliver_fault(struct x86_cpu *c)
+{
+	x86_mode_update(c);
+	x86_deliver_exception(c);
+	return true;
+}
+
 bool x86_task_switch(struct x86_cpu *c, uint16_t sel, struct x86_desc *d, enum x86_task_cause why,
 		     uint64_t next, uint32_t ext, struct x86_task_error e)
 {
@@ -306,16 +315,13 @@ bool x86_task_switch(struct x86_cpu *c, uint16_t sel, struct x86_desc *d, enum x
 		c->gpr[i] = t.gpr[i];
 	c->env.pc = t.eip;
 	c->dr[7] &= ~UINT64_C(0x155); /* local breakpoints */
-	if (is_32 && !task_load_cr3(c, t.cr3)) {
-		x86_mode_update(c);
-		return false;
+	if ((is_32 && !task_load_cr3(c, t.cr3)) || !task_load_segments(c, &t) ||
+	    !task_push_error(c, is_32, e))
+		return task_deliver_fault(c);
+	if (t.eip > c->seg[SEG_CS].limit) {
+		x86_raise_code(c, EXC_GP, 0);
+		return task_deliver_fault(c);
 	}
-	if (!task_load_segments(c, &t) || !task_push_error(c, is_32, e)) {
-		x86_mode_update(c);
-		return false;
-	}
-	if (t.eip > c->seg[SEG_CS].limit)
-		return x86_raise_code(c, EXC_GP, 0);
 	if (t.trap)
 		c->pending_db |= DR6_BT;
 	x86_mode_update(c);

@@ -157,11 +157,13 @@ static void test_task_switch_faults(void)
 	rig_fault(r, EXC_TS, SEL_TSS2);
 	rig_desc(r, SEL_TSS2, TSS2, 0x67, 0x89, 0);
 	fill_tss2(r);
-	rig_poke(r, TSS2 + 0x54, 4, U_CODE); /* DS may not be: then #TS in the new task */
-	rig_poke(r, TSS2 + 0x54, 4, SEL_EXEC_ONLY);
-	g_assert_false(x86_far_jump(c, SEL_TSS2, 0, 4, 0x5002));
-	rig_fault(r, EXC_TS, SEL_EXEC_ONLY);
+	rig_poke(r, TSS2 + 0x54, 4, SEL_EXEC_ONLY); /* DS may not be: #TS in the new task */
+	rig_gate(r, IDT + 8 * EXC_TS, 0x8e, K_CODE, 0x6000, 0);
+	g_assert_true(x86_far_jump(c, SEL_TSS2, 0, 4, 0x5002));
 	g_assert_cmphex(c->seg[SEG_TR].sel, ==, SEL_TSS2);
+	g_assert_cmphex(c->env.pc, ==, 0x6000);
+	g_assert_cmphex(rig_peek(r, 0xc000 - 16, 4), ==, SEL_EXEC_ONLY);
+	g_assert_cmphex(rig_peek(r, 0xc000 - 12, 4), ==, 0x7654);
 	rig_free(r);
 }
 

@@ -1,0 +1,195 @@
+/* tests/boot/ring0.c - runs a tiny guest of ours in-process: RAM, one or two vCPUs, tcg.
+ * ring0 NAME IMAGE [CPUS]: the image is loaded and entered in real mode at 0000:8000.
+ *
+ * Ports: 501h word: the end, 0 = passed, else the guest's failing line.  510h byte: 1 = INIT and a
+ * start-up IPI (page 9) to the second vCPU, 2 = interrupt 40h for the one that asks.
+ * SPDX-License-Identifier: MIT */
+#include <stdio.h>
+
+#include <glib.h>
+
+#include "arch/x86/sys.h"
+#include "arch/x86/x86_arch.h"
+#include "base/err.h"
+#include "cpu/accel.h"
+#include "event/clock.h"
+#include "memory/address_space.h"
+#include "memory/ram.h"
+#include "memory/region.h"
+
+enum { RAM_BYTES = 8 * 1024 * 1024, ENTRY = 0x8000, MAX_CPUS = 2, TIMEOUT_S = 60, VECTOR = 0x40 };
+
+struct bench {
+	struct ram_block *ram;
+	struct region memory_root, io_root, ram_region, exit_port, input_port;
+	struct address_space memory, io;
+	struct vclock *clock;
+	struct accel *accel;
+	struct vcpu cpus[MAX_CPUS];
+	unsigned count;
+	GMutex mutex;
+	GCond cond;
+	int result; /* mutex: -1 until the guest ends */
+};
+
+static struct bench bench = { .result = -1 };
+
+static void finish(int result)
+{
+	g_mutex_lock(&bench.mutex);
+	if (bench.result < 0)
+		bench.result = result;
+	g_cond_signal(&bench.cond);
+	g_mutex_unlock(&bench.mutex);
+}
+
+static void exit_write(struct device *dev, uint64_t offset, uint64_t value, unsigned size)
+{
+	(void)dev;
+	(void)offset;
+	(void)size;
+	finish((int)(value & 0xffff));
+}
+
+static void input_write(struct device *dev, uint64_t offset, uint64_t value, unsigned size)
+{
+	(void)dev;
+	(void)offset;
+	(void)size;
+	if (value == 2) {
+		vcpu_set_input(vcpu_current(), VCPU_INTR);
+	} else if (value == 1 && bench.count > 1) {
+		vcpu_set_input(&bench.cpus[1], VCPU_INIT);
+		atomic_store(&bench.cpus[1].sipi_vector, 9);
+		vcpu_set_input(&bench.cpus[1], VCPU_SIPI);
+	}
+}
+
+static uint64_t port_read(struct device *dev, uint64_t offset, unsigned size)
+{
+	(void)dev;
+	(void)offset;
+	(void)size;
+	return UINT64_MAX;
+}
+
+static const struct region_ops exit_ops = {
+	.read = port_read, .write = exit_write, .max = 2, .unaligned = true
+};
+static const struct region_ops input_ops = { .read = port_read, .write = input_write, .max = 1 };
+
+static int intc_ack(void *intc)
+{
+	vcpu_clear_input(intc, VCPU_INTR);
+	return VECTOR;
+}
+
+static const struct vcpu_intc_ops intc_ops = { .ack = intc_ack };
+
+static void on_shutdown(struct vcpu *v)
+{
+	fprintf(stderr, "triple fault:\n");
+	x86_arch_ops.dump(v, stderr);
+	finish(0x10000);
+}
+
+static bool build_memory(const char *image, struct err *err)
+{
+	g_autofree char *bytes = NULL;
+	g_autoptr(GError) error = NULL;
+	gsize size;
+
+	if (!g_file_get_contents(image, &bytes, &size, &error))
+		return err_set(err, 0, "%s", error->message);
+	bench.ram = ram_block_new("ram", RAM_BYTES, err);
+	if (!bench.ram)
+		return false;
+	memcpy(bench.ram->host + ENTRY, bytes, size);
+	region_init_container(&bench.memory_root, "system", 0);
+	region_init_container(&bench.io_root, "io", 0x10000);
+	region_init_ram(&bench.ram_region, "ram", bench.ram, 0, RAM_BYTES);
+	region_add(&bench.memory_root, 0, &bench.ram_region);
+	region_init_io(&bench.exit_port, NULL, "exit", &exit_ops, 2);
+	region_init_io(&bench.input_port, NULL, "input", &input_ops, 1);
+	region_add(&bench.io_root, 0x501, &bench.exit_port);
+	region_add(&bench.io_root, 0x510, &bench.input_port);
+	address_space_init(&bench.memory, "memory", &bench.memory_root);
+	address_space_init(&bench.io, "I/O", &bench.io_root);
+	return true;
+}
+
+static bool build_cpu(struct vcpu *v, uint32_t id, struct err *err)
+{
+	struct x86_cpu *c;
+
+	v->memory = &bench.memory;
+	v->io = &bench.io;
+	v->clock = bench.clock;
+	v->accel = bench.accel;
+	v->apic_id = id;
+	vcpu_init(v, id, &x86_arch_ops, NULL);
+	v->intc_ops = &intc_ops;
+	v->intc = v;
+	v->on_shutdown = on_shutdown;
+	v->cpu = c = x86_arch_ops.cpu_new(v, "max", err);
+	if (!c || !bench.accel->ops->vcpu_attach(bench.accel, v, err))
+		return false;
+	if (id == 0) {
+		x86_seg_fill_real(&c->seg[SEG_CS], 0);
+		c->env.pc = ENTRY;
+		x86_mode_update(c);
+	}
+	return vcpu_start_thread(v, err);
+}
+
+static bool run(const char *image, unsigned count, struct err *err)
+{
+	const struct accel_ops *ops = accel_find(accel_list, "tcg", err);
+	gint64 until;
+
+	if (!ops || !build_memory(image, err))
+		return false;
+	bench.clock = vclock_new();
+	vclock_start(bench.clock);
+	bench.accel = container_of(object_new(ops->type), struct accel, obj);
+	bench.accel->ops = ops;
+	if (!ops->start(bench.accel, err))
+		return false;
+	bench.count = count;
+	for (unsigned i = 0; i < count; i++)
+		if (!build_cpu(&bench.cpus[i], i, err))
+			return false;
+	for (unsigned i = 0; i < count; i++)
+		vcpu_resume(&bench.cpus[i]);
+	until = g_get_monotonic_time() + TIMEOUT_S * G_TIME_SPAN_SECOND;
+	g_mutex_lock(&bench.mutex);
+	while (bench.result < 0 && g_cond_wait_until(&bench.cond, &bench.mutex, until))
+		;
+	g_mutex_unlock(&bench.mutex);
+	for (unsigned i = 0; i < count; i++) {
+		vcpu_pause(&bench.cpus[i]);
+		if (bench.result < 0)
+			x86_arch_ops.dump(&bench.cpus[i], stderr);
+		vcpu_end_thread(&bench.cpus[i]);
+	}
+	return true;
+}
+
+int main(int argc, char **argv)
+{
+	struct err err = { 0 };
+
+	if (argc < 3) {
+		fprintf(stderr, "usage: %s NAME IMAGE [CPUS]\n", argv[0]);
+		return 2;
+	}
+	if (!run(argv[2], argc > 3 && argv[3][0] == '2' ? 2 : 1, &err)) {
+		fprintf(stderr, "%s\n", err.text);
+		return 1;
+	}
+	if (bench.result < 0)
+		fprintf(stderr, "%s.S: no end after %d s\n", argv[1], TIMEOUT_S);
+	else if (bench.result)
+		fprintf(stderr, "%s.S: the check at line %d failed\n", argv[1], bench.result);
+	return bench.result != 0;
+}

@@ -1,0 +1,287 @@
+/* tests/boot/ring0/prot.S - 32-bit protected mode: faults with codes, rings, call gates, paging, tasks,
+ * virtual-8086 mode, breakpoints.
+ * SPDX-License-Identifier: MIT */
+#include "guest.h"
+#define CODE0 0x08
+#define DATA0 0x10
+#define CODE3 0x1b
+#define DATA3 0x23
+#define TSS1 0x28
+#define TSS2 0x30
+#define GATE 0x3b
+#define PD 0x100000
+#define PT 0x101000
+
+	.code16
+	.globl start
+start:
+	cli
+	xorw %ax, %ax
+	movw %ax, %ds
+	lgdtl gdtr
+	lidtl idtr
+	movl %cr0, %eax
+	orb $1, %al
+	movl %eax, %cr0
+	ljmpl $CODE0, $protected
+
+	.code32
+protected:
+	movw $DATA0, %ax
+	movw %ax, %ds
+	movw %ax, %es
+	movw %ax, %ss
+	movl $0x7000, %esp
+	/* all vectors: a stub that notes vector, code and EIP, then goes on at `resume` */
+	movl $stubs, %eax
+	movl $0x2000, %edi
+	movl $256, %ecx
+1:	movw %ax, (%edi)
+	movw $CODE0, 2(%edi)
+	movw $0x8e00, 4(%edi)
+	movw $0, 6(%edi)
+	addl $16, %eax
+	addl $8, %edi
+	loop 1b
+	movw $0xee00, 0x2000 + 0x80 * 8 + 4
+	movw $TSS1, %ax
+	ltr %ax
+
+	/* #GP with the selector */
+	movl $2f, resume
+	movw $0x1000, %ax
+	movw %ax, %ds
+2:	cmpl $13, vector
+	CHECK(je)
+	cmpl $0x1000, code
+	CHECK(je)
+
+	/* #UD has no code */
+	movl $2f, resume
+	ud2
+2:	cmpl $6, vector
+	CHECK(je)
+
+	/* ring 3 and back by INT 80h; the inner stack comes from the TSS */
+	movl $back_in_ring0, resume
+	pushl $DATA3
+	pushl $0x6000
+	pushl $2
+	pushl $CODE3
+	pushl $ring3
+	iretl
+ring3:
+	movw %cs, %bx
+	int $0x80
+back_in_ring0:
+	cmpl $0x80, vector
+	CHECK(je)
+	cmpw $CODE3, %bx
+	CHECK(je)
+	movw %cs, %ax
+	cmpw $CODE0, %ax
+	CHECK(je)
+
+	/* a privileged instruction in ring 3 */
+	movl $2f, resume
+	pushl $DATA3
+	pushl $0x6000
+	pushl $2
+	pushl $CODE3
+	pushl $1f
+	iretl
+1:	cli
+2:	cmpl $13, vector
+	CHECK(je)
+	cmpl $0, code
+	CHECK(je)
+
+	/* a call gate up and a far return down */
+	movl $2f, resume
+	pushl $DATA3
+	pushl $0x6000
+	pushl $2
+	pushl $CODE3
+	pushl $1f
+	iretl
+1:	pushl $0x77
+	lcall $GATE, $0
+	movl %esp, %ebp
+	int $0x80
+2:	cmpl $0x77, %ecx
+	CHECK(je)
+	cmpl $0x6000, %ebp
+	CHECK(je)
+
+	movw $DATA0, %ax /* ring 3 could not keep it */
+	movw %ax, %es
+
+	/* paging: identity by a 4 MiB page; 400000h by a table */
+	movl $PD, %edi
+	xorl %eax, %eax
+	movl $2048, %ecx
+	rep stosl
+	movl $0x87, PD
+	movl $(PT + 7), PD + 4
+	movl $0x110001, PT /* read-only, supervisor */
+	movl $0x5a5a5a5a, 0x110000
+	movl $PD, %eax
+	movl %eax, %cr3
+	movl %cr4, %eax
+	orl $0x10, %eax
+	movl %eax, %cr4
+	movl %cr0, %eax
+	orl $0x80010000, %eax
+	movl %eax, %cr0
+	cmpl $0x5a5a5a5a, 0x400000
+	CHECK(je)
+	testl $0x20, PT /* accessed */
+	CHECK(jnz)
+	movl $2f, resume
+	movl $1, 0x400004
+2:	cmpl $14, vector
+	CHECK(je)
+	cmpl $3, code
+	CHECK(je)
+	movl %cr2, %eax
+	cmpl $0x400004, %eax
+	CHECK(je)
+	movl $2f, resume
+	movl 0x401008, %eax
+2:	cmpl $0, code
+	CHECK(je)
+	movl $0x110003, PT
+	invlpg 0x400000
+	movl $1, 0x400004
+	cmpl $1, 0x110004
+	CHECK(je)
+	testl $0x40, PT /* dirty */
+	CHECK(jnz)
+
+	/* hardware task switch: call, and IRET back through the link */
+	movl $0x88, %ebx
+	lcall $TSS2, $0
+	cmpl $0x88, %ebx
+	CHECK(je)
+	cmpl $0x4321, task_ran
+	CHECK(je)
+	movl %cr0, %eax
+	testb $8, %al
+	CHECK(jnz)
+	clts
+
+	/* virtual-8086 mode: INT n faults for the monitor at IOPL 0 */
+	movl $2f, resume
+	pushl $0
+	pushl $0
+	pushl $0
+	pushl $0
+	pushl $0
+	pushl $0x6000
+	pushl $0x20002
+	pushl $0
+	pushl $v86
+	iretl
+2:	cmpl $13, vector
+	CHECK(je)
+	testl $0x20000, flags
+	CHECK(jnz)
+	movw $DATA0, %ax
+	movw %ax, %ds
+	movw %ax, %es
+	cmpl $v86_int, fault_ip
+	CHECK(je)
+
+	/* an instruction breakpoint */
+	movl $broken, %eax
+	movl %eax, %dr0
+	movl $2, %eax
+	movl %eax, %dr7
+	movl $2f, resume
+broken:	nop
+	jmp fail
+2:	cmpl $1, vector
+	CHECK(je)
+	cmpl $broken, fault_ip
+	CHECK(je)
+	movl %dr6, %eax
+	testb $1, %al
+	CHECK(jnz)
+	xorl %eax, %eax
+	movl %eax, %dr7
+	jmp pass
+
+	.code16
+v86:	nop
+v86_int:
+	int $0x10
+	.code32
+gate_entry:
+	movl 8(%esp), %ecx
+	lretl $4
+
+task2:	movl $0x4321, task_ran
+	movl $0, %ebx
+	iretl
+	jmp task2
+
+	/* 16 bytes each: pushes a code of 0 where the CPU pushes none */
+	.balign 16
+stubs:
+	.set v, 0
+	.rept 256
+	.balign 16
+	.if (v != 8) && (v != 17) && ((v < 10) || (v > 14))
+	pushl $0
+	.endif
+	pushl $v
+	jmp common
+	.set v, v + 1
+	.endr
+common:
+	pushl %eax
+	movw $DATA0, %ax
+	movw %ax, %ds
+	movl 4(%esp), %eax
+	movl %eax, vector
+	movl 8(%esp), %eax
+	movl %eax, code
+	movl 12(%esp), %eax
+	movl %eax, fault_ip
+	movl 20(%esp), %eax
+	movl %eax, flags
+	popl %eax
+	movl $0x7000, %esp
+	movl resume, %eax
+	jmp *%eax
+	FAIL_AND_PASS
+
+	.balign 8
+vector:	.long 0
+code:	.long 0
+fault_ip: .long 0
+flags:	.long 0
+resume:	.long 0
+task_ran: .long 0
+gdtr:	.word gdt_end - gdt - 1
+	.long gdt
+idtr:	.word 0x7ff
+	.long 0x2000
+	.balign 8
+gdt:	.quad 0
+	.quad 0x00cf9a000000ffff
+	.quad 0x00cf92000000ffff
+	.quad 0x00cffa000000ffff
+	.quad 0x00cff2000000ffff
+	.word 0x67, tss1
+	.long 0x00008900
+	.word 0x67, tss2
+	.long 0x00008900
+	.word gate_entry, CODE0
+	.long 0x0000ec01
+gdt_end:
+	.balign 16
+tss1:	.long 0, 0x5000, DATA0, 0, 0, 0, 0, PD
+	.fill 0x68 - 32, 1, 0
+tss2:	.long 0, 0x4800, DATA0, 0, 0, 0, 0, PD, task2, 2, 0, 0, 0, 0, 0x4000, 0, 0, 0
+	.long DATA0, CODE0, DATA0, DATA0, 0, 0, 0, 0x680000
