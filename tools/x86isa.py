@@ -15,7 +15,9 @@ PREFIXES = {'NP': {'NP'}, '66': {'66'}, 'F3': {'F3'}, 'F2': {'F2'}, 'NF': {'NP',
             'F3F2': {'F3', 'F2'}}
 ALL_PREFIXES = ('NP', '66', 'F3', 'F2')
 MAPS = {'': 'MAP_1BYTE', '0F': 'MAP_0F', '0F38': 'MAP_0F38', '0F3A': 'MAP_0F3A'}
-FLAGS = {'C': 0x001, 'P': 0x004, 'A': 0x010, 'Z': 0x040, 'S': 0x080, 'O': 0x800}
+# and the x87 condition codes 0-3, at their places in the status word
+FLAGS = {'C': 0x001, 'P': 0x004, 'A': 0x010, 'Z': 0x040, 'S': 0x080, 'O': 0x800,
+         '0': 0x100, '1': 0x200, '2': 0x400, '3': 0x4000}
 
 # letter -> (place, is memory possible, is register possible)
 PLACES = {
@@ -53,7 +55,7 @@ FLAG_ATTRS = {
     'aligned': 'ROW_ALIGNED', 'unaligned': 'ROW_UNALIGNED', 'fp': 'ROW_FP', 'x87': 'ROW_X87',
     'x87nowait': 'ROW_X87_NOWAIT', 'nonnative': 'ROW_NONNATIVE', 'nonm': 'ROW_NO_NM',
     'prot': 'ROW_NO_PE', 'wo': 'ROW_VEC_DST_ONLY', 'rw': 'ROW_READ_DST',
-    'ulp': 'ROW_ULP',
+    'ulp': 'ROW_ULP', 'c1': 'ROW_C1',
 }
 KEY_ATTRS = {'i64', 'o64', 'mem', 'reg', 'os16', 'os32', 'os64', 'os3264'}
 MODRM_PLACES = set('CDEGMNPQRSUVW')
@@ -245,6 +247,10 @@ class Row:
         return (set(self.opcodes()) <= set(other.opcodes()) and
                 all(self.allowed(f) <= other.allowed(f) for f in self.DOMAINS))
 
+    def covered(self, other):
+        """Nothing is left of this row where the special case `other` stands (XCHG rAX,rAX and NOP)."""
+        return not any(other.feat) and all(self.allowed(f) <= other.allowed(f) for f in self.DOMAINS)
+
     def volume(self):
         n = len(self.opcodes())
         for f in self.DOMAINS:
@@ -308,6 +314,8 @@ def arrange(rows):
                 if a.within(b) == b.within(a):
                     a.fail(f'overlaps {b.name} ({b.where})')
         chain.sort(key=Row.volume)
+    for key, chain in chains.items():
+        chains[key] = [r for i, r in enumerate(chain) if not any(r.covered(s) for s in chain[:i])]
     return chains
 
 

@@ -94,6 +94,8 @@ void tr_check_aligned(struct x86_tr *t, struct tr_place p, unsigned align, enum 
  * last one that can fault. ---- */
 void tr_stack_store(struct x86_tr *t, unsigned size, int64_t disp, ir_val v);
 ir_val tr_stack_load(struct x86_tr *t, unsigned size, int64_t disp);
+/* Fault if a store there would (ENTER). */
+void tr_stack_probe(struct x86_tr *t, unsigned size, int64_t disp);
 /* Move rSP by n bytes (SS.B or 64-bit rules). */
 void tr_stack_add(struct x86_tr *t, int64_t n);
 /* One push, rSP moved. */

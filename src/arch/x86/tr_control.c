@@ -79,7 +79,6 @@ void tr_bound(struct x86_tr *t)
 }
 
 void tr_nop(struct x86_tr *t) { (void)t; }
-void tr_pause(struct x86_tr *t) { (void)t; }
 
 /* Caches are not modelled; the address is checked as for a load. */
 void tr_clflush(struct x86_tr *t) { tr_load(t, 1, tr_addr(t, 1, TR_ACCESS_READ), 0); }

@@ -38,7 +38,7 @@ void tr_xchg_reg(struct x86_tr *t)
 	tr_write(t, 1, a);
 }
 
-/* 90H is no operation, but with REX.B it exchanges r8 and rAX. */
+/* 90H is no operation (F3: PAUSE), but with REX.B it exchanges r8 and rAX. */
 void tr_nop90(struct x86_tr *t)
 {
 	unsigned size = t->in.opsize;

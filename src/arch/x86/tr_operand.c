@@ -60,8 +60,9 @@ static struct tr_place tr_ea_place(struct x86_tr *t)
 	struct tr_place p = { 0 };
 
 	if (is_moffs(t)) {
-		p.disp = (int64_t)(in->asize == 8 ? in->imm : in->asize == 4 ? (uint32_t)in->imm
-									    : (uint16_t)in->imm);
+		p.disp = (int64_t)(in->asize == 8   ? in->imm
+				   : in->asize == 4 ? (uint32_t)in->imm
+						    : (uint16_t)in->imm);
 		return p;
 	}
 	if (in->base == EA_RIP) {
@@ -74,7 +75,8 @@ static struct tr_place tr_ea_place(struct x86_tr *t)
 	p.disp = in->disp;
 	if (in->asize != 8) { /* the sum wraps at the address size */
 		p.base = p.base ? ir_lea(t->b, in->asize, p.base, IR_NONE, 0, p.disp)
-				: ir_const(t->b, (uint64_t)p.disp & (in->asize == 4 ? UINT32_MAX : 0xffff));
+				: ir_const(t->b, (uint64_t)p.disp &
+							 (in->asize == 4 ? UINT32_MAX : 0xffff));
 		p.disp = 0;
 	}
 	return p;
@@ -264,6 +266,11 @@ void tr_stack_store(struct x86_tr *t, unsigned size, int64_t disp, ir_val v)
 ir_val tr_stack_load(struct x86_tr *t, unsigned size, int64_t disp)
 {
 	return tr_load(t, size, stack_place(t, size, disp, TR_ACCESS_READ), 0);
+}
+
+void tr_stack_probe(struct x86_tr *t, unsigned size, int64_t disp)
+{
+	tr_load(t, size, stack_place(t, size, disp, TR_ACCESS_RMW), IR_MEM_RMW);
 }
 
 void tr_stack_add(struct x86_tr *t, int64_t n)

@@ -86,6 +86,7 @@ void tr_enter(struct x86_tr *t)
 		tr_stack_store(t, size, -step * (1 + (int64_t)i), frame_load(t, size, -step * i));
 	if (level)
 		tr_stack_store(t, size, -step * (1 + (int64_t)level), frame);
+	tr_stack_probe(t, size, -step * (1 + (int64_t)level) - bytes);
 	tr_put_reg(t, size, RBP, frame);
 	tr_stack_add(t, -step * (1 + (int64_t)level) - bytes);
 }

@@ -1,6 +1,6 @@
 /* tests/isa/x86/oracle.c - every row of the encodings table against the host CPU.
  *
- *   isa_x86_oracle [--seed N] [--cases N] [--row N | --name MNEMONIC] [--list] [-v]
+ *   isa_x86_oracle [--seed N] [--cases N] [--row N | --name MNEMONIC] [--case N] [--list] [-v]
  * SPDX-License-Identifier: MIT */
 #include "oracle.h"
 
@@ -14,10 +14,10 @@
 static struct {
 	uint64_t seed;
 	unsigned cases;
-	int row;
+	int row, only;
 	const char *name;
 	bool list, verbose;
-} options = { .seed = 1, .cases = 64, .row = -1 };
+} options = { .seed = 1, .cases = 64, .row = -1, .only = -1 };
 
 enum { REPORTS_PER_ROW = 2 };
 
@@ -27,18 +27,28 @@ struct totals {
 
 /* ---- comparing ---- */
 
+/* Which of several bad addresses is told, and what of the flags a fault in the middle of a string
+ * leaves, differs between processors. */
+static bool is_many_accesses(const struct x86_row *row)
+{
+	return strstr(row->name, "CMPS") || strstr(row->name, "SCAS") ||
+	       strstr(row->name, "MASKMOV") || strstr(row->name, "GATHER");
+}
+
 /* Text of what differs, or false. */
 static bool differs(char *why, size_t size, const struct x86_row *row, const struct test_case *c)
 {
 	const struct outcome *h = &c->host, *g = &c->guest;
 	const uint64_t mask = c->mode32 ? UINT32_MAX : UINT64_MAX;
-	const uint32_t flags = (IR_FLAGS_ALL | FL_DF) & ~(uint32_t)row->undef;
+	const bool loose = h->vector >= 0 && is_many_accesses(row);
+	const uint32_t flags = loose ? 0 : (IR_FLAGS_ALL | FL_DF) & ~(uint32_t)row->undef;
 
 	if (h->vector != g->vector)
 		return snprintf(why, size, "vector %d, host %d", g->vector, h->vector);
-	if (h->vector >= 0 && (h->vector == EXC_PF || h->vector == EXC_GP) && h->error != g->error)
+	if (h->vector >= 0 && (h->vector == EXC_PF || h->vector == EXC_GP) && !loose &&
+	    h->error != g->error)
 		return snprintf(why, size, "error code %x, host %x", g->error, h->error);
-	if (h->vector == EXC_PF && (h->cr2 ^ g->cr2) & mask)
+	if (h->vector == EXC_PF && !loose && (h->cr2 ^ g->cr2) & mask)
 		return snprintf(why, size, "cr2 %" PRIx64 ", host %" PRIx64, g->cr2, h->cr2);
 	if ((h->cpu.rip ^ g->cpu.rip) & mask)
 		return snprintf(why, size, "rip %" PRIx64 ", host %" PRIx64, g->cpu.rip,
@@ -57,7 +67,31 @@ static bool differs(char *why, size_t size, const struct x86_row *row, const str
 	return false;
 }
 
-static bool fpu_differs(char *why, size_t size, const struct test_case *c)
+/* Approximations: 1.5 * 2^-12 relative error allows two results to differ this much. */
+static bool is_near(float a, float b)
+{
+	float d = a > b ? a - b : b - a, m = a < 0 ? -a : a;
+
+	return d <= m / 1024 || (a != a && b != b) || a == b;
+}
+
+static bool lanes_near(const void *a, const void *b)
+{
+	float x[4], y[4];
+
+	memcpy(x, a, 16);
+	memcpy(y, b, 16);
+	return is_near(x[0], y[0]) && is_near(x[1], y[1]) && is_near(x[2], y[2]) &&
+	       is_near(x[3], y[3]);
+}
+
+static bool is_approximation(const struct x86_row *row)
+{
+	return strstr(row->name, "RCP") || strstr(row->name, "RSQRT");
+}
+
+static bool fpu_differs(char *why, size_t size, const struct x86_row *row,
+			const struct test_case *c)
 {
 	const struct cpu_image *h = &c->host.cpu, *g = &c->guest.cpu;
 
@@ -67,6 +101,8 @@ static bool fpu_differs(char *why, size_t size, const struct test_case *c)
 		const uint64_t *hy = (const void *)h->ymm_high[i],
 			       *gy = (const void *)g->ymm_high[i];
 
+		if (is_approximation(row) && lanes_near(hx, gx) && lanes_near(hy, gy))
+			continue;
 		if (memcmp(hx, gx, 16) || memcmp(hy, gy, 16))
 			return snprintf(why, size,
 					"ymm%u %016" PRIx64 "_%016" PRIx64 "_%016" PRIx64
@@ -77,7 +113,10 @@ static bool fpu_differs(char *why, size_t size, const struct test_case *c)
 	if (ld32_le(h->fx + FX_MXCSR) != ld32_le(g->fx + FX_MXCSR))
 		return snprintf(why, size, "mxcsr %x, host %x", ld32_le(g->fx + FX_MXCSR),
 				ld32_le(h->fx + FX_MXCSR));
-	if (memcmp(h->fx, g->fx, 5))
+	if (c->host.vector >= 0 && !(row->attrs & (ROW_X87 | ROW_X87_NOWAIT)))
+		return false; /* did a faulting MMX instruction clear the tags? */
+	if (ld16_le(h->fx) != ld16_le(g->fx) || h->fx[4] != g->fx[4] ||
+	    (ld16_le(h->fx + 2) ^ ld16_le(g->fx + 2)) & ~(row->undef & 0x4700u))
 		return snprintf(why, size, "fcw fsw ftw %04x %04x %02x, host %04x %04x %02x",
 				ld16_le(g->fx), ld16_le(g->fx + 2), g->fx[4], ld16_le(h->fx),
 				ld16_le(h->fx + 2), h->fx[4]);
@@ -142,12 +181,13 @@ static void print_case(const struct test_case *c)
 			       ld64_le(c->in.fx + FX_ST + 16 * i));
 }
 
-static void report(const struct x86_row *row, const struct test_case *c, const char *why)
+static void report(const struct batch *b, const struct x86_row *row, const struct test_case *c,
+		   const char *why)
 {
 	printf("row %d %s: %s\n", (int)(row - x86_rows), row->name, why);
 	print_case(c);
-	printf("    alone: isa_x86_oracle --seed %" PRIu64 " --cases %u --row %d\n", options.seed,
-	       options.cases, (int)(row - x86_rows));
+	printf("    alone: isa_x86_oracle --seed %" PRIu64 " --cases %u --row %d --case %d\n",
+	       options.seed, options.cases, (int)(row - x86_rows), (int)(c - b->cases));
 }
 
 /* ---- rows ---- */
@@ -170,7 +210,7 @@ static void fill_batch(struct batch *b, const struct x86_row *row)
 	b->count = 0;
 	gen_memory(&r, b->mem);
 	for (unsigned i = 0; i < options.cases + options.cases / 2 && b->count < CASES_MAX; i++)
-		if (gen_case(&r, row, i >= options.cases, &b->cases[b->count]))
+		if (gen_case(&r, row, i >= options.cases, b->mem, &b->cases[b->count]))
 			b->count++;
 }
 
@@ -185,20 +225,23 @@ static bool run_row(struct batch *b, const struct x86_row *row, struct totals *t
 		return false;
 	}
 	if (!host_run(b)) {
-		report(row, &b->cases[b->done < b->count ? b->done : 0],
+		report(b, row, &b->cases[b->done < b->count ? b->done : 0],
 		       "the host did not come back from this case");
 		return false;
 	}
 	for (unsigned i = 0; i < b->count; i++) {
 		struct test_case *c = &b->cases[i];
 
+		guest_trace = options.only == (int)i;
+		if (options.only >= 0 && !guest_trace)
+			continue;
 		guest_run(b, c, i & 1);
 		t->cases++;
 		t->faults += c->host.vector >= 0;
-		if (!differs(why, sizeof(why), row, c) && !fpu_differs(why, sizeof(why), c))
+		if (!differs(why, sizeof(why), row, c) && !fpu_differs(why, sizeof(why), row, c))
 			continue;
 		if (bad++ < REPORTS_PER_ROW || options.verbose)
-			report(row, c, why);
+			report(b, row, c, why);
 	}
 	if (bad)
 		printf("row %d %s: %u of %u cases differ\n", (int)(row - x86_rows), row->name, bad,
@@ -238,6 +281,8 @@ static void parse_options(int argc, char **argv)
 			options.cases = (unsigned)atoi(next), i++;
 		else if (!strcmp(argv[i], "--row"))
 			options.row = atoi(next), i++;
+		else if (!strcmp(argv[i], "--case"))
+			options.only = atoi(next), i++;
 		else if (!strcmp(argv[i], "--name"))
 			options.name = next, i++;
 		else if (!strcmp(argv[i], "--list"))

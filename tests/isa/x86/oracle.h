@@ -70,6 +70,7 @@ bool host_run(struct batch *b);
 bool host_has_feature(const char *name);
 
 /* oracle_guest.c */
+extern bool guest_trace; /* print the IR and its lowered form */
 void guest_init(void);
 uint64_t guest_features(void); /* of the decoder */
 void guest_run(const struct batch *b, struct test_case *c, bool fast_tlb);
@@ -85,4 +86,5 @@ static inline unsigned random_below(struct random *r, unsigned n)
 }
 void gen_memory(struct random *r, uint8_t mem[DATA_SIZE]);
 /* A case for the row; false: none could be made (the row does not exist in that mode). */
-bool gen_case(struct random *r, const struct x86_row *row, bool mode32, struct test_case *c);
+bool gen_case(struct random *r, const struct x86_row *row, bool mode32,
+	      const uint8_t mem[DATA_SIZE], struct test_case *c);

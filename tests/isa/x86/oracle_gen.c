@@ -287,7 +287,9 @@ static void put_opcode(struct encoder *e)
 
 static void put_vex(struct encoder *e)
 {
-	unsigned map = e->row->map - MAP_VEX_0F + 1, w = pick(e, KEY_W_BIT, 2);
+	unsigned map = e->row->map - MAP_VEX_0F + 1;
+	/* W outside 64-bit mode: ignored or #UD, by processor */
+	unsigned w = e->mode32 && e->row->allow & KEY_W0 ? 0 : pick(e, KEY_W_BIT, 2);
 	unsigned pp = pick(e, 0, 4), l = pick(e, KEY_L_BIT, 2);
 	unsigned rxb = e->mode32 ? 7 : random_below(e->r, 8);
 	unsigned vvvv = e->row->attrs & ROW_VVVV ? random_below(e->r, e->mode32 ? 8 : 16) : 0;
@@ -488,6 +490,15 @@ static void fix_arithmetic(struct random *r, struct test_case *c, const struct x
 		gpr[in->reg] = random_below(r, 4096) - UINT64_C(2048);
 	if (name_is(row, "CMPXCHG") && in->mod == 3 && one_in(r, 2))
 		gpr[RAX] = gpr[in->rm];
+	/* what processors disagree about: 16-bit double shifts by more than 16, the upper half of a
+	 * CMPXCHG destination that was not equal */
+	if ((name_is(row, "SHLD") || name_is(row, "SHRD")) && in->opsize == 2) {
+		gpr[RCX] &= ~UINT64_C(0x1f) | random_below(r, 16);
+		if (row->imm[0])
+			patch(c, 1, 0, random_below(r, 17));
+	}
+	if (name_is(row, "CMPXCHG") && in->mod == 3)
+		gpr[in->rm] = (uint32_t)gpr[in->rm];
 	if (name_is(row, "ENTER") || name_is(row, "LEAVE"))
 		gpr[RBP] = pick_target(r);
 	if (name_is(row, "LOOP") || name_is(row, "JRCXZ"))
@@ -515,7 +526,18 @@ static void fix_branches(struct random *r, struct test_case *c, const struct x86
 		c->in.gpr[in->rm] = CODE_ADDR + random_below(r, 0x700);
 }
 
-bool gen_case(struct random *r, const struct x86_row *row, bool mode32, struct test_case *c)
+/* POPF must not turn on TF or AC. */
+static void fix_popf(struct test_case *c, const uint8_t mem[DATA_SIZE])
+{
+	uint64_t at = DATA_MIDDLE;
+
+	while (ld32_le(mem + (at - DATA_ADDR)) & (FL_TF | FL_AC))
+		at += 8;
+	c->in.gpr[RSP] = at;
+}
+
+bool gen_case(struct random *r, const struct x86_row *row, bool mode32,
+	      const uint8_t mem[DATA_SIZE], struct test_case *c)
 {
 	uint8_t bytes[32];
 	struct x86_insn in;
@@ -533,8 +555,10 @@ bool gen_case(struct random *r, const struct x86_row *row, bool mode32, struct t
 		fix_strings(r, c, &in);
 	fix_branches(r, c, &in);
 	fix_arithmetic(r, c, &in);
-	if (in.mod < 3)
-		aim(r, c, &in, pick_target(r));
+	if (in.mod < 3) /* not all processors check the alignment of SHA's operands */
+		aim(r, c, &in, pick_target(r) & (name_is(row, "SHA") ? ~UINT64_C(15) : UINT64_MAX));
+	if (name_is(row, "POPF"))
+		fix_popf(c, mem);
 	if (has_place(row, PLACE_O, PLACE_O))
 		patch(c, in.asize, 0, pick_target(r));
 	if (mode32)

@@ -13,6 +13,7 @@
 
 enum { PAGE = 4096, CS_64 = 0x33, CS_32 = 0x23, DATA_SEL = 0x2b };
 
+bool guest_trace;
 static struct x86_cpu *cpu;
 static struct vcpu vcpu;
 static struct ir_builder *builder;
@@ -256,6 +257,10 @@ static void run_instruction(void)
 		ir_print(ir, &x86_state_desc, stderr);
 		fprintf(stderr, "bad IR: %s\n", error);
 		abort();
+	}
+	if (guest_trace) {
+		ir_print(ir, &x86_state_desc, stdout);
+		interp_print(&block, stdout);
 	}
 	do {
 		struct interp_run run = { .next = no_next, .budget = 1000 };
