@@ -21,7 +21,8 @@ struct mmu_result {
 	uint64_t page_size;  /* of the mapping: 4 KiB, 2 MiB, 4 MiB, 1 GiB */
 	bool can_read, can_write, can_exec; /* in this view, A/D already as they must be for a TLB fill */
 	bool is_global;
-	bool is_watched; /* a data breakpoint lies in the page: never cache, tell guest_ops.accessed() */
+	bool is_watched; /* a data breakpoint lies in the page: never cache, tell
+			  * guest_ops.accessed() */
 	/* on failure */
 	uint32_t fault_code; /* arch's own: x86 page-fault error code */
 };

@@ -193,6 +193,10 @@ static bool translate(struct tcg_vcpu *tv, unsigned view, unsigned kind, gva_t a
 		return false;
 	}
 	*gpa = r.gpa;
+	if (r.is_watched) {
+		tv->is_watched = true;
+		return true;
+	}
 	/* Whatever stood at this index goes: a fast entry must be covered by phys[]. */
 	drop_entry(tv, view, kind, tlb_index(addr));
 	tv->view_used[view] = true;
@@ -212,8 +216,19 @@ static bool resolve(struct tcg_vcpu *tv, unsigned view, unsigned kind, gva_t add
 	if (!translate(tv, view, kind, addr, false, &gpa))
 		return false;
 	find_place(tv, gpa, p);
-	set_entry(tv, view, kind, addr, p);
+	if (!tv->is_watched)
+		set_entry(tv, view, kind, addr, p);
 	return true;
+}
+
+/* Tell the guest's debug unit of an access to a page it watches. */
+static void tell_watcher(struct tcg_vcpu *tv, gva_t addr, unsigned size, enum mmu_access access)
+{
+	if (likely(!tv->is_watched))
+		return;
+	tv->is_watched = false;
+	if (tv->guest->accessed)
+		tv->guest->accessed(tv->v, addr, size, access);
 }
 
 const uint8_t *tcg_code_host(struct tcg_vcpu *tv, gva_t addr, bool quiet, struct ram_block **ram,
@@ -296,6 +311,7 @@ static bool resolve_both(struct tcg_vcpu *tv, unsigned view, unsigned kind, gva_
 {
 	unsigned left = (unsigned)(PAGE - addr % PAGE);
 
+	tv->is_watched = false;
 	len[0] = MIN(size, left);
 	len[1] = size - len[0];
 	if (!resolve(tv, view, kind, addr, &p[0]))
@@ -315,6 +331,7 @@ static bool op_load(struct jit_env *env, unsigned view, gva_t addr, unsigned siz
 	read_place(tv, &p[0], len[0], out);
 	if (len[1])
 		read_place(tv, &p[1], len[1], (uint8_t *)out + len[0]);
+	tell_watcher(tv, addr, size, MMU_READ);
 	return true;
 }
 
@@ -329,6 +346,7 @@ static bool op_store(struct jit_env *env, unsigned view, gva_t addr, unsigned si
 	write_place(tv, &p[0], len[0], in);
 	if (len[1])
 		write_place(tv, &p[1], len[1], (const uint8_t *)in + len[0]);
+	tell_watcher(tv, addr, size, MMU_WRITE);
 	return true;
 }
 
@@ -340,10 +358,12 @@ static void *op_atomic_ptr(struct jit_env *env, unsigned view, gva_t addr, unsig
 	*fault = false;
 	if (addr % PAGE + size > PAGE)
 		return NULL;
+	tcg_of(env)->is_watched = false;
 	if (!resolve(tcg_of(env), view, TLB_WRITE, addr, &p)) {
 		*fault = true;
 		return NULL;
 	}
+	tell_watcher(tcg_of(env), addr, size, MMU_WRITE);
 	return p.is_rom ? NULL : p.host;
 }
 

@@ -116,6 +116,7 @@ struct tcg_vcpu {
 	struct tlb_view *tlb;                         /* read by others in tcg_tlb_protect() */
 	struct tcg_phys (*phys)[TLB_KINDS][TLB_SIZE]; /* vcpu thread */
 	bool view_used[TLB_VIEWS];                    /* vcpu thread */
+	bool is_watched;                              /* vcpu thread: by the access now made */
 	bool has_large;                               /* vcpu thread: pages above 4 KiB were seen */
 	_Atomic uint64_t insns;
 	struct tcg_vcpu *next; /* vcpus_lock */

@@ -274,7 +274,7 @@ bool x86_walk(struct vcpu *v, gva_t addr, enum mmu_access access, unsigned view,
 	};
 	enum mmu_step s;
 
-	*r = (struct mmu_result){ .is_watched = mmu_is_watched(c, addr) };
+	*r = (struct mmu_result){ .is_watched = access != MMU_EXEC && mmu_is_watched(c, addr) };
 	if (!(c->cr0 & CR0_PG)) {
 		r->gpa = (uint32_t)addr;
 		r->page_size = 4 * KIB;

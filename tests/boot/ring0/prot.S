@@ -207,6 +207,30 @@ broken:	nop
 	movl %dr6, %eax
 	testb $1, %al
 	CHECK(jnz)
+
+	/* a data breakpoint: a trap after the store; reads and neighbours don't hit */
+	movl $0x6004, %eax
+	movl %eax, %dr1
+	xorl %eax, %eax
+	movl %eax, %dr6
+	movl $0x00d00008, %eax /* four bytes, writes */
+	movl %eax, %dr7
+	movl $0, vector
+	movl $2f, resume
+	movl 0x6004, %ebx
+	movl %ebx, 0x6000
+	movl %ebx, 0x6008
+	cmpl $0, vector
+	CHECK(je)
+	movb %bl, 0x6006
+after:	jmp fail
+2:	cmpl $1, vector
+	CHECK(je)
+	cmpl $after, fault_ip
+	CHECK(je)
+	movl %dr6, %eax
+	testb $2, %al
+	CHECK(jnz)
 	xorl %eax, %eax
 	movl %eax, %dr7
 	jmp pass
