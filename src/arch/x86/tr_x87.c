@@ -137,15 +137,11 @@ void tr_fbstp(struct x86_tr *t)
 /* ---- FCOMI, FUCOMI, FCOMIP, FUCOMIP ---- */
 void tr_fcomi(struct x86_tr *t)
 {
-	static const struct ir_helper h = {
-		.name = "fcomi",
-		.fn = xh_fcomi,
-		.reads_flags = true, /* an unmasked exception keeps them */
-		.writes_flags = true,
-	};
+	static const struct ir_helper h = { .name = "fcomi", .fn = xh_fcomi };
+	ir_val flags = ir_call(t->b, &h, ir_const(t->b, x87_rule(t)), IR_NONE, IR_NONE);
 
-	ir_call(t->b, &h, ir_const(t->b, x87_rule(t)), IR_NONE, IR_NONE);
 	x87_put_pointers(t, IR_NONE);
+	ir_flags_set(t->b, ir_flags_of(t->b, flags));
 }
 
 /* ---- control instructions: they leave the pointers alone ---- */

@@ -7,7 +7,7 @@ enum { MISC_ENABLE_FOPCODE = 1u << 2 };
 /* The selectors of the instruction and data pointers; the offsets are put by translated code.  The
  * opcode is only kept with an unmasked exception, unless IA32_MISC_ENABLE asks for more (SDM vol. 1
  * §8.1.8, §8.1.9). */
-static void x87_note(struct x86_cpu *c, uint64_t rule, bool is_unmasked)
+static void note_pointers(struct x86_cpu *c, uint64_t rule, bool is_unmasked)
 {
 	c->fcs = c->seg[SEG_CS].sel;
 	if (x87_is_mem(rule))
@@ -30,7 +30,7 @@ bool x87_commit(struct x86_cpu *c, uint64_t rule, const struct fp_env *e)
 		c->fsw |= FSW_C1;
 	if (unlikely(unmasked))
 		c->fsw |= FSW_ES | FSW_B;
-	x87_note(c, rule, unmasked);
+	note_pointers(c, rule, unmasked);
 	return !(unmasked & operand);
 }
 
@@ -42,12 +42,14 @@ bool x87_stack_fault(struct x86_cpu *c, uint64_t rule, bool is_overflow)
 	x87_set_cc(c, is_overflow ? FSW_C1 : 0, FSW_C1);
 	if (!is_masked)
 		c->fsw |= FSW_ES | FSW_B;
-	x87_note(c, rule, !is_masked);
+	note_pointers(c, rule, !is_masked);
 	return is_masked;
 }
+
+void x87_note(struct x86_cpu *c, uint64_t rule) { note_pointers(c, rule, false); }
 
 void x87_quiet(struct x86_cpu *c, uint64_t rule)
 {
 	c->fsw &= (uint16_t)~FSW_C1;
-	x87_note(c, rule, false);
+	note_pointers(c, rule, false);
 }

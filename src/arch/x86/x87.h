@@ -2,9 +2,10 @@
  *
  * Semantics of rows x87(x_foo) have the type ir_native_fn; all they need to know of the encoding is
  * in ir_native.rule.  A memory operand of up to 8 bytes comes in `value`, a bigger one in vtmp[0].
- * Stores and what touches EFLAGS are helpers (xh_foo) that get the same facts as an argument.
+ * Stores and what sets EFLAGS are helpers (xh_foo) that get the same facts as an argument.
  *
- * An instruction reports its outcome once: x87_commit(), x87_stack_fault() or x87_quiet().  Unmasked
+ * An instruction reports its outcome once: x87_commit(), x87_stack_fault(), x87_quiet() or
+ * x87_note().  Unmasked
  * exceptions only set ES; the next waiting instruction raises #MF (SDM vol. 1 §8.6, §8.7).
  *
  * Not modelled: IGNNE#.  With CR0.NE clear a waiting instruction with a pending exception asserts
@@ -19,8 +20,15 @@
 
 /* Status word (SDM vol. 1 §8.1.3); bits 5-0 are enum fp_flag.  TOP is kept in x86_cpu.ftop. */
 enum {
-	FSW_SF = 1u << 6, FSW_ES = 1u << 7, FSW_C0 = 1u << 8, FSW_C1 = 1u << 9, FSW_C2 = 1u << 10,
-	FSW_TOP_SHIFT = 11, FSW_TOP = 7u << 11, FSW_C3 = 1u << 14, FSW_B = 1u << 15,
+	FSW_SF = 1u << 6,
+	FSW_ES = 1u << 7,
+	FSW_C0 = 1u << 8,
+	FSW_C1 = 1u << 9,
+	FSW_C2 = 1u << 10,
+	FSW_TOP_SHIFT = 11,
+	FSW_TOP = 7u << 11,
+	FSW_C3 = 1u << 14,
+	FSW_B = 1u << 15,
 };
 enum { FCW_VALID = 0x1f3f, FCW_ONES = 0x0040 };
 
@@ -56,7 +64,7 @@ static inline void x87_put(struct x86_cpu *c, unsigned i, struct f80 v)
 
 static inline void x87_free(struct x86_cpu *c, unsigned i)
 {
-	c->ftag &= (uint8_t)~(1u << x87_reg(c, i));
+	c->ftag &= (uint8_t) ~(1u << x87_reg(c, i));
 }
 
 static inline void x87_pop(struct x86_cpu *c)
@@ -86,7 +94,8 @@ static inline bool x87_overflow(struct x86_cpu *c, uint64_t rule)
 {
 	return x87_stack_fault(c, rule, true);
 }
-/* No exception: C1 is cleared. */
+/* No exception, C1 is kept, or cleared. */
+void x87_note(struct x86_cpu *c, uint64_t rule);
 void x87_quiet(struct x86_cpu *c, uint64_t rule);
 
 static inline void x87_set_cc(struct x86_cpu *c, unsigned bits, unsigned mask)
@@ -104,7 +113,7 @@ void x87_update_es(struct x86_cpu *c);
 
 /* What the helpers of FNSTENV and kin get as their second argument. */
 enum {
-	X87_ENV_32 = 1u << 0,	/* 28 bytes, not 14 */
+	X87_ENV_32 = 1u << 0,   /* 28 bytes, not 14 */
 	X87_ENV_REAL = 1u << 1, /* real-address or virtual-8086 mode */
 	X87_ENV_REGS = 1u << 2, /* FNSAVE, FRSTOR: the registers too */
 };
@@ -113,7 +122,7 @@ enum {
 ir_native_fn x_fcmov;
 /* a: linear address, b: rule (FST, FIST) or X87_ENV_*. */
 ir_helper_fn xh_fst, xh_fist, xh_fisttp, xh_fbstp, xh_fnstenv, xh_fldenv;
-/* a: rule.  Reads and writes EFLAGS. */
+/* a: rule; result: the six flags. */
 ir_helper_fn xh_fcomi;
 /* a: control word. */
 ir_helper_fn xh_fldcw;

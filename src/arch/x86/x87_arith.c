@@ -96,15 +96,15 @@ void x_fscale(void *env, const struct ir_native *n, uint64_t value)
 	x87_binary(env, n->rule, f80_scale, 0);
 }
 
-/* ---- FPREM, FPREM1: the quotient's low bits go to C0, C3, C1 ---- */
+/* ---- FPREM, FPREM1: the quotient's low bits go to C0, C3, C1; a NaN has none ---- */
 static void x87_remainder(struct x86_cpu *c, uint64_t rule,
 			  struct f80_rem (*op)(struct f80 a, struct f80 b, struct fp_env *e))
 {
 	struct fp_env e = fp_env_x87(c->fcw);
 	struct f80_rem r;
 
+	x87_set_cc(c, 0, FSW_C2);
 	if (x87_is_empty(c, 0) || x87_is_empty(c, 1)) {
-		x87_set_cc(c, 0, FSW_C0 | FSW_C2 | FSW_C3);
 		if (x87_underflow(c, rule))
 			x87_put(c, 0, f80_indefinite());
 		return;
@@ -113,6 +113,8 @@ static void x87_remainder(struct x86_cpu *c, uint64_t rule,
 	if (!x87_commit(c, rule, &e))
 		return;
 	x87_put(c, 0, r.value);
+	if (f80_classify(r.value) == F80_NAN)
+		return;
 	x87_set_cc(c,
 		   (r.partial ? FSW_C2 : 0) | (r.quotient & 4 ? FSW_C0 : 0) |
 			   (r.quotient & 2 ? FSW_C3 : 0) | (r.quotient & 1 ? FSW_C1 : 0),

@@ -30,26 +30,26 @@ static enum fp_order compare_memory(struct f80 a, uint64_t rule, uint64_t value,
 	return f80_compare(a, b, false, e);
 }
 
-/* FCOM, FUCOM (quiet) with memory or ST(i), and `pops` pops. */
+/* FCOM, FUCOM (quiet) with memory or ST(i), and `pops` pops.  An unmasked exception keeps the pops
+ * from happening, not the condition codes. */
 static void x87_compare(struct x86_cpu *c, uint64_t rule, uint64_t value, bool quiet, unsigned pops)
 {
 	const bool is_mem = x87_is_mem(rule);
 	struct fp_env e = fp_env_x87(c->fcw);
 	enum fp_order order = FP_UNORDERED;
+	bool done;
 
 	if (x87_is_empty(c, 0) || (!is_mem && x87_is_empty(c, x87_rm(rule)))) {
-		if (!x87_underflow(c, rule))
-			return;
+		done = x87_underflow(c, rule);
 	} else {
 		struct f80 a = x87_get(c, 0);
 
 		order = is_mem ? compare_memory(a, rule, value, &e)
 			       : f80_compare(a, x87_get(c, x87_rm(rule)), quiet, &e);
-		if (!x87_commit(c, rule, &e))
-			return;
+		done = x87_commit(c, rule, &e);
 	}
 	x87_set_cc(c, cc_of_order(order), CC_ALL);
-	while (pops--)
+	while (done && pops--)
 		x87_pop(c);
 }
 
@@ -73,12 +73,10 @@ void x_ftst(void *env, const struct ir_native *n, uint64_t value)
 
 	(void)value;
 	if (x87_is_empty(c, 0)) {
-		if (!x87_underflow(c, n->rule))
-			return;
+		x87_underflow(c, n->rule);
 	} else {
 		order = f80_compare(x87_get(c, 0), (struct f80){ 0 }, false, &e);
-		if (!x87_commit(c, n->rule, &e))
-			return;
+		x87_commit(c, n->rule, &e);
 	}
 	x87_set_cc(c, cc_of_order(order), CC_ALL);
 }
@@ -99,32 +97,30 @@ void x_fxam(void *env, const struct ir_native *n, uint64_t value)
 	x87_set_cc(c, bits | (v.sexp & 0x8000 ? FSW_C1 : 0), CC_ALL | FSW_C1);
 }
 
-/* FCOMI (DB /6), FUCOMI (DB /5); DF: they pop.  OF, SF and AF are cleared. */
+/* FCOMI (DB /6), FUCOMI (DB /5); DF: they pop.  Returns the flags: OF, SF and AF are clear. */
 uint64_t xh_fcomi(void *env, uint64_t rule, uint64_t unused1, uint64_t unused2)
 {
 	static const uint8_t flags[] = {
-		[0] = IR_C,
-		[1] = IR_Z,
-		[2] = 0,
-		[3] = IR_Z | IR_P | IR_C,
+		[FP_LESS - FP_LESS] = IR_C,
+		[FP_EQUAL - FP_LESS] = IR_Z,
+		[FP_GREATER - FP_LESS] = 0,
+		[FP_UNORDERED - FP_LESS] = IR_Z | IR_P | IR_C,
 	};
 	struct x86_cpu *c = env;
 	unsigned i = x87_rm(rule);
 	struct fp_env e = fp_env_x87(c->fcw);
 	enum fp_order order = FP_UNORDERED;
+	bool done;
 
 	(void)unused1;
 	(void)unused2;
 	if (x87_is_empty(c, 0) || x87_is_empty(c, i)) {
-		if (!x87_underflow(c, rule))
-			return 0;
+		done = x87_underflow(c, rule);
 	} else {
 		order = f80_compare(x87_get(c, 0), x87_get(c, i), x87_digit(rule) == 5, &e);
-		if (!x87_commit(c, rule, &e))
-			return 0;
+		done = x87_commit(c, rule, &e);
 	}
-	c->rflags = (c->rflags & ~(uint32_t)IR_FLAGS_ALL) | flags[(int)order - FP_LESS];
-	if (x87_opcode(rule) == 0xdf)
+	if (done && x87_opcode(rule) == 0xdf)
 		x87_pop(c);
-	return 0;
+	return flags[order - FP_LESS];
 }

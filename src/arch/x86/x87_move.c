@@ -31,7 +31,8 @@ void x_fld(void *env, const struct ir_native *n, uint64_t value)
 	} else {
 		v = x87_opcode(n->rule) == 0xd9 ? f80_from_f32((uint32_t)value, &e)
 						: f80_from_f64(value, &e);
-		if (!x87_commit(c, n->rule, &e))
+		/* #D, even unmasked, lets the load happen */
+		if (!x87_commit(c, n->rule, &e) && e.flags & FP_INVALID)
 			return;
 	}
 	x87_push(c, v);
@@ -91,7 +92,19 @@ void x_fld_constant(void *env, const struct ir_native *n, uint64_t value)
 
 /* ---- register to register ---- */
 
-/* FST ST(i) (DD /2); FSTP ST(i) (DD /3 and its aliases) */
+/* FSTP1 ST(i) (D9 /3): an empty ST0 is no exception, and nothing to store. */
+void x_fstp1(void *env, const struct ir_native *n, uint64_t value)
+{
+	struct x86_cpu *c = env;
+
+	(void)value;
+	x87_quiet(c, n->rule);
+	if (!x87_is_empty(c, 0))
+		x87_put(c, x87_rm(n->rule), x87_get(c, 0));
+	x87_pop(c);
+}
+
+/* FST ST(i) (DD /2); FSTP ST(i) (DD /3, DF /2, DF /3) */
 void x_fst_st(void *env, const struct ir_native *n, uint64_t value)
 {
 	struct x86_cpu *c = env;
@@ -138,7 +151,7 @@ void x_fcmov(void *env, const struct ir_native *n, uint64_t value)
 			x87_put(c, 0, f80_indefinite());
 		return;
 	}
-	x87_quiet(c, n->rule);
+	x87_note(c, n->rule);
 	if (value)
 		x87_put(c, 0, x87_get(c, i));
 }
@@ -172,13 +185,13 @@ void x_ffree(void *env, const struct ir_native *n, uint64_t value)
 	x87_quiet(c, n->rule);
 	x87_free(c, x87_rm(n->rule));
 	if (x87_opcode(n->rule) == 0xdf)
-		c->ftop = (c->ftop + 1) & 7;
+		x87_pop(c);
 }
 
 void x_fnop(void *env, const struct ir_native *n, uint64_t value)
 {
 	(void)value;
-	x87_quiet(env, n->rule);
+	x87_note(env, n->rule);
 }
 
 /* ---- stores to memory ---- */

@@ -4,9 +4,14 @@
 #include "arch/x86/x87_operand.h"
 
 /* ---- ST1 = f(ST1, ST0), pop ---- */
+/* Processors report every such product as inexact, even when x is a power of two. */
 static struct f80 yl2x(struct f80 st0, struct f80 st1, struct fp_env *e)
 {
-	return f80_yl2x(st1, st0, e);
+	struct f80 r = f80_yl2x(st1, st0, e);
+
+	if (f80_classify(r) == F80_NORMAL)
+		e->flags |= FP_INEXACT;
+	return r;
 }
 
 static struct f80 yl2xp1(struct f80 st0, struct f80 st1, struct fp_env *e)
@@ -37,6 +42,7 @@ static void x87_angle(struct x86_cpu *c, uint64_t rule,
 	struct f80 r = f80_indefinite();
 	bool in_range = true;
 
+	x87_set_cc(c, 0, FSW_C2);
 	if (x87_is_empty(c, 0)) {
 		if (!x87_underflow(c, rule))
 			return;
@@ -45,9 +51,10 @@ static void x87_angle(struct x86_cpu *c, uint64_t rule,
 		if (!x87_commit(c, rule, &e))
 			return;
 	}
-	x87_set_cc(c, in_range ? 0 : FSW_C2, FSW_C2);
 	if (in_range)
 		x87_put(c, 0, r);
+	else
+		x87_set_cc(c, FSW_C2, FSW_C2);
 }
 
 void x_fsin(void *env, const struct ir_native *n, uint64_t value)
@@ -79,6 +86,7 @@ static void x87_angle2(struct x86_cpu *c, uint64_t rule,
 	struct f80 first = f80_indefinite(), second = first;
 	bool in_range = true;
 
+	x87_set_cc(c, 0, FSW_C2);
 	if (!x87_can_push_result(c, rule)) {
 		if (!(c->fcw & FP_INVALID))
 			return;
@@ -87,9 +95,10 @@ static void x87_angle2(struct x86_cpu *c, uint64_t rule,
 		if (!x87_commit(c, rule, &e))
 			return;
 	}
-	x87_set_cc(c, in_range ? 0 : FSW_C2, FSW_C2);
-	if (!in_range)
+	if (!in_range) {
+		x87_set_cc(c, FSW_C2, FSW_C2);
 		return;
+	}
 	x87_put(c, 0, first);
 	x87_push(c, second);
 }
