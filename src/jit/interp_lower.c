@@ -215,7 +215,7 @@ static void lower_arithmetic(struct interp_lowerer *l, uint16_t i)
 		f = 1;
 	else if (l->op[i].is_recorded)
 		emit_record(l, i);
-	if (ids->first)
+	if (ids->stride)
 		emit(l, ids->first + sz * ids->stride + f * 2 + (ir_has_imm(op) ? 1 : 0),
 		     dest(l, i), a, loc(l, op->b), c, op->imm);
 	else if (unary_ids[op->code])

@@ -131,8 +131,7 @@ static void find_records(struct interp_lowerer *l)
 		uint16_t i = l->seq[p];
 		const struct ir_op *op = &l->ir->ops[i];
 
-		for (; k < l->ir->insn_count && k <= l->op[i].insn && l->ir->insns[k].first_op <= i;
-		     k++)
+		for (; k < l->ir->insn_count && k <= l->op[i].insn; k++)
 			if (l->ir->insns[k].flags_op)
 				want_record(&s, l->ir->insns[k].flags_op, p);
 		if (op->code == IR_FLAGS_PUT)

@@ -65,7 +65,7 @@ struct ir_helper {
 	bool can_fault;	   /* look at env->fault after the call */
 	bool is_pure;	   /* result depends on a, b, c alone: may be dropped, shared */
 	bool reads_flags;  /* wants the flags slot up to date */
-	bool writes_flags; /* leaves new flags in the flags slot */
+	bool writes_flags; /* leaves new flags in the flags slot: its instruction can't fault any more */
 	bool reads_pc;	   /* wants the pc slot to be the current instruction's */
 	bool ends_block;   /* mode or mapping may differ after it (the translator ends the block) */
 };

@@ -1,0 +1,122 @@
+/* tests/unit/jit/machine.h - a guest state and memory for tests of the executors.
+ * SPDX-License-Identifier: MIT */
+#pragma once
+
+#include <stdatomic.h>
+#include <string.h>
+
+#include "jit/env.h"
+#include "jit/ir.h"
+
+enum { TEST_MEM = 8 * 4096, TEST_FAULT_PAGE = 3, TEST_CODE_PAGE = 5, TEST_REGS = 8 };
+
+struct test_cpu {
+	struct jit_env env;
+	uint64_t r[TEST_REGS];
+	uint32_t flags, pad;
+	uint8_t vec[4][32];
+	uint8_t *mem;   /* TEST_MEM bytes; the same host memory may back the soft TLB */
+	uint32_t calls; /* of helpers */
+};
+
+/* clang-format off */
+#define TEST_SLOT(n, m) { n, offsetof(struct test_cpu, m), sizeof(((struct test_cpu *)0)->m), 0 }
+static const struct ir_slot test_slots[] = {
+	TEST_SLOT("r0", r[0]), TEST_SLOT("r1", r[1]), TEST_SLOT("r2", r[2]), TEST_SLOT("r3", r[3]),
+	TEST_SLOT("r4", r[4]), TEST_SLOT("r5", r[5]), TEST_SLOT("r6", r[6]), TEST_SLOT("r7", r[7]),
+	TEST_SLOT("flags", flags),
+	TEST_SLOT("v0", vec[0]), TEST_SLOT("v1", vec[1]), TEST_SLOT("v2", vec[2]), TEST_SLOT("v3", vec[3]),
+	{ 0 },
+};
+/* clang-format on */
+static const struct ir_state_desc test_desc = {
+	.slots = test_slots,
+	.pc_offset = offsetof(struct test_cpu, env.pc),
+	.flags_offset = offsetof(struct test_cpu, flags),
+	.size = sizeof(struct test_cpu),
+};
+
+static inline bool test_access(struct test_cpu *c, gva_t addr, unsigned size)
+{
+	for (unsigned i = 0; i < size; i++) {
+		if (addr + i >= TEST_MEM || (addr + i) / 4096 == TEST_FAULT_PAGE) {
+			c->env.fault = 1;
+			return false;
+		}
+	}
+	return true;
+}
+
+static inline bool test_load(struct jit_env *env, unsigned view, gva_t addr, unsigned size,
+			     bool for_write, void *out)
+{
+	struct test_cpu *c = container_of(env, struct test_cpu, env);
+
+	(void)view;
+	(void)for_write;
+	if (!test_access(c, addr, size))
+		return false;
+	memcpy(out, c->mem + addr, size);
+	return true;
+}
+
+static inline bool test_store(struct jit_env *env, unsigned view, gva_t addr, unsigned size,
+			      const void *in)
+{
+	struct test_cpu *c = container_of(env, struct test_cpu, env);
+
+	(void)view;
+	if (!test_access(c, addr, size))
+		return false;
+	memcpy(c->mem + addr, in, size);
+	if (addr / 4096 == TEST_CODE_PAGE || (addr + size - 1) / 4096 == TEST_CODE_PAGE)
+		env->code_stored = true;
+	return true;
+}
+
+static inline void *test_atomic_ptr(struct jit_env *env, unsigned view, gva_t addr, unsigned size,
+				    bool *fault)
+{
+	struct test_cpu *c = container_of(env, struct test_cpu, env);
+
+	(void)view;
+	*fault = !test_access(c, addr, size);
+	return *fault || addr / 4096 == 6 ? NULL : c->mem + addr; /* page 6: as a device */
+}
+
+static inline void test_nothing(struct jit_env *env) { (void)env; }
+
+static inline void test_stored(struct jit_env *env, unsigned view, gva_t addr, unsigned size)
+{
+	(void)view;
+	if (addr / 4096 == TEST_CODE_PAGE || (addr + size - 1) / 4096 == TEST_CODE_PAGE)
+		env->code_stored = true;
+}
+
+static const struct jit_mem_ops test_mem_ops = {
+	.load = test_load,
+	.store = test_store,
+	.atomic_ptr = test_atomic_ptr,
+	.exclusive_begin = test_nothing,
+	.exclusive_end = test_nothing,
+	.stored = test_stored,
+};
+
+/* Pages 0-2 are in the soft TLB, the others take the slow path. */
+static inline void test_cpu_init(struct test_cpu *c, struct tlb_view *tlb,
+				 _Atomic uint32_t *exit_request, uint8_t *mem)
+{
+	memset(c, 0, sizeof(*c));
+	c->mem = mem;
+	c->env.exit_request = exit_request;
+	c->env.mem = &test_mem_ops;
+	c->env.tlb = tlb;
+	for (unsigned k = 0; k < TLB_KINDS; k++) {
+		for (unsigned i = 0; i < TLB_SIZE; i++) {
+			struct tlb_entry *e = &tlb[0].e[k][i];
+
+			e->tag = i < TEST_FAULT_PAGE ? i * UINT64_C(4096) : tlb_empty_tag(i);
+			e->addend = (uint64_t)(uintptr_t)mem;
+		}
+	}
+}
