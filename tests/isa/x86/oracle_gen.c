@@ -505,8 +505,10 @@ static void fix_arithmetic(struct random *r, struct test_case *c, const struct x
 		gpr[RCX] = one_in(r, 2) ? random_below(r, 3) : gpr[RCX];
 	if (name_is(row, "XLAT"))
 		gpr[RBX] = pick_target(r);
-	if (strstr(row->name, "MASKMOV") && in->mod == 3)
-		gpr[RDI] = pick_target(r);
+	if (strstr(row->name, "MASKMOV") && in->mod == 3) /* a mask of zeros may fault or not */
+		gpr[RDI] = DATA_MIDDLE + random_below(r, 256);
+	if (name_is(row, "F2XM1") && (ld16_le(c->in.fx + FX_ST + 8) & 0x7fff) > 0x3ffe)
+		st16_le(c->in.fx + FX_ST + 8, (uint16_t)(0x3fd0 + random_below(r, 0x2f)));
 	if (c->mode32)
 		for (unsigned i = 0; i < 8; i++)
 			gpr[i] = (uint32_t)gpr[i];
@@ -536,6 +538,18 @@ static void fix_popf(struct test_case *c, const uint8_t mem[DATA_SIZE])
 	c->in.gpr[RSP] = at;
 }
 
+/* Encodings whose operands cannot be chosen freely, for rows that need particular ones. */
+static bool is_awkward(const struct x86_insn *in)
+{
+	bool uses_cl = has_place(in->row, PLACE_FIX, PLACE_FIX);
+
+	if (in->mod == 3)
+		return false;
+	if (name_is(in->row, "SHA"))
+		return in->base == in->index;
+	return name_is(in->row, "SH") && uses_cl && (in->base == RCX || in->index == RCX);
+}
+
 bool gen_case(struct random *r, const struct x86_row *row, bool mode32,
 	      const uint8_t mem[DATA_SIZE], struct test_case *c)
 {
@@ -544,7 +558,7 @@ bool gen_case(struct random *r, const struct x86_row *row, bool mode32,
 
 	if (!(row->allow & (mode32 ? KEY_NOT64 : KEY_64)))
 		return false;
-	if (!gen_encoding(r, row, mode32, bytes, &in))
+	if (!gen_encoding(r, row, mode32, bytes, &in) || is_awkward(&in))
 		return false;
 	memset(c, 0, sizeof(*c));
 	c->mode32 = mode32;
