@@ -129,6 +129,20 @@ static uint16_t strip_moves(const struct ir_pass *p, uint16_t v, unsigned size)
 	return v;
 }
 
+/* Operands of which only size bytes count need no zero extension. */
+static void strip_operands(const struct ir_pass *p, struct ir_op *op)
+{
+	unsigned size = ir_size(op);
+
+	if ((op->code >= IR_MOV && op->code <= IR_POPCNT) || op->code == IR_CMP) {
+		op->a = strip_moves(p, op->a, size);
+		if (ir_operand_is_value(op, 1))
+			op->b = strip_moves(p, op->b, size);
+	} else if (op->code == IR_STORE) {
+		op->b = strip_moves(p, op->b, size);
+	}
+}
+
 static bool covers_flags(const struct ir_builder *b, uint64_t offset, unsigned bytes)
 {
 	return offset < b->desc->flags_offset + 4 && b->desc->flags_offset < offset + bytes;
@@ -206,6 +220,7 @@ static bool forward_op(struct ir_builder *b, struct ir_pass *p, unsigned i)
 		op.c = p->vmap[op.c];
 	else if (ir_operand_is_flags(&op, 2))
 		op.c = p->fmap[op.c];
+	strip_operands(p, &op);
 	if (forward_state(b, p, &op, &v, &f))
 		goto done;
 	if ((op.code == IR_EXIT_IF || op.code == IR_CALL_IF) && ir_pass_is_const(p, op.a, &c)) {
