@@ -158,4 +158,5 @@ enum {
 	RULE_MEM = 1u << 19,   /* the rm operand came from memory (vtmp) */
 	RULE_RM_SHIFT = 20,    /* x87, 3 bits: ModRM.rm: ST(i), or part of the opcode */
 	RULE_SEG_SHIFT = 24,   /* x87, 3 bits: segment of the memory operand */
+	RULE_MOD_SHIFT = 27,   /* x87, 2 bits: ModRM.mod */
 };

@@ -35,7 +35,8 @@ static uint64_t x87_rule(const struct x86_tr *t)
 	uint64_t rule = (uint64_t)t->in.opcode << RULE_OPCODE_SHIFT |
 			(uint64_t)t->in.map << RULE_MAP_SHIFT |
 			(uint64_t)(t->in.modrm >> 3 & 7) << RULE_DIGIT_SHIFT |
-			(uint64_t)(t->in.modrm & 7) << RULE_RM_SHIFT;
+			(uint64_t)(t->in.modrm & 7) << RULE_RM_SHIFT |
+			(uint64_t)(t->in.modrm >> 6) << RULE_MOD_SHIFT;
 
 	if (tr_is_mem(t))
 		rule |= RULE_MEM | (uint64_t)t->in.seg << RULE_SEG_SHIFT;

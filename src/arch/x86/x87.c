@@ -12,12 +12,10 @@ static void note_pointers(struct x86_cpu *c, uint64_t rule, bool is_unmasked)
 	c->fcs = c->seg[SEG_CS].sel;
 	if (x87_is_mem(rule))
 		c->fds = c->seg[rule >> RULE_SEG_SHIFT & 7].sel;
-	if (unlikely(is_unmasked || c->msr_misc_enable & MISC_ENABLE_FOPCODE)) {
-		unsigned mod = x87_is_mem(rule) ? 0 : 3;
-
-		c->fop = (uint16_t)((x87_opcode(rule) & 7) << 8 | mod << 6 | x87_digit(rule) << 3 |
+	if (unlikely(is_unmasked || c->msr_misc_enable & MISC_ENABLE_FOPCODE))
+		c->fop = (uint16_t)((x87_opcode(rule) & 7) << 8 |
+				    (rule >> RULE_MOD_SHIFT & 3) << 6 | x87_digit(rule) << 3 |
 				    x87_rm(rule));
-	}
 }
 
 bool x87_commit(struct x86_cpu *c, uint64_t rule, const struct fp_env *e)
