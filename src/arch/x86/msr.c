@@ -185,20 +185,6 @@ uint64_t x86_tsc(const struct x86_cpu *c)
 	return now + (uint64_t)c->tsc_offset;
 }
 
-static void tsc_write(struct x86_cpu *c, uint64_t v)
-{
-	uint64_t delta = v - x86_tsc(c);
-
-	c->tsc_offset = (int64_t)((uint64_t)c->tsc_offset + delta);
-	c->msr_tsc_adjust += delta; /* SDM 3B 17.17.3 */
-}
-
-static void tsc_adjust_write(struct x86_cpu *c, uint64_t v)
-{
-	c->tsc_offset = (int64_t)((uint64_t)c->tsc_offset + (v - c->msr_tsc_adjust));
-	c->msr_tsc_adjust = v;
-}
-
 /* ---- EFER ---- */
 
 static bool efer_write(struct x86_cpu *c, uint64_t v)
@@ -235,29 +221,52 @@ static bool msr_is_apic(const struct x86_cpu *c, uint32_t msr)
 	       (msr >= MSR_X2APIC_FIRST && msr <= MSR_X2APIC_LAST && x86_has(c, X86_FEAT_X2APIC));
 }
 
-/* The deadline is in this vCPU's TSC, the controller counts the machine's clock. */
-static uint64_t msr_deadline(const struct x86_cpu *c, uint64_t v, bool to_clock)
-{
-	if (!v)
-		return 0;
-	v = to_clock ? v - (uint64_t)c->tsc_offset : v + (uint64_t)c->tsc_offset;
-	return v ? v : 1;
-}
-
 static bool msr_apic_read(struct x86_cpu *c, uint32_t msr, uint64_t *v)
 {
-	if (!c->vcpu->intc_ops->read_msr(c->vcpu->intc, msr, v))
+	return c->vcpu->intc_ops->read_msr(c->vcpu->intc, msr, v);
+}
+
+/* A deadline is in this vCPU's TSC; the controller also wants it on the machine's clock. */
+static bool msr_apic_write(struct x86_cpu *c, uint32_t msr, uint64_t v)
+{
+	const struct vcpu_intc_ops *ops = c->vcpu->intc_ops;
+	uint64_t ns = v - (uint64_t)c->tsc_offset;
+
+	if (msr != MSR_TSC_DEADLINE)
+		return ops->write_msr(c->vcpu->intc, msr, v);
+	if (!ops->set_tsc_deadline)
 		return false;
-	if (msr == MSR_TSC_DEADLINE)
-		*v = msr_deadline(c, *v, false);
+	/* what lies before the clock's start is due now, what lies past its end never comes */
+	if (ns >> 63)
+		ns = v > (uint64_t)c->tsc_offset ? INT64_MAX : 0;
+	ops->set_tsc_deadline(c->vcpu->intc, v, (int64_t)ns);
 	return true;
 }
 
-static bool msr_apic_write(struct x86_cpu *c, uint32_t msr, uint64_t v)
+/* The TSC moved: an armed deadline is another moment now. */
+static void tsc_moved(struct x86_cpu *c)
 {
-	if (msr == MSR_TSC_DEADLINE)
-		v = msr_deadline(c, v, true);
-	return c->vcpu->intc_ops->write_msr(c->vcpu->intc, msr, v);
+	uint64_t deadline = 0;
+
+	if (msr_is_apic(c, MSR_TSC_DEADLINE) && msr_apic_read(c, MSR_TSC_DEADLINE, &deadline) &&
+	    deadline)
+		msr_apic_write(c, MSR_TSC_DEADLINE, deadline);
+}
+
+static void tsc_write(struct x86_cpu *c, uint64_t v)
+{
+	uint64_t delta = v - x86_tsc(c);
+
+	c->tsc_offset = (int64_t)((uint64_t)c->tsc_offset + delta);
+	c->msr_tsc_adjust += delta; /* SDM 3B 17.17.3 */
+	tsc_moved(c);
+}
+
+static void tsc_adjust_write(struct x86_cpu *c, uint64_t v)
+{
+	c->tsc_offset = (int64_t)((uint64_t)c->tsc_offset + (v - c->msr_tsc_adjust));
+	c->msr_tsc_adjust = v;
+	tsc_moved(c);
 }
 
 /* ---- AMD's configuration registers that systems look at without asking CPUID ---- */
