@@ -528,6 +528,21 @@ static void fix_branches(struct random *r, struct test_case *c, const struct x86
 		c->in.gpr[in->rm] = CODE_ADDR + random_below(r, 0x700);
 }
 
+/* Bit 17 of MXCSR is a feature of some processors. */
+static uint64_t target_of(struct random *r, const struct x86_row *row, const uint8_t mem[DATA_SIZE])
+{
+	uint64_t at;
+
+	/* not all processors check the alignment of SHA's operands */
+	if (name_is(row, "SHA"))
+		return pick_target(r) & ~UINT64_C(15);
+	do
+		at = pick_target(r);
+	while (strstr(row->name, "LDMXCSR") && at < DATA_ADDR + DATA_SIZE - 4 &&
+	       ld32_le(mem + (at - DATA_ADDR)) >> 17 == 1);
+	return at;
+}
+
 /* POPF must not turn on TF or AC. */
 static void fix_popf(struct test_case *c, const uint8_t mem[DATA_SIZE])
 {
@@ -546,7 +561,7 @@ static bool is_awkward(const struct x86_insn *in)
 	if (in->mod == 3)
 		return false;
 	if (name_is(in->row, "SHA"))
-		return in->base == in->index;
+		return in->index != EA_NO_REG && (in->base == EA_NO_REG || in->base == in->index);
 	return name_is(in->row, "SH") && uses_cl && (in->base == RCX || in->index == RCX);
 }
 
@@ -569,8 +584,8 @@ bool gen_case(struct random *r, const struct x86_row *row, bool mode32,
 		fix_strings(r, c, &in);
 	fix_branches(r, c, &in);
 	fix_arithmetic(r, c, &in);
-	if (in.mod < 3) /* not all processors check the alignment of SHA's operands */
-		aim(r, c, &in, pick_target(r) & (name_is(row, "SHA") ? ~UINT64_C(15) : UINT64_MAX));
+	if (in.mod < 3)
+		aim(r, c, &in, target_of(r, row, mem));
 	if (name_is(row, "POPF"))
 		fix_popf(c, mem);
 	if (has_place(row, PLACE_O, PLACE_O))

@@ -92,7 +92,7 @@ static void prepare(const struct batch *b, const struct test_case *c, ucontext_t
 	uint64_t bv = XSTATE_ALL;
 
 	memcpy((void *)DATA_ADDR, b->mem, DATA_SIZE);
-	memset((void *)INSN_ADDR, 0xcc, 32);
+	memset((void *)CODE_ADDR, 0xcc, CODE_SIZE);
 	memcpy((void *)INSN_ADDR, c->code, c->len);
 	for (unsigned i = 0; i < 16; i++)
 		g[gpr_regs[i]] = (greg_t)c->in.gpr[i];
