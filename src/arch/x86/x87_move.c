@@ -196,16 +196,24 @@ void x_fnop(void *env, const struct ir_native *n, uint64_t value)
 
 /* ---- stores to memory ---- */
 
+/* Would a store fault?  Then it has. */
+static bool x87_probe(struct x86_cpu *c, gva_t addr, unsigned len)
+{
+	uint8_t unused[10];
+
+	return c->env.mem->load(&c->env, x86_view(c), addr, len, true, unused);
+}
+
 /* The last step of a store: bytes to memory, then flags, then the pop.  An unmasked exception other
- * than precision keeps all but the flags from happening.  e NULL: ST0 was empty, bytes are the
- * indefinite. */
+ * than precision keeps all but the flags from happening, if memory could have been written.  e
+ * NULL: ST0 was empty, bytes are the indefinite. */
 static uint64_t x87_store(struct x86_cpu *c, gva_t addr, uint64_t rule, const void *bytes,
 			  unsigned len, const struct fp_env *e)
 {
 	unsigned flags = e ? fp_reported(e) : FP_INVALID;
 	bool stopped = flags & ~(unsigned)c->fcw & FP_ALL_FLAGS & ~(unsigned)FP_INEXACT;
 
-	if (!stopped && !x86_store_bytes(c, x86_view(c), addr, bytes, len))
+	if (stopped ? !x87_probe(c, addr, len) : !x86_store_bytes(c, x86_view(c), addr, bytes, len))
 		return 0;
 	if (e)
 		x87_commit(c, rule, e);

@@ -164,6 +164,11 @@ static void test_unmasked_exceptions_wait(void)
 	fpu_init();
 	rig.c->fcw &= ~FP_OVERFLOW;
 	x87_push(rig.c, (struct f80){ TOP_BIT, 0x7ffe });
+	rig.c->gpr[RSI] = DATA_ADDR + DATA_SIZE;
+	g_assert_cmpint(RUN(0xd9, 0x1e), ==,
+			EXC_PF); /* nothing is stored, but it must be possible */
+	g_assert_cmphex(rig.c->fsw, ==, 0);
+	rig.c->gpr[RSI] = DATA_ADDR;
 	st32_le(rig.data, 0x12345678);
 	g_assert_cmpint(RUN(0xd9, 0x1e), ==, -1); /* fstp dword [rsi] */
 	g_assert_cmphex(ld32_le(rig.data), ==, 0x12345678);
