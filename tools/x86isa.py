@@ -55,7 +55,7 @@ FLAG_ATTRS = {
     'aligned': 'ROW_ALIGNED', 'unaligned': 'ROW_UNALIGNED', 'fp': 'ROW_FP', 'x87': 'ROW_X87',
     'x87nowait': 'ROW_X87_NOWAIT', 'nonnative': 'ROW_NONNATIVE', 'nonm': 'ROW_NO_NM',
     'prot': 'ROW_NO_PE', 'wo': 'ROW_VEC_DST_ONLY', 'rw': 'ROW_READ_DST',
-    'ulp': 'ROW_ULP', 'c1': 'ROW_C1',
+    'ulp': 'ROW_ULP',
 }
 KEY_ATTRS = {'i64', 'o64', 'mem', 'reg', 'os16', 'os32', 'os64', 'os3264'}
 MODRM_PLACES = set('CDEGMNPQRSUVW')

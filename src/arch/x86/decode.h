@@ -110,7 +110,6 @@ enum {
 	ROW_VEC_DST_ONLY = 1u << 16, /* vec: the destination is only written */
 	ROW_READ_DST = 1u << 17, /* vec: a memory destination is also read */
 	ROW_ULP = 1u << 18,	 /* tests: a processor's result may differ in the last place */
-	ROW_C1 = 1u << 19,	 /* tests: what becomes of x87 condition code 1 differs */
 };
 
 struct x86_row {

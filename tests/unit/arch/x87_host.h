@@ -282,7 +282,7 @@ static void host_compare(struct tally *t, const uint8_t *insn, const struct x86_
 		guest_save(&guest);
 		case_strip(&host, insn);
 		case_strip(&guest, insn);
-		if (row->attrs & ROW_C1)
+		if (row->undef & FSW_C1)
 			host.fx[FX_FSW + 1] ^= (host.fx[FX_FSW + 1] ^ guest.fx[FX_FSW + 1]) & 2;
 		t->cases++;
 		if (!memcmp(&host, &guest, sizeof(host)))
