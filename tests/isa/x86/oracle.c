@@ -64,10 +64,10 @@ static bool is_many_accesses(const struct x86_row *row)
 static bool differs(char *why, size_t size, const struct x86_row *row, const struct test_case *c)
 {
 	const struct outcome *h = &c->host, *g = &c->guest;
-	const uint64_t mask = c->mode32 ? UINT32_MAX : UINT64_MAX;
+	const uint64_t mask = mode_of(c)->code64 ? UINT64_MAX : UINT32_MAX;
 	const bool loose = h->vector >= 0 && is_many_accesses(row);
 	const uint32_t flags = loose ? 0 : (IR_FLAGS_ALL | FL_DF) & ~(uint32_t)row->undef;
-	const bool has_error = h->vector == EXC_PF || h->vector == EXC_GP;
+	const bool has_error = h->vector >= EXC_SS && h->vector <= EXC_PF;
 	/* the host's upper half of addresses is its kernel: present, but not for us */
 	const uint32_t error_mask = h->vector == EXC_PF && h->cr2 >> 63 ? ~1u : ~0u;
 	unsigned at;
@@ -81,7 +81,7 @@ static bool differs(char *why, size_t size, const struct x86_row *row, const str
 	if ((h->cpu.rip ^ g->cpu.rip) & mask)
 		return snprintf(why, size, "rip %" PRIx64 ", host %" PRIx64, g->cpu.rip,
 				h->cpu.rip);
-	for (unsigned i = 0; i < (c->mode32 ? 8 : 16); i++)
+	for (unsigned i = 0; i < mode_of(c)->regs; i++)
 		if ((h->cpu.gpr[i] ^ g->cpu.gpr[i]) & mask)
 			return snprintf(why, size, "gpr%u %" PRIx64 ", host %" PRIx64, i,
 					g->cpu.gpr[i] & mask, h->cpu.gpr[i] & mask);
@@ -145,7 +145,7 @@ static bool fpu_differs(char *why, size_t size, const struct x86_row *row,
 	if (c->host.vector >= 0 && is_many_accesses(row))
 		return false; /* how far did it come? */
 
-	for (unsigned i = 0; i < (c->mode32 ? 8 : 16); i++) {
+	for (unsigned i = 0; i < mode_of(c)->regs; i++) {
 		const uint64_t *hx = (const void *)(h->fx + FX_XMM + 16 * i);
 		const uint64_t *gx = (const void *)(g->fx + FX_XMM + 16 * i);
 		const uint64_t *hy = (const void *)h->ymm_high[i],
@@ -195,20 +195,20 @@ static int array_next(struct x86_reader *r)
 
 static void print_case(const struct test_case *c)
 {
-	struct x86_decode_mode m = { .code64 = !c->mode32,
-				     .code32 = c->mode32,
+	struct x86_decode_mode m = { .code64 = mode_of(c)->code64,
+				     .code32 = mode_of(c)->code32,
 				     .features = guest_features() };
 	struct array_reader ar = { .r.next = array_next, .bytes = c->code };
 	char text[128] = "?";
 	struct x86_insn in;
 
 	if (x86_decode(&in, &m, &ar.r) == DECODE_OK)
-		x86_disasm(&in, INSN_ADDR, text, sizeof(text));
-	printf("    %s:", c->mode32 ? "32-bit" : "64-bit");
+		x86_disasm(&in, INSN_ADDR - mode_of(c)->code_base, text, sizeof(text));
+	printf("    %s:", mode_of(c)->name);
 	for (unsigned i = 0; i < c->len; i++)
 		printf(" %02x", c->code[i]);
 	printf("   %s\n    in:", text);
-	for (unsigned i = 0; i < (c->mode32 ? 8 : 16); i++)
+	for (unsigned i = 0; i < mode_of(c)->regs; i++)
 		printf(" %s%" PRIx64, i == 8 ? "\n        " : "", c->in.gpr[i]);
 	printf(" flags %" PRIx64 " mxcsr %x fcw %x fsw %x ftw %x\n", c->in.rflags,
 	       ld32_le(c->in.fx + FX_MXCSR), ld16_le(c->in.fx), ld16_le(c->in.fx + 2), c->in.fx[4]);
@@ -253,15 +253,29 @@ static const char *missing_feature(const struct x86_row *row)
 	return NULL;
 }
 
+const struct run_mode_info run_modes[RUN_COUNT] = {
+	[RUN_64] = {"64-bit",           0x33, 0x2b, 0,         0,         true,  false, true,  16},
+	[RUN_32] = { "32-bit",          0x23, 0x2b, 0,         0,         false, true,  true,  8 },
+	[RUN_32_SEGMENTS] = { "32-bit segments", 0x07, 0x0f, CODE_ADDR, DATA_ADDR, false, true,
+                    false,								     8 },
+	[RUN_16] = { "16-bit",          0x17, 0x1f, CODE_ADDR, DATA_ADDR, false, false, false, 8 },
+};
+
 static void fill_batch(struct batch *b, const struct x86_row *row)
 {
 	struct random r = { .state = options.seed * 1000003 + (uint64_t)(row - x86_rows) };
 
 	b->count = 0;
 	gen_memory(&r, b->mem);
-	for (unsigned i = 0; i < options.cases + options.cases / 2 && b->count < CASES_MAX; i++)
-		if (gen_case(&r, row, i >= options.cases, b->mem, &b->cases[b->count]))
-			b->count++;
+	for (unsigned mode = 0; mode < RUN_COUNT; mode++) {
+		/* the native mode of the row gets most */
+		bool is_main = mode == (row->allow & KEY_64 ? RUN_64 : RUN_32);
+		unsigned n = is_main ? options.cases : options.cases / 4;
+
+		for (unsigned i = 0; i < n && b->count < CASES_MAX; i++)
+			if (gen_case(&r, row, mode, b->mem, &b->cases[b->count]))
+				b->count++;
+	}
 }
 
 static bool run_row(struct batch *b, const struct x86_row *row, struct totals *t)

@@ -44,13 +44,29 @@ struct outcome {
 	uint8_t mem[DATA_SIZE];
 };
 
+/* How code runs: 64-bit, 32-bit flat, and 32- and 16-bit in segments of their own (LDT) whose base
+ * is not 0 and whose limits are the ends of the areas. */
+enum run_mode { RUN_64, RUN_32, RUN_32_SEGMENTS, RUN_16, RUN_COUNT };
+struct run_mode_info {
+	const char *name;
+	uint16_t cs, data; /* selectors */
+	uint32_t code_base, data_base;
+	bool code64, code32, is_flat;
+	unsigned regs;
+};
+extern const struct run_mode_info run_modes[RUN_COUNT];
+
 struct test_case {
 	uint8_t code[X86_MAX_INSN + 1];
 	uint8_t len;
-	bool mode32;
+	uint8_t mode; /* enum run_mode */
 	struct cpu_image in;
 	struct outcome host, guest;
 };
+static inline const struct run_mode_info *mode_of(const struct test_case *c)
+{
+	return &run_modes[c->mode];
+}
 
 /* One row's worth of cases; `mem` is what the scratch area holds before each.  Lives in memory
  * shared with the child. */
@@ -86,5 +102,5 @@ static inline unsigned random_below(struct random *r, unsigned n)
 }
 void gen_memory(struct random *r, uint8_t mem[DATA_SIZE]);
 /* A case for the row; false: none could be made (the row does not exist in that mode). */
-bool gen_case(struct random *r, const struct x86_row *row, bool mode32,
+bool gen_case(struct random *r, const struct x86_row *row, enum run_mode mode,
 	      const uint8_t mem[DATA_SIZE], struct test_case *c);

@@ -181,19 +181,19 @@ static void gen_vector(struct random *r, uint8_t out[16])
 	}
 }
 
-static void gen_state(struct random *r, bool mode32, struct cpu_image *s)
+static void gen_state(struct random *r, const struct run_mode_info *m, struct cpu_image *s)
 {
 	memset(s, 0, sizeof(*s));
 	for (unsigned i = 0; i < 16; i++) {
 		s->gpr[i] = special_integer(r);
-		if (mode32)
-			s->gpr[i] = i < 8 ? (uint32_t)s->gpr[i] : 0;
+		if (!m->code64)
+			s->gpr[i] = i < m->regs ? (uint32_t)s->gpr[i] : 0;
 	}
-	s->gpr[RSP] = DATA_MIDDLE + 8 * random_below(r, 64);
-	s->rip = INSN_ADDR;
+	s->gpr[RSP] = DATA_MIDDLE - m->data_base + 8 * random_below(r, 64);
+	s->rip = INSN_ADDR - m->code_base;
 	s->rflags = 0x202 | (random_u64(r) & IR_FLAGS_ALL);
 	gen_fpu(r, s);
-	for (unsigned i = 0; i < (mode32 ? 8 : 16); i++) {
+	for (unsigned i = 0; i < m->regs; i++) {
 		gen_vector(r, s->fx + FX_XMM + 16 * i);
 		gen_vector(r, s->ymm_high[i]);
 	}
@@ -204,7 +204,7 @@ static void gen_state(struct random *r, bool mode32, struct cpu_image *s)
 struct encoder {
 	struct random *r;
 	const struct x86_row *row;
-	bool mode32;
+	const struct run_mode_info *m;
 	uint8_t *out;
 	unsigned len;
 };
@@ -246,7 +246,7 @@ static void put_mandatory(struct encoder *e)
 	bool string = has_place(e->row, PLACE_X, PLACE_Y);
 	unsigned p = is_free ? one_in(e->r, 4) : pick(e, 0, 4);
 
-	if (e->row->attrs & ROW_F64 && !e->mode32)
+	if (e->row->attrs & ROW_F64 && e->m->code64)
 		p = PREFIX_NP; /* processors disagree about 66 */
 	if ((p == PREFIX_F3 || p == PREFIX_F2 || string) && one_in(e->r, 4))
 		put(e, 0x66);
@@ -260,9 +260,9 @@ static void put_legacy_prefixes(struct encoder *e)
 {
 	static const uint8_t segments[] = { 0x26, 0x2e, 0x36, 0x3e };
 
-	if (one_in(e->r, 16))
+	if (one_in(e->r, 16) && !strstr(e->row->name, "MASKMOV"))
 		put(e, segments[random_below(e->r, 4)]);
-	if (one_in(e->r, 12) && !e->mode32)
+	if (one_in(e->r, 12) && e->m->name != run_modes[RUN_32].name)
 		put(e, 0x67);
 	if (e->row->attrs & ROW_LOCK && one_in(e->r, 3))
 		put(e, 0xf0);
@@ -273,7 +273,7 @@ static void put_opcode(struct encoder *e)
 	static const uint8_t escapes[] = { 0, 0x0f, 0x38, 0x3a };
 	unsigned map = e->row->map, w = pick(e, KEY_W_BIT, 2), rex;
 
-	if (!e->mode32) {
+	if (e->m->code64) {
 		rex = w << 3 | (one_in(e->r, 2) ? random_below(e->r, 8) : 0);
 		if (rex || one_in(e->r, 8))
 			put(e, 0x40 | rex);
@@ -289,10 +289,10 @@ static void put_vex(struct encoder *e)
 {
 	unsigned map = e->row->map - MAP_VEX_0F + 1;
 	/* W outside 64-bit mode: ignored or #UD, by processor */
-	unsigned w = e->mode32 && e->row->allow & KEY_W0 ? 0 : pick(e, KEY_W_BIT, 2);
+	unsigned w = !e->m->code64 && e->row->allow & KEY_W0 ? 0 : pick(e, KEY_W_BIT, 2);
 	unsigned pp = pick(e, 0, 4), l = pick(e, KEY_L_BIT, 2);
-	unsigned rxb = e->mode32 ? 7 : random_below(e->r, 8);
-	unsigned vvvv = e->row->attrs & ROW_VVVV ? random_below(e->r, e->mode32 ? 8 : 16) : 0;
+	unsigned rxb = !e->m->code64 ? 7 : random_below(e->r, 8);
+	unsigned vvvv = e->row->attrs & ROW_VVVV ? random_below(e->r, e->m->regs) : 0;
 	unsigned last = (~vvvv & 15) << 3 | l << 2 | pp;
 
 	if (map == 1 && !w && (rxb & 3) == 3 && one_in(e->r, 2)) {
@@ -338,22 +338,22 @@ static int array_next(struct x86_reader *r)
 	return *container_of(r, struct array_reader, r)->bytes++;
 }
 
-static bool decodes_to(const struct x86_row *row, bool mode32, const uint8_t *bytes,
-		       struct x86_insn *in)
+static bool decodes_to(const struct x86_row *row, const struct run_mode_info *rm,
+		       const uint8_t *bytes, struct x86_insn *in)
 {
-	struct x86_decode_mode m = { .code64 = !mode32,
-				     .code32 = mode32,
+	struct x86_decode_mode m = { .code64 = rm->code64,
+				     .code32 = rm->code32,
 				     .features = guest_features() };
 	struct array_reader ar = { .r.next = array_next, .bytes = bytes };
 
 	return x86_decode(in, &m, &ar.r) == DECODE_OK && in->row == row;
 }
 
-static bool gen_encoding(struct random *r, const struct x86_row *row, bool mode32, uint8_t *bytes,
-			 struct x86_insn *in)
+static bool gen_encoding(struct random *r, const struct x86_row *row, const struct run_mode_info *m,
+			 uint8_t *bytes, struct x86_insn *in)
 {
 	for (unsigned i = 0; i < 60; i++) {
-		struct encoder e = { .r = r, .row = row, .mode32 = mode32, .out = bytes };
+		struct encoder e = { .r = r, .row = row, .m = m, .out = bytes };
 
 		put_legacy_prefixes(&e);
 		if (row->attrs & ROW_VEX) {
@@ -365,7 +365,7 @@ static bool gen_encoding(struct random *r, const struct x86_row *row, bool mode3
 		if (row->attrs & ROW_MODRM)
 			put_modrm(&e);
 		put_tail(&e);
-		if (decodes_to(row, mode32, bytes, in))
+		if (decodes_to(row, m, bytes, in))
 			return true;
 	}
 	return false;
@@ -373,7 +373,8 @@ static bool gen_encoding(struct random *r, const struct x86_row *row, bool mode3
 
 /* ---- operands ---- */
 
-static uint64_t pick_target(struct random *r)
+/* An address in the scratch area, as an offset in the data segment. */
+static uint64_t pick_linear(struct random *r)
 {
 	uint64_t near = DATA_MIDDLE + random_below(r, 2048) - 1024;
 
@@ -387,6 +388,11 @@ static uint64_t pick_target(struct random *r)
 	case 6: return near;
 	default: return near & ~UINT64_C(63);
 	}
+}
+
+static uint64_t pick_target(struct random *r, const struct test_case *c)
+{
+	return pick_linear(r) - mode_of(c)->data_base;
 }
 
 /* Overwrite the last n bytes of the instruction before `tail` further ones. */
@@ -423,17 +429,17 @@ static void aim_gather(struct random *r, struct test_case *c, unsigned index, bo
 static void aim(struct random *r, struct test_case *c, const struct x86_insn *in, uint64_t target)
 {
 	uint64_t *gpr = c->in.gpr;
-	uint64_t upper = in->asize == 4 && !c->mode32 ? random_u64(r) << 32 : 0;
+	uint64_t upper = in->asize == 4 && mode_of(c)->code64 ? random_u64(r) << 32 : 0;
 	unsigned tail = immediate_bytes(in);
 
 	if (is_gather(in->row)) {
-		gpr[in->base & 15] = DATA_MIDDLE - (uint64_t)in->disp;
+		gpr[in->base & 15] = DATA_MIDDLE - mode_of(c)->data_base - (uint64_t)in->disp;
 		aim_gather(r, c, in->index == EA_NO_REG ? 4 : in->index,
 			   strstr(in->row->name, "GATHERQ"));
 	} else if (in->base == EA_RIP) {
 		patch(c, 4, tail, target - INSN_ADDR - c->len);
 	} else if (in->base == EA_NO_REG && in->index == EA_NO_REG) {
-		patch(c, 4, tail, target);
+		patch(c, in->asize == 2 ? 2 : 4, tail, target);
 	} else if (in->base == EA_NO_REG) {
 		gpr[in->index] = ((target - (uint64_t)in->disp) >> in->scale) | upper;
 	} else if (in->base == in->index) {
@@ -462,10 +468,10 @@ static void fix_strings(struct random *r, struct test_case *c, const struct x86_
 {
 	uint64_t *gpr = c->in.gpr;
 
-	gpr[RSI] = pick_target(r);
-	gpr[RDI] = one_in(r, 4) ? gpr[RSI] + random_below(r, 32) - 16 : pick_target(r);
+	gpr[RSI] = pick_target(r, c);
+	gpr[RDI] = one_in(r, 4) ? gpr[RSI] + random_below(r, 32) - 16 : pick_target(r, c);
 	gpr[RCX] = one_in(r, 6) ? random_below(r, 3000) : random_below(r, 24);
-	if (in->asize == 4 && !c->mode32) {
+	if (in->asize == 4 && mode_of(c)->code64) {
 		gpr[RSI] |= random_u64(r) << 32;
 		gpr[RDI] |= random_u64(r) << 32;
 		gpr[RCX] |= random_u64(r) << 32;
@@ -500,16 +506,16 @@ static void fix_arithmetic(struct random *r, struct test_case *c, const struct x
 	if (name_is(row, "CMPXCHG") && in->mod == 3)
 		gpr[in->rm] = (uint32_t)gpr[in->rm];
 	if (name_is(row, "ENTER") || name_is(row, "LEAVE"))
-		gpr[RBP] = pick_target(r);
+		gpr[RBP] = pick_target(r, c);
 	if (name_is(row, "LOOP") || name_is(row, "JRCXZ"))
 		gpr[RCX] = one_in(r, 2) ? random_below(r, 3) : gpr[RCX];
 	if (name_is(row, "XLAT"))
-		gpr[RBX] = pick_target(r);
+		gpr[RBX] = pick_target(r, c);
 	if (strstr(row->name, "MASKMOV") && in->mod == 3) /* a mask of zeros may fault or not */
-		gpr[RDI] = DATA_MIDDLE + random_below(r, 256);
+		gpr[RDI] = DATA_MIDDLE - mode_of(c)->data_base + random_below(r, 256);
 	if (name_is(row, "F2XM1") && (ld16_le(c->in.fx + FX_ST + 8) & 0x7fff) > 0x3ffe)
 		st16_le(c->in.fx + FX_ST + 8, (uint16_t)(0x3fd0 + random_below(r, 0x2f)));
-	if (c->mode32)
+	if (!mode_of(c)->code64)
 		for (unsigned i = 0; i < 8; i++)
 			gpr[i] = (uint32_t)gpr[i];
 }
@@ -525,21 +531,28 @@ static void fix_branches(struct random *r, struct test_case *c, const struct x86
 		patch(c, n, 0, disp);
 	}
 	if ((name_is(in->row, "JMP") || name_is(in->row, "CALL")) && in->mod == 3 && !one_in(r, 4))
-		c->in.gpr[in->rm] = CODE_ADDR + random_below(r, 0x700);
+		c->in.gpr[in->rm] = CODE_ADDR - mode_of(c)->code_base + random_below(r, 0x700);
+}
+
+/* Where in the scratch area an offset lies. */
+static uint64_t linear_at(const struct test_case *c, uint64_t offset)
+{
+	return offset + mode_of(c)->data_base - DATA_ADDR;
 }
 
 /* Bit 17 of MXCSR is a feature of some processors. */
-static uint64_t target_of(struct random *r, const struct x86_row *row, const uint8_t mem[DATA_SIZE])
+static uint64_t target_of(struct random *r, const struct x86_row *row, const struct test_case *c,
+			  const uint8_t mem[DATA_SIZE])
 {
 	uint64_t at;
 
 	/* not all processors check the alignment of SHA's operands */
 	if (name_is(row, "SHA"))
-		return pick_target(r) & ~UINT64_C(15);
+		return pick_target(r, c) & ~UINT64_C(15);
 	do
-		at = pick_target(r);
-	while (strstr(row->name, "LDMXCSR") && at < DATA_ADDR + DATA_SIZE - 4 &&
-	       ld32_le(mem + (at - DATA_ADDR)) >> 17 == 1);
+		at = pick_target(r, c);
+	while (strstr(row->name, "LDMXCSR") && linear_at(c, at) < DATA_SIZE - 4 &&
+	       ld32_le(mem + linear_at(c, at)) >> 17 == 1);
 	return at;
 }
 
@@ -550,7 +563,7 @@ static void fix_popf(struct test_case *c, const uint8_t mem[DATA_SIZE])
 
 	while (ld32_le(mem + (at - DATA_ADDR)) & (FL_TF | FL_AC))
 		at += 8;
-	c->in.gpr[RSP] = at;
+	c->in.gpr[RSP] = at - mode_of(c)->data_base;
 }
 
 /* Encodings whose operands cannot be chosen freely, for rows that need particular ones. */
@@ -565,32 +578,34 @@ static bool is_awkward(const struct x86_insn *in)
 	return name_is(in->row, "SH") && uses_cl && (in->base == RCX || in->index == RCX);
 }
 
-bool gen_case(struct random *r, const struct x86_row *row, bool mode32,
+bool gen_case(struct random *r, const struct x86_row *row, enum run_mode mode,
 	      const uint8_t mem[DATA_SIZE], struct test_case *c)
 {
 	uint8_t bytes[32];
 	struct x86_insn in;
 
-	if (!(row->allow & (mode32 ? KEY_NOT64 : KEY_64)))
+	const struct run_mode_info *m = &run_modes[mode];
+
+	if (!(row->allow & (m->code64 ? KEY_64 : KEY_NOT64)))
 		return false;
-	if (!gen_encoding(r, row, mode32, bytes, &in) || is_awkward(&in))
+	if (!gen_encoding(r, row, m, bytes, &in) || is_awkward(&in))
 		return false;
 	memset(c, 0, sizeof(*c));
-	c->mode32 = mode32;
+	c->mode = (uint8_t)mode;
 	c->len = in.len;
 	memcpy(c->code, bytes, in.len);
-	gen_state(r, mode32, &c->in);
+	gen_state(r, m, &c->in);
 	if (has_place(row, PLACE_X, PLACE_Y))
 		fix_strings(r, c, &in);
 	fix_branches(r, c, &in);
 	fix_arithmetic(r, c, &in);
 	if (in.mod < 3)
-		aim(r, c, &in, target_of(r, row, mem));
+		aim(r, c, &in, target_of(r, row, c, mem));
 	if (name_is(row, "POPF"))
 		fix_popf(c, mem);
 	if (has_place(row, PLACE_O, PLACE_O))
-		patch(c, in.asize, 0, pick_target(r));
-	if (mode32)
+		patch(c, in.asize, 0, pick_target(r, c));
+	if (!m->code64)
 		for (unsigned i = 0; i < 8; i++)
 			c->in.gpr[i] = (uint32_t)c->in.gpr[i];
 	return true;

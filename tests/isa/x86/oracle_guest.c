@@ -11,7 +11,7 @@
 #include "base/err.h"
 #include "jit/interp.h"
 
-enum { PAGE = 4096, CS_64 = 0x33, CS_32 = 0x23, DATA_SEL = 0x2b };
+enum { PAGE = 4096 };
 
 bool guest_trace;
 static struct x86_cpu *cpu;
@@ -164,13 +164,30 @@ uint64_t guest_features(void)
 	return mask;
 }
 
-static void set_segments(bool mode32)
+static void set_segment(unsigned s, uint16_t sel, const struct run_mode_info *m)
 {
-	x86_seg_fill_flat(&cpu->seg[SEG_CS], mode32 ? CS_32 : CS_64, true, !mode32, 3);
-	for (unsigned s = SEG_ES; s <= SEG_GS; s++)
-		if (s != SEG_CS)
-			x86_seg_fill_flat(&cpu->seg[s], s == SEG_FS || s == SEG_GS ? 0 : DATA_SEL,
-					  false, false, 3);
+	const unsigned attr = SEG_ATTR_P | 3u << SEG_ATTR_DPL_SHIFT | SEG_ATTR_S | SEG_ATTR_RW |
+			      SEG_ATTR_A;
+	bool is_code = s == SEG_CS;
+
+	cpu->seg[s] = (struct x86_seg){
+		.sel = sel,
+		.attr = (uint16_t)(attr | (is_code ? SEG_ATTR_CODE : 0) |
+				   (m->code64 && is_code ? SEG_ATTR_L : 0) |
+				   (m->code32 || (m->code64 && !is_code) ? SEG_ATTR_DB : 0)),
+		.limit = m->is_flat ? UINT32_MAX
+			 : is_code  ? CODE_SIZE - 1
+				    : DATA_SIZE - 1,
+		.base = is_code ? m->code_base : m->data_base,
+	};
+}
+
+static void set_segments(const struct run_mode_info *m)
+{
+	for (unsigned s = SEG_ES; s <= SEG_DS; s++)
+		set_segment(s, s == SEG_CS ? m->cs : m->data, m);
+	x86_seg_fill_null(&cpu->seg[SEG_FS], 0);
+	x86_seg_fill_null(&cpu->seg[SEG_GS], 0);
 }
 
 static void set_state(const struct cpu_image *in)
@@ -243,6 +260,7 @@ static struct interp_block *no_next(struct jit_env *env, struct interp_block *fr
 /* One guest instruction, executed again while it asks for it (REP). */
 static void run_instruction(void)
 {
+	const uint64_t start = cpu->env.pc;
 	struct x86_fetch fetch = { .bytes = fetch_bytes };
 	struct interp_block block = { 0 };
 	char error[128];
@@ -266,7 +284,7 @@ static void run_instruction(void)
 		struct interp_run run = { .next = no_next, .budget = 1000 };
 
 		interp_run(&cpu->env, &block, &x86_state_desc, &run);
-	} while (cpu->env.pc == INSN_ADDR && !cpu->env.fault);
+	} while (cpu->env.pc == start && !cpu->env.fault);
 	interp_block_fini(&block);
 }
 
@@ -278,11 +296,11 @@ void guest_run(const struct batch *b, struct test_case *c, bool fast_tlb)
 	memcpy(data_pages, b->mem, DATA_SIZE);
 	memset(code_page, 0xcc, CODE_SIZE);
 	memcpy(code_page + (INSN_ADDR - CODE_ADDR), c->code, c->len);
-	set_segments(c->mode32);
+	set_segments(mode_of(c));
 	set_state(&c->in);
 	x86_mode_update(cpu);
 	fill_tlb(fast_tlb);
-	cpu->env.pc = INSN_ADDR;
+	cpu->env.pc = c->in.rip;
 	cpu->env.fault = 0;
 	cpu->cr2 = 0;
 	run_instruction();

@@ -5,11 +5,13 @@
  * fault) brings us back with all registers in the next frame. SPDX-License-Identifier: MIT */
 #include "oracle.h"
 
+#include <asm/ldt.h>
 #include <cpuid.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <sys/time.h>
 #include <sys/wait.h>
 #include <ucontext.h>
@@ -19,9 +21,6 @@ enum {
 	XSTATE_BV = 512,
 	XSTATE_YMM_HIGH = 576,
 	XSTATE_ALL = 7,
-	CS_64 = 0x33,
-	CS_32 = 0x23,
-	DATA_SEL = 0x2b,
 	TRAP_BP = 3,
 	TRAP_PF = 14,
 	TIME_LIMIT_S = 10,
@@ -42,7 +41,7 @@ struct batch *host_batch_new(void)
 	return p == MAP_FAILED ? NULL : p;
 }
 
-static void record(struct outcome *o, const ucontext_t *uc)
+static void record(struct outcome *o, const struct test_case *c, const ucontext_t *uc)
 {
 	const greg_t *g = uc->uc_mcontext.gregs;
 	const uint8_t *fp = (const uint8_t *)uc->uc_mcontext.fpregs;
@@ -60,7 +59,7 @@ static void record(struct outcome *o, const ucontext_t *uc)
 	if (o->vector == TRAP_BP) {
 		o->vector = VECTOR_NONE;
 		o->cpu.rip--;
-	} else if (o->cpu.rip != INSN_ADDR) { /* it jumped, and the target faulted */
+	} else if (o->cpu.rip != c->in.rip) { /* it jumped, and the target faulted */
 		o->vector = VECTOR_NONE;
 	}
 }
@@ -89,6 +88,7 @@ static void prepare(const struct batch *b, const struct test_case *c, ucontext_t
 {
 	greg_t *g = uc->uc_mcontext.gregs;
 	uint8_t *fp = (uint8_t *)uc->uc_mcontext.fpregs;
+	const struct run_mode_info *m = mode_of(c);
 	uint64_t bv = XSTATE_ALL;
 
 	memcpy((void *)DATA_ADDR, b->mem, DATA_SIZE);
@@ -96,9 +96,11 @@ static void prepare(const struct batch *b, const struct test_case *c, ucontext_t
 	memcpy((void *)INSN_ADDR, c->code, c->len);
 	for (unsigned i = 0; i < 16; i++)
 		g[gpr_regs[i]] = (greg_t)c->in.gpr[i];
-	g[REG_RIP] = INSN_ADDR;
 	g[REG_EFL] = (greg_t)c->in.rflags;
-	g[REG_CSGSFS] = (g[REG_CSGSFS] & ~(greg_t)0xffff) | (c->mode32 ? CS_32 : CS_64);
+	g[REG_RIP] = (greg_t)c->in.rip;
+	g[REG_CSGSFS] = (g[REG_CSGSFS] & 0x0000ffffffff0000) | m->cs | (greg_t)m->data << 48;
+	/* 64-bit code does not look at them */
+	__asm__ volatile("mov %0, %%ds; mov %0, %%es" : : "r"((unsigned)m->data));
 	memcpy(fp, c->in.fx, 28);
 	memcpy(fp + FX_ST, c->in.fx + FX_ST, 128 + 256);
 	memcpy(fp + XSTATE_YMM_HIGH, c->in.ymm_high, sizeof(c->in.ymm_high));
@@ -112,13 +114,39 @@ static void on_signal(int sig, siginfo_t *info, void *context)
 	(void)sig;
 	(void)info;
 	if (current >= 0) {
-		record(&running->cases[current].host, uc);
+		record(&running->cases[current].host, &running->cases[current], uc);
 		complete(&running->cases[current].host, uc);
 		running->done = (unsigned)current + 1;
 	}
 	if (++current == (int)running->count)
 		_exit(0);
 	prepare(running, &running->cases[current], uc);
+}
+
+/* LDT entries of the segmented modes. */
+static bool make_segments(void)
+{
+	for (unsigned mode = 0; mode < RUN_COUNT; mode++) {
+		const struct run_mode_info *m = &run_modes[mode];
+		struct user_desc code = {
+			.entry_number = m->cs >> 3,
+			.base_addr = m->code_base,
+			.limit = CODE_SIZE - 1,
+			.seg_32bit = m->code32,
+			.contents = 2 /* code, readable */,
+		};
+		struct user_desc data = {
+			.entry_number = m->data >> 3,
+			.base_addr = m->data_base,
+			.limit = DATA_SIZE - 1,
+			.seg_32bit = m->code32,
+		};
+
+		if (!m->is_flat && (syscall(SYS_modify_ldt, 1, &code, sizeof(code)) ||
+				    syscall(SYS_modify_ldt, 1, &data, sizeof(data))))
+			return false;
+	}
+	return true;
 }
 
 /* Does not return. */
@@ -136,14 +164,13 @@ static void child(struct batch *b)
 
 	if (code != (void *)CODE_ADDR || data != (void *)DATA_ADDR || sigaltstack(&alt, NULL))
 		_exit(1);
-	memset(code, 0xcc, CODE_SIZE);
+	if (!make_segments())
+		_exit(1);
 	sigfillset(&sa.sa_mask);
 	for (size_t i = 0; i < ARRAY_SIZE(signals); i++)
 		sigaction(signals[i], &sa, NULL);
 	setitimer(ITIMER_REAL, &limit, NULL);
 	running = b;
-	/* 32-bit code needs data segments; 64-bit code does not look */
-	__asm__ volatile("mov %0, %%ds; mov %0, %%es" : : "r"(DATA_SEL));
 	raise(SIGUSR1);
 	_exit(2);
 }
