@@ -53,11 +53,11 @@ enum { MTRR_PAIRS = 8, MCG_BANKS = 10, EFER_FFXSR = 1u << 14 };
 /* MISC_ENABLE: fast strings, CPUID limit, XD disable; BTS and PEBS unavailable are read-only. */
 #define MISC_ENABLE_RW (BIT(0) | BIT(22) | BIT(34))
 #define MISC_ENABLE_RO (BIT(11) | BIT(12))
-/* No speculation, nothing to leak: RDCL, IBRS_ALL.., SKIP_L1DFL, SSB, MDS, PSCHANGE, TAA, SBDR,
- * FBSDP, PSDP, BHI, PBRSB, GDS, RFDS (SDM 4, IA32_ARCH_CAPABILITIES). */
+/* No speculation, nothing to leak: RDCL, SKIP_L1DFL, SSB, MDS, PSCHANGE, TAA, SBDR,
+ * FBSDP, PSDP, BHI, PBRSB, GDS, RFDS, ITS (SDM 4, IA32_ARCH_CAPABILITIES). */
 #define ARCH_CAPABILITIES                                                                    \
 	(BIT(0) | BIT(3) | BIT(4) | BIT(5) | BIT(6) | BIT(8) | BIT(13) | BIT(14) | BIT(15) | \
-	 BIT(20) | BIT(24) | BIT(26) | BIT(27))
+	 BIT(20) | BIT(24) | BIT(26) | BIT(27) | BIT(62))
 
 /* ---- plain registers ---- */
 

@@ -11,19 +11,37 @@
 
 /* ---- descriptors (seg.c; SDM 3A 3.4.5, 3.5) ---- */
 struct x86_desc {
-	gva_t addr;	 /* in the GDT or LDT */
+	gva_t addr;      /* in the GDT or LDT */
 	uint32_t lo, hi; /* the eight bytes */
-	uint32_t top;	 /* base 63:32 of 16-byte system descriptors in long mode, else 0 */
+	uint32_t top;    /* base 63:32 of 16-byte system descriptors in long mode, else 0 */
 };
 enum {
-	DESC_A = 1u << 8, DESC_W = 1u << 9, DESC_R = 1u << 9, DESC_C = 1u << 10, DESC_E = 1u << 10,
-	DESC_CODE = 1u << 11, DESC_S = 1u << 12, DESC_P = 1u << 15, DESC_L = 1u << 21,
-	DESC_DB = 1u << 22, DESC_G = 1u << 23, DESC_BUSY = 1u << 9,
+	DESC_A = 1u << 8,
+	DESC_W = 1u << 9,
+	DESC_R = 1u << 9,
+	DESC_C = 1u << 10,
+	DESC_E = 1u << 10,
+	DESC_CODE = 1u << 11,
+	DESC_S = 1u << 12,
+	DESC_P = 1u << 15,
+	DESC_L = 1u << 21,
+	DESC_DB = 1u << 22,
+	DESC_G = 1u << 23,
+	DESC_BUSY = 1u << 9,
 };
 /* System descriptor types. */
 enum {
-	SYS_TSS16 = 1, SYS_LDT = 2, SYS_TSS16_BUSY = 3, SYS_CALL16 = 4, SYS_TASK = 5, SYS_INT16 = 6,
-	SYS_TRAP16 = 7, SYS_TSS32 = 9, SYS_TSS32_BUSY = 11, SYS_CALL32 = 12, SYS_INT32 = 14,
+	SYS_TSS16 = 1,
+	SYS_LDT = 2,
+	SYS_TSS16_BUSY = 3,
+	SYS_CALL16 = 4,
+	SYS_TASK = 5,
+	SYS_INT16 = 6,
+	SYS_TRAP16 = 7,
+	SYS_TSS32 = 9,
+	SYS_TSS32_BUSY = 11,
+	SYS_CALL32 = 12,
+	SYS_INT32 = 14,
 	SYS_TRAP32 = 15,
 };
 static inline unsigned desc_dpl(const struct x86_desc *d) { return d->hi >> 13 & 3; }
@@ -43,7 +61,8 @@ static inline bool desc_is_writable_data(const struct x86_desc *d)
 uint32_t desc_limit(const struct x86_desc *d);
 uint64_t desc_base(const struct x86_desc *d);
 
-/* The descriptor sel names; outside its table: `v` with the selector.  `ext` is bit 0 of error codes. */
+/* The descriptor sel names; outside its table: `v` with the selector.  `ext` is bit 0 of error
+ * codes. */
 bool x86_desc_read(struct x86_cpu *c, uint16_t sel, enum x86_vector v, uint32_t ext,
 		   struct x86_desc *d);
 /* The same without faulting on the table's limit (LAR, VERR ...): *found says. */
@@ -85,7 +104,8 @@ static inline gva_t x86_linear(const struct x86_cpu *c, uint64_t a)
 	return x86_is_long(c) ? a : (uint32_t)a;
 }
 
-/* ---- a stack being pushed to or popped from; nothing is committed until the caller says so ---- */
+/* ---- a stack being pushed to or popped from; nothing is committed until the caller says so ----
+ */
 struct x86_stack {
 	struct x86_cpu *c;
 	struct x86_seg seg;
@@ -121,7 +141,8 @@ bool x86_far_call(struct x86_cpu *c, uint16_t sel, uint64_t off, unsigned size, 
 bool x86_far_ret(struct x86_cpu *c, unsigned size, unsigned release);
 bool x86_iret(struct x86_cpu *c, unsigned size, uint64_t next);
 /* The stack segment of a return to outer level rpl (RET, IRET). */
-bool x86_outer_ss(struct x86_cpu *c, uint16_t sel, unsigned rpl, bool to_code64, struct x86_seg *ss);
+bool x86_outer_ss(struct x86_cpu *c, uint16_t sel, unsigned rpl, bool to_code64,
+		  struct x86_seg *ss);
 bool x86_syscall(struct x86_cpu *c, uint64_t next);
 bool x86_sysret(struct x86_cpu *c, unsigned size);
 bool x86_sysenter(struct x86_cpu *c);
@@ -154,7 +175,8 @@ uint64_t x86_tsc(const struct x86_cpu *c);
 bool x86_dr_read(struct x86_cpu *c, unsigned n, uint64_t *v);
 bool x86_dr_write(struct x86_cpu *c, unsigned n, uint64_t v);
 enum { DR6_BS = 1u << 14, DR6_BD = 1u << 13, DR6_BT = 1u << 15, DR7_GD = 1u << 13 };
-/* Does [addr, addr + len) hit an armed data breakpoint?  Remembered for the end of the instruction. */
+/* Does [addr, addr + len) hit an armed data breakpoint?  Remembered for the end of the instruction.
+ */
 void x86_debug_data(struct x86_cpu *c, gva_t addr, unsigned len, bool is_write);
 void x86_debug_io(struct x86_cpu *c, uint16_t port, unsigned len);
 /* Instruction breakpoint at the next instruction? */

@@ -116,7 +116,7 @@ static void arch_set_pc(struct vcpu *v, uint64_t pc) { ((struct x86_cpu *)v->cpu
 const struct arch_ops x86_arch_ops = {
 	.name = "x86_64",
 	.cpu_models = x86_model_names,
-	.default_model = "qemu64",
+	.default_model = "max", /* its CPUID tells the TSC's frequency: no calibration at boot */
 	.cpu_new = arch_cpu_new,
 	.cpu_free = arch_cpu_free,
 	.cpu_reset = arch_cpu_reset,

@@ -1,6 +1,6 @@
 /* tests/boot/ring0/long.S - long mode: 4-level paging, NX, IST, SYSCALL, compatibility mode, XSAVE.
  * SPDX-License-Identifier: MIT */
-#include "guest.h"
+#include "guest.inc"
 #define CODE32 0x08
 #define DATA 0x10
 #define CODE64 0x18

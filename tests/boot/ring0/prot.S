@@ -1,7 +1,7 @@
 /* tests/boot/ring0/prot.S - 32-bit protected mode: faults with codes, rings, call gates, paging, tasks,
  * virtual-8086 mode, breakpoints.
  * SPDX-License-Identifier: MIT */
-#include "guest.h"
+#include "guest.inc"
 #define CODE0 0x08
 #define DATA0 0x10
 #define CODE3 0x1b

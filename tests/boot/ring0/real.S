@@ -1,6 +1,6 @@
 /* tests/boot/ring0/real.S - real mode: interrupts, faults, single step, far calls, self-modifying code.
  * SPDX-License-Identifier: MIT */
-#include "guest.h"
+#include "guest.inc"
 	.code16
 	.globl start
 start:

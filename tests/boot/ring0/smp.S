@@ -1,6 +1,6 @@
 /* tests/boot/ring0/smp.S - a second processor: INIT, start-up, locked counters, interrupts out of HLT.
  * SPDX-License-Identifier: MIT */
-#include "guest.h"
+#include "guest.inc"
 #define ROUNDS 20000
 	.code16
 	.globl start
