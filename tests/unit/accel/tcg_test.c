@@ -1,0 +1,503 @@
+/* tests/unit/accel/tcg_test.c - the translating accelerator with a toy guest: blocks, links,
+ * faults, self-modifying code, DMA into code, atomics among vCPUs, eviction.
+ * SPDX-License-Identifier: MIT */
+#include "accel/tcg/tcg.h"
+
+#include <time.h>
+
+#include <glib.h>
+
+#include "accel/accel.h"
+#include "base/err.h"
+#include "memory/region.h"
+#include "toy.h"
+
+enum {
+	RAM_SIZE = 2 * 1024 * 1024,
+	IO_AT = 8 * 1024 * 1024,
+	MAX_VCPUS = 4,
+	CODE = 0x1000,
+	DATA = 0x20000
+};
+
+struct board {
+	struct address_space as;
+	struct region root, ram, io;
+	struct ram_block *block;
+	struct accel *accel;
+	struct vcpu v[MAX_VCPUS];
+	struct toy_cpu *cpu[MAX_VCPUS];
+	unsigned count;
+};
+
+/* The I/O region has no device to hang state on. */
+static _Atomic uint64_t io_value, io_writes;
+
+static uint64_t io_read(struct device *dev, uint64_t offset, unsigned size)
+{
+	(void)dev;
+	(void)offset;
+	(void)size;
+	return atomic_load(&io_value);
+}
+
+static void io_write(struct device *dev, uint64_t offset, uint64_t value, unsigned size)
+{
+	(void)dev;
+	(void)offset;
+	(void)size;
+	atomic_store(&io_value, value);
+	atomic_fetch_add(&io_writes, 1);
+}
+
+static const struct region_ops io_ops = { .read = io_read, .write = io_write, .concurrent = true };
+
+static bool set_size(struct object *o, void *opaque, struct err *err)
+{
+	return object_set(o, NULL, "tb-size", opaque, err);
+}
+
+static void setup(struct board *m, unsigned count, const char *tb_size)
+{
+	struct accel_choice choice = { .name = "tcg",
+				       .configure = set_size,
+				       .opaque = (void *)(uintptr_t)tb_size };
+	struct err err;
+	char *notes;
+
+	memset(m, 0, sizeof(*m));
+	atomic_store(&io_writes, 0);
+	m->block = ram_block_new("test", RAM_SIZE, &err);
+	g_assert_nonnull(m->block);
+	region_init_container(&m->root, "root", 0);
+	region_init_ram(&m->ram, "ram", m->block, 0, RAM_SIZE);
+	region_init_io(&m->io, NULL, "io", &io_ops, 4096);
+	region_add(&m->root, 0, &m->ram);
+	region_add(&m->root, IO_AT, &m->io);
+	address_space_init(&m->as, "memory", &m->root);
+	m->accel = accel_start_first(accel_list, NULL, &choice, 1, &notes, &err);
+	g_assert_nonnull(m->accel);
+	g_assert_null(notes);
+	m->count = count;
+	for (unsigned i = 0; i < count; i++) {
+		m->cpu[i] = g_new0(struct toy_cpu, 1);
+		vcpu_init(&m->v[i], i, &toy_arch, m->cpu[i]);
+		m->v[i].memory = &m->as;
+		m->v[i].accel = m->accel;
+		m->cpu[i]->env.pc = CODE;
+		m->cpu[i]->r[7] = CODE; /* HALT by default: a fault would loop otherwise */
+		g_assert_true(m->accel->ops->vcpu_attach(m->accel, &m->v[i], &err));
+		g_assert_true(vcpu_start_thread(&m->v[i], &err));
+	}
+}
+
+static void teardown(struct board *m)
+{
+	for (unsigned i = 0; i < m->count; i++) {
+		vcpu_end_thread(&m->v[i]);
+		m->accel->ops->vcpu_detach(m->accel, &m->v[i]);
+		vcpu_fini(&m->v[i]);
+		g_free(m->cpu[i]);
+	}
+	accel_stop(m->accel);
+	address_space_fini(&m->as);
+	rcu_drain();
+	ram_block_free(m->block);
+}
+
+static void put_code(struct board *m, uint64_t at, const uint32_t *code, unsigned n)
+{
+	g_assert_true(dma_write(&m->as, at, code, n * 4));
+}
+
+static void wait_halts(struct board *m, unsigned i, uint32_t n)
+{
+	for (unsigned ms = 0; atomic_load(&m->cpu[i]->halts) < n; ms++) {
+		if (ms > 20000)
+			g_error("vCPU %u does not halt: pc %" G_GINT64_MODIFIER "x", i,
+				m->cpu[i]->env.pc);
+		g_usleep(1000);
+	}
+}
+
+/* Run all vCPUs until each has halted once more. */
+static void run_all(struct board *m)
+{
+	uint32_t before[MAX_VCPUS];
+
+	for (unsigned i = 0; i < m->count; i++) {
+		before[i] = atomic_load(&m->cpu[i]->halts);
+		m->cpu[i]->is_halted = m->v[i].is_halted = false; /* it is parked */
+		vcpu_resume(&m->v[i]);
+	}
+	for (unsigned i = 0; i < m->count; i++)
+		wait_halts(m, i, before[i] + 1);
+	for (unsigned i = 0; i < m->count; i++)
+		vcpu_pause(&m->v[i]);
+}
+
+static struct tcg_accel *tcg(struct board *m)
+{
+	return container_of(m->accel, struct tcg_accel, accel);
+}
+
+static void test_a_loop_runs_and_its_blocks_are_linked(void)
+{
+	static const uint32_t code[] = {
+		TOY(TOY_MOVI, 0, 0, 0), TOY(TOY_MOVI, 1, 0, 1),  TOY(TOY_SHLI, 1, 0, 20),
+		TOY(TOY_ADDI, 0, 0, 3), TOY(TOY_ADDI, 1, 0, -1), TOY(TOY_JNZ, 1, 0, -2),
+		TOY(TOY_HALT, 0, 0, 0),
+	};
+	struct board m;
+	uint64_t insns;
+
+	setup(&m, 1, "64");
+	put_code(&m, CODE, code, ARRAY_SIZE(code));
+	run_all(&m);
+	g_assert_cmpuint(m.cpu[0]->r[0], ==, 3u << 20);
+	g_assert_cmpuint(m.cpu[0]->env.pc, ==, CODE + sizeof(code));
+	g_assert_cmpuint(tcg(&m)->cache.made, ==, 3);
+	insns = atomic_load(&((struct tcg_vcpu *)m.v[0].accel_data)->insns);
+	g_assert_cmpuint(insns, ==, 3 + 3 * (1u << 20) + 1);
+	teardown(&m);
+}
+
+static void test_a_fault_is_exact_and_delivered(void)
+{
+	static const uint32_t code[] = {
+		TOY(TOY_MOVI, 0, 0, 1), TOY(TOY_SHLI, 0, 0, 30), TOY(TOY_ADDI, 1, 0, 5),
+		TOY(TOY_ST8, 0, 1, 0),  TOY(TOY_ADDI, 1, 0, 7),  TOY(TOY_HALT, 0, 0, 0),
+	};
+	static const uint32_t handler[] = { TOY(TOY_HALT, 0, 0, 0) };
+	struct board m;
+
+	setup(&m, 1, "64");
+	put_code(&m, CODE, code, ARRAY_SIZE(code));
+	put_code(&m, 0x3000, handler, 1);
+	m.cpu[0]->r[7] = 0x3000;
+	run_all(&m);
+	g_assert_cmpuint(m.cpu[0]->r[6], ==, CODE + 12);
+	g_assert_cmpuint(m.cpu[0]->r[1], ==, 5);
+	g_assert_cmpuint(m.cpu[0]->fault_addr, ==, 1u << 30);
+	g_assert_cmpuint(atomic_load(&m.cpu[0]->faults), ==, 1);
+	teardown(&m);
+}
+
+static void test_code_outside_the_map_faults_or_reads_as_ones(void)
+{
+	static const uint32_t code[] = { TOY(TOY_JMP, 0, 0, 0) };
+	static const uint32_t handler[] = { TOY(TOY_HALT, 0, 0, 0) };
+	struct board m;
+
+	setup(&m, 1, "64");
+	put_code(&m, CODE, code, 1);
+	put_code(&m, 0x3000, handler, 1);
+	m.cpu[0]->r[7] = 0x3000;
+	m.cpu[0]->r[0] = UINT64_C(0x7000000000);
+	run_all(&m);
+	g_assert_cmpuint(m.cpu[0]->r[6], ==, UINT64_C(0x7000000000));
+	/* A hole in the map: all ones, which halts. */
+	m.cpu[0]->env.pc = CODE;
+	m.cpu[0]->r[0] = 12 * 1024 * 1024;
+	run_all(&m);
+	g_assert_cmpuint(m.cpu[0]->env.pc, ==, 12 * 1024 * 1024 + 4);
+	/* A device: here an instruction that is what it returns. */
+	atomic_store(&io_value, TOY(TOY_MOVI, 5, 0, 9) & 0xff);
+	m.cpu[0]->env.pc = CODE;
+	m.cpu[0]->r[0] = IO_AT;
+	atomic_store(&io_value, 0);
+	run_all(&m);
+	g_assert_cmpuint(m.cpu[0]->env.pc, ==, IO_AT + 4);
+	teardown(&m);
+}
+
+static void test_a_store_into_the_running_block_takes_effect_at_once(void)
+{
+	/* r1 points at the ADDI two instructions on; r2 holds "ADDI r3, 50". */
+	static const uint32_t code[] = {
+		TOY(TOY_MOVI, 3, 0, 0), TOY(TOY_ST4, 1, 2, 0),  TOY(TOY_ADDI, 4, 0, 1),
+		TOY(TOY_ADDI, 3, 0, 1), TOY(TOY_HALT, 0, 0, 0),
+	};
+	struct board m;
+
+	setup(&m, 1, "64");
+	put_code(&m, CODE, code, ARRAY_SIZE(code));
+	m.cpu[0]->r[1] = CODE + 12;
+	m.cpu[0]->r[2] = TOY(TOY_ADDI, 3, 0, 50);
+	run_all(&m);
+	g_assert_cmpuint(m.cpu[0]->r[3], ==, 50);
+	g_assert_cmpuint(m.cpu[0]->r[4], ==, 1);
+	/* And again, now with a store that changes a byte elsewhere in the page: nothing is
+	 * dropped. */
+	m.cpu[0]->env.pc = CODE;
+	m.cpu[0]->r[1] = CODE + 0x800;
+	run_all(&m);
+	g_assert_cmpuint(m.cpu[0]->r[3], ==, 50);
+	teardown(&m);
+}
+
+static void test_dma_into_a_loop_ends_it(void)
+{
+	static const uint32_t code[] = { TOY(TOY_MOVI, 1, 0, 1), TOY(TOY_ADDI, 2, 0, 1),
+					 TOY(TOY_JNZ, 1, 0, -1) };
+	static const uint32_t halt[] = { TOY(TOY_HALT, 0, 0, 0) };
+	struct board m;
+
+	setup(&m, 2, "64");
+	put_code(&m, CODE, code, ARRAY_SIZE(code));
+	vcpu_resume(&m.v[0]);
+	vcpu_resume(&m.v[1]);
+	g_usleep(20000);
+	put_code(&m, CODE + 8, halt, 1);
+	wait_halts(&m, 0, 1);
+	wait_halts(&m, 1, 1);
+	g_assert_cmpuint(tcg(&m)->cache.dropped, >=, 1);
+	teardown(&m);
+}
+
+static void test_a_page_is_plain_again_when_its_code_is_gone(void)
+{
+	static const uint32_t code[] = { TOY(TOY_HALT, 0, 0, 0) };
+	struct board m;
+
+	setup(&m, 1, "64");
+	put_code(&m, CODE, code, 1);
+	run_all(&m);
+	g_assert_false(ram_page_is_plain(m.block, CODE));
+	put_code(&m, CODE, code, 1);
+	g_assert_true(ram_page_is_plain(m.block, CODE));
+	g_assert_cmpuint(tcg(&m)->cache.size, ==, 0);
+	teardown(&m);
+}
+
+static void test_a_block_on_two_pages_hears_of_both(void)
+{
+	/* The ADDI straddles nothing, but the block begins on one page and ends on the next. */
+	static const uint32_t code[] = {
+		TOY(TOY_MOVI, 0, 0, 1),
+		TOY(TOY_ADDI, 0, 0, 1),
+		TOY(TOY_ADDI, 0, 0, 1),
+		TOY(TOY_HALT, 0, 0, 0),
+	};
+	static const uint32_t other[] = { TOY(TOY_ADDI, 0, 0, 100) };
+	struct board m;
+
+	setup(&m, 1, "64");
+	for (unsigned shift = 6; shift <= 8;
+	     shift += 2) { /* 6: the second instruction is on both */
+		uint64_t at = 0x8000 - shift;
+
+		put_code(&m, at, code, ARRAY_SIZE(code));
+		m.cpu[0]->env.pc = at;
+		run_all(&m);
+		g_assert_cmpuint(m.cpu[0]->r[0], ==, 3);
+		put_code(&m, at + 8, other, 1);
+		m.cpu[0]->env.pc = at;
+		run_all(&m);
+		g_assert_cmpuint(m.cpu[0]->r[0], ==, 102);
+		put_code(&m, at + 4, other, 1);
+		m.cpu[0]->env.pc = at;
+		run_all(&m);
+		g_assert_cmpuint(m.cpu[0]->r[0], ==, 201);
+	}
+	teardown(&m);
+}
+
+/* Each vCPU adds 1 to [r0] r2 times. */
+static void check_atomics(uint64_t where)
+{
+	static const uint32_t code[] = {
+		TOY(TOY_MOVI, 1, 0, 1), TOY(TOY_XADD, 0, 1, 0), TOY(TOY_ADDI, 2, 0, -1),
+		TOY(TOY_JNZ, 2, 0, -3), TOY(TOY_HALT, 0, 0, 0),
+	};
+	unsigned rounds = where % 8 || where >= IO_AT ? 500 : 100000;
+	struct board m;
+	uint64_t sum = 0;
+
+	atomic_store(&io_value, 0);
+	setup(&m, MAX_VCPUS, "64");
+	put_code(&m, CODE, code, ARRAY_SIZE(code));
+	for (unsigned i = 0; i < MAX_VCPUS; i++) {
+		m.cpu[i]->r[0] = where;
+		m.cpu[i]->r[2] = rounds;
+	}
+	run_all(&m);
+	if (where >= IO_AT)
+		sum = atomic_load(&io_value);
+	else
+		g_assert_true(dma_read(&m.as, where, &sum, 8));
+	g_assert_cmpuint(sum, ==, MAX_VCPUS * rounds);
+	teardown(&m);
+}
+
+static void test_atomics_of_many_vcpus_add_up(void) { check_atomics(DATA); }
+static void test_split_atomics_add_up(void) { check_atomics(DATA + 4096 - 3); }
+static void test_atomics_on_a_device_add_up(void) { check_atomics(IO_AT); }
+
+static void test_atomics_on_a_code_page_drop_code(void)
+{
+	/* r1 holds the difference that turns the MOVI at r0 into another. */
+	static const uint32_t code[] = {
+		TOY(TOY_XADD, 0, 1, 0),
+		TOY(TOY_ADDI, 4, 0, 1),
+		TOY(TOY_MOVI, 3, 0, 1),
+		TOY(TOY_HALT, 0, 0, 0),
+	};
+	struct board m;
+
+	setup(&m, 1, "64");
+	put_code(&m, CODE, code, ARRAY_SIZE(code));
+	m.cpu[0]->r[0] = CODE + 8;
+	m.cpu[0]->r[1] = (uint64_t)1 << 24; /* imm + 1 */
+	run_all(&m);
+	g_assert_cmpuint(m.cpu[0]->r[3], ==, 2);
+	g_assert_cmpuint(m.cpu[0]->r[4], ==, 1);
+	teardown(&m);
+}
+
+static void test_devices_are_reached_and_misaligned_accesses_split(void)
+{
+	static const uint32_t code[] = {
+		TOY(TOY_ST8, 0, 1, 0), TOY(TOY_LD8, 2, 0, 0),  TOY(TOY_ST8, 3, 1, 0),
+		TOY(TOY_LD8, 4, 3, 0), TOY(TOY_HALT, 0, 0, 0),
+	};
+	struct board m;
+
+	setup(&m, 1, "64");
+	put_code(&m, CODE, code, ARRAY_SIZE(code));
+	m.cpu[0]->r[0] = IO_AT;
+	m.cpu[0]->r[1] = 0x1122334455667788;
+	m.cpu[0]->r[3] = DATA + 4096 - 5;
+	run_all(&m);
+	g_assert_cmpuint(atomic_load(&io_writes), ==, 1);
+	g_assert_cmphex(m.cpu[0]->r[2], ==, 0x1122334455667788);
+	g_assert_cmphex(m.cpu[0]->r[4], ==, 0x1122334455667788);
+	teardown(&m);
+}
+
+static void test_stepping_calls_back_after_each_instruction(void)
+{
+	static const uint32_t code[] = {
+		TOY(TOY_STEP, 0, 0, TOY_MODE_STEP),
+		TOY(TOY_MOVI, 0, 0, 1),
+		TOY(TOY_ADDI, 0, 0, 1),
+		TOY(TOY_STEP, 0, 0, 0),
+		TOY(TOY_ADDI, 0, 0, 1),
+		TOY(TOY_HALT, 0, 0, 0),
+	};
+	struct board m;
+
+	setup(&m, 1, "64");
+	put_code(&m, CODE, code, ARRAY_SIZE(code));
+	run_all(&m);
+	g_assert_cmpuint(m.cpu[0]->r[0], ==, 3);
+	g_assert_cmpuint(atomic_load(&m.cpu[0]->steps), ==, 3);
+	teardown(&m);
+}
+
+static void test_old_blocks_go_when_room_runs_out(void)
+{
+	static uint32_t code[40000];
+	struct board m;
+
+	/* Each JNZ that is not taken ends a block. */
+	for (unsigned i = 0; i < ARRAY_SIZE(code) - 1; i++)
+		code[i] = i & 1 ? TOY(TOY_JNZ, 1, 0, 5) : TOY(TOY_ADDI, 0, 0, 1);
+	code[ARRAY_SIZE(code) - 1] = TOY(TOY_HALT, 0, 0, 0);
+	setup(&m, 1, "1");
+	put_code(&m, CODE, code, ARRAY_SIZE(code));
+	for (unsigned round = 0; round < 3; round++) {
+		m.cpu[0]->env.pc = CODE;
+		m.cpu[0]->r[0] = 0;
+		run_all(&m);
+		g_assert_cmpuint(m.cpu[0]->r[0], ==, ARRAY_SIZE(code) / 2);
+	}
+	g_assert_cmpuint(tcg(&m)->cache.dropped, >, 1000);
+	g_assert_cmpuint(tcg(&m)->cache.size, <=, 1100 * 1024);
+	teardown(&m);
+}
+
+static void test_map_changes_are_seen(void)
+{
+	static const uint32_t code[] = { TOY(TOY_LD8, 2, 0, 0), TOY(TOY_HALT, 0, 0, 0) };
+	struct board m;
+
+	setup(&m, 1, "64");
+	put_code(&m, CODE, code, ARRAY_SIZE(code));
+	m.cpu[0]->r[0] = DATA;
+	run_all(&m);
+	g_assert_cmphex(m.cpu[0]->r[2], ==, 0);
+	atomic_store(&io_value, 0x1234);
+	region_remove(&m.io);
+	region_add_overlap(&m.root, DATA, &m.io, 1);
+	m.cpu[0]->env.pc = CODE;
+	run_all(&m);
+	g_assert_cmphex(m.cpu[0]->r[2], ==, 0x1234);
+	region_remove(&m.io);
+	teardown(&m);
+}
+
+static void test_a_halted_vcpu_sleeps_until_its_input(void)
+{
+	static const uint32_t code[] = { TOY(TOY_HALT, 0, 0, 0), TOY(TOY_HALT, 0, 0, 0) };
+	struct timespec cpu;
+	struct board m;
+	clockid_t clock;
+
+	setup(&m, 1, "64");
+	put_code(&m, CODE, code, ARRAY_SIZE(code));
+	vcpu_resume(&m.v[0]);
+	wait_halts(&m, 0, 1);
+	g_assert_cmpint(pthread_getcpuclockid(m.v[0].thread, &clock), ==, 0);
+	g_usleep(50000);
+	clock_gettime(clock, &cpu);
+	g_assert_cmpint(cpu.tv_sec, ==, 0);
+	g_assert_cmpint(cpu.tv_nsec, <, 40000000);
+	vcpu_set_input(&m.v[0], VCPU_INTR); /* wakes nothing here */
+	g_usleep(5000);
+	g_assert_cmpuint(atomic_load(&m.cpu[0]->halts), ==, 1);
+	vcpu_set_input(&m.v[0], VCPU_NMI);
+	wait_halts(&m, 0, 2);
+	g_assert_cmpuint(atomic_load(&m.cpu[0]->inputs), ==, 1);
+	teardown(&m);
+}
+
+static void test_single_thread_is_refused(void)
+{
+	struct accel_choice choice = { .name = "tcg" };
+	struct err err = { 0 };
+	struct object *o = object_new(&tcg_accel_type);
+
+	(void)choice;
+	g_assert_false(object_set(o, NULL, "thread", "many", &err));
+	g_assert_true(object_set(o, NULL, "thread", "single", &err));
+	container_of(o, struct accel, obj)->ops = &tcg_accel_ops;
+	g_assert_false(tcg_accel_ops.start(container_of(o, struct accel, obj), &err));
+	g_assert_nonnull(strstr(err.text, "thread=single"));
+	object_put(o);
+}
+
+int main(int argc, char **argv)
+{
+	g_test_init(&argc, &argv, NULL);
+	object_types_add(accel_types);
+	g_test_add_func("/tcg/loop", test_a_loop_runs_and_its_blocks_are_linked);
+	g_test_add_func("/tcg/fault", test_a_fault_is_exact_and_delivered);
+	g_test_add_func("/tcg/code-outside-ram", test_code_outside_the_map_faults_or_reads_as_ones);
+	g_test_add_func("/tcg/self-modifying",
+			test_a_store_into_the_running_block_takes_effect_at_once);
+	g_test_add_func("/tcg/dma-into-code", test_dma_into_a_loop_ends_it);
+	g_test_add_func("/tcg/page-plain-again", test_a_page_is_plain_again_when_its_code_is_gone);
+	g_test_add_func("/tcg/two-pages", test_a_block_on_two_pages_hears_of_both);
+	g_test_add_func("/tcg/atomics", test_atomics_of_many_vcpus_add_up);
+	g_test_add_func("/tcg/atomics-split", test_split_atomics_add_up);
+	g_test_add_func("/tcg/atomics-device", test_atomics_on_a_device_add_up);
+	g_test_add_func("/tcg/atomics-code", test_atomics_on_a_code_page_drop_code);
+	g_test_add_func("/tcg/devices", test_devices_are_reached_and_misaligned_accesses_split);
+	g_test_add_func("/tcg/step", test_stepping_calls_back_after_each_instruction);
+	g_test_add_func("/tcg/eviction", test_old_blocks_go_when_room_runs_out);
+	g_test_add_func("/tcg/map-change", test_map_changes_are_seen);
+	g_test_add_func("/tcg/halt", test_a_halted_vcpu_sleeps_until_its_input);
+	g_test_add_func("/tcg/thread-single", test_single_thread_is_refused);
+	return g_test_run();
+}
