@@ -15,12 +15,15 @@
 enum { TABLE_HEADER = 36, FADT_SIZE = 276 };
 enum {
 	FADT_DSDT = 40,
+	FADT_PM_TIMER = 76,
+	FADT_PM_TIMER_LEN = 91,
 	FADT_BOOT_ARCH = 109,
 	FADT_FLAGS = 112,
 	FADT_RESET = 116,
 	FADT_RESET_VALUE = 128,
 	FADT_MINOR = 131,
 	FADT_X_DSDT = 140,
+	FADT_X_PM_TIMER = 208,
 	FADT_SLEEP_CONTROL = 244,
 	FADT_SLEEP_STATUS = 256
 };
@@ -193,6 +196,12 @@ static uint32_t acpi_add_fadt(struct acpi_tables *t, const struct acpi_board *b,
 	st16_le(f + FADT_BOOT_ARCH,
 		(uint16_t)(BOOT_ARCH_NO_VGA | (b->has_rtc ? 0 : BOOT_ARCH_NO_CMOS)));
 	st32_le(f + FADT_FLAGS, FADT_RESET_SUPPORTED | FADT_HW_REDUCED);
+	if (b->pm_timer_port) {
+		st32_le(f + FADT_PM_TIMER, b->pm_timer_port);
+		f[FADT_PM_TIMER_LEN] = 4;
+		memcpy(f + FADT_X_PM_TIMER, (const uint8_t[4]){ 1, 32, 0, 3 }, 4); /* port, dword */
+		st64_le(f + FADT_X_PM_TIMER + 4, b->pm_timer_port);
+	}
 	fadt_byte_register(f + FADT_RESET, b->ged_regs + GED_RESET);
 	f[FADT_RESET_VALUE] = GED_RESET_VALUE;
 	f[FADT_MINOR] = 4;

@@ -28,7 +28,8 @@ struct acpi_board {
 		uint8_t line;
 	} serials[ACPI_MAX_SERIALS];
 	unsigned serial_count;
-	uint16_t fw_cfg_port; /* 0: none */
+	uint16_t fw_cfg_port;   /* 0: none */
+	uint16_t pm_timer_port; /* 0: none */
 };
 
 /* The tables in one piece, with their pointers relative to it until they are placed. */

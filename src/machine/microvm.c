@@ -2,14 +2,20 @@
  * hardware-reduced registers.
  *
  * FEC00000h I/O APIC, FEE00000h local APICs, FEA00000h generic event device (events, GSI 9),
- * FEA00200h its sleep and reset registers, ports 510h fw_cfg, 3F8h serial (switches of -machine).
+ * FEA00200h its sleep and reset registers, ports 510h fw_cfg, 608h power
+ * management timer (a clock to calibrate others by), 3F8h serial (switches of -machine).
  * SPDX-License-Identifier: MIT */
 #include "arch/x86/x86_arch.h"
 #include "base/err.h"
 #include "dev/acpi/ged.h"
 #include "machine/x86_board.h"
 
-enum { MICROVM_GED_EVENTS = 0xfea00000, MICROVM_GED_REGS = 0xfea00200, MICROVM_GED_GSI = 9 };
+enum {
+	MICROVM_GED_EVENTS = 0xfea00000,
+	MICROVM_GED_REGS = 0xfea00200,
+	MICROVM_GED_GSI = 9,
+	MICROVM_PM_TIMER = 0x608
+};
 
 struct microvm {
 	struct x86_board board; /* first */
@@ -34,12 +40,15 @@ static bool microvm_build(struct machine *m, struct err *err)
 	u->ged = x86_board_add(b, "acpi-ged", err);
 	if (!u->ged)
 		return false;
+	if (!x86_board_add(b, "acpi-pm-timer", err))
+		return false;
 	region_add(&m->memory_root, MICROVM_GED_EVENTS, u->ged->regions[0]);
 	region_add(&m->memory_root, MICROVM_GED_REGS, u->ged->regions[1]);
 	irq_connect(u->ged->irqs[0], x86_board_set_line, b, MICROVM_GED_GSI);
 	b->acpi.ged_events = MICROVM_GED_EVENTS;
 	b->acpi.ged_regs = MICROVM_GED_REGS;
 	b->acpi.ged_gsi = MICROVM_GED_GSI;
+	b->acpi.pm_timer_port = MICROVM_PM_TIMER;
 	return true;
 }
 

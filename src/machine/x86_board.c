@@ -141,7 +141,11 @@ static bool x86_board_build_apics(struct x86_board *b, struct err *err)
 		struct device *lapic = device_new(device_type_find("lapic"), NULL);
 
 		lapic_wire(lapic, b->apic_bus, m->cpus[i]);
-		if (!machine_add_device(m, lapic, NULL, err)) {
+		/* Firmware programs the 8259 pair before it lets interrupts through; a kernel
+		 * started without it must find them masked. */
+		if ((m->config.kernel &&
+		     !object_set(&lapic->obj, NULL, "virtual-wire", "off", err)) ||
+		    !machine_add_device(m, lapic, NULL, err)) {
 			device_put(lapic);
 			return false;
 		}

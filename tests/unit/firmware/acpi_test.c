@@ -21,6 +21,7 @@ static const struct acpi_board board = {
 	.serials = { { 0x3f8, 4 } },
 	.serial_count = 1,
 	.fw_cfg_port = 0x510,
+	.pm_timer_port = 0x608,
 };
 
 static uint8_t sum(const uint8_t *p, size_t len)
@@ -64,6 +65,8 @@ static void test_tables_are_linked_and_sum_to_zero(void)
 	g_assert_cmphex(ld32_le(fadt + 112), ==, 1u << 20 | 1u << 10);
 	g_assert_cmphex(ld64_le(fadt + 120), ==, 0xfea00202);
 	g_assert_cmpuint(fadt[128], ==, 0x42);
+	g_assert_cmphex(ld32_le(fadt + 76), ==, 0x608);
+	g_assert_cmphex(ld64_le(fadt + 212), ==, 0x608);
 	g_assert_cmphex(ld64_le(fadt + 248), ==, 0xfea00200);
 	g_assert_cmphex(ld32_le(madt + 36), ==, 0xfee00000);
 	g_assert_cmpuint(madt[44], ==, 0); /* local APIC */
