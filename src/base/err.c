@@ -2,10 +2,11 @@
  * SPDX-License-Identifier: MIT */
 #include "base/err.h"
 
+#include <ctype.h>
 #include <stdarg.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 
 bool err_set(struct err *e, int code, const char *fmt, ...)
 {
@@ -49,34 +50,34 @@ bool err_prefix(struct err *e, const char *fmt, ...)
 
 enum { WORD_MAX = 48 };
 
-/* Edits (insert, delete, replace) between two words, letters' case aside; WORD_MAX when either is
- * too long to compare. */
+static bool same_letter(char a, char b) { return tolower((uint8_t)a) == tolower((uint8_t)b); }
+
+static unsigned least(unsigned a, unsigned b) { return a < b ? a : b; }
+
+/* Edits (insert, delete, replace, swap neighbours) between two words, letters' case aside; WORD_MAX
+ * when either is too long to compare.  rows: the last three of the usual table. */
 static unsigned edit_distance(const char *a, const char *b)
 {
 	size_t la = strlen(a), lb = strlen(b);
-	unsigned row[WORD_MAX + 1];
+	unsigned rows[3][WORD_MAX + 1];
 
 	if (la > WORD_MAX || lb > WORD_MAX)
 		return WORD_MAX;
 	for (unsigned j = 0; j <= lb; j++)
-		row[j] = j;
+		rows[0][j] = j;
 	for (unsigned i = 1; i <= la; i++) {
-		unsigned diagonal = row[0];
+		unsigned *now = rows[i % 3], *last = rows[(i + 2) % 3], *before = rows[(i + 1) % 3];
 
-		row[0] = i;
+		now[0] = i;
 		for (unsigned j = 1; j <= lb; j++) {
-			unsigned same = strncasecmp(&a[i - 1], &b[j - 1], 1) == 0;
-			unsigned best = diagonal + !same;
-
-			diagonal = row[j];
-			if (row[j] + 1 < best)
-				best = row[j] + 1;
-			if (row[j - 1] + 1 < best)
-				best = row[j - 1] + 1;
-			row[j] = best;
+			now[j] = last[j - 1] + !same_letter(a[i - 1], b[j - 1]);
+			now[j] = least(now[j], least(last[j], now[j - 1]) + 1);
+			if (i > 1 && j > 1 && same_letter(a[i - 1], b[j - 2]) &&
+			    same_letter(a[i - 2], b[j - 1]))
+				now[j] = least(now[j], before[j - 2] + 1);
 		}
 	}
-	return row[lb];
+	return rows[la % 3][lb];
 }
 
 bool err_suggest(struct err *e, const char *word, const char *const *names)

@@ -49,6 +49,8 @@ struct machine_type {
 	uint64_t default_ram, max_ram;
 	/* Make chips and wires.  The vCPUs, RAM and address spaces exist. */
 	bool (*build)(struct machine *m, struct err *err);
+	/* Before a user's device is realized: fill in what the board decides.  May be NULL. */
+	bool (*prepare)(struct machine *m, struct device *dev, struct err *err);
 	/* Wire a user's device that has just been realized.  NULL: the machine takes none. */
 	bool (*plug)(struct machine *m, struct device *dev, struct err *err);
 	/* After all devices are realized: tables for the firmware, kernel checked and kept. */

@@ -86,6 +86,7 @@ const struct machine_type microvm_machine_type = {
 	.default_ram = 128 * MIB,
 	.max_ram = 4096 * GIB,
 	.build = microvm_build,
+	.prepare = x86_board_prepare_isa,
 	.plug = microvm_plug,
 	.finish = microvm_finish,
 	.load = x86_board_load,

@@ -85,6 +85,26 @@ bool x86_board_plug_isa(struct x86_board *b, struct device *dev, struct err *err
 	return true;
 }
 
+bool x86_board_prepare_isa(struct machine *m, struct device *dev, struct err *err)
+{
+	g_autofree char *index = NULL, *iobase = NULL;
+	unsigned taken = 0;
+	char text[12];
+
+	if (strcmp(dev->type->base.name, "isa-serial"))
+		return true;
+	index = object_get_text(&dev->obj, "index", err);
+	iobase = object_get_text(&dev->obj, "iobase", err);
+	if (g_strcmp0(index, "-1") || g_strcmp0(iobase, "-1"))
+		return true;
+	for (unsigned i = 0; i < m->device_count; i++)
+		taken += !strcmp(m->devices[i]->type->base.name, "isa-serial");
+	if (taken >= MACHINE_MAX_SERIALS)
+		return err_set(err, 0, "all COM ports are taken; give iobase= and irq=");
+	snprintf(text, sizeof(text), "%u", taken);
+	return object_set(&dev->obj, NULL, "index", text, err);
+}
+
 struct device *x86_board_add(struct x86_board *b, const char *type, struct err *err)
 {
 	struct device *dev = device_new(device_type_find(type), NULL);

@@ -39,6 +39,8 @@ static inline struct x86_board *x86_board(struct machine *m)
 bool x86_board_build(struct x86_board *b, struct err *err);
 /* Make a chip of type `type`, realize it and, if it is an ISA device, wire it.  NULL: error. */
 struct device *x86_board_add(struct x86_board *b, const char *type, struct err *err);
+/* The COM port of an isa-serial that was given none: the next free one. */
+bool x86_board_prepare_isa(struct machine *m, struct device *dev, struct err *err);
 /* Ports and lines of a realized ISA device. */
 bool x86_board_plug_isa(struct x86_board *b, struct device *dev, struct err *err);
 /* Raise or lower ISA line or GSI n: sink for irq_connect(), opaque is the board. */

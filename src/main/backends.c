@@ -6,6 +6,7 @@
 
 #include "base/err.h"
 #include "chardev/chardev.h"
+#include "event/loop.h"
 #include "main/session.h"
 #include "object/object.h"
 
@@ -36,12 +37,35 @@ static bool object_add_user(struct session *s, struct keyvals *kv, struct err *e
 	return ok || err_prefix(err, "-object: ");
 }
 
+/* Where a pty went is only known now; behind a mux it is the mux's own chardev. */
+static void chardev_announce(struct session *s, struct chardev *c, const char *id)
+{
+	struct err err;
+	char *behind = object_get_text(chardev_object(c), "chardev", &err), *path;
+	struct object *o = behind ? object_resolve(s->root, behind) : chardev_object(c);
+
+	g_free(behind);
+	if (!o || strcmp(o->type->name, "chardev-pty"))
+		return;
+	path = object_get_text(o, "path", &err);
+	fprintf(stderr, "%s: char device redirected to %s (label %s)\n", s->program, path, id);
+	g_free(path);
+}
+
+static void serial_quit(void *opaque)
+{
+	struct session *s = opaque;
+
+	s->exit_code = 0;
+	loop_quit(s->loop);
+}
+
 static bool chardev_add_user(struct session *s, struct keyvals *kv, struct err *err)
 {
 	char *backend = keyvals_take(kv, "backend"), *id = keyvals_take(kv, "id");
 	const char **keys = g_new0(const char *, kv->count + 1);
 	const char **values = g_new0(const char *, kv->count + 1);
-	bool ok = false;
+	struct chardev *c = NULL;
 
 	for (size_t i = 0; i < kv->count; i++) {
 		keys[i] = kv->items[i].key;
@@ -52,12 +76,16 @@ static bool chardev_add_user(struct session *s, struct keyvals *kv, struct err *
 	else if (!id)
 		err_set(err, 0, "%s: needs an id=", backend);
 	else
-		ok = chardev_new(s->root, s->loop, backend, id, keys, values, err) != NULL;
+		c = chardev_new(s->root, s->loop, backend, id, keys, values, err);
+	if (c) {
+		chardev_set_mux_quit(c, serial_quit, s);
+		chardev_announce(s, c, id);
+	}
 	g_free(keys);
 	g_free(values);
 	g_free(backend);
 	g_free(id);
-	return ok || err_prefix(err, "-chardev: ");
+	return c || err_prefix(err, "-chardev: ");
 }
 
 static bool serial_open(struct session *s, unsigned index, const char *spec, struct err *err)
@@ -72,6 +100,10 @@ static bool serial_open(struct session *s, unsigned index, const char *spec, str
 	s->serials[index] = chardev_new_legacy(s->root, s->loop, id, spec, err);
 	if (!s->serials[index] && err->text[0])
 		return err_prefix(err, "-serial %s: ", spec);
+	if (s->serials[index]) {
+		chardev_set_mux_quit(s->serials[index], serial_quit, s);
+		chardev_announce(s, s->serials[index], id);
+	}
 	return true;
 }
 

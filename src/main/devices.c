@@ -49,7 +49,7 @@ static bool device_configure(struct session *s, struct device *dev, const struct
 	for (size_t i = 0; i < kv->count; i++)
 		if (!object_set(&dev->obj, s->root, kv->items[i].key, kv->items[i].value, err))
 			return false;
-	return true;
+	return !s->machine->type->prepare || s->machine->type->prepare(s->machine, dev, err);
 }
 
 static bool device_add_user(struct session *s, struct keyvals *kv, struct err *err)

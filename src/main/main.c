@@ -1,6 +1,7 @@
 /* main/main.c - the program.
  * SPDX-License-Identifier: MIT */
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,6 +13,7 @@
 #include "chardev/chardev.h"
 #include "dev/device.h"
 #include "machine/machine.h"
+#include "main/iothread_object.h"
 #include "main/session.h"
 #include "main/version.h"
 
@@ -74,6 +76,7 @@ static int run(struct session *s, int argc, char **argv)
 	machine_register_types();
 	device_register_types();
 	chardev_register_types();
+	object_types_add((const struct object_type *const[]){ &iothread_object_type, NULL });
 	if (print_requested(s, &code))
 		return code;
 	if (target_check(s->program, &err) && session_start(s, &err)) {
@@ -88,12 +91,25 @@ static int run(struct session *s, int argc, char **argv)
 	return code;
 }
 
+/* A descriptor 0, 1 or 2 that the caller closed must not become a file of ours. */
+static void open_standard_files(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDWR);
+	while (fd >= 0 && fd <= 2);
+	if (fd > 2)
+		close(fd);
+}
+
 int main(int argc, char **argv)
 {
 	struct session s = { .program = argc ? argv[0] : "rhea", .daemon_fd = -1, .signal_fd = -1 };
 	const char *slash = strrchr(s.program, '/');
 	int code;
 
+	open_standard_files();
 	if (slash)
 		s.program = slash + 1;
 	code = run(&s, argc, argv);

@@ -19,11 +19,11 @@ struct pm_timer {
 static uint64_t pm_timer_read(struct device *dev, uint64_t offset, unsigned size)
 {
 	uint64_t now = (uint64_t)vclock_now(dev->env->clock);
+	uint64_t ticks = now / NS_PER_S * PM_TIMER_HZ + now % NS_PER_S * PM_TIMER_HZ / NS_PER_S;
 
 	(void)offset;
 	(void)size;
-	return now / NS_PER_S * PM_TIMER_HZ + now % NS_PER_S * PM_TIMER_HZ / NS_PER_S &
-	       COUNTER_MASK;
+	return ticks & COUNTER_MASK;
 }
 
 static void pm_timer_write(struct device *dev, uint64_t offset, uint64_t value, unsigned size)

@@ -83,6 +83,7 @@ static void test_suggest_names_the_nearest(void)
 	g_assert_cmpstr(suggest("virtio-bkl"), ==, "unknown (did you mean 'virtio-blk'?)");
 	g_assert_cmpstr(suggest("ISA-debug-exit"), ==, "unknown (did you mean 'isa-debug-exit'?)");
 	g_assert_cmpstr(suggest("tpn"), ==, "unknown (did you mean 'tpm'?)");
+	g_assert_cmpstr(suggest("tmp"), ==, "unknown (did you mean 'tpm'?)");
 }
 
 static void test_suggest_is_silent_when_nothing_is_near(void)
