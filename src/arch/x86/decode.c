@@ -1,5 +1,5 @@
-/* arch/x86/decode.c - bytes to struct x86_insn: prefixes, maps, ModRM, VEX, immediates (SDM 2 ch. 2).
- * SPDX-License-Identifier: MIT */
+/* arch/x86/decode.c - bytes to struct x86_insn: prefixes, maps, ModRM, VEX, immediates (SDM 2 ch.
+ * 2). SPDX-License-Identifier: MIT */
 #include "arch/x86/decode.h"
 
 #include "arch/x86/state.h"
@@ -136,8 +136,8 @@ static bool decode_opcode(struct decoder *d)
 	if (byte == 0xc4 || byte == 0xc5) {
 		uint8_t second;
 
-		/* LES and LDS need mod != 3, which the inverted R and X bits rule out (SDM 2 2.3.5.1);
-		 * real and virtual-8086 mode know no VEX. */
+		/* LES and LDS need mod != 3, which the inverted R and X bits rule out (SDM
+		 * 2 2.3.5.1); real and virtual-8086 mode know no VEX. */
 		if (d->m->code64 || !d->m->no_vex) {
 			if (!decode_u8(d, &second))
 				return false;
@@ -164,7 +164,7 @@ static bool decode_ea16(struct decoder *d)
 {
 	/* base, index of rm 0-7 (SDM 2 table 2-1) */
 	static const uint8_t base[] = { RBX, RBX, RBP, RBP, RSI, RDI, RBP, RBX };
-	static const uint8_t index[] = { RSI,	    RDI,	RSI,	    RDI,
+	static const uint8_t index[] = { RSI,       RDI,       RSI,       RDI,
 					 EA_NO_REG, EA_NO_REG, EA_NO_REG, EA_NO_REG };
 	struct x86_insn *in = d->in;
 	unsigned rm = in->modrm & 7, disp = in->mod == 1 ? 1 : in->mod == 2 ? 2 : 0;
@@ -240,9 +240,9 @@ static void decode_sizes(struct decoder *d)
 	if (in->is_vex)
 		in->opsize = in->rex & REX_W && d->m->code64 ? 8 : 4;
 	else
-		d->mandatory = in->prefixes & PFX_REP	? KEY_F3
+		d->mandatory = in->prefixes & PFX_REP     ? KEY_F3
 			       : in->prefixes & PFX_REPNE ? KEY_F2
-			       : p66			  ? KEY_66
+			       : p66                      ? KEY_66
 							  : KEY_NP;
 }
 
@@ -346,8 +346,12 @@ enum x86_decode x86_decode(struct x86_insn *in, const struct x86_decode_mode *m,
 {
 	struct decoder d = { .in = in, .m = m, .r = r };
 
-	*in = (struct x86_insn){ .mod = 0xff, .base = EA_NO_REG, .index = EA_NO_REG, .vlen = 16,
-				 .seg = SEG_DS, .is_code64 = m->code64 };
+	*in = (struct x86_insn){ .mod = 0xff,
+				 .base = EA_NO_REG,
+				 .index = EA_NO_REG,
+				 .vlen = 16,
+				 .seg = SEG_DS,
+				 .is_code64 = m->code64 };
 	return decode_run(&d);
 }
 

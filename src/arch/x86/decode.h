@@ -1,9 +1,8 @@
 /* arch/x86/decode.h - one instruction taken apart, and the tables that do it.
  *
- * The rows come from isa/ (all files) through tools/x86isa.py (isa_gen.c, isa_gen.h).  The decoder knows
- * prefixes, opcode maps, ModRM/SIB/displacement, VEX and immediates; which encodings exist, and what
- * their operands are, only the rows know.
- * SPDX-License-Identifier: MIT */
+ * The rows come from isa/ (all files) through tools/x86isa.py (isa_gen.c, isa_gen.h).  The decoder
+ * knows prefixes, opcode maps, ModRM/SIB/displacement, VEX and immediates; which encodings exist,
+ * and what their operands are, only the rows know. SPDX-License-Identifier: MIT */
 #pragma once
 
 #include <stdbool.h>
@@ -15,19 +14,34 @@
 struct x86_tr;
 
 enum x86_map {
-	MAP_1BYTE, MAP_0F, MAP_0F38, MAP_0F3A, MAP_VEX_0F, MAP_VEX_0F38, MAP_VEX_0F3A,
+	MAP_1BYTE,
+	MAP_0F,
+	MAP_0F38,
+	MAP_0F3A,
+	MAP_VEX_0F,
+	MAP_VEX_0F38,
+	MAP_VEX_0F3A,
 	MAP_COUNT,
 };
 
-/* Facts about an instruction, one bit each: a row matches when it allows all that hold.  Fields: mandatory
- * prefix, W, VEX.L, ModRM.mod, mode, operand size, ModRM.reg, ModRM.rm. */
+/* Facts about an instruction, one bit each: a row matches when it allows all that hold.  Fields:
+ * mandatory prefix, W, VEX.L, ModRM.mod, mode, operand size, ModRM.reg, ModRM.rm. */
 enum {
-	KEY_NP = 1u << 0, KEY_66 = 1u << 1, KEY_F3 = 1u << 2, KEY_F2 = 1u << 3,
-	KEY_W0 = 1u << 4, KEY_W1 = 1u << 5,
-	KEY_L0 = 1u << 6, KEY_L1 = 1u << 7,
-	KEY_MEM = 1u << 8, KEY_REG = 1u << 9,
-	KEY_NOT64 = 1u << 10, KEY_64 = 1u << 11,
-	KEY_OS16 = 1u << 12, KEY_OS32 = 1u << 13, KEY_OS64 = 1u << 14,
+	KEY_NP = 1u << 0,
+	KEY_66 = 1u << 1,
+	KEY_F3 = 1u << 2,
+	KEY_F2 = 1u << 3,
+	KEY_W0 = 1u << 4,
+	KEY_W1 = 1u << 5,
+	KEY_L0 = 1u << 6,
+	KEY_L1 = 1u << 7,
+	KEY_MEM = 1u << 8,
+	KEY_REG = 1u << 9,
+	KEY_NOT64 = 1u << 10,
+	KEY_64 = 1u << 11,
+	KEY_OS16 = 1u << 12,
+	KEY_OS32 = 1u << 13,
+	KEY_OS64 = 1u << 14,
 	KEY_DIGIT_SHIFT = 15, /* 8 bits: /0 .. /7 */
 	KEY_RM_SHIFT = 23,    /* 8 bits */
 };
@@ -84,32 +98,32 @@ enum x86_width {
 };
 
 struct x86_operand {
-	uint8_t place;	   /* enum x86_place */
-	uint8_t width;	   /* in a register */
+	uint8_t place;     /* enum x86_place */
+	uint8_t width;     /* in a register */
 	uint8_t mem_width; /* in memory */
 	uint8_t fixed;
 };
 
 enum {
-	ROW_LAST = 1u << 0,	 /* no more rows for this opcode */
-	ROW_LOCK = 1u << 1,	 /* LOCK allowed with a memory destination */
-	ROW_D64 = 1u << 2,	 /* operand size 64 by default in 64-bit mode, 32 impossible */
-	ROW_F64 = 1u << 3,	 /* operand size 64 in 64-bit mode whatever prefixes say */
-	ROW_CPL0 = 1u << 4,	 /* #GP(0) unless CPL 0 */
-	ROW_ALIGNED = 1u << 5,	 /* VEX: memory operand must be aligned */
+	ROW_LAST = 1u << 0,      /* no more rows for this opcode */
+	ROW_LOCK = 1u << 1,      /* LOCK allowed with a memory destination */
+	ROW_D64 = 1u << 2,       /* operand size 64 by default in 64-bit mode, 32 impossible */
+	ROW_F64 = 1u << 3,       /* operand size 64 in 64-bit mode whatever prefixes say */
+	ROW_CPL0 = 1u << 4,      /* #GP(0) unless CPL 0 */
+	ROW_ALIGNED = 1u << 5,   /* VEX: memory operand must be aligned */
 	ROW_UNALIGNED = 1u << 6, /* legacy SSE: 16-byte memory operand need not be aligned */
-	ROW_FP = 1u << 7,	 /* may raise SIMD floating-point exceptions */
-	ROW_X87 = 1u << 8,	 /* #NM with CR0.EM or TS, pending x87 exceptions are raised first */
+	ROW_FP = 1u << 7,        /* may raise SIMD floating-point exceptions */
+	ROW_X87 = 1u << 8, /* #NM with CR0.EM or TS, pending x87 exceptions are raised first */
 	ROW_X87_NOWAIT = 1u << 9, /* the same, pending exceptions stay pending */
 	ROW_VEX = 1u << 10,
 	ROW_MODRM = 1u << 11,
-	ROW_VVVV = 1u << 12,	/* VEX.vvvv names an operand; otherwise it must be 1111b */
+	ROW_VVVV = 1u << 12,      /* VEX.vvvv names an operand; otherwise it must be 1111b */
 	ROW_NONNATIVE = 1u << 13, /* tests: does not run in a user process */
-	ROW_NO_NM = 1u << 14,	/* vec: touches no vector state that CR0.TS guards (PREFETCH ...) */
-	ROW_NO_PE = 1u << 15,	/* #UD in real and virtual-8086 mode (system instructions) */
+	ROW_NO_NM = 1u << 14, /* vec: touches no vector state that CR0.TS guards (PREFETCH ...) */
+	ROW_NO_PE = 1u << 15, /* #UD in real and virtual-8086 mode (system instructions) */
 	ROW_VEC_DST_ONLY = 1u << 16, /* vec: the destination is only written */
-	ROW_READ_DST = 1u << 17, /* vec: a memory destination is also read */
-	ROW_ULP = 1u << 18,	 /* tests: a processor's result may differ in the last place */
+	ROW_READ_DST = 1u << 17,     /* vec: a memory destination is also read */
+	ROW_ULP = 1u << 18,          /* tests: a processor's result may differ in the last place */
 };
 
 struct x86_row {
@@ -118,12 +132,12 @@ struct x86_row {
 	void (*tr)(struct x86_tr *t);
 	ir_native_fn *vec; /* for tr_vec */
 	const char *name;
-	uint8_t ops[4];	   /* indices into x86_operands[]; 0: none */
-	uint8_t feat[2];   /* index into x86_feat_masks[], for VEX.L 0 and 1 */
-	uint8_t imm[2];	   /* immediates in the code stream: enum x86_width; WIDTH_P: far pointer */
-	uint8_t map;	   /* enum x86_map */
+	uint8_t ops[4];  /* indices into x86_operands[]; 0: none */
+	uint8_t feat[2]; /* index into x86_feat_masks[], for VEX.L 0 and 1 */
+	uint8_t imm[2];  /* immediates in the code stream: enum x86_width; WIDTH_P: far pointer */
+	uint8_t map;     /* enum x86_map */
 	uint8_t opcode;
-	uint16_t undef;	   /* flags undefined after it (bits of enum ir_flag) */
+	uint16_t undef; /* flags undefined after it (bits of enum ir_flag) */
 };
 
 extern const struct x86_row x86_rows[];
@@ -134,7 +148,11 @@ extern const uint64_t x86_feat_masks[];
 extern const char *const x86_isa_feature_names[]; /* bit order of the masks; ends with NULL */
 
 enum {
-	PFX_LOCK = 1u << 0, PFX_REPNE = 1u << 1, PFX_REP = 1u << 2, PFX_66 = 1u << 3, PFX_67 = 1u << 4,
+	PFX_LOCK = 1u << 0,
+	PFX_REPNE = 1u << 1,
+	PFX_REP = 1u << 2,
+	PFX_66 = 1u << 3,
+	PFX_67 = 1u << 4,
 	PFX_SEG = 1u << 5,
 };
 enum { REX_B = 1, REX_X = 2, REX_R = 4, REX_W = 8, REX_PRESENT = 0x40 };
@@ -149,16 +167,16 @@ struct x86_insn {
 	uint8_t len;
 	uint8_t opcode, map;
 	uint8_t prefixes; /* PFX_*; REPNE and REP: the last one given */
-	uint8_t rex;	  /* also from VEX: W R X B */
-	uint8_t opsize;	  /* bytes: 2, 4, 8 */
-	uint8_t asize;	  /* bytes: 2, 4, 8 */
-	uint8_t vlen;	  /* bytes: 16, 32 */
+	uint8_t rex;      /* also from VEX: W R X B */
+	uint8_t opsize;   /* bytes: 2, 4, 8 */
+	uint8_t asize;    /* bytes: 2, 4, 8 */
+	uint8_t vlen;     /* bytes: 16, 32 */
 	uint8_t vvvv;
-	uint8_t mod;	  /* 3: register; 0xff: no ModRM */
+	uint8_t mod; /* 3: register; 0xff: no ModRM */
 	uint8_t modrm;
-	uint8_t reg, rm;  /* with REX applied */
+	uint8_t reg, rm;            /* with REX applied */
 	uint8_t base, index, scale; /* of memory; EA_NO_REG, EA_RIP */
-	uint8_t seg;	  /* of the ModRM, moffs or string source operand: enum x86_seg_id */
+	uint8_t seg; /* of the ModRM, moffs or string source operand: enum x86_seg_id */
 	bool is_vex;
 	bool is_code64;
 };
@@ -170,14 +188,14 @@ struct x86_reader {
 
 enum x86_decode {
 	DECODE_OK,
-	DECODE_FETCH,	 /* the reader gave no byte */
+	DECODE_FETCH,    /* the reader gave no byte */
 	DECODE_TOO_LONG, /* more than 15 bytes: #GP(0) */
-	DECODE_UD,	 /* #UD */
+	DECODE_UD,       /* #UD */
 };
 
 struct x86_decode_mode {
 	bool code64, code32;
-	bool no_vex;	   /* real and virtual-8086 mode: C4 and C5 are LES and LDS */
+	bool no_vex;       /* real and virtual-8086 mode: C4 and C5 are LES and LDS */
 	uint64_t features; /* bits in the order of x86_isa_feature_names */
 };
 

@@ -178,8 +178,11 @@ static uint64_t aad_fn(void *env, uint64_t base, uint64_t b, uint64_t x)
 	return 0;
 }
 
-#define FLAGS_HELPER(id) \
-	{ .name = #id, .fn = id##_fn, .can_fault = true, .reads_flags = true, .writes_flags = true }
+#define FLAGS_HELPER(id)                                                            \
+	{                                                                           \
+		.name = #id, .fn = id##_fn, .can_fault = true, .reads_flags = true, \
+		.writes_flags = true                                                \
+	}
 const struct ir_helper x86_daa_helper = FLAGS_HELPER(daa);
 const struct ir_helper x86_das_helper = FLAGS_HELPER(das);
 const struct ir_helper x86_aaa_helper = FLAGS_HELPER(aaa);
@@ -273,8 +276,8 @@ static uint64_t cmpxchg16b_fn(void *env, uint64_t addr, uint64_t b, uint64_t x)
 		mem->stored(&c->env, view, addr, 16);
 	} else {
 		mem->exclusive_begin(&c->env);
-		equal = mem->load(&c->env, view, addr, 16, true, found) &&
-			found[0] == want[0] && found[1] == want[1];
+		equal = mem->load(&c->env, view, addr, 16, true, found) && found[0] == want[0] &&
+			found[1] == want[1];
 		if (!c->env.fault)
 			mem->store(&c->env, view, addr, 16, equal ? src : found);
 		mem->exclusive_end(&c->env);
@@ -312,7 +315,8 @@ static uint64_t pushf_fn(void *env, uint64_t size, uint64_t b, uint64_t x)
 
 static uint64_t popf_vme(struct x86_cpu *c, uint32_t fl, uint64_t size)
 {
-	uint32_t mask = FL_CF | FL_PF | FL_AF | FL_ZF | FL_SF | FL_TF | FL_DF | FL_OF | FL_NT | FL_VIF;
+	uint32_t mask = FL_CF | FL_PF | FL_AF | FL_ZF | FL_SF | FL_TF | FL_DF | FL_OF | FL_NT |
+			FL_VIF;
 
 	if (!(c->cr4 & CR4_VME) || size != 2 || fl & FL_TF ||
 	    ((fl & FL_IF) && (c->rflags & FL_VIP)))

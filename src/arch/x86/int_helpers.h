@@ -20,12 +20,12 @@ extern const struct ir_helper x86_pending_x87_helper;
 
 /* String instructions with REP (string.c). */
 enum {
-	STRING_SIZE = 0xff,	   /* bytes of an element */
-	STRING_ASIZE_SHIFT = 8,	   /* 8 bits: bytes of the address */
-	STRING_SEG_SHIFT = 16,	   /* 8 bits: source segment */
-	STRING_ONE = 1u << 24,	   /* at most one element: stepping */
+	STRING_SIZE = 0xff,         /* bytes of an element */
+	STRING_ASIZE_SHIFT = 8,     /* 8 bits: bytes of the address */
+	STRING_SEG_SHIFT = 16,      /* 8 bits: source segment */
+	STRING_ONE = 1u << 24,      /* at most one element: stepping */
 	STRING_WHILE_NE = 1u << 25, /* CMPS, SCAS: REPNE */
-	STRING_ONCE = 1u << 26,	   /* no REP: one element, rCX is not looked at */
+	STRING_ONCE = 1u << 26,     /* no REP: one element, rCX is not looked at */
 };
 /* a: STRING_*; result: 1 when done, 0 when the instruction must be executed again. */
 extern const struct ir_helper x86_movs_helper, x86_cmps_helper, x86_stos_helper, x86_lods_helper,

@@ -1,8 +1,8 @@
 /* arch/x86/string.c - string instructions with REP: page by page where both ends hit the soft TLB,
  * element by element where not.
  *
- * Each call does a bounded amount of work and leaves rCX, rSI and rDI true after every element, so a
- * fault or an interrupt in the middle finds the state the architecture promises (SDM 2 "REP").
+ * Each call does a bounded amount of work and leaves rCX, rSI and rDI true after every element, so
+ * a fault or an interrupt in the middle finds the state the architecture promises (SDM 2 "REP").
  * SPDX-License-Identifier: MIT */
 #include "arch/x86/int_helpers.h"
 #include "arch/x86/seg_check.h"
@@ -13,11 +13,11 @@ enum { PAGE = 4096, CALL_BYTES = 64 * 1024 };
 struct string {
 	struct x86_cpu *c;
 	unsigned size, asize, seg;
-	uint64_t mask;	/* of addresses */
-	int64_t step;	/* +size or -size */
-	uint64_t left;	/* elements to do in all */
+	uint64_t mask;  /* of addresses */
+	int64_t step;   /* +size or -size */
+	uint64_t left;  /* elements to do in all */
 	uint64_t quota; /* elements this call may do */
-	bool counts;	/* rCX is used */
+	bool counts;    /* rCX is used */
 	uint32_t what;
 };
 
@@ -63,12 +63,13 @@ static void string_advance(struct string *s, uint64_t n, bool si, bool di)
 		put_index(s, RCX, s->left);
 }
 
-/* May the call go on?  Not when its share is used up, somebody waits, or translated code changed. */
+/* May the call go on?  Not when its share is used up, somebody waits, or translated code changed.
+ */
 static bool string_goes_on(const struct string *s)
 {
 	return s->quota && !s->c->env.code_stored &&
-	       !(s->c->env.exit_request && atomic_load_explicit(s->c->env.exit_request,
-								 memory_order_relaxed));
+	       !(s->c->env.exit_request &&
+		 atomic_load_explicit(s->c->env.exit_request, memory_order_relaxed));
 }
 
 static unsigned index_seg(const struct string *s, unsigned reg)
@@ -121,8 +122,8 @@ static uint8_t *string_span(struct string *s, unsigned reg, bool is_write, uint6
 	if (*n > fit)
 		*n = fit;
 	low = s->step > 0 ? 0 : (*n - 1) * s->size;
-	if (!(c->env.mode & MODE_CODE64) &&
-	    !x86_seg_allows(&c->seg[seg], (uint32_t)(offset - low), (unsigned)(*n * s->size), is_write))
+	if (!(c->env.mode & MODE_CODE64) && !x86_seg_allows(&c->seg[seg], (uint32_t)(offset - low),
+							    (unsigned)(*n * s->size), is_write))
 		return NULL;
 	e = &c->env.tlb[c->env.view].e[is_write ? TLB_WRITE : TLB_READ][tlb_index(addr)];
 	host = tlb_hit(e, addr, s->size);

@@ -20,16 +20,17 @@ struct tr_place {
 };
 
 struct x86_tr {
-	struct x86_cpu *cpu;  /* constants only: model, features */
+	struct x86_cpu *cpu; /* constants only: model, features */
 	struct ir_builder *b;
-	uint64_t mode;	      /* the block's mode word */
+	uint64_t mode; /* the block's mode word */
 	struct x86_insn in;
-	uint64_t entry_pc;    /* RIP/EIP of the block's entry; meaningful in code only when not CODE64 */
-	int32_t delta;	      /* this instruction's pc minus entry_pc */
-	int32_t next;	      /* the following instruction's */
-	bool ended;	      /* an op that ends the block was emitted */
-	bool ends_after;      /* the driver must end the block after this instruction (EXIT_LOOP) */
-	bool has_addr;	      /* addr is computed */
+	uint64_t entry_pc; /* RIP/EIP of the block's entry; meaningful in code only when not CODE64
+			    */
+	int32_t delta;     /* this instruction's pc minus entry_pc */
+	int32_t next;      /* the following instruction's */
+	bool ended;        /* an op that ends the block was emitted */
+	bool ends_after;   /* the driver must end the block after this instruction (EXIT_LOOP) */
+	bool has_addr;     /* addr is computed */
 	struct tr_place addr; /* linear address of the ModRM operand */
 };
 
@@ -49,12 +50,16 @@ static inline unsigned tr_stack_size(const struct x86_tr *t)
 	return t->mode & MODE_CODE64 ? 8 : t->mode & MODE_STACK32 ? 4 : 2;
 }
 static inline bool tr_is_mem(const struct x86_tr *t) { return t->in.mod < 3; }
-static inline unsigned tr_size(const struct x86_tr *t, unsigned n) { return x86_operand_size(&t->in, n); }
+static inline unsigned tr_size(const struct x86_tr *t, unsigned n)
+{
+	return x86_operand_size(&t->in, n);
+}
 
 /* ---- registers ---- */
 #define OFS_GPR(r) ((uint32_t)offsetof(struct x86_cpu, gpr) + 8 * (uint32_t)(r))
-#define OFS_SEG(s, f) ((uint32_t)(offsetof(struct x86_cpu, seg) + sizeof(struct x86_seg) * (s) + \
-				  offsetof(struct x86_seg, f)))
+#define OFS_SEG(s, f)                                                              \
+	((uint32_t)(offsetof(struct x86_cpu, seg) + sizeof(struct x86_seg) * (s) + \
+		    offsetof(struct x86_seg, f)))
 #define OFS(f) ((uint32_t)offsetof(struct x86_cpu, f))
 /* General register r as of REX-less or REX byte encoding: size 1 knows AH..BH. */
 ir_val tr_get_reg(struct x86_tr *t, unsigned size, unsigned r);
@@ -113,8 +118,8 @@ void tr_ud(struct x86_tr *t);
 static inline void tr_gp0(struct x86_tr *t) { tr_raise_code(t, EXC_GP, 0); }
 /* Branch to the near target of a J operand; offset size and CS limit rules included. */
 void tr_jump_rel(struct x86_tr *t);
-/* Just the CS limit check of that branch (taken when cond, IR_NONE: always), for branches that change
- * state first. */
+/* Just the CS limit check of that branch (taken when cond, IR_NONE: always), for branches that
+ * change state first. */
 void tr_check_rel(struct x86_tr *t, ir_val cond);
 void tr_jump_rel_if(struct x86_tr *t, ir_val cond);
 /* Continue at offset v in CS (cut to the operand size); call tr_check_target(v) before, and before
@@ -139,21 +144,24 @@ bool tr_require_avx(struct x86_tr *t);
 /* Generic handler of vec(...) rows (tr_vec.c).  dst: operand 0.  With three or more register/memory
  * operands src1, src2, src3 are operands 1, 2, 3; with two, src1 = dst and src2 is operand 1 (src3:
  * none); with one, both are dst.
- * A third operand that is not an immediate and belongs to a row without VEX is src3 (BLENDV's XMM0).
- * Memory is loaded to, or stored from, vtmp[0].  General registers: sources travel in `value` (zero
- * extended, srcN = UINT32_MAX), a destination's slot is dst and fn stores all 8 bytes of it. */
+ * A third operand that is not an immediate and belongs to a row without VEX is src3 (BLENDV's
+ * XMM0). Memory is loaded to, or stored from, vtmp[0].  General registers: sources travel in
+ * `value` (zero extended, srcN = UINT32_MAX), a destination's slot is dst and fn stores all 8 bytes
+ * of it. */
 void tr_vec(struct x86_tr *t);
 /* vlen: 32 with VEX.L, else 16; 8 when MMX registers alone are named. */
 enum { VEC_NONE = UINT32_MAX };
-#define OFS_YMM(r) ((uint32_t)offsetof(struct x86_cpu, ymm) + 32 * (uint32_t)(r))
+#define OFS_YMM(r)  ((uint32_t)offsetof(struct x86_cpu, ymm) + 32 * (uint32_t)(r))
 #define OFS_VTMP(i) ((uint32_t)offsetof(struct x86_cpu, vtmp) + 64 * (uint32_t)(i))
-#define OFS_MM(r) ((uint32_t)offsetof(struct x86_cpu, fpr) + 16 * (uint32_t)(r))
+#define OFS_MM(r)   ((uint32_t)offsetof(struct x86_cpu, fpr) + 16 * (uint32_t)(r))
 /* struct ir_native.rule */
 enum {
-	RULE_OPCODE_SHIFT = 0, /* 8 bits */
-	RULE_MAP_SHIFT = 8,    /* 3 bits: enum x86_map */
+	RULE_OPCODE_SHIFT = 0,  /* 8 bits */
+	RULE_MAP_SHIFT = 8,     /* 3 bits: enum x86_map */
 	RULE_PREFIX_SHIFT = 11, /* 2 bits: none, 66, F3, F2 */
-	RULE_W = 1u << 13, RULE_L = 1u << 14, RULE_VEX = 1u << 15,
+	RULE_W = 1u << 13,
+	RULE_L = 1u << 14,
+	RULE_VEX = 1u << 15,
 	RULE_DIGIT_SHIFT = 16, /* 3 bits: ModRM.reg where it is an opcode extension */
 	RULE_MEM = 1u << 19,   /* the rm operand came from memory (vtmp) */
 	RULE_RM_SHIFT = 20,    /* x87, 3 bits: ModRM.rm: ST(i), or part of the opcode */

@@ -89,8 +89,8 @@ ir_val tr_next_pc(struct x86_tr *t, unsigned size)
 	return size < 8 ? ir_zext(t->b, size, pc) : pc;
 }
 
-/* Offset of a relative branch's target from the block's entry; outside 64-bit mode the target is cut
- * to the operand size. */
+/* Offset of a relative branch's target from the block's entry; outside 64-bit mode the target is
+ * cut to the operand size. */
 static int64_t branch_delta(const struct x86_tr *t)
 {
 	uint32_t target;
@@ -178,13 +178,13 @@ struct code_reader {
 	struct x86_reader reader;
 	struct x86_cpu *cpu;
 	struct x86_fetch *fetch;
-	gva_t base;	  /* linear address of the block's entry */
-	uint64_t entry;	  /* its RIP/EIP */
-	uint32_t pos;	  /* next byte, from the entry */
-	uint32_t start;	  /* of the current instruction */
-	uint32_t page_end; /* bytes of the entry's page from the entry on */
-	uint32_t have;	  /* bytes fetched so far */
-	bool hit_limit;	  /* stopped at the CS limit, not by a fault */
+	gva_t base;           /* linear address of the block's entry */
+	uint64_t entry;       /* its RIP/EIP */
+	uint32_t pos;         /* next byte, from the entry */
+	uint32_t start;       /* of the current instruction */
+	uint32_t page_end;    /* bytes of the entry's page from the entry on */
+	uint32_t have;        /* bytes fetched so far */
+	bool hit_limit;       /* stopped at the CS limit, not by a fault */
 	uint8_t chunk[CHUNK]; /* bytes have - chunk_len .. have - 1 */
 	uint32_t chunk_len;
 };
@@ -196,8 +196,8 @@ static bool reader_fill(struct code_reader *r)
 	uint32_t want = end - r->have < CHUNK ? end - r->have : CHUNK;
 	gva_t addr = r->base + r->have;
 
-	/* Only a block's first instruction may reach into the next page: what follows has a block of
-	 * its own, and faults of its own. */
+	/* Only a block's first instruction may reach into the next page: what follows has a block
+	 * of its own, and faults of its own. */
 	if (r->have >= r->page_end && r->start)
 		return false;
 	r->chunk_len = r->fetch->bytes(r->fetch, code64 ? addr : (uint32_t)addr, r->chunk, want);
@@ -272,8 +272,7 @@ static uint64_t announced_features(const struct x86_cpu *c)
 }
 
 /* False: no more instructions fit this block; for the first one: a fault is recorded. */
-static bool translate_one(struct x86_tr *t, struct code_reader *r,
-			  const struct x86_decode_mode *dm)
+static bool translate_one(struct x86_tr *t, struct code_reader *r, const struct x86_decode_mode *dm)
 {
 	enum x86_decode result;
 
@@ -305,8 +304,11 @@ bool x86_translate(struct x86_cpu *c, struct ir_builder *b, struct x86_fetch *f,
 		.no_vex = !tr_is_protected(&t),
 		.features = announced_features(c),
 	};
-	struct code_reader r = { .reader.next = reader_next, .cpu = c, .fetch = f,
-				 .base = x86_linear_pc(c), .entry = c->env.pc };
+	struct code_reader r = { .reader.next = reader_next,
+				 .cpu = c,
+				 .fetch = f,
+				 .base = x86_linear_pc(c),
+				 .entry = c->env.pc };
 	unsigned n = 0;
 
 	r.page_end = PAGE - (r.base & (PAGE - 1));
