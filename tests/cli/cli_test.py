@@ -78,8 +78,8 @@ def test_unknown_words_get_the_nearest_name():
     refused_with("(did you mean 'iobase'?)", *IDLE, '-device', 'isa-debug-exit,iobas=1')
     refused_with("unknown accelerator 'tgc' (did you mean 'tcg'?)", '-M', 'none', '-accel', 'tgc')
     refused_with("(did you mean 'Haswell'?)", *IDLE, '-cpu', 'Hasvell')
-    refused_with("(did you mean 'avx2'?)", *IDLE, '-cpu', 'max,-avx3')
-    refused_with("(did you mean 'pit'?)", *IDLE, '-M', 'microvm,pif=off')
+    refused_with("(did you mean 'avx2'?)", *IDLE, '-cpu', 'max,-avx22')
+    refused_with("(did you mean 'pit'?)", *IDLE, '-M', 'microvm,pitt=off')
 
 
 def test_no_machine_tells_the_way_out():
