@@ -118,8 +118,9 @@ BLEND_BY_SIGN(v_blendvpd, u64, s64)
 		uint64_t mask = 0;                                              \
                                                                                 \
 		(void)value;                                                    \
-		for (unsigned i = 0; i < bytes / sizeof(b.t[0]); i++)           \
+		for (unsigned i = 0; i < ARRAY_SIZE(b.t); i++)                  \
 			mask |= (uint64_t)(b.t[i] < 0) << i;                    \
+		mask &= BIT(bytes / sizeof(b.t[0])) - 1;                        \
 		vec_put_general(env, n, mask);                                  \
 	}
 
