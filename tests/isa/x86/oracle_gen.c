@@ -107,7 +107,7 @@ static uint64_t memory_word(struct random *r)
 	case 1: return special_f32(r) | (uint64_t)special_f32(r) << 32;
 	case 2: return CODE_ADDR + random_below(r, 0x700);
 	case 3: return special_integer(r);
-	case 4: return 0x0101010101010101 * random_below(r, 256);
+	case 4: return UINT64_C(0x0101010101010101) * random_below(r, 256);
 	default: return random_u64(r);
 	}
 }
