@@ -50,18 +50,23 @@ static bool tcg_start(struct accel *a, struct err *err)
 	return tcg_cache_init(&t->cache, t->tb_size * MIB);
 }
 
-/* When the last vCPU has gone: the counts are final. */
 static void log_stats(struct tcg_accel *t)
 {
+	uint64_t insns = atomic_load(&t->insns);
+
+	for (const struct tcg_vcpu *tv = t->vcpus; tv; tv = tv->next)
+		insns += atomic_load(&tv->insns);
 	log_line("tcg: %" PRIu64 " guest instructions, %" PRIu64 " blocks translated, %" PRIu64
 		 " dropped, %" PRIu64 " KiB of blocks",
-		 atomic_load(&t->insns), t->cache.made, t->cache.dropped, t->cache.size / KIB);
+		 insns, t->cache.made, t->cache.dropped, t->cache.size / KIB);
 }
 
 static void tcg_stop(struct accel *a)
 {
 	struct tcg_accel *t = tcg_accel_of(a);
 
+	if (t->stats)
+		log_stats(t);
 	if (t->listened)
 		address_space_unlisten(t->listened, &t->listener);
 	t->listened = NULL;
@@ -163,8 +168,6 @@ static void tcg_vcpu_detach(struct accel *a, struct vcpu *v)
 	g_free(tv->phys);
 	g_free(tv->tlb);
 	g_free(tv);
-	if (t->stats && !t->vcpus)
-		log_stats(t);
 }
 
 const struct accel_ops tcg_accel_ops = {
