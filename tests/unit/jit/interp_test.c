@@ -512,6 +512,16 @@ static bool same_state(const struct test_cpu *x, const struct test_cpu *y)
 	       x->calls == y->calls && x->env.fault == y->env.fault;
 }
 
+static void random_state(struct fixture *f)
+{
+	for (unsigned i = 0; i < TEST_REGS; i++)
+		f->cpu.r[i] = interesting();
+	f->cpu.flags = (uint32_t)random64();
+	f->cpu.env.fault = 0;
+	f->cpu.env.code_stored = false;
+	f->cpu.calls = 0;
+}
+
 static void check_block(struct fixture *f, unsigned n)
 {
 	struct ref *r = f->ref;
@@ -524,12 +534,7 @@ static void check_block(struct fixture *f, unsigned n)
 	struct gen g;
 	char error[128];
 
-	for (unsigned i = 0; i < TEST_REGS; i++)
-		f->cpu.r[i] = interesting();
-	f->cpu.flags = (uint32_t)random64();
-	f->cpu.env.fault = 0;
-	f->cpu.env.code_stored = false;
-	f->cpu.calls = 0;
+	random_state(f);
 	gen_block(&g, f->b);
 	f->cpu.env.pc = random64() & ~UINT64_C(0) >> (64 - (8u << f->b->pc_size));
 	f->ref_cpu = f->cpu;
