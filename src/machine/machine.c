@@ -12,6 +12,7 @@
 #include "event/clock.h"
 #include "event/loop.h"
 #include "memory/ram.h"
+#include "memory/rcu.h"
 
 const struct object_type machine_object_type = { .name = "machine",
 						 .size = sizeof(struct machine),
@@ -252,11 +253,23 @@ void machine_pause(struct machine *m)
 	m->state = MACHINE_PAUSED;
 }
 
+/* Out of sight all at once: one grace period instead of one for each device. */
+static void machine_hide_devices(struct machine *m)
+{
+	memory_begin();
+	for (unsigned i = 0; i < m->device_count; i++)
+		for (unsigned r = 0; r < m->devices[i]->region_count; r++)
+			region_remove(m->devices[i]->regions[r]);
+	memory_commit();
+	rcu_drain();
+}
+
 void machine_free(struct machine *m)
 {
 	machine_pause(m);
 	for (unsigned i = 0; i < m->cpu_count; i++)
 		vcpu_end_thread(m->cpus[i]);
+	machine_hide_devices(m);
 	for (unsigned i = m->device_count; i-- > 0;) {
 		device_unrealize(m->devices[i]);
 		object_unparent(&m->devices[i]->obj);

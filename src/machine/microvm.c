@@ -78,6 +78,7 @@ const struct machine_type microvm_machine_type = {
                  .parent = &machine_object_type,
                  .size = sizeof(struct microvm),
                  .props = microvm_props,
+                 .fini = x86_board_fini,
                  .help = "minimal x86-64 machine"},
 	.name = "microvm",
 	.desc = "minimal x86-64 machine that starts a kernel directly",

@@ -425,6 +425,15 @@ bool x86_board_finish(struct x86_board *b, bool acpi, struct err *err)
 	return ok;
 }
 
+void x86_board_fini(struct object *o)
+{
+	struct x86_board *b = x86_board(container_of(o, struct machine, obj));
+
+	boot_image_clear(&b->boot);
+	if (b->rom_block)
+		ram_block_free(b->rom_block);
+}
+
 void x86_board_load(struct machine *m)
 {
 	struct x86_board *b = x86_board(m);

@@ -48,5 +48,7 @@ void x86_board_set_line(void *opaque, int line, bool level);
 /* e820, ACPI, fw_cfg contents; then the -bios image or the -kernel.  acpi says whether to make
  * tables. */
 bool x86_board_finish(struct x86_board *b, bool acpi, struct err *err);
+/* object_type.fini of every x86 machine. */
+void x86_board_fini(struct object *o);
 /* machine_type.load: put kernel and tables into memory, set the boot vCPU. */
 void x86_board_load(struct machine *m);

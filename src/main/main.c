@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "accel/accel.h"
 #include "base/err.h"
 #include "base/log.h"
 #include "chardev/chardev.h"
@@ -76,6 +77,7 @@ static int run(struct session *s, int argc, char **argv)
 	machine_register_types();
 	device_register_types();
 	chardev_register_types();
+	object_types_add(accel_types);
 	object_types_add((const struct object_type *const[]){ &iothread_object_type, NULL });
 	if (print_requested(s, &code))
 		return code;

@@ -10,6 +10,7 @@
 
 #include "base/err.h"
 #include "chardev/chardev.h"
+#include "cpu/accel.h"
 #include "event/loop.h"
 #include "machine/machine.h"
 #include "main/session.h"
@@ -113,5 +114,17 @@ void session_end(struct session *s)
 		if (s->serials[i])
 			chardev_flush(s->serials[i], 200);
 	chardev_restore_terminal();
+	if (s->machine)
+		machine_free(s->machine);
+	accel_stop(s->accel);
+	if (s->signal_watch)
+		loop_unwatch(s->signal_watch);
+	if (s->root)
+		object_put(s->root);
+	if (s->loop)
+		loop_free(s->loop);
+	if (s->signal_fd >= 0)
+		close(s->signal_fd);
 	pidfile_remove(s);
+	options_clear(&s->opt);
 }

@@ -67,9 +67,6 @@ static void tcg_stop(struct accel *a)
 
 	if (t->stats)
 		log_stats(t);
-	if (t->listened)
-		address_space_unlisten(t->listened, &t->listener);
-	t->listened = NULL;
 	tcg_cache_fini(&t->cache);
 	tcg_exclusive_fini(&t->exclusive);
 	lock_fini(&t->vcpus_lock);
@@ -168,6 +165,10 @@ static void tcg_vcpu_detach(struct accel *a, struct vcpu *v)
 	g_free(tv->phys);
 	g_free(tv->tlb);
 	g_free(tv);
+	if (!t->vcpus && t->listened) {
+		address_space_unlisten(t->listened, &t->listener);
+		t->listened = NULL;
+	}
 }
 
 const struct accel_ops tcg_accel_ops = {
