@@ -23,7 +23,6 @@ enum {
 	HDR_CMD_LINE_PTR = 0x228,
 	HDR_INITRD_ADDR_MAX = 0x22c,
 	HDR_KERNEL_ALIGNMENT = 0x230,
-	HDR_RELOCATABLE = 0x234,
 	HDR_XLOADFLAGS = 0x236,
 	HDR_CMDLINE_SIZE = 0x238,
 	HDR_PREF_ADDRESS = 0x258,
@@ -75,21 +74,23 @@ static bool bzimage_check(struct bzimage *k, const char *path, struct err *err)
 	return true;
 }
 
-/* The preferred address when it is in memory, else as low as a relocatable kernel may go. */
+/* The preferred address.  Lower would do no good: x86-64 kernels that were loaded below it still
+ * unpack to it (arch/x86/boot/compressed/head_64.S, LOAD_PHYSICAL_ADDR), and need all of init_size
+ * from there on.  Those that prefer none go as low as they may. */
 static bool bzimage_place(struct bzimage *k, const char *path, const struct boot_env *env,
 			  struct err *err)
 {
 	uint64_t align = ld32_le(k->file + HDR_KERNEL_ALIGNMENT);
 
 	k->load_addr = ld64_le(k->file + HDR_PREF_ADDRESS);
-	if (k->load_addr >= BOOT_HIGH && k->load_addr < env->low_ram &&
-	    k->init_size <= env->low_ram - k->load_addr)
+	if (k->load_addr < BOOT_HIGH)
+		k->load_addr = is_pow2(align) ? align_up(BOOT_HIGH, align) : BOOT_HIGH;
+	if (k->load_addr >= 4 * GIB)
+		return err_set(err, 0,
+			       "kernel '%s' prefers to be at 0x%llx, outside the guest's memory",
+			       path, (unsigned long long)k->load_addr);
+	if (k->load_addr < env->low_ram && k->init_size <= env->low_ram - k->load_addr)
 		return true;
-	if (k->file[HDR_RELOCATABLE] && is_pow2(align)) {
-		k->load_addr = align_up(BOOT_HIGH, align);
-		if (k->load_addr < env->low_ram && k->init_size <= env->low_ram - k->load_addr)
-			return true;
-	}
 	return err_set(
 		err, 0,
 		"kernel '%s' needs %llu MiB of memory, the guest has %llu MiB below 4 GiB; give "

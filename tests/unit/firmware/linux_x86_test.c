@@ -89,22 +89,33 @@ static void test_bzimage_is_laid_out(void)
 	boot_image_clear(&img);
 }
 
-static void test_a_relocatable_kernel_moves_down_when_memory_is_small(void)
+static void test_memory_must_hold_the_kernel_where_it_prefers_to_be(void)
 {
 	g_autofree uint8_t *k = new_bzimage();
 	struct boot_env env = env_256m;
 	struct boot_image img = { 0 };
 	struct err err = { 0 };
 
-	env.low_ram = 40 * MIB;
+	env.low_ram = 48 * MIB;
+	g_assert_true(linux_x86_load(&img, k, SETUP + CODE, "k", &env, &err));
+	g_assert_cmphex(img.entry, ==, 16 * MIB + 0x200);
+	boot_image_clear(&img);
+	env.low_ram = 47 * MIB;
+	refused(k, SETUP + CODE, &env,
+		"kernel 'k' needs 48 MiB of memory, the guest has 47 MiB below 4 GiB; give it more "
+		"with -m");
+	env.low_ram = 8 * MIB;
+	refused(k, SETUP + CODE, &env,
+		"kernel 'k' needs 48 MiB of memory, the guest has 8 MiB below 4 GiB; give it more "
+		"with -m");
+	st64_le(k + 0x258, 0);
+	env.low_ram = 34 * MIB;
 	g_assert_true(linux_x86_load(&img, k, SETUP + CODE, "k", &env, &err));
 	g_assert_cmphex(img.entry, ==, 2 * MIB + 0x200);
 	boot_image_clear(&img);
-	env.low_ram = 30 * MIB;
+	st64_le(k + 0x258, UINT64_MAX);
 	refused(k, SETUP + CODE, &env,
-		"kernel 'k' needs 34 MiB of memory, the guest has 30 MiB below 4 GiB; give it more "
-		"with "
-		"-m");
+		"kernel 'k' prefers to be at 0xffffffffffffffff, outside the guest's memory");
 }
 
 static void test_old_and_32_bit_kernels(void)
@@ -244,7 +255,7 @@ int main(int argc, char **argv)
 	g_test_init(&argc, &argv, NULL);
 	g_test_add_func("/linux/bzimage", test_bzimage_is_laid_out);
 	g_test_add_func("/linux/bzimage/small-memory",
-			test_a_relocatable_kernel_moves_down_when_memory_is_small);
+			test_memory_must_hold_the_kernel_where_it_prefers_to_be);
 	g_test_add_func("/linux/bzimage/old", test_old_and_32_bit_kernels);
 	g_test_add_func("/linux/foreign", test_damaged_and_foreign_files_are_told_apart);
 	g_test_add_func("/linux/too-large", test_initrd_and_command_line_that_do_not_fit);
