@@ -141,6 +141,7 @@ static bool option_name(struct options *o, const char *arg, struct err *err)
 	static const char *const names[] = { "guest", "process", "debug-threads", NULL };
 	struct keyvals kv = { 0 };
 	const char *threads;
+	bool is_on = true;
 	bool ok = keyvals_parse(&kv, arg, "guest", err) && keyvals_check(&kv, "-name", names, err);
 
 	if (ok && keyvals_get(&kv, "guest"))
@@ -148,8 +149,10 @@ static bool option_name(struct options *o, const char *arg, struct err *err)
 	if (ok && keyvals_get(&kv, "process"))
 		option_set_text(&o->process_name, keyvals_get(&kv, "process"));
 	threads = keyvals_get(&kv, "debug-threads");
-	if (ok && threads && !value_parse_bool(threads, &o->debug_threads, err))
+	if (ok && threads && !value_parse_bool(threads, &is_on, err))
 		ok = err_prefix(err, "-name: debug-threads: ");
+	if (ok && !is_on)
+		ok = err_set(err, 0, "-name: threads always carry names; leave out debug-threads");
 	keyvals_clear(&kv);
 	return ok;
 }

@@ -33,7 +33,6 @@ struct options {
 	struct smp_config smp;
 	uint64_t ram_size;
 	char *name, *process_name;
-	bool debug_threads;
 	bool has_uuid;
 	uint8_t uuid[16];
 	char *rtc_base, *rtc_clock;

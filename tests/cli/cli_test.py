@@ -71,6 +71,17 @@ def test_a_full_standard_output_is_an_error():
     assert r.returncode == 1 and 'cannot write to standard output' in r.stderr, r
 
 
+def test_closed_standard_files_are_no_trouble():
+    r = subprocess.run(f'{RHEA} -h <&- >&- 2>&-', shell=True, timeout=30)
+    assert r.returncode == 0, r.returncode
+    line = ' '.join(IDLE)
+    p = subprocess.Popen(f'exec {RHEA} {line} -serial stdio <&- >&- 2>&-', shell=True)
+    time.sleep(0.3)
+    assert p.poll() is None, p.returncode
+    p.send_signal(signal.SIGTERM)
+    assert p.wait(20) == 0
+
+
 def test_unknown_words_get_the_nearest_name():
     refused("unknown option '-kernl' (did you mean '-kernel'?)", '-kernl', 'x')
     refused("unknown machine 'microvn' (did you mean 'microvm'?)", '-M', 'microvn')

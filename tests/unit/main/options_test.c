@@ -133,6 +133,8 @@ static void test_wrong_words_are_quoted_with_a_way_out(void)
 	refused("rhea -smp 4,corse=2", "-smp: unknown parameter 'corse' (did you mean 'cores'?)");
 	refused("rhea -smp 0", "-smp: cpus=0: must be a number from 1 to 65536");
 	refused("rhea -smp 4,clusters=2", "-smp: no machine here has clusters; leave it out");
+	refused("rhea -name a,debug-threads=off",
+		"-name: threads always carry names; leave out debug-threads");
 	refused("rhea -display gtk",
 		"-display gtk: there is no display yet; only 'none' is accepted");
 	refused("rhea -rtc driftfix=slew", "-rtc: driftfix=slew is not built; only 'none' is");
