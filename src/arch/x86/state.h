@@ -150,6 +150,7 @@ struct x86_cpu {
 
 	/* debug.c, inputs.c: what the instruction now running will cause when it ends. */
 	uint32_t pending_db;	  /* DR6 bits of data, I/O and task-switch breakpoints */
+	uint32_t task_faults;	  /* task switches that faulted, one inside the other (task.c) */
 	bool step_armed;	  /* TF was set when it began */
 	bool shadow_is_mov_ss;	  /* in_shadow by MOV SS, POP SS: holds back #DB too */
 	bool noncanonical;	  /* exc is for such an address: #GP or #SS, decided at delivery */

@@ -21,6 +21,8 @@ enum {
 	TSS16_MIN = 0x2b,
 };
 
+enum { TASK_FAULTS_MAX = 32 }; /* as many as there are exceptions */
+
 struct task_state {
 	uint32_t cr3, eip, eflags, gpr[8];
 	uint16_t seg[6], ldt;
@@ -275,11 +277,20 @@ static bool task_load_cr3(struct x86_cpu *c, uint32_t cr3)
 }
 
 /* A fault on the way into the new task is delivered at its first instruction: the one that switched
- * has ended. */
+ * has ended.  The handler may be a task whose switch faults in turn, and so on for ever where TSSs
+ * lie over their own descriptors; a processor that does this is lost to everybody, ours shuts down.
+ */
 static bool task_deliver_fault(struct x86_cpu *c)
 {
+	if (c->task_faults == TASK_FAULTS_MAX) {
+		c->env.fault = 0;
+		x86_triple_fault(c);
+		return true;
+	}
+	c->task_faults++;
 	x86_mode_update(c);
 	x86_deliver_exception(c);
+	c->task_faults--;
 	return true;
 }
 

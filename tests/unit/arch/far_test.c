@@ -167,6 +167,29 @@ static void test_task_switch_faults(void)
 	rig_free(r);
 }
 
+/* Two tasks, each the other's fault handler, whose TSSs lie over their own descriptors: saving EAX
+ * and ECX makes the task available again, and neither has a code segment to run in. */
+static void test_tasks_that_fault_for_ever_shut_down(void)
+{
+	enum { SEL_A = 0x200, SEL_B = 0x300, SEL_GONE = 0x400, EAX_AT = 0x28 };
+	struct rig *r = rig_new("max");
+	struct x86_cpu *c = r->c;
+
+	rig_protected(r, 0);
+	c->gdtr.limit = 0xfff;
+	rig_poke(r, GDT + SEL_TSS + 5, 1, 0x8b);
+	rig_desc(r, SEL_A, GDT + SEL_A - EAX_AT, 0x67, 0x89, 0);
+	rig_desc(r, SEL_B, GDT + SEL_B - EAX_AT, 0x67, 0x89, 0);
+	rig_desc(r, SEL_GONE, 0, 0xffff, 0x1a, 0);
+	rig_poke(r, GDT + SEL_B - EAX_AT + 0x4c, 4, SEL_GONE); /* A's CS is null: #TS; B's: #NP */
+	rig_gate(r, IDT + 8 * EXC_TS, 0x85, SEL_B, 0, 0);
+	rig_gate(r, IDT + 8 * EXC_NP, 0x85, SEL_A, 0, 0);
+	g_assert_true(x86_far_jump(c, SEL_A, 0, 4, 0x5002));
+	g_assert_true(r->is_shut_down);
+	g_assert_true(c->is_shut_down);
+	rig_free(r);
+}
+
 static void test_interrupt_through_task_gate(void)
 {
 	struct rig *r = rig_new("max");
@@ -243,6 +266,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/far/call_gate_to_ring0_and_back", test_call_gate_to_ring0_and_back);
 	g_test_add_func("/far/task_switch_and_back", test_task_switch_and_back);
 	g_test_add_func("/far/task_switch_faults", test_task_switch_faults);
+	g_test_add_func("/far/task_faults_for_ever", test_tasks_that_fault_for_ever_shut_down);
 	g_test_add_func("/far/interrupt_through_task_gate", test_interrupt_through_task_gate);
 	g_test_add_func("/far/syscall_and_sysret", test_syscall_and_sysret);
 	g_test_add_func("/far/io_bitmap", test_io_bitmap);
