@@ -310,7 +310,8 @@ static void run_slice(struct tcg_vcpu *tv)
 	struct interp_run run = { .next = next_block, .budget = TCG_SLICE_INSNS };
 	struct vcpu *v = tv->v;
 
-	while (run.budget >= 0) {
+	/* Rounds count too: a guest whose handlers fault at once never uses up its budget. */
+	for (unsigned rounds = 0; run.budget >= 0 && rounds < TCG_SLICE_INSNS; rounds++) {
 		uint32_t asked;
 
 		if (tv->env->fault) {

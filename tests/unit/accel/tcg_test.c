@@ -462,6 +462,33 @@ static void test_a_halted_vcpu_sleeps_until_its_input(void)
 	teardown(&m);
 }
 
+static void note_reclaim(struct rcu_head *head)
+{
+	(void)head;
+	atomic_store(&io_value, 1);
+}
+
+/* Nothing of such a guest ever runs; what others retired must go nevertheless. */
+static void test_a_guest_that_only_faults_lets_readers_go(void)
+{
+	static struct rcu_head head;
+	struct board m;
+
+	setup(&m, 1, "64");
+	atomic_store(&io_value, 0);
+	m.cpu[0]->env.pc = m.cpu[0]->r[7] = 32 * MIB; /* not mapped */
+	vcpu_resume(&m.v[0]);
+	while (!atomic_load(&m.cpu[0]->faults))
+		g_usleep(100);
+	rcu_retire(&head, note_reclaim);
+	for (unsigned ms = 0; !atomic_load(&io_value); ms++) {
+		g_assert_cmpuint(ms, <, 20000);
+		g_usleep(1000);
+	}
+	vcpu_pause(&m.v[0]);
+	teardown(&m);
+}
+
 static void test_single_thread_is_refused(void)
 {
 	struct accel_choice choice = { .name = "tcg" };
@@ -498,6 +525,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/tcg/eviction", test_old_blocks_go_when_room_runs_out);
 	g_test_add_func("/tcg/map-change", test_map_changes_are_seen);
 	g_test_add_func("/tcg/halt", test_a_halted_vcpu_sleeps_until_its_input);
+	g_test_add_func("/tcg/fault-loop", test_a_guest_that_only_faults_lets_readers_go);
 	g_test_add_func("/tcg/thread-single", test_single_thread_is_refused);
 	return g_test_run();
 }
