@@ -342,7 +342,7 @@ static bool open_server(struct socket_chardev *s, struct err *err)
 	if (fd < 0)
 		return err_errno(err, errno, "cannot listen on '%s'", s->addrs.text);
 	if (s->path && !s->is_abstract)
-		s->bound_path = g_strdup(s->path);
+		s->bound_path = g_canonicalize_filename(s->path, NULL);
 	return start_server(s, fd, err);
 }
 
@@ -530,12 +530,12 @@ static const struct prop socket_props[] = {
 /* clang-format on */
 
 const struct chardev_type chardev_socket_type = {
-	.base = {.name = "chardev-socket",
-                 .parent = &chardev_object_type,
-                 .size = sizeof(struct socket_chardev),
-                 .props = socket_props,
-                 .init = socket_init,
-                 .fini = socket_fini,
-                 .help = "a unix or TCP socket" },
-	.ops = { .open = socket_open,      .input = socket_input,            .hangup = socket_hangup       },
+	.base = { .name = "chardev-socket",
+		  .parent = &chardev_object_type,
+		  .size = sizeof(struct socket_chardev),
+		  .props = socket_props,
+		  .init = socket_init,
+		  .fini = socket_fini,
+		  .help = "a unix or TCP socket" },
+	.ops = { .open = socket_open, .input = socket_input, .hangup = socket_hangup },
 };

@@ -57,6 +57,9 @@ bool socket_addr_inet(struct socket_addrs *out, const char *host, const char *po
 
 	if (host && !*host)
 		host = NULL;
+	/* getaddrinfo() would cut it to 16 bits */
+	if (g_ascii_isdigit(*port) && !g_ascii_string_to_unsigned(port, 10, 0, 65535, NULL, NULL))
+		return err_set(err, EINVAL, "port '%s' is not a number from 0 to 65535", port);
 	error = getaddrinfo(host, port, &hints, &found);
 	if (error)
 		return err_set(err, EINVAL, "cannot find address '%s:%s': %s", host ? host : "",

@@ -70,6 +70,21 @@ static void test_ports(void)
 	socket_addrs_fini(&addrs);
 }
 
+static void test_ports_out_of_range(void)
+{
+	static const char *const bad[] = { "65536", "99999", "18446744073709551617", "80x" };
+
+	for (unsigned i = 0; i < G_N_ELEMENTS(bad); i++) {
+		g_assert_false(socket_addr_inet(&addrs, "127.0.0.1", bad[i], TRI_UNSET, TRI_UNSET,
+						false, &err));
+		g_assert_nonnull(strstr(err.text, "is not a number from 0 to 65535"));
+	}
+	g_assert_true(
+		socket_addr_inet(&addrs, "127.0.0.1", "65535", TRI_UNSET, TRI_UNSET, false, &err));
+	g_assert_cmpuint(socket_addr_port(&addrs.list[0]), ==, 65535);
+	socket_addrs_fini(&addrs);
+}
+
 static void test_families(void)
 {
 	g_assert_true(socket_addr_inet(&addrs, "", "1", TRI_ON, TRI_UNSET, true, &err));
@@ -107,6 +122,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/chardev/socket_addr/abstract", test_abstract_names);
 	g_test_add_func("/chardev/socket_addr/length", test_path_lengths);
 	g_test_add_func("/chardev/socket_addr/ports", test_ports);
+	g_test_add_func("/chardev/socket_addr/ports-out-of-range", test_ports_out_of_range);
 	g_test_add_func("/chardev/socket_addr/families", test_families);
 	g_test_add_func("/chardev/socket_addr/text", test_bound_address_as_text);
 	return g_test_run();
