@@ -169,6 +169,24 @@ static bool machine_build_cpus(struct machine *m, struct err *err)
 	return true;
 }
 
+/* What only a machine with a CPU can use. */
+static bool machine_check_options(const struct machine *m, struct err *err)
+{
+	const struct machine_config *c = &m->config;
+	const struct {
+		const char *option, *value;
+	} needs_cpu[] = {
+		{ "cpu", c->cpu_model }, { "kernel", c->kernel }, { "initrd", c->initrd },
+		{ "append", c->append }, { "bios", c->bios },
+	};
+
+	for (size_t i = 0; !m->type->arch && i < ARRAY_SIZE(needs_cpu); i++)
+		if (needs_cpu[i].value)
+			return err_set(err, 0, "-%s: machine '%s' has no CPU", needs_cpu[i].option,
+				       m->type->name);
+	return true;
+}
+
 bool machine_build(struct machine *m, const struct machine_config *config, struct accel *accel,
 		   struct err *err)
 {
@@ -176,9 +194,8 @@ bool machine_build(struct machine *m, const struct machine_config *config, struc
 	m->accel = accel;
 	if (!m->config.ram_size)
 		m->config.ram_size = m->type->default_ram;
-	if (!m->type->arch && m->config.cpu_model)
-		return err_set(err, 0, "-cpu: machine '%s' has no CPU", m->type->name);
-	return smp_complete(&m->config.smp, m->type->name, m->type->max_cpus, err) &&
+	return machine_check_options(m, err) &&
+	       smp_complete(&m->config.smp, m->type->name, m->type->max_cpus, err) &&
 	       machine_build_ram(m, err) && machine_build_cpus(m, err) &&
 	       (!m->type->build || m->type->build(m, err));
 }

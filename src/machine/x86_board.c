@@ -120,30 +120,13 @@ struct device *x86_board_add(struct x86_board *b, const char *type, struct err *
 
 /* ---- building ---- */
 
-static unsigned bits_for(unsigned count)
-{
-	unsigned bits = 0;
-
-	while ((1u << bits) < count)
-		bits++;
-	return bits;
-}
-
 /* APIC ids give each level of the topology its own bits (SDM 3A 9.9.1). */
 static void x86_board_number_cpus(struct machine *m)
 {
 	const struct smp_config *s = &m->config.smp;
-	unsigned thread_bits = bits_for(s->threads), core_bits = bits_for(s->cores);
-	unsigned die_bits = bits_for(s->dies);
 
 	for (unsigned i = 0; i < m->cpu_count; i++) {
-		unsigned thread = i % s->threads, core = i / s->threads % s->cores;
-		unsigned die = i / s->threads / s->cores % s->dies;
-		unsigned socket = i / s->threads / s->cores / s->dies;
-
-		m->cpus[i]->apic_id = ((socket << die_bits | die) << core_bits | core)
-					      << thread_bits |
-				      thread;
+		m->cpus[i]->apic_id = x86_apic_id(i, s->dies, s->cores, s->threads);
 		m->cpus[i]->on_ferr = x86_board_set_ferr;
 		x86_cpu_set_topology(m->cpus[i]->cpu, s->sockets, s->dies, s->cores, s->threads);
 	}
