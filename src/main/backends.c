@@ -37,21 +37,6 @@ static bool object_add_user(struct session *s, struct keyvals *kv, struct err *e
 	return ok || err_prefix(err, "-object: ");
 }
 
-/* Where a pty went is only known now; behind a mux it is the mux's own chardev. */
-static void chardev_announce(struct session *s, struct chardev *c, const char *id)
-{
-	struct err err;
-	char *behind = object_get_text(chardev_object(c), "chardev", &err), *path;
-	struct object *o = behind ? object_resolve(s->root, behind) : chardev_object(c);
-
-	g_free(behind);
-	if (!o || strcmp(o->type->name, "chardev-pty"))
-		return;
-	path = object_get_text(o, "path", &err);
-	fprintf(stderr, "%s: char device redirected to %s (label %s)\n", s->program, path, id);
-	g_free(path);
-}
-
 static void serial_quit(void *opaque)
 {
 	struct session *s = opaque;
@@ -60,12 +45,49 @@ static void serial_quit(void *opaque)
 	loop_quit(s->loop);
 }
 
+/* Behind a mux it is the mux's own chardev that meets the host. */
+static struct object *chardev_at_host(struct session *s, struct chardev *c)
+{
+	struct err err;
+	char *behind = object_get_text(chardev_object(c), "chardev", &err);
+	struct object *o = behind ? object_resolve(s->root, behind) : chardev_object(c);
+
+	g_free(behind);
+	return o ? o : chardev_object(c);
+}
+
+/* Where a pty went is only known now. */
+static void chardev_announce(struct session *s, struct object *o, const char *id)
+{
+	struct err err;
+	char *path;
+
+	if (strcmp(o->type->name, "chardev-pty"))
+		return;
+	path = object_get_text(o, "path", &err);
+	fprintf(stderr, "%s: char device redirected to %s (label %s)\n", s->program, path, id);
+	g_free(path);
+}
+
+static bool chardev_made(struct session *s, struct chardev *c, const char *id, struct err *err)
+{
+	struct object *o = chardev_at_host(s, c);
+
+	if (s->opt.daemonize && !strcmp(o->type->name, "chardev-stdio"))
+		return err_set(err, 0,
+			       "cannot use stdio with -daemonize: a daemon has no terminal");
+	chardev_set_mux_quit(c, serial_quit, s);
+	chardev_announce(s, o, id);
+	return true;
+}
+
 static bool chardev_add_user(struct session *s, struct keyvals *kv, struct err *err)
 {
 	char *backend = keyvals_take(kv, "backend"), *id = keyvals_take(kv, "id");
 	const char **keys = g_new0(const char *, kv->count + 1);
 	const char **values = g_new0(const char *, kv->count + 1);
 	struct chardev *c = NULL;
+	bool ok;
 
 	for (size_t i = 0; i < kv->count; i++) {
 		keys[i] = kv->items[i].key;
@@ -77,15 +99,12 @@ static bool chardev_add_user(struct session *s, struct keyvals *kv, struct err *
 		err_set(err, 0, "%s: needs an id=", backend);
 	else
 		c = chardev_new(s->root, s->loop, backend, id, keys, values, err);
-	if (c) {
-		chardev_set_mux_quit(c, serial_quit, s);
-		chardev_announce(s, c, id);
-	}
+	ok = c && chardev_made(s, c, id, err);
 	g_free(keys);
 	g_free(values);
 	g_free(backend);
 	g_free(id);
-	return c || err_prefix(err, "-chardev: ");
+	return ok || err_prefix(err, "-chardev: ");
 }
 
 static bool serial_open(struct session *s, unsigned index, const char *spec, struct err *err)
@@ -100,10 +119,8 @@ static bool serial_open(struct session *s, unsigned index, const char *spec, str
 	s->serials[index] = chardev_new_legacy(s->root, s->loop, id, spec, err);
 	if (!s->serials[index] && err->text[0])
 		return err_prefix(err, "-serial %s: ", spec);
-	if (s->serials[index]) {
-		chardev_set_mux_quit(s->serials[index], serial_quit, s);
-		chardev_announce(s, s->serials[index], id);
-	}
+	if (s->serials[index] && !chardev_made(s, s->serials[index], id, err))
+		return err_prefix(err, "-serial %s: ", spec);
 	return true;
 }
 

@@ -105,13 +105,15 @@ bool pidfile_write(struct session *s, struct err *err)
 		close(fd);
 		return false;
 	}
-	s->has_pidfile = true;
+	/* A daemon changes its directory. */
+	s->pidfile = realpath(path, NULL);
 	return true;
 }
 
 void pidfile_remove(struct session *s)
 {
-	if (s->has_pidfile)
-		unlink(s->opt.pidfile);
-	s->has_pidfile = false;
+	if (s->pidfile)
+		unlink(s->pidfile);
+	free(s->pidfile);
+	s->pidfile = NULL;
 }

@@ -81,12 +81,8 @@ static bool option_smp_number(struct options *o, const char *key, const char *va
 		const char *key;
 		uint32_t *slot;
 	} keys[] = {
-		{"cpus",     &s->cpus    },
-                { "maxcpus", &s->max_cpus},
-                { "sockets", &s->sockets },
-		{ "dies",    &s->dies    },
-                { "cores",   &s->cores   },
-                { "threads", &s->threads }
+		{ "cpus", &s->cpus }, { "maxcpus", &s->max_cpus }, { "sockets", &s->sockets },
+		{ "dies", &s->dies }, { "cores", &s->cores },      { "threads", &s->threads }
 	};
 
 	if (!value_parse_u64(value, &n, err))
@@ -130,6 +126,8 @@ static bool option_mem(struct options *o, const char *arg, struct err *err)
 		ok = err_prefix(err, "-m: ");
 	if (ok && size && o->ram_size == 0)
 		ok = err_set(err, 0, "-m: a guest needs memory; '%s' is none", size);
+	if (ok && size && o->ram_size > UINT64_MAX - 8 * KIB)
+		ok = err_set(err, 0, "-m: '%s' is too much", size);
 	if (ok)
 		o->ram_size = align_up(o->ram_size, 8 * KIB);
 	keyvals_clear(&kv);

@@ -8,6 +8,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include "base/bits.h"
 #include "base/err.h"
 #include "chardev/chardev.h"
 #include "cpu/accel.h"
@@ -85,13 +86,17 @@ static void session_signal(void *opaque, unsigned events)
  * which inherit the mask. */
 bool signals_watch(struct session *s, struct err *err)
 {
+	static const int ending[] = { SIGTERM, SIGINT, SIGHUP };
+	struct sigaction sa;
 	sigset_t set;
 
 	signal(SIGPIPE, SIG_IGN);
 	sigemptyset(&set);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGHUP);
+	/* What the caller ignores (nohup; a script's jobs in the background) stays so: a blocked
+	 * signal would be received nevertheless. */
+	for (size_t i = 0; i < ARRAY_SIZE(ending); i++)
+		if (sigaction(ending[i], NULL, &sa) < 0 || sa.sa_handler != SIG_IGN)
+			sigaddset(&set, ending[i]);
 	pthread_sigmask(SIG_BLOCK, &set, NULL);
 	s->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	if (s->signal_fd < 0)

@@ -168,6 +168,17 @@ static bool machine_set_props(struct session *s, struct err *err)
 	return true;
 }
 
+/* One message for each line. */
+static void print_warnings(const struct session *s, const char *text)
+{
+	char **lines = g_strsplit(text, "\n", 0);
+
+	for (unsigned i = 0; lines[i]; i++)
+		if (*lines[i])
+			fprintf(stderr, "%s: warning: %s\n", s->program, lines[i]);
+	g_strfreev(lines);
+}
+
 static bool step_build(struct session *s, struct err *err)
 {
 	const struct options *o = &s->opt;
@@ -191,7 +202,7 @@ static bool step_build(struct session *s, struct err *err)
 	ok = machine_build(s->machine, &c, s->accel, err);
 	warnings = x86_cpu_take_warnings();
 	if (ok && warnings)
-		fprintf(stderr, "%s: %s\n", s->program, warnings);
+		print_warnings(s, warnings);
 	g_free(warnings);
 	return ok;
 }
@@ -236,21 +247,11 @@ static const struct {
 	const char *name;
 	bool (*run)(struct session *s, struct err *err);
 } steps[] = {
-	{"daemonize",    daemon_fork  },
-        { "log",         step_log     },
-        { "names",       step_names   },
-	{ "globals",     step_globals },
-        { "loop",        step_loop    },
-        { "signals",     signals_watch},
-	{ "pidfile",     pidfile_write},
-        { "machine",     step_machine },
-        { "back ends",   backends_open},
-	{ "accelerator", step_accel   },
-        { "build",       step_build   },
-        { "fw_cfg",      step_fw_cfg  },
-	{ "devices",     devices_add  },
-        { "finish",      step_finish  },
-        { "start",       step_start   },
+	{ "daemonize", daemon_fork },  { "log", step_log },         { "names", step_names },
+	{ "globals", step_globals },   { "loop", step_loop },       { "signals", signals_watch },
+	{ "pidfile", pidfile_write },  { "machine", step_machine }, { "back ends", backends_open },
+	{ "accelerator", step_accel }, { "build", step_build },     { "fw_cfg", step_fw_cfg },
+	{ "devices", devices_add },    { "finish", step_finish },   { "start", step_start },
 };
 
 bool session_start(struct session *s, struct err *err)

@@ -126,6 +126,10 @@ def test_memory_nobody_has():
     assert r.returncode == 0 or 'cannot allocate' in text, (r.returncode, text)
 
 
+def test_memory_beyond_all_numbers():
+    refused_with('is too much', *IDLE, '-m', '18446744073709551615b')
+
+
 def test_files_that_cannot_be_read():
     for option in ('-kernel', '-bios'):
         refused_with("'/nowhere': No such file or directory", *IDLE, option, '/nowhere')
@@ -188,6 +192,49 @@ def test_daemonize_returns_when_the_guest_is_ready():
         r = rhea(*IDLE, '-daemonize', '-kernel', '/nowhere')
         assert r.returncode == 1 and 'No such file' in r.stderr, r
     refused_with('-nographic and -daemonize', '-M', 'microvm', '-nographic', '-daemonize')
+
+
+def test_a_daemon_cleans_up_what_it_made_in_its_old_directory():
+    with tempfile.TemporaryDirectory() as d:
+        r = rhea(*IDLE, '-daemonize', '-pidfile', 'pid', '-serial', 'unix:s,server=on,wait=off',
+                 cwd=d)
+        assert r.returncode == 0, r
+        assert sorted(os.listdir(d)) == ['pid', 's']
+        os.kill(int(open(os.path.join(d, 'pid')).read()), signal.SIGTERM)
+        wait_for(lambda: not os.listdir(d))
+
+
+def test_a_daemon_has_no_stdio():
+    for args in (['-serial', 'stdio'], ['-serial', 'mon:stdio'],
+                 ['-chardev', 'stdio,id=c', '-serial', 'chardev:c']):
+        refused_with('cannot use stdio with -daemonize', *IDLE, '-daemonize', *args)
+
+
+def test_a_signal_that_the_caller_ignores_stays_ignored():
+    p = running(*IDLE, '-trace', 'startup_step',
+                preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN))
+    while 'start:' not in p.stderr.readline():
+        pass
+    p.send_signal(signal.SIGHUP)
+    time.sleep(0.3)
+    assert p.poll() is None, p.returncode
+    p.send_signal(signal.SIGTERM)
+    assert 'on signal 15' in p.communicate(timeout=20)[1]
+
+
+def test_a_machine_without_a_cpu_takes_nothing_to_run():
+    for option in ('-kernel', '-initrd', '-append', '-bios', '-cpu'):
+        refused(f"{option}: machine 'none' has no CPU", '-M', 'none', '-nodefaults', '-display',
+                'none', option, 'x')
+
+
+def test_each_warning_about_the_cpu_is_a_line():
+    p = running(*IDLE, '-cpu', 'Haswell')
+    for name in ('hle', 'rtm'):
+        line = p.stderr.readline()
+        assert line.startswith("rhea: warning: CPU model 'Haswell': ") and name in line, line
+    p.terminate()
+    assert p.communicate(timeout=20)[1].startswith('rhea: terminating'), 'an empty line'
 
 
 def test_a_target_that_is_not_built_says_so():
