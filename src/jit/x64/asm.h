@@ -1,0 +1,562 @@
+/* jit/x64/asm.h - an encoder of x86-64 instructions: small typed functions over x64_emit().
+ *
+ * Operands: a register number, or an x64_rm that is a register or memory.  Names say the direction
+ * where an instruction has two: x64_alu() computes into a register, x64_alu_to() into an x64_rm,
+ * x64_alu_i() with an immediate.  Sizes are bytes: 1, 2, 4, 8.  The shortest encoding is chosen,
+ * and none touches flags that the instruction itself does not (0 is moved, not XORed).
+ *
+ * Nothing here is particular to the host that runs it: code is bytes, written at one address to be
+ * run at another.
+ * SPDX-License-Identifier: MIT */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/bits.h"
+
+/* General registers as encoded; vector registers are plain numbers 0-15.  AH to BH exist in byte
+ * instructions without REX: not beside R8-R15, SPL-DIL or 8-byte operands. */
+enum x64_reg {
+	X64_RAX,
+	X64_RCX,
+	X64_RDX,
+	X64_RBX,
+	X64_RSP,
+	X64_RBP,
+	X64_RSI,
+	X64_RDI,
+	X64_R8,
+	X64_R9,
+	X64_R10,
+	X64_R11,
+	X64_R12,
+	X64_R13,
+	X64_R14,
+	X64_R15,
+	X64_AH = 20,
+	X64_CH,
+	X64_DH,
+	X64_BH,
+	X64_NO_REG = 0xff,
+};
+
+/* Condition codes as encoded, in the order of enum ir_cond. */
+enum x64_cc {
+	X64_CC_O,
+	X64_CC_NO,
+	X64_CC_B,
+	X64_CC_AE,
+	X64_CC_E,
+	X64_CC_NE,
+	X64_CC_BE,
+	X64_CC_A,
+	X64_CC_S,
+	X64_CC_NS,
+	X64_CC_P,
+	X64_CC_NP,
+	X64_CC_L,
+	X64_CC_GE,
+	X64_CC_LE,
+	X64_CC_G,
+};
+
+/* A form: all facts of an encoding but its operands. */
+enum {
+	/* bits 0-7: the opcode */
+	X64_0F = 1u << 8, /* opcode map, 2 bits */
+	X64_0F38 = 2u << 8,
+	X64_0F3A = 3u << 8,
+	X64_66 = 1u << 10, /* mandatory prefix, 2 bits, in VEX.pp's order */
+	X64_F3 = 2u << 10,
+	X64_F2 = 3u << 10,
+	X64_W = 1u << 12,
+	X64_L = 1u << 13, /* VEX.L: 32-byte vectors */
+	X64_VEX = 1u << 14,
+	X64_O16 = 1u << 15,      /* operand size prefix, beside a mandatory one */
+	X64_BYTE_REG = 1u << 16, /* the operand is a byte register: SPL-DIL need REX */
+	X64_BYTE_RM = 1u << 17,
+	X64_IMM_SHIFT = 18, /* 4 bits: bytes of immediate that follow */
+	X64_IMM8 = 1u << X64_IMM_SHIFT,
+	X64_IMM16 = 2u << X64_IMM_SHIFT,
+	X64_IMM32 = 4u << X64_IMM_SHIFT,
+};
+
+enum x64_rm_kind { X64_RM_REG, X64_RM_MEM, X64_RM_RIP, X64_RM_LABEL };
+
+struct x64_label;
+
+struct x64_rm {
+	uint8_t kind; /* enum x64_rm_kind */
+	uint8_t base; /* or the register */
+	uint8_t index, shift;
+	int32_t disp;
+	union {
+		uint64_t target; /* RIP: the address where it runs */
+		struct x64_label *label;
+	};
+};
+
+/* A place in the code.  Uses of a label that is not yet bound are chained through their own
+ * displacement fields. */
+struct x64_label {
+	uint32_t at;         /* offset from the start of the code, or X64_UNBOUND */
+	uint32_t uses;       /* offset of the last 4-byte displacement, or 0 */
+	uint32_t short_uses; /* offset of the last 1-byte one, or 0 */
+};
+#define X64_UNBOUND UINT32_MAX
+#define X64_LABEL   ((struct x64_label){ .at = X64_UNBOUND })
+
+struct x64_asm {
+	uint8_t *start, *at, *end; /* where it is written */
+	uint64_t run;              /* where start will be when it runs */
+	bool is_full; /* did not fit: nothing more is written, what stands there is useless */
+};
+
+enum { X64_MAX_INSN = 16 }; /* room that one instruction must find */
+
+static inline void x64_begin(struct x64_asm *a, void *write, uint64_t run, size_t size)
+{
+	*a = (struct x64_asm){ .start = write, .at = write, .end = (uint8_t *)write + size };
+	a->run = run;
+}
+static inline uint32_t x64_offset(const struct x64_asm *a) { return (uint32_t)(a->at - a->start); }
+/* Where the next instruction will run. */
+static inline uint64_t x64_pc(const struct x64_asm *a) { return a->run + x64_offset(a); }
+
+/* ---- operands ---- */
+
+static inline struct x64_rm x64_r(unsigned reg)
+{
+	return (struct x64_rm){ .kind = X64_RM_REG, .base = (uint8_t)reg, .index = X64_NO_REG };
+}
+/* [base + disp]; base X64_NO_REG: a sign-extended address */
+static inline struct x64_rm x64_m(unsigned base, int32_t disp)
+{
+	return (struct x64_rm){
+		.kind = X64_RM_MEM, .base = (uint8_t)base, .index = X64_NO_REG, .disp = disp
+	};
+}
+/* [base + (index << shift) + disp]; index may not be RSP */
+static inline struct x64_rm x64_mx(unsigned base, unsigned index, unsigned shift, int32_t disp)
+{
+	if (base == X64_NO_REG && !shift)
+		return x64_m(index, disp);
+	return (struct x64_rm){ .kind = X64_RM_MEM,
+				.base = (uint8_t)base,
+				.index = (uint8_t)index,
+				.shift = (uint8_t)shift,
+				.disp = disp };
+}
+/* What runs, or lies, at target; within 2 GiB of the code. */
+static inline struct x64_rm x64_at(uint64_t target)
+{
+	return (struct x64_rm){ .kind = X64_RM_RIP, .index = X64_NO_REG, .target = target };
+}
+/* What lies at label; not for instructions with an immediate. */
+static inline struct x64_rm x64_at_label(struct x64_label *l)
+{
+	return (struct x64_rm){ .kind = X64_RM_LABEL, .index = X64_NO_REG, .label = l };
+}
+
+/* ---- the core ---- */
+
+/* Any instruction with a ModRM byte.  vvvv: VEX's second source, 0 where there is none. */
+void x64_emit(struct x64_asm *a, uint32_t form, unsigned reg, unsigned vvvv, struct x64_rm rm,
+	      int64_t imm);
+/* Opcode with a register in its low three bits, or without any operand (reg 0). */
+void x64_emit_plain(struct x64_asm *a, uint32_t form, unsigned reg, int64_t imm);
+void x64_emit_bytes(struct x64_asm *a, const void *bytes, size_t n);
+
+/* The form of an operation whose even opcode is the byte one / that has no byte one. */
+static inline uint32_t x64_sized(uint32_t form, unsigned size)
+{
+	return size == 1 ? form | X64_BYTE_REG | X64_BYTE_RM
+			 : form | 1 | (size == 2 ? X64_O16 : 0) | (size == 8 ? X64_W : 0);
+}
+/* The same where ModRM.reg is part of the opcode. */
+static inline uint32_t x64_sized_digit(uint32_t form, unsigned size)
+{
+	return x64_sized(form, size) & ~(uint32_t)X64_BYTE_REG;
+}
+static inline uint32_t x64_wide(uint32_t form, unsigned size)
+{
+	return form | (size == 2 ? X64_O16 : 0) | (size == 8 ? X64_W : 0);
+}
+static inline uint32_t x64_imm_of(unsigned size) { return (size == 8 ? 4 : size) << X64_IMM_SHIFT; }
+static inline bool x64_fits8(int64_t v) { return v == (int8_t)v; }
+static inline bool x64_fits32(int64_t v) { return v == (int32_t)v; }
+/* Can code at `from` reach `to` by a 4-byte displacement, whatever the instruction's length? */
+static inline bool x64_reaches(uint64_t from, uint64_t to)
+{
+	int64_t d = (int64_t)(to - from);
+
+	return d >= INT32_MIN + X64_MAX_INSN && d <= INT32_MAX - X64_MAX_INSN;
+}
+
+/* ---- moves ---- */
+
+static inline void x64_mov(struct x64_asm *a, unsigned size, unsigned dst, struct x64_rm src)
+{
+	x64_emit(a, x64_sized(0x8a, size), dst, 0, src, 0);
+}
+static inline void x64_mov_to(struct x64_asm *a, unsigned size, struct x64_rm dst, unsigned src)
+{
+	x64_emit(a, x64_sized(0x88, size), src, 0, dst, 0);
+}
+static inline void x64_mov_rr(struct x64_asm *a, unsigned size, unsigned dst, unsigned src)
+{
+	x64_mov_to(a, size, x64_r(dst), src);
+}
+/* imm is sign-extended from 4 bytes for size 8. */
+static inline void x64_mov_i(struct x64_asm *a, unsigned size, struct x64_rm dst, int32_t imm)
+{
+	x64_emit(a, x64_sized_digit(0xc6, size) | x64_imm_of(size), 0, 0, dst, imm);
+}
+/* All 64 bits of dst. */
+void x64_mov_ri(struct x64_asm *a, unsigned dst, uint64_t imm);
+/* Zero extension from 1, 2 or 4 bytes to 64 bits. */
+void x64_movzx(struct x64_asm *a, unsigned from, unsigned dst, struct x64_rm src);
+/* Sign extension from 1, 2 or 4 bytes to `size`. */
+void x64_movsx(struct x64_asm *a, unsigned size, unsigned from, unsigned dst, struct x64_rm src);
+static inline void x64_lea(struct x64_asm *a, unsigned size, unsigned dst, struct x64_rm m)
+{
+	x64_emit(a, x64_wide(0x8d, size), dst, 0, m, 0);
+}
+/* Locked where dst is memory. */
+void x64_xchg(struct x64_asm *a, unsigned size, struct x64_rm dst, unsigned reg);
+static inline void x64_cmov(struct x64_asm *a, enum x64_cc cc, unsigned size, unsigned dst,
+			    struct x64_rm src)
+{
+	x64_emit(a, x64_wide(X64_0F | 0x40 | cc, size), dst, 0, src, 0);
+}
+static inline void x64_setcc(struct x64_asm *a, enum x64_cc cc, struct x64_rm dst)
+{
+	x64_emit(a, X64_0F | 0x90 | cc | X64_BYTE_RM, 0, 0, dst, 0);
+}
+static inline void x64_bswap(struct x64_asm *a, unsigned size, unsigned reg)
+{
+	x64_emit_plain(a, x64_wide(X64_0F | 0xc8, size), reg, 0);
+}
+static inline void x64_movbe(struct x64_asm *a, unsigned size, unsigned dst, struct x64_rm m)
+{
+	x64_emit(a, x64_wide(X64_0F38 | 0xf0, size), dst, 0, m, 0);
+}
+static inline void x64_movbe_to(struct x64_asm *a, unsigned size, struct x64_rm m, unsigned src)
+{
+	x64_emit(a, x64_wide(X64_0F38 | 0xf1, size), src, 0, m, 0);
+}
+
+/* ---- arithmetic ---- */
+
+enum x64_alu { X64_ADD, X64_OR, X64_ADC, X64_SBB, X64_AND, X64_SUB, X64_XOR, X64_CMP };
+
+static inline void x64_alu(struct x64_asm *a, enum x64_alu op, unsigned size, unsigned dst,
+			   struct x64_rm src)
+{
+	x64_emit(a, x64_sized(op * 8u + 2, size), dst, 0, src, 0);
+}
+static inline void x64_alu_to(struct x64_asm *a, enum x64_alu op, unsigned size, struct x64_rm dst,
+			      unsigned src)
+{
+	x64_emit(a, x64_sized(op * 8u, size), src, 0, dst, 0);
+}
+static inline void x64_alu_rr(struct x64_asm *a, enum x64_alu op, unsigned size, unsigned dst,
+			      unsigned src)
+{
+	x64_alu_to(a, op, size, x64_r(dst), src);
+}
+/* imm: what fits size, signed or not; sign-extended from 4 bytes for size 8. */
+void x64_alu_i(struct x64_asm *a, enum x64_alu op, unsigned size, struct x64_rm dst, int64_t imm);
+static inline void x64_test(struct x64_asm *a, unsigned size, struct x64_rm x, unsigned reg)
+{
+	x64_emit(a, x64_sized(0x84, size), reg, 0, x, 0);
+}
+void x64_test_i(struct x64_asm *a, unsigned size, struct x64_rm x, int64_t imm);
+
+enum x64_unary { X64_NOT = 2, X64_NEG, X64_MUL, X64_IMUL, X64_DIV, X64_IDIV };
+
+/* MUL to IDIV: on RDX:RAX. */
+static inline void x64_unary(struct x64_asm *a, enum x64_unary op, unsigned size, struct x64_rm x)
+{
+	x64_emit(a, x64_sized_digit(0xf6, size), op, 0, x, 0);
+}
+static inline void x64_inc(struct x64_asm *a, unsigned size, struct x64_rm x)
+{
+	x64_emit(a, x64_sized_digit(0xfe, size), 0, 0, x, 0);
+}
+static inline void x64_dec(struct x64_asm *a, unsigned size, struct x64_rm x)
+{
+	x64_emit(a, x64_sized_digit(0xfe, size), 1, 0, x, 0);
+}
+static inline void x64_imul(struct x64_asm *a, unsigned size, unsigned dst, struct x64_rm src)
+{
+	x64_emit(a, x64_wide(X64_0F | 0xaf, size), dst, 0, src, 0);
+}
+/* dst = src * imm */
+void x64_imul_i(struct x64_asm *a, unsigned size, unsigned dst, struct x64_rm src, int32_t imm);
+/* CWD, CDQ, CQO: sign of rAX into rDX; CBW, CWDE, CDQE: widen rAX to size. */
+static inline void x64_cwd(struct x64_asm *a, unsigned size)
+{
+	x64_emit_plain(a, x64_wide(0x99, size), 0, 0);
+}
+static inline void x64_cbw(struct x64_asm *a, unsigned size)
+{
+	x64_emit_plain(a, x64_wide(0x98, size), 0, 0);
+}
+
+/* ---- shifts ---- */
+
+enum x64_shift { X64_ROL, X64_ROR, X64_RCL, X64_RCR, X64_SHL, X64_SHR, X64_SAR = 7 };
+
+static inline void x64_shift_i(struct x64_asm *a, enum x64_shift op, unsigned size, struct x64_rm x,
+			       unsigned n)
+{
+	if (n == 1)
+		x64_emit(a, x64_sized_digit(0xd0, size), op, 0, x, 0);
+	else
+		x64_emit(a, x64_sized_digit(0xc0, size) | X64_IMM8, op, 0, x, (int64_t)n);
+}
+static inline void x64_shift_cl(struct x64_asm *a, enum x64_shift op, unsigned size,
+				struct x64_rm x)
+{
+	x64_emit(a, x64_sized_digit(0xd2, size), op, 0, x, 0);
+}
+static inline void x64_shld_i(struct x64_asm *a, unsigned size, struct x64_rm x, unsigned reg,
+			      unsigned n)
+{
+	x64_emit(a, x64_wide(X64_0F | 0xa4 | X64_IMM8, size), reg, 0, x, (int64_t)n);
+}
+static inline void x64_shld_cl(struct x64_asm *a, unsigned size, struct x64_rm x, unsigned reg)
+{
+	x64_emit(a, x64_wide(X64_0F | 0xa5, size), reg, 0, x, 0);
+}
+static inline void x64_shrd_i(struct x64_asm *a, unsigned size, struct x64_rm x, unsigned reg,
+			      unsigned n)
+{
+	x64_emit(a, x64_wide(X64_0F | 0xac | X64_IMM8, size), reg, 0, x, (int64_t)n);
+}
+static inline void x64_shrd_cl(struct x64_asm *a, unsigned size, struct x64_rm x, unsigned reg)
+{
+	x64_emit(a, x64_wide(X64_0F | 0xad, size), reg, 0, x, 0);
+}
+
+/* ---- BMI1, BMI2: sizes 4 and 8, no flags but ANDN's and BLS*'s ---- */
+
+enum {
+	X64_SHLX = X64_VEX | X64_66 | X64_0F38 | 0xf7,
+	X64_SHRX = X64_VEX | X64_F2 | X64_0F38 | 0xf7,
+	X64_SARX = X64_VEX | X64_F3 | X64_0F38 | 0xf7,
+	X64_BEXTR = X64_VEX | X64_0F38 | 0xf7,
+	X64_BZHI = X64_VEX | X64_0F38 | 0xf5,
+};
+enum {
+	X64_ANDN = X64_VEX | X64_0F38 | 0xf2, /* dst = ~x & y */
+	X64_PDEP = X64_VEX | X64_F2 | X64_0F38 | 0xf5,
+	X64_PEXT = X64_VEX | X64_F3 | X64_0F38 | 0xf5,
+	X64_MULX = X64_VEX | X64_F2 | X64_0F38 | 0xf6, /* dst:x = RDX * y */
+};
+enum { X64_BLSR = 1, X64_BLSMSK, X64_BLSI };
+
+/* dst = x, shifted or cut as reg says: SHLX ... BZHI */
+static inline void x64_bmi_rmv(struct x64_asm *a, uint32_t form, unsigned size, unsigned dst,
+			       struct x64_rm x, unsigned reg)
+{
+	x64_emit(a, x64_wide(form, size), dst, reg, x, 0);
+}
+/* dst = x op y: ANDN, PDEP, PEXT, MULX */
+static inline void x64_bmi_rvm(struct x64_asm *a, uint32_t form, unsigned size, unsigned dst,
+			       unsigned x, struct x64_rm y)
+{
+	x64_emit(a, x64_wide(form, size), dst, x, y, 0);
+}
+static inline void x64_bls(struct x64_asm *a, unsigned digit, unsigned size, unsigned dst,
+			   struct x64_rm x)
+{
+	x64_emit(a, x64_wide(X64_VEX | X64_0F38 | 0xf3, size), digit, dst, x, 0);
+}
+static inline void x64_rorx(struct x64_asm *a, unsigned size, unsigned dst, struct x64_rm x,
+			    unsigned n)
+{
+	x64_emit(a, x64_wide(X64_VEX | X64_F2 | X64_0F3A | 0xf0 | X64_IMM8, size), dst, 0, x,
+		 (int64_t)n);
+}
+
+/* ---- bits ---- */
+
+enum x64_bt { X64_BT = 4, X64_BTS, X64_BTR, X64_BTC };
+
+static inline void x64_bt(struct x64_asm *a, enum x64_bt op, unsigned size, struct x64_rm x,
+			  unsigned reg)
+{
+	x64_emit(a, x64_wide(X64_0F | 0x83 | op << 3, size), reg, 0, x, 0);
+}
+static inline void x64_bt_i(struct x64_asm *a, enum x64_bt op, unsigned size, struct x64_rm x,
+			    unsigned n)
+{
+	x64_emit(a, x64_wide(X64_0F | 0xba | X64_IMM8, size), op, 0, x, (int64_t)n);
+}
+
+enum x64_scan {
+	X64_BSF = X64_0F | 0xbc,
+	X64_BSR = X64_0F | 0xbd,
+	X64_TZCNT = X64_F3 | X64_0F | 0xbc,
+	X64_LZCNT = X64_F3 | X64_0F | 0xbd,
+	X64_POPCNT = X64_F3 | X64_0F | 0xb8,
+};
+
+static inline void x64_scan(struct x64_asm *a, enum x64_scan op, unsigned size, unsigned dst,
+			    struct x64_rm src)
+{
+	x64_emit(a, x64_wide(op, size), dst, 0, src, 0);
+}
+
+/* ---- atomics: x64_lock() before the instruction ---- */
+
+static inline void x64_lock(struct x64_asm *a) { x64_emit_plain(a, 0xf0, 0, 0); }
+static inline void x64_xadd(struct x64_asm *a, unsigned size, struct x64_rm dst, unsigned reg)
+{
+	x64_emit(a, x64_sized(X64_0F | 0xc0, size), reg, 0, dst, 0);
+}
+static inline void x64_cmpxchg(struct x64_asm *a, unsigned size, struct x64_rm dst, unsigned reg)
+{
+	x64_emit(a, x64_sized(X64_0F | 0xb0, size), reg, 0, dst, 0);
+}
+/* size: of one half, 4 or 8 */
+static inline void x64_cmpxchg2(struct x64_asm *a, unsigned size, struct x64_rm m)
+{
+	x64_emit(a, x64_wide(X64_0F | 0xc7, size), 1, 0, m, 0);
+}
+static inline void x64_lfence(struct x64_asm *a) { x64_emit_bytes(a, "\x0f\xae\xe8", 3); }
+static inline void x64_mfence(struct x64_asm *a) { x64_emit_bytes(a, "\x0f\xae\xf0", 3); }
+static inline void x64_sfence(struct x64_asm *a) { x64_emit_bytes(a, "\x0f\xae\xf8", 3); }
+static inline void x64_pause(struct x64_asm *a) { x64_emit_bytes(a, "\xf3\x90", 2); }
+
+/* ---- stack and flags ---- */
+
+static inline void x64_push(struct x64_asm *a, unsigned reg) { x64_emit_plain(a, 0x50, reg, 0); }
+static inline void x64_pop(struct x64_asm *a, unsigned reg) { x64_emit_plain(a, 0x58, reg, 0); }
+static inline void x64_push_m(struct x64_asm *a, struct x64_rm m) { x64_emit(a, 0xff, 6, 0, m, 0); }
+static inline void x64_pop_m(struct x64_asm *a, struct x64_rm m) { x64_emit(a, 0x8f, 0, 0, m, 0); }
+static inline void x64_push_i(struct x64_asm *a, int32_t imm)
+{
+	x64_emit_plain(a, x64_fits8(imm) ? 0x6a | X64_IMM8 : 0x68 | X64_IMM32, 0, imm);
+}
+static inline void x64_pushf(struct x64_asm *a) { x64_emit_plain(a, 0x9c, 0, 0); }
+static inline void x64_popf(struct x64_asm *a) { x64_emit_plain(a, 0x9d, 0, 0); }
+static inline void x64_sahf(struct x64_asm *a) { x64_emit_plain(a, 0x9e, 0, 0); }
+static inline void x64_lahf(struct x64_asm *a) { x64_emit_plain(a, 0x9f, 0, 0); }
+static inline void x64_cmc(struct x64_asm *a) { x64_emit_plain(a, 0xf5, 0, 0); }
+static inline void x64_clc(struct x64_asm *a) { x64_emit_plain(a, 0xf8, 0, 0); }
+static inline void x64_stc(struct x64_asm *a) { x64_emit_plain(a, 0xf9, 0, 0); }
+static inline void x64_cld(struct x64_asm *a) { x64_emit_plain(a, 0xfc, 0, 0); }
+
+/* ---- control ---- */
+
+void x64_bind(struct x64_asm *a, struct x64_label *l);
+/* To a label: short when it is bound and near.  _short: it will be bound within 127 bytes. */
+void x64_jmp(struct x64_asm *a, struct x64_label *l);
+void x64_jcc(struct x64_asm *a, enum x64_cc cc, struct x64_label *l);
+void x64_jmp_short(struct x64_asm *a, struct x64_label *l);
+void x64_jcc_short(struct x64_asm *a, enum x64_cc cc, struct x64_label *l);
+void x64_call(struct x64_asm *a, struct x64_label *l);
+/* To an address within 2 GiB; always 4 bytes of displacement. */
+void x64_jmp_at(struct x64_asm *a, uint64_t target);
+void x64_jcc_at(struct x64_asm *a, enum x64_cc cc, uint64_t target);
+void x64_call_at(struct x64_asm *a, uint64_t target);
+/* A jump that can be redirected while others run it: its displacement does not cross an aligned 8
+ * bytes.  Returns the displacement's offset in the code, for x64_patch(). */
+uint32_t x64_jmp_patchable(struct x64_asm *a, uint64_t target);
+uint32_t x64_jcc_patchable(struct x64_asm *a, enum x64_cc cc, uint64_t target);
+/* field: where the displacement is written; run: where it is read from. */
+static inline void x64_patch(uint8_t *field, uint64_t run, uint64_t target)
+{
+	__atomic_store_n((uint32_t *)(void *)field, (uint32_t)(target - (run + 4)),
+			 __ATOMIC_RELEASE);
+}
+static inline void x64_jmp_rm(struct x64_asm *a, struct x64_rm x) { x64_emit(a, 0xff, 4, 0, x, 0); }
+static inline void x64_call_rm(struct x64_asm *a, struct x64_rm x)
+{
+	x64_emit(a, 0xff, 2, 0, x, 0);
+}
+static inline void x64_ret(struct x64_asm *a) { x64_emit_plain(a, 0xc3, 0, 0); }
+static inline void x64_int3(struct x64_asm *a) { x64_emit_plain(a, 0xcc, 0, 0); }
+static inline void x64_ud2(struct x64_asm *a) { x64_emit_plain(a, X64_0F | 0x0b, 0, 0); }
+/* n bytes that do nothing, in as few instructions as possible. */
+void x64_nop(struct x64_asm *a, unsigned n);
+void x64_align(struct x64_asm *a, unsigned to);
+
+/* ---- vectors.  form tells legacy (dst is the first source too; src ignored) from VEX. ---- */
+
+static inline void x64_vec(struct x64_asm *a, uint32_t form, unsigned dst, unsigned src,
+			   struct x64_rm rm)
+{
+	x64_emit(a, form, dst, form & X64_VEX ? src : 0, rm, 0);
+}
+static inline void x64_vec_i(struct x64_asm *a, uint32_t form, unsigned dst, unsigned src,
+			     struct x64_rm rm, uint8_t imm)
+{
+	x64_emit(a, form | X64_IMM8, dst, form & X64_VEX ? src : 0, rm, imm);
+}
+/* A fourth register (VBLENDVPS ...). */
+static inline void x64_vec_is4(struct x64_asm *a, uint32_t form, unsigned dst, unsigned src,
+			       struct x64_rm rm, unsigned src3)
+{
+	x64_emit(a, form | X64_IMM8, dst, src, rm, (int64_t)(src3 << 4));
+}
+
+enum {
+	X64_MOVUPS = X64_0F | 0x10, /* to memory: | 1; likewise the next ones */
+	X64_MOVAPS = X64_0F | 0x28,
+	X64_MOVDQU = X64_F3 | X64_0F | 0x6f, /* to memory: 0x7f */
+	X64_MOVDQA = X64_66 | X64_0F | 0x6f,
+	X64_MOVSS = X64_F3 | X64_0F | 0x10,
+	X64_MOVSD = X64_F2 | X64_0F | 0x10,
+	X64_TO_MEM = 1, /* of MOVUPS, MOVAPS, MOVSS, MOVSD */
+};
+/* Whole registers without a memory operand: 16 bytes legacy (above stays), 16 or 32 VEX (above is
+ * cleared). */
+static inline void x64_movaps_rr(struct x64_asm *a, unsigned dst, unsigned src)
+{
+	x64_emit(a, X64_MOVAPS, dst, 0, x64_r(src), 0);
+}
+void x64_vmovaps_rr(struct x64_asm *a, unsigned vlen, unsigned dst, unsigned src);
+/* vlen 16 or 32, any alignment */
+static inline void x64_vmovups(struct x64_asm *a, unsigned vlen, unsigned dst, struct x64_rm src)
+{
+	x64_emit(a, X64_MOVUPS | X64_VEX | (vlen == 32 ? X64_L : 0), dst, 0, src, 0);
+}
+static inline void x64_vmovups_to(struct x64_asm *a, unsigned vlen, struct x64_rm dst, unsigned src)
+{
+	x64_emit(a, X64_MOVUPS | X64_TO_MEM | X64_VEX | (vlen == 32 ? X64_L : 0), src, 0, dst, 0);
+}
+/* MOVD, MOVQ between a vector register and a general register or memory; size 4 or 8. */
+static inline void x64_movd(struct x64_asm *a, unsigned size, unsigned xmm, struct x64_rm src)
+{
+	x64_emit(a, (size == 8 ? X64_W : 0) | X64_66 | X64_0F | 0x6e, xmm, 0, src, 0);
+}
+static inline void x64_movd_to(struct x64_asm *a, unsigned size, struct x64_rm dst, unsigned xmm)
+{
+	x64_emit(a, (size == 8 ? X64_W : 0) | X64_66 | X64_0F | 0x7e, xmm, 0, dst, 0);
+}
+static inline void x64_vzeroupper(struct x64_asm *a) { x64_emit_bytes(a, "\xc5\xf8\x77", 3); }
+static inline void x64_ldmxcsr(struct x64_asm *a, struct x64_rm m)
+{
+	x64_emit(a, X64_0F | 0xae, 2, 0, m, 0);
+}
+static inline void x64_stmxcsr(struct x64_asm *a, struct x64_rm m)
+{
+	x64_emit(a, X64_0F | 0xae, 3, 0, m, 0);
+}
+
+/* ---- x87: the opcode byte (D8-DF) with ModRM's digit and a memory operand, or both bytes ---- */
+
+static inline void x64_x87_m(struct x64_asm *a, unsigned opcode, unsigned digit, struct x64_rm m)
+{
+	x64_emit(a, opcode, digit, 0, m, 0);
+}
+static inline void x64_x87(struct x64_asm *a, unsigned opcode, unsigned modrm)
+{
+	x64_emit(a, opcode, modrm >> 3 & 7, 0, x64_r(modrm & 7), 0);
+}
