@@ -333,12 +333,22 @@ void tcg_code_written(void *opaque, struct ram_block *b, uint64_t offset, uint64
 		((struct tcg_vcpu *)self->accel_data)->env->code_stored = true;
 }
 
-void tcg_cache_fini(struct tcg_cache *c)
+void tcg_cache_clear(struct tcg_cache *c)
 {
+	uint64_t dropped;
+
 	lock_take(&c->lock);
+	dropped = c->dropped;
+	c->cleared_size += c->size;
 	while (c->oldest)
 		drop_locked(c, c->oldest);
+	c->dropped = dropped;
 	lock_drop(&c->lock);
+}
+
+void tcg_cache_fini(struct tcg_cache *c)
+{
+	tcg_cache_clear(c);
 	g_free(c->buckets);
 	lock_fini(&c->lock);
 }

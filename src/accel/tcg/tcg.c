@@ -58,7 +58,8 @@ static void log_stats(struct tcg_accel *t)
 		insns += atomic_load(&tv->insns);
 	log_line("tcg: %" PRIu64 " guest instructions, %" PRIu64 " blocks translated, %" PRIu64
 		 " dropped, %" PRIu64 " KiB of blocks",
-		 insns, t->cache.made, t->cache.dropped, t->cache.size / KIB);
+		 insns, t->cache.made, t->cache.dropped,
+		 (t->cache.size + t->cache.cleared_size) / KIB);
 }
 
 static void tcg_stop(struct accel *a)
@@ -165,10 +166,12 @@ static void tcg_vcpu_detach(struct accel *a, struct vcpu *v)
 	g_free(tv->phys);
 	g_free(tv->tlb);
 	g_free(tv);
-	if (!t->vcpus && t->listened) {
+	if (t->vcpus)
+		return;
+	tcg_cache_clear(&t->cache);
+	if (t->listened)
 		address_space_unlisten(t->listened, &t->listener);
-		t->listened = NULL;
-	}
+	t->listened = NULL;
 }
 
 const struct accel_ops tcg_accel_ops = {

@@ -72,6 +72,7 @@ struct tcg_cache {
 	struct tcg_block *oldest, *newest; /* lock */
 	uint64_t size, limit;              /* lock */
 	uint64_t made, dropped;            /* lock: statistics */
+	uint64_t cleared_size;             /* lock: statistics; what tcg_cache_clear() found */
 };
 
 struct tcg_exclusive {
@@ -127,6 +128,8 @@ static inline struct tcg_vcpu *tcg_of(struct jit_env *env) { return env->accel; 
 /* ---- cache.c ---- */
 bool tcg_cache_init(struct tcg_cache *c, uint64_t limit);
 void tcg_cache_fini(struct tcg_cache *c);
+/* Drop all blocks: the RAM they were made from may go.  No vCPU is running. */
+void tcg_cache_clear(struct tcg_cache *c);
 static inline unsigned tcg_hash(const uint8_t *host_pc, uint64_t key)
 {
 	uint64_t h = ((uint64_t)(uintptr_t)host_pc ^ key * UINT64_C(0x9e3779b97f4a7c15)) *

@@ -91,7 +91,7 @@ static void setup(struct board *m, unsigned count, const char *tb_size)
 	}
 }
 
-static void teardown(struct board *m)
+static void remove_vcpus(struct board *m)
 {
 	for (unsigned i = 0; i < m->count; i++) {
 		vcpu_end_thread(&m->v[i]);
@@ -99,6 +99,11 @@ static void teardown(struct board *m)
 		vcpu_fini(&m->v[i]);
 		g_free(m->cpu[i]);
 	}
+}
+
+static void teardown(struct board *m)
+{
+	remove_vcpus(m);
 	accel_stop(m->accel);
 	address_space_fini(&m->as);
 	rcu_drain();
@@ -489,6 +494,24 @@ static void test_a_guest_that_only_faults_lets_readers_go(void)
 	teardown(&m);
 }
 
+/* A machine goes before its accelerator, which must not look at its RAM any more. */
+static void test_ram_goes_with_the_last_vcpu(void)
+{
+	static const uint32_t code[] = { TOY(TOY_ADDI, 0, 0, 1), TOY(TOY_HALT, 0, 0, 0) };
+	struct board m;
+
+	setup(&m, 2, "64");
+	put_code(&m, CODE, code, ARRAY_SIZE(code));
+	run_all(&m);
+	g_assert_cmpuint(tcg(&m)->cache.size, >, 0);
+	remove_vcpus(&m);
+	g_assert_cmpuint(tcg(&m)->cache.size, ==, 0);
+	address_space_fini(&m.as);
+	rcu_drain();
+	ram_block_free(m.block);
+	accel_stop(m.accel);
+}
+
 static void test_single_thread_is_refused(void)
 {
 	struct accel_choice choice = { .name = "tcg" };
@@ -526,6 +549,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/tcg/map-change", test_map_changes_are_seen);
 	g_test_add_func("/tcg/halt", test_a_halted_vcpu_sleeps_until_its_input);
 	g_test_add_func("/tcg/fault-loop", test_a_guest_that_only_faults_lets_readers_go);
+	g_test_add_func("/tcg/ram-first", test_ram_goes_with_the_last_vcpu);
 	g_test_add_func("/tcg/thread-single", test_single_thread_is_refused);
 	return g_test_run();
 }
