@@ -73,7 +73,8 @@ static void machine_request(void *opaque, enum device_request what, int code)
 {
 	struct machine *m = opaque;
 
-	if (what == REQUEST_EXIT)
+	/* The first status counts: the guest runs on until the main loop has heard of it. */
+	if (what == REQUEST_EXIT && !(atomic_load(&m->requests) & 1u << what))
 		atomic_store(&m->exit_code, code);
 	if (!(atomic_fetch_or(&m->requests, 1u << what) & 1u << what))
 		loop_post(m->loop, machine_serve_requests, m);

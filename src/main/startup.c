@@ -225,6 +225,13 @@ static bool step_fw_cfg(struct session *s, struct err *err)
 
 static bool step_finish(struct session *s, struct err *err)
 {
+	const struct options *o = &s->opt;
+
+	if (s->machine->type->arch && !o->kernel && !o->bios && !o->stopped)
+		fprintf(stderr,
+			"%s: warning: machine '%s' has no firmware of its own: without -kernel or "
+			"-bios there is nothing to run\n",
+			s->program, s->machine->type->name);
 	return machine_finish(s->machine, err);
 }
 

@@ -166,6 +166,20 @@ def test_signals_end_in_order():
             assert not os.path.exists(pidfile)
 
 
+def test_a_guest_that_ran_ends_in_order():
+    with tempfile.TemporaryDirectory() as d:
+        rom = os.path.join(d, 'rom')
+        with open(rom, 'wb') as f:  # an endless loop at the reset vector
+            f.write(b'\x90' * 0xff0 + b'\xeb\xfe' + b'\x90' * 14)
+        p = running('-M', 'microvm', '-nodefaults', '-display', 'none', '-smp', '2', '-bios', rom,
+                    '-accel', 'tcg,stats=on')
+        time.sleep(0.5)
+        p.terminate()
+        _, text = p.communicate(timeout=20)
+        assert p.returncode == 0, (p.returncode, text)
+        assert 'guest instructions' in text, text
+
+
 def test_a_second_stdio_is_refused():
     refused_with('stdio', *IDLE, '-serial', 'stdio', '-serial', 'stdio')
 
@@ -226,6 +240,14 @@ def test_a_machine_without_a_cpu_takes_nothing_to_run():
     for option in ('-kernel', '-initrd', '-append', '-bios', '-cpu'):
         refused(f"{option}: machine 'none' has no CPU", '-M', 'none', '-nodefaults', '-display',
                 'none', option, 'x')
+
+
+def test_a_machine_with_nothing_to_run_is_told_of():
+    p = running('-M', 'microvm', '-nodefaults', '-display', 'none')
+    line = p.stderr.readline()
+    assert 'without -kernel or -bios there is nothing to run' in line, line
+    p.terminate()
+    p.communicate(timeout=20)
 
 
 def test_each_warning_about_the_cpu_is_a_line():
