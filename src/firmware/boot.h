@@ -65,6 +65,7 @@ enum {
 	BOOT_CMDLINE_MAX = 0x10000,
 	BOOT_EBDA = 0x9fc00,  /* end of conventional memory in the map */
 	BOOT_ACPI = 0xe0000,  /* the machine's tables */
+	BOOT_RESET = 0xffff0, /* real-mode code that resets the machine */
 	BOOT_HIGH = 0x100000, /* kernels and initrd from here on */
 };
 

@@ -48,9 +48,20 @@ static bool linux_starts_with(const uint8_t *file, size_t size, size_t at, const
 	return size >= at + strlen(magic) && !memcmp(file + at, magic, strlen(magic));
 }
 
+/* What a kernel finds at F000:FFF0, where it jumps in real mode to reboot "through the BIOS": Linux
+ * does so on hardware-reduced ACPI, as it trusts only UEFI to reset such machines.  Without an IDT
+ * an interrupt shuts the CPU down, and that resets the board. */
+static const uint8_t reset_code[] = {
+	0x2e, 0x0f, 0x01, 0x1e, 0xf8, 0xff, /* fff0: lidt cs:[fff8h] */
+	0xcc,                               /* fff6: int3 */
+	0xf4,                               /* fff7: hlt */
+	0,    0,    0,    0,    0,    0,    /* fff8: limit and base */
+};
+
 bool linux_x86_load(struct boot_image *img, const uint8_t *file, size_t size, const char *path,
 		    const struct boot_env *env, struct err *err)
 {
+	boot_image_add(img, BOOT_RESET, reset_code, sizeof(reset_code));
 	if (linux_starts_with(file, size, 0,
 			      "\x7f"
 			      "ELF"))

@@ -79,6 +79,7 @@ static void test_bzimage_is_laid_out(void)
 	g_assert_cmphex(img.info, ==, BOOT_PARAMS);
 	g_assert_cmpuint(piece_at(&img, 16 * MIB)->size, ==, CODE);
 	g_assert_cmpstr((char *)piece_at(&img, BOOT_CMDLINE)->data, ==, "console=ttyS0");
+	g_assert_nonnull(piece_at(&img, BOOT_RESET));
 	params = piece_at(&img, BOOT_PARAMS);
 	g_assert_cmphex(ld32_le(params->data + 0x218), ==, 256 * MIB - 4096);
 	g_assert_cmpuint(ld32_le(params->data + 0x21c), ==, 6);
