@@ -12,6 +12,7 @@
 #include <glib.h>
 
 #include "base/err.h"
+#include "base/log.h"
 #include "cpu/accel.h"
 #include "cpu/arch.h"
 
@@ -257,6 +258,8 @@ bool vcpu_wait_event(struct vcpu *v)
 		}
 		if (v->is_stopped != v->must_stop) {
 			v->is_stopped = v->must_stop;
+			TRACE(vcpu_state, "vcpu %u: %s", v->id,
+			      v->is_stopped ? "stopped" : "running");
 			pthread_cond_broadcast(&v->cond);
 		}
 		if (!v->must_stop && !(v->is_halted && !v->arch->has_work(v)))

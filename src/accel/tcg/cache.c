@@ -6,10 +6,12 @@
  * RAM_PAGE_CODE set, so that every store to it is told to tcg_code_written().
  * SPDX-License-Identifier: MIT */
 #include <assert.h>
+#include <inttypes.h>
 #include <string.h>
 
 #include <glib.h>
 
+#include "base/log.h"
 #include "accel/tcg/tcg.h"
 
 bool tcg_cache_init(struct tcg_cache *c, uint64_t limit)
@@ -328,6 +330,10 @@ void tcg_code_written(void *opaque, struct ram_block *b, uint64_t offset, uint64
 		offset = stop;
 	}
 	lock_drop(&t->cache.lock);
+	if (dropped)
+		TRACE(tcg_invalidate,
+		      "%s: store of %" PRIu64 " bytes at 0x%" PRIx64 " drops %u blocks", b->name,
+		      len, end - len, dropped);
 	/* It may be the block that is running. */
 	if (dropped && self && self->accel == &t->accel)
 		((struct tcg_vcpu *)self->accel_data)->env->code_stored = true;

@@ -162,6 +162,8 @@ static struct tcg_block *translate_block(struct tcg_vcpu *tv, gva_t pc, uint64_t
 		if (pc % PAGE + b->guest_len > PAGE)
 			b->host_second = f.host[1];
 		b->outgoing = g_new0(struct tcg_link, b->code.exit_count);
+		TRACE(tcg_translate, "vcpu %u: pc 0x%" PRIx64 " mode 0x%" PRIx64 ", %u bytes",
+		      tv->v->id, pc, tv->env->mode, b->guest_len);
 		ok = tcg_cache_insert(tv->tcg, &b, &f.pin);
 		tcg_unpin(tv->tcg, &f.pin);
 		if (!ok)
