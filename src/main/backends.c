@@ -20,7 +20,7 @@ static bool object_add_user(struct session *s, struct keyvals *kv, struct err *e
 	if (!type_name) {
 		err_set(err, 0, "no type given; -object help lists them");
 	} else if (!type || type->is_abstract || !type->complete) {
-		object_type_unknown(err, "object type", type_name, "user-object");
+		object_type_unknown(err, "object type", type_name, NULL);
 	} else if (!id) {
 		err_set(err, 0, "%s: needs an id=", type_name);
 	} else {

@@ -19,8 +19,10 @@ bool globals_check(const struct options *o, struct err *err)
 			object_type_unknown(err, "driver", driver, NULL);
 			return err_prefix(err, "-global: ");
 		}
-		if (!object_prop_find(type, prop))
-			return err_set(err, 0, "-global: '%s' has no property '%s'", driver, prop);
+		if (!object_prop_find(type, prop)) {
+			object_prop_unknown(err, type, prop);
+			return err_prefix(err, "-global: ");
+		}
 	}
 	return true;
 }

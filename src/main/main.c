@@ -54,7 +54,7 @@ static bool print_requested(struct session *s, int *code)
 		printf("Rhea machine emulator version %s\n", RHEA_VERSION);
 	} else if (s->opt.help) {
 		options_help(stdout, s->program);
-	} else if (!help_requested(&s->opt, &done, &err)) {
+	} else if (!target_check(s->program, &err) || !help_requested(&s->opt, &done, &err)) {
 		print_error(s, &err);
 		*code = EXIT_FAILURE;
 		return true;
@@ -81,7 +81,7 @@ static int run(struct session *s, int argc, char **argv)
 	object_types_add((const struct object_type *const[]){ &iothread_object_type, NULL });
 	if (print_requested(s, &code))
 		return code;
-	if (target_check(s->program, &err) && session_start(s, &err)) {
+	if (session_start(s, &err)) {
 		session_run(s);
 		code = s->exit_code;
 	} else {

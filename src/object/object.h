@@ -145,6 +145,8 @@ void object_each_child(struct object *o, void (*fn)(struct object *child, void *
 
 /* The properties a type has, its own first, then its parents'. */
 const struct prop *object_prop_find(const struct object_type *t, const char *name);
+/* "'TYPE' has no property 'NAME' (did you mean ...)"; returns false. */
+bool object_prop_unknown(struct err *err, const struct object_type *t, const char *name);
 void object_props_each(const struct object_type *t, void (*fn)(const struct prop *, void *),
 		       void *);
 

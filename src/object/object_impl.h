@@ -10,8 +10,6 @@ struct object;
 struct object_type;
 struct prop;
 
-/* "'TYPE' has no property 'NAME' (did you mean ...)"; returns false. */
-bool object_prop_unknown(struct err *err, const struct object_type *t, const char *name);
 /* "512M": the largest suffix that loses nothing; g_free(). */
 char *value_format_size(uint64_t bytes);
 /* Defaults of all properties, and freeing what they own. */

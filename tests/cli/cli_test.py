@@ -87,6 +87,8 @@ def test_unknown_words_get_the_nearest_name():
     refused("unknown machine 'microvn' (did you mean 'microvm'?)", '-M', 'microvn')
     refused_with("(did you mean 'isa-debug-exit'?)", *IDLE, '-device', 'isa-debug-exi')
     refused_with("(did you mean 'iobase'?)", *IDLE, '-device', 'isa-debug-exit,iobas=1')
+    refused_with("(did you mean 'iobase'?)", *IDLE, '-global', 'isa-debug-exit.iobas=1')
+    refused_with("(did you mean 'iothread'?)", *IDLE, '-object', 'iothreadd,id=x')
     refused_with("unknown accelerator 'tgc' (did you mean 'tcg'?)", '-M', 'none', '-accel', 'tgc')
     refused_with("(did you mean 'Haswell'?)", *IDLE, '-cpu', 'Hasvell')
     refused_with("(did you mean 'avx2'?)", *IDLE, '-cpu', 'max,-avx22')
@@ -172,12 +174,14 @@ def test_a_guest_that_ran_ends_in_order():
         with open(rom, 'wb') as f:  # an endless loop at the reset vector
             f.write(b'\x90' * 0xff0 + b'\xeb\xfe' + b'\x90' * 14)
         p = running('-M', 'microvm', '-nodefaults', '-display', 'none', '-smp', '2', '-bios', rom,
-                    '-accel', 'tcg,stats=on')
+                    '-accel', 'tcg,stats=on', '-trace', 'tcg_translate', '-trace', 'vcpu_state')
         time.sleep(0.5)
         p.terminate()
         _, text = p.communicate(timeout=20)
         assert p.returncode == 0, (p.returncode, text)
         assert 'guest instructions' in text, text
+        assert 'vcpu 0: stopped' in text and 'vcpu 1: stopped' in text, text
+        assert 'vcpu 0: pc 0xfffffff0' in text, text
 
 
 def test_a_second_stdio_is_refused():
@@ -263,6 +267,8 @@ def test_a_target_that_is_not_built_says_so():
     link = os.path.join(os.path.dirname(RHEA), 'rhea-system-aarch64')
     r = subprocess.run([link, '-M', 'virt'], capture_output=True, text=True)
     assert r.returncode == 1 and "target 'aarch64' is not built into this binary" in r.stderr, r
+    r = subprocess.run([link, '-M', 'help'], capture_output=True, text=True)
+    assert r.returncode == 1 and not r.stdout, r
 
 
 def test_devices_that_clash_or_do_not_fit():
