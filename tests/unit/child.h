@@ -41,3 +41,15 @@ static inline GString *child_stderr(void (*body)(void), int flags, int *status)
 	g_assert_cmpint(waitpid(pid, status, 0), ==, pid);
 	return text;
 }
+
+/* body() ends well and says on stderr what pattern (with * and ?) matches. */
+static inline void child_passes(void (*body)(void), const char *pattern)
+{
+	int status;
+	GString *text = child_stderr(body, 0, &status);
+
+	if (status != 0 || !g_pattern_match_simple(pattern, text->str))
+		g_error("child ended with status %#x, said '%s', expected '%s'", status, text->str,
+			pattern);
+	g_string_free(text, TRUE);
+}

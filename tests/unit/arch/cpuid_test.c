@@ -162,20 +162,21 @@ static void test_msrs(void)
 
 static void test_tsc_adjust_follows_the_tsc(void)
 {
+	const uint64_t second = 1000000000; /* the TSC counts nanoseconds */
 	struct rig *r = rig_new("max");
 	struct x86_cpu *c = r->c;
 	uint64_t v;
 
 	r->v.clock = vclock_new();
 	vclock_set_manual(r->v.clock);
-	vclock_set(r->v.clock, 1000);
-	g_assert_cmpuint(x86_tsc(c), ==, 1000);
-	g_assert_true(x86_msr_write(c, 0x10, 5000));
-	g_assert_cmpuint(x86_tsc(c), ==, 5000);
+	vclock_set(r->v.clock, second);
+	g_assert_cmpuint(x86_tsc(c), ==, second);
+	g_assert_true(x86_msr_write(c, 0x10, 5 * second));
+	g_assert_cmpuint(x86_tsc(c), ==, 5 * second);
 	g_assert_true(x86_msr_read(c, 0x3b, &v));
-	g_assert_cmpuint(v, ==, 4000);
+	g_assert_cmpuint(v, ==, 4 * second);
 	g_assert_true(x86_msr_write(c, 0x3b, 0));
-	g_assert_cmpuint(x86_tsc(c), ==, 1000);
+	g_assert_cmpuint(x86_tsc(c), ==, second);
 	vclock_free(r->v.clock);
 	r->v.clock = NULL;
 	rig_free(r);

@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 
 #include "fake_user.h"
+#include "../child.h"
 
 static void test_output_starts_anew_or_appends(void)
 {
@@ -71,27 +72,27 @@ static void test_errors_name_the_file(void)
 	world_fini();
 }
 
-static void test_full_disk_loses_output_not_the_process(void)
+static void write_to_full_disk(void)
 {
 	struct chardev *c;
 
+	world_init();
+	c = must_new("file", "f", "path=/dev/full");
+	for (int i = 0; i < 3; i++)
+		g_assert_cmpuint(put(c, "text"), ==, 4);
+	serve_all();
+	world_fini();
+}
+
+static void test_full_disk_loses_output_not_the_process(void)
+{
 	if (access("/dev/full", W_OK) != 0) {
 		g_test_skip("no /dev/full here");
 		return;
 	}
-	if (g_test_subprocess()) {
-		world_init();
-		c = must_new("file", "f", "path=/dev/full");
-		for (int i = 0; i < 3; i++)
-			g_assert_cmpuint(put(c, "text"), ==, 4);
-		serve_all();
-		world_fini();
-		return;
-	}
-	g_test_trap_subprocess(NULL, 0, G_TEST_SUBPROCESS_DEFAULT);
-	g_test_trap_assert_passed();
-	g_test_trap_assert_stderr("character device 'f': output is lost: "
-				  "No space left on device\n"); /* told once */
+	/* Told once. */
+	child_passes(write_to_full_disk,
+		     "character device 'f': output is lost: No space left on device\n");
 }
 
 int main(int argc, char **argv)
