@@ -31,16 +31,16 @@ static const struct {
 	uint32_t item;
 	const char *help;
 } log_items[] = {
-	{"guest_errors", LOG_GUEST_ERROR, "the guest did what it must not"               },
-	{ "int",         LOG_INT,         "interrupts and exceptions"                    },
-	{ "in_asm",      LOG_IN_ASM,      "guest code of each translated block"          },
-	{ "op",          LOG_OP,          "intermediate code of each translated block"   },
-	{ "exec",        LOG_EXEC,        "each block entered"                           },
-	{ "cpu",         LOG_CPU,         "registers before each block"                  },
-	{ "mmu",         LOG_MMU,         "page walks that fault"                        },
-	{ "pcall",       LOG_PCALL,       "far calls, gates, task switches"              },
-	{ "unimp",       LOG_UNIMP,       "registers and functions that are not modelled"},
-	{ "cpu_reset",   LOG_CPU_RESET,   "registers at each CPU reset"                  },
+	{ "guest_errors", LOG_GUEST_ERROR, "the guest did what it must not" },
+	{ "int", LOG_INT, "interrupts and exceptions" },
+	{ "in_asm", LOG_IN_ASM, "guest code of each translated block" },
+	{ "op", LOG_OP, "intermediate code of each translated block" },
+	{ "exec", LOG_EXEC, "each block entered" },
+	{ "cpu", LOG_CPU, "registers before each block" },
+	{ "mmu", LOG_MMU, "page walks that fault" },
+	{ "pcall", LOG_PCALL, "far calls, gates, task switches" },
+	{ "unimp", LOG_UNIMP, "registers and functions that are not modelled" },
+	{ "cpu_reset", LOG_CPU_RESET, "registers at each CPU reset" },
 };
 
 static const struct {

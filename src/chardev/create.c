@@ -25,18 +25,18 @@ static const struct chardev_type *const backends[] = {
 static const struct {
 	const char *name, *why;
 } refused[] = {
-	{"serial",     "a host's serial port"  },
-	{ "tty",       "a host's serial port"  },
-	{ "parallel",  "a host's parallel port"},
-	{ "parport",   "a host's parallel port"},
-	{ "udp",       "UDP"                   },
-	{ "websocket", "websocket"             },
-	{ "vc",        "a console in a window" },
-	{ "console",   "a Windows console"     },
-	{ "braille",   "a braille terminal"    },
-	{ "msmouse",   "a serial mouse"        },
-	{ "spicevmc",  "SPICE"                 },
-	{ "spiceport", "SPICE"                 },
+	{ "serial", "a host's serial port" },
+	{ "tty", "a host's serial port" },
+	{ "parallel", "a host's parallel port" },
+	{ "parport", "a host's parallel port" },
+	{ "udp", "UDP" },
+	{ "websocket", "websocket" },
+	{ "vc", "a console in a window" },
+	{ "console", "a Windows console" },
+	{ "braille", "a braille terminal" },
+	{ "msmouse", "a serial mouse" },
+	{ "spicevmc", "SPICE" },
+	{ "spiceport", "SPICE" },
 };
 
 void chardev_register_types(void)
@@ -267,11 +267,9 @@ static const struct {
 	const char *key; /* what stands after the prefix; NULL: HOST:PORT */
 	bool is_telnet;
 } short_forms[] = {
-	{"file:",    "file",   "path", false},
-        { "pipe:",   "pipe",   "path", false},
-	{ "unix:",   "socket", "path", false},
-        { "tcp:",    "socket", NULL,   false},
-	{ "telnet:", "socket", NULL,   true },
+	{ "file:", "file", "path", false },   { "pipe:", "pipe", "path", false },
+	{ "unix:", "socket", "path", false }, { "tcp:", "socket", NULL, false },
+	{ "telnet:", "socket", NULL, true },
 };
 
 /* *backend and p from spec; false with an error when it is none. */

@@ -58,10 +58,10 @@ static const struct prop file_props[] = {
 };
 
 const struct chardev_type chardev_file_type = {
-	.base = {.name = "chardev-file",
-                 .parent = &chardev_object_type,
-                 .size = sizeof(struct file),
-                 .props = file_props,
-                 .help = "output to a file, input from another" },
-	.ops = { .open = file_open},
+	.base = { .name = "chardev-file",
+		  .parent = &chardev_object_type,
+		  .size = sizeof(struct file),
+		  .props = file_props,
+		  .help = "output to a file, input from another" },
+	.ops = { .open = file_open },
 };

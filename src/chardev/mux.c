@@ -254,13 +254,8 @@ static const struct {
 	uint8_t key;
 	void (*fn)(struct mux *m);
 } keys[] = {
-	{'h',  key_help      },
-        { '?', key_help      },
-        { 'x', key_quit      },
-        { 's', key_save      },
-	{ 'b', key_break     },
-        { 'c', key_switch    },
-        { 't', key_timestamps},
+	{ 'h', key_help },  { '?', key_help },   { 'x', key_quit },       { 's', key_save },
+	{ 'b', key_break }, { 'c', key_switch }, { 't', key_timestamps },
 };
 
 static void escaped_key(struct mux *m, uint8_t key)
@@ -442,16 +437,16 @@ static const struct prop mux_props[] = {
 };
 
 const struct chardev_type chardev_mux_type = {
-	.base = {.name = "chardev-mux",
-                 .parent = &chardev_object_type,
-                 .size = sizeof(struct mux),
-                 .props = mux_props,
-                 .fini = mux_fini,
-                 .help = "several users on one character device"},
+	.base = { .name = "chardev-mux",
+		  .parent = &chardev_object_type,
+		  .size = sizeof(struct mux),
+		  .props = mux_props,
+		  .fini = mux_fini,
+		  .help = "several users on one character device" },
 	.ops = { .open = mux_open,
 		 .attach = mux_attach,
 		 .detach = mux_detach,
 		 .write = mux_write,
 		 .accept_input = mux_accept_input,
-		 .flush = mux_flush                             },
+		 .flush = mux_flush },
 };

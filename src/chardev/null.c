@@ -17,9 +17,9 @@ static void null_consume(struct chardev *c, const uint8_t *buf, size_t len)
 }
 
 const struct chardev_type chardev_null_type = {
-	.base = {.name = "chardev-null",
-                 .parent = &chardev_object_type,
-                 .size = sizeof(struct chardev),
-                 .help = "takes everything, gives nothing" },
-	.ops = { .open = null_open, .consume = null_consume},
+	.base = { .name = "chardev-null",
+		  .parent = &chardev_object_type,
+		  .size = sizeof(struct chardev),
+		  .help = "takes everything, gives nothing" },
+	.ops = { .open = null_open, .consume = null_consume },
 };

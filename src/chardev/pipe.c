@@ -60,10 +60,10 @@ static const struct prop pipe_props[] = {
 };
 
 const struct chardev_type chardev_pipe_type = {
-	.base = {.name = "chardev-pipe",
-                 .parent = &chardev_object_type,
-                 .size = sizeof(struct pipe_chardev),
-                 .props = pipe_props,
-                 .help = "named pipes" },
-	.ops = { .open = pipe_open},
+	.base = { .name = "chardev-pipe",
+		  .parent = &chardev_object_type,
+		  .size = sizeof(struct pipe_chardev),
+		  .props = pipe_props,
+		  .help = "named pipes" },
+	.ops = { .open = pipe_open },
 };

@@ -96,11 +96,11 @@ static const struct prop pty_props[] = {
 };
 
 const struct chardev_type chardev_pty_type = {
-	.base = {.name = "chardev-pty",
-                 .parent = &chardev_object_type,
-                 .size = sizeof(struct pty),
-                 .props = pty_props,
-                 .fini = pty_fini,
-                 .help = "a new pseudo-terminal" },
-	.ops = { .open = pty_open,    .hangup = pty_hangup              },
+	.base = { .name = "chardev-pty",
+		  .parent = &chardev_object_type,
+		  .size = sizeof(struct pty),
+		  .props = pty_props,
+		  .fini = pty_fini,
+		  .help = "a new pseudo-terminal" },
+	.ops = { .open = pty_open, .hangup = pty_hangup },
 };

@@ -61,11 +61,11 @@ static const struct prop ringbuf_props[] = {
 };
 
 const struct chardev_type chardev_ringbuf_type = {
-	.base = {.name = "chardev-ringbuf",
-                 .parent = &chardev_object_type,
-                 .size = sizeof(struct ringbuf),
-                 .props = ringbuf_props,
-                 .fini = ringbuf_fini,
-                 .help = "keeps the last bytes of output in memory" },
-	.ops = { .open = ringbuf_open,    .consume = ringbuf_consume          },
+	.base = { .name = "chardev-ringbuf",
+		  .parent = &chardev_object_type,
+		  .size = sizeof(struct ringbuf),
+		  .props = ringbuf_props,
+		  .fini = ringbuf_fini,
+		  .help = "keeps the last bytes of output in memory" },
+	.ops = { .open = ringbuf_open, .consume = ringbuf_consume },
 };

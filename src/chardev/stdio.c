@@ -41,11 +41,11 @@ static const struct prop stdio_props[] = {
 };
 
 const struct chardev_type chardev_stdio_type = {
-	.base = {.name = "chardev-stdio",
-                 .parent = &chardev_object_type,
-                 .size = sizeof(struct stdio_chardev),
-                 .props = stdio_props,
-                 .fini = stdio_fini,
-                 .help = "standard input and output" },
-	.ops = { .open = stdio_open},
+	.base = { .name = "chardev-stdio",
+		  .parent = &chardev_object_type,
+		  .size = sizeof(struct stdio_chardev),
+		  .props = stdio_props,
+		  .fini = stdio_fini,
+		  .help = "standard input and output" },
+	.ops = { .open = stdio_open },
 };

@@ -30,9 +30,7 @@ static struct {
 	int fd;                       /* of the terminal */
 	struct termios saved, raw;
 	volatile sig_atomic_t flags_to_restore[2]; /* by descriptor 0 and 1; -1: none */
-} terminal = {
-	.fd = -1, .flags_to_restore = {-1, -1}
-};
+} terminal = { .fd = -1, .flags_to_restore = { -1, -1 } };
 
 static const int deadly[] = { SIGHUP, SIGINT,  SIGQUIT, SIGTERM, SIGSEGV, SIGBUS,  SIGILL,
 			      SIGFPE, SIGABRT, SIGTRAP, SIGSYS,  SIGXCPU, SIGXFSZ, SIGALRM };

@@ -39,8 +39,8 @@ struct accel {
 /* Parent of the accelerators' types ("accel"). */
 extern const struct object_type accel_type;
 
-/* All accelerators known, NULL-terminated; those not built in are there with an `available` that says
- * so.  Defined in accel/accel.c. */
+/* All accelerators known, NULL-terminated; those not built in are there with an `available` that
+ * says so.  Defined in accel/accel.c. */
 extern const struct accel_ops *const accel_list[];
 
 /* The row called name, or NULL with err saying so (and the nearest name). */
@@ -54,8 +54,8 @@ struct accel_choice {
 	bool (*configure)(struct object *o, void *opaque, struct err *err);
 	void *opaque;
 };
-/* Start the first of the choices that starts.  A choice that is unknown or wrongly configured is the
- * user's error and ends the search; one that cannot run here is noted, a line each, in *notes
+/* Start the first of the choices that starts.  A choice that is unknown or wrongly configured is
+ * the user's error and ends the search; one that cannot run here is noted, a line each, in *notes
  * (g_free(); NULL when there is nothing to tell), with "falling back to NAME" after them when a
  * later one started.  NULL: err holds all reasons. */
 struct accel *accel_start_first(const struct accel_ops *const *list, struct machine *machine,

@@ -17,9 +17,10 @@ enum mmu_access { MMU_READ, MMU_WRITE, MMU_EXEC };
 
 /* Result of a page walk. */
 struct mmu_result {
-	gpa_t gpa;	     /* of the address itself */
-	uint64_t page_size;  /* of the mapping: 4 KiB, 2 MiB, 4 MiB, 1 GiB */
-	bool can_read, can_write, can_exec; /* in this view, A/D already as they must be for a TLB fill */
+	gpa_t gpa;          /* of the address itself */
+	uint64_t page_size; /* of the mapping: 4 KiB, 2 MiB, 4 MiB, 1 GiB */
+	/* In this view, A/D already as they must be for a TLB fill. */
+	bool can_read, can_write, can_exec;
 	bool is_global;
 	bool is_watched; /* a data breakpoint lies in the page: never cache, tell
 			  * guest_ops.accessed() */
@@ -31,7 +32,7 @@ struct mmu_result {
 enum { MMU_VIEW_MAX = 4 };
 
 struct arch_ops {
-	const char *name; /* "x86_64", "aarch64" */
+	const char *name;              /* "x86_64", "aarch64" */
 	const char *const *cpu_models; /* NULL-terminated, for -cpu help */
 	const char *default_model;
 
@@ -41,8 +42,8 @@ struct arch_ops {
 	void (*cpu_reset)(struct vcpu *v);
 	void (*cpu_help)(FILE *out);
 
-	/* Page walk; with set_ad the accessed/dirty bits are set atomically as hardware does, without it
-	 * nothing changes (debugger).  False: fault_code says why. */
+	/* Page walk; with set_ad the accessed/dirty bits are set atomically as hardware does,
+	 * without it nothing changes (debugger).  False: fault_code says why. */
 	bool (*walk)(struct vcpu *v, gva_t addr, enum mmu_access access, unsigned view, bool set_ad,
 		     struct mmu_result *r);
 	/* Is anything pending that ends a halt?  Context: vcpu thread or with vcpu.lock. */

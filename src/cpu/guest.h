@@ -15,7 +15,7 @@ struct jit_env;
 struct vcpu;
 
 /* Where guest code comes from.  Bytes at linear address addr, up to len, into out; returns how many
- * (fewer than len at the end of what may be fetched; 0: the fetch faulted, the fault is recorded). */
+ * (fewer than len at the end of what may be fetched; 0: the fetch faulted, which is recorded). */
 struct guest_fetch {
 	unsigned (*bytes)(struct guest_fetch *f, gva_t addr, uint8_t *out, unsigned len);
 };
@@ -30,17 +30,17 @@ struct guest_ops {
 	uint32_t position_free;
 	/* In a mode with one of these bits linear_pc() is env->pc itself. */
 	uint32_t flat_code;
-	/* In a mode with one of these bits a block is one instruction, is never linked, and after_step()
-	 * is called when it has run without a fault. */
+	/* In a mode with one of these bits a block is one instruction, is never linked, and
+	 * after_step() is called when it has run without a fault. */
 	uint32_t step;
 
 	struct jit_env *(*env)(struct vcpu *v);
 	gva_t (*linear_pc)(struct vcpu *v);
 
-	/* Emit IR for guest code from env->pc in env->mode on, between ir_begin() and ir_end(), both
-	 * called by the accelerator.  At most max_insns instructions, never beyond the page after the
-	 * first.  Ends with an op that leaves.  guest_len: bytes of guest code.  False: not even the
-	 * first instruction could be fetched; the fault is recorded. */
+	/* Emit IR for guest code from env->pc in env->mode on, between ir_begin() and ir_end(),
+	 * both called by the accelerator.  At most max_insns instructions, never beyond the page
+	 * after the first.  Ends with an op that leaves.  guest_len: bytes of guest code.  False:
+	 * not even the first instruction could be fetched; the fault is recorded. */
 	bool (*translate)(struct vcpu *v, struct ir_builder *b, struct guest_fetch *f,
 			  unsigned max_insns, uint32_t *guest_len);
 	/* ir_begin() arguments for the present mode. */
@@ -49,21 +49,22 @@ struct guest_ops {
 	/* A walk failed (r->fault_code says why): record the exception and set env->fault. */
 	void (*access_fault)(struct vcpu *v, gva_t addr, enum mmu_access access, unsigned view,
 			     const struct mmu_result *r);
-	/* A load or store that the walk called is_watched succeeded (data breakpoints).  May be NULL. */
+	/* A load or store that the walk called is_watched succeeded (data breakpoints).  May be
+	 * NULL. */
 	void (*accessed)(struct vcpu *v, gva_t addr, unsigned size, enum mmu_access access);
-	/* Deliver the recorded fault; env->pc is at the instruction, flags and state are exact.  env->fault
-	 * is cleared by the caller before. */
+	/* Deliver the recorded fault; env->pc is at the instruction, flags and state are exact.
+	 * env->fault is cleared by the caller before. */
 	void (*deliver_fault)(struct vcpu *v);
 	/* vcpu.inputs is not empty: deliver what may be delivered now (INIT, SIPI, NMI, interrupt,
 	 * reset), at most one event that changes the pc.  Masked inputs stay. */
 	void (*take_inputs)(struct vcpu *v);
-	/* Would take_inputs() do something now?  Asked when inputs are pending but were not taken. */
+	/* Would take_inputs() do something now?  Asked when inputs pend but were not taken. */
 	bool (*can_take_inputs)(struct vcpu *v);
 	void (*after_step)(struct vcpu *v);
 	/* HLT and wait-for-SIPI; vcpu.is_halted is what the loop waits on. */
 	bool (*is_halted)(struct vcpu *v);
 
-	/* One instruction as text for -d in_asm; returns its length, 0 when it cannot be decoded. */
+	/* One instruction as text for -d in_asm; its length, 0 when it cannot be decoded. */
 	unsigned (*disassemble)(struct vcpu *v, gva_t pc, const uint8_t *bytes, unsigned len,
 				FILE *out);
 };

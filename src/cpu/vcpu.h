@@ -19,8 +19,8 @@ struct object;
 struct vclock;
 struct vcpu;
 
-/* Interrupt inputs; each is a bit in vcpu.inputs.  Level inputs are set and cleared by the interrupt
- * controller; edge inputs are cleared when taken. */
+/* Interrupt inputs; each is a bit in vcpu.inputs.  Level inputs are set and cleared by the
+ * interrupt controller; edge inputs are cleared when taken. */
 enum vcpu_input {
 	VCPU_INTR = 1u << 0,  /* level: the interrupt controller has a vector (x86 INTR, Arm IRQ) */
 	VCPU_NMI = 1u << 1,   /* edge */
@@ -39,17 +39,18 @@ enum vcpu_exit {
 	VCPU_EXIT_STOP = 1u << 2,  /* leave the run loop (pause, end) */
 };
 
-/* The interrupt controller of one vCPU (x86: its local APIC), called by arch code in the vCPU thread.
- * The functions lock for themselves.  msr ids and CR8 are x86's; other guests leave them NULL. */
+/* The interrupt controller of one vCPU (x86: its local APIC), called by arch code in the vCPU
+ * thread.  The functions lock for themselves.  msr ids and CR8 are x86's; other guests leave them
+ * NULL. */
 struct vcpu_intc_ops {
 	int (*ack)(void *intc); /* the vector to deliver now, or -1 (spurious level) */
 	uint8_t (*get_cr8)(void *intc);
 	void (*set_cr8)(void *intc, uint8_t cr8);
 	bool (*read_msr)(void *intc, uint32_t msr, uint64_t *value); /* false: #GP */
 	bool (*write_msr)(void *intc, uint32_t msr, uint64_t value); /* false: #GP */
-	/* IA32_TSC_DEADLINE was written: tsc is the MSR's value (0 disarms), deadline_ns the same moment
-	 * on the machine's clock.  The MSR code owns the TSC's rate and offset, and calls again when
-	 * they change.  Reading the MSR is read_msr()'s: 0 once it has fired. */
+	/* IA32_TSC_DEADLINE was written: tsc is the MSR's value (0 disarms), deadline_ns the same
+	 * moment on the machine's clock.  The MSR code owns the TSC's rate and offset, and calls
+	 * again when they change.  Reading the MSR is read_msr()'s: 0 once it has fired. */
 	void (*set_tsc_deadline)(void *intc, uint64_t tsc, int64_t deadline_ns);
 	void (*init)(void *intc); /* INIT reached this vCPU: reset all but id and base */
 };
@@ -61,35 +62,36 @@ struct vcpu_work {
 };
 
 struct vcpu {
-	struct object *obj;		/* const */
-	uint32_t id;			/* const: index, from 0 */
-	uint32_t apic_id;		/* const: what the guest sees */
-	const struct arch_ops *arch;	/* const */
-	struct accel *accel;		/* const */
-	struct address_space *memory;	/* const */
-	struct address_space *io;	/* const: port I/O; NULL where the guest has none */
-	struct vclock *clock;		/* const */
+	struct object *obj;                   /* const */
+	uint32_t id;                          /* const: index, from 0 */
+	uint32_t apic_id;                     /* const: what the guest sees */
+	const struct arch_ops *arch;          /* const */
+	struct accel *accel;                  /* const */
+	struct address_space *memory;         /* const */
+	struct address_space *io;             /* const: port I/O; NULL where the guest has none */
+	struct vclock *clock;                 /* const */
 	const struct vcpu_intc_ops *intc_ops; /* const after wiring; may be NULL */
-	void *intc;			/* const after wiring */
-	/* The guest did what makes real boards reset (x86 triple fault: the vCPU is halted by then), and
-	 * the coprocessor error wire (x86 FERR#).  May be NULL.  Context: vcpu thread, no locks. */
-	void (*on_shutdown)(struct vcpu *v); /* const after wiring */
+	void *intc;                           /* const after wiring */
+	/* The guest did what makes real boards reset (x86 triple fault: the vCPU is halted by
+	 * then), and the coprocessor error wire (x86 FERR#).  May be NULL.  Context: vcpu thread,
+	 * no locks. */
+	void (*on_shutdown)(struct vcpu *v);         /* const after wiring */
 	void (*on_ferr)(struct vcpu *v, bool level); /* const after wiring */
-	void *board;			/* const after wiring: whom the two above are for */
-	void *cpu;			/* const: struct x86_cpu etc. (architectural state) */
-	void *accel_data;		/* const: the accelerator's */
+	void *board;      /* const after wiring: whom the two above are for */
+	void *cpu;        /* const: struct x86_cpu etc. (architectural state) */
+	void *accel_data; /* const: the accelerator's */
 
-	_Atomic uint32_t exit_request;	/* atomic: enum vcpu_exit */
-	_Atomic uint32_t inputs;	/* atomic: enum vcpu_input */
-	_Atomic uint8_t sipi_vector;	/* atomic */
+	_Atomic uint32_t exit_request; /* atomic: enum vcpu_exit */
+	_Atomic uint32_t inputs;       /* atomic: enum vcpu_input */
+	_Atomic uint8_t sipi_vector;   /* atomic */
 
-	struct lock lock;		/* rank LOCK_VCPU */
-	pthread_cond_t cond;		/* halted or stopped: something changed */
-	pthread_t thread;		/* const after start */
-	bool has_thread;		/* lock */
-	bool is_halted;			/* vcpu thread; HLT, or x86 wait-for-SIPI */
-	bool is_stopped;		/* lock: parked because the machine is stopped */
-	bool must_stop, must_end;	/* lock */
+	struct lock lock;                         /* rank LOCK_VCPU */
+	pthread_cond_t cond;                      /* halted or stopped: something changed */
+	pthread_t thread;                         /* const after start */
+	bool has_thread;                          /* lock */
+	bool is_halted;                           /* vcpu thread; HLT, or x86 wait-for-SIPI */
+	bool is_stopped;                          /* lock: parked because the machine is stopped */
+	bool must_stop, must_end;                 /* lock */
 	struct vcpu_work *work_head, **work_tail; /* lock */
 };
 

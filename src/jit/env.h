@@ -1,4 +1,4 @@
-/* jit/env.h - the part of a vCPU's state that executors know: the head of every arch's state struct.
+/* jit/env.h - what executors know of a vCPU's state: the head of every arch's state struct.
  * SPDX-License-Identifier: MIT */
 #pragma once
 
@@ -9,9 +9,10 @@
 
 #include "base/bits.h"
 
-/* One soft-TLB entry.  A hit of an access of n bytes at addr is (addr ^ tag) <= 4096 - n, which checks
- * page, permission (each kind of access has its own table) and page crossing at once; the host address is
- * addr + addend.  An empty entry i has tlb_empty_tag(i), which no address with that index can match. */
+/* One soft-TLB entry.  A hit of an access of n bytes at addr is (addr ^ tag) <= 4096 - n, which
+ * checks page, permission (each kind of access has its own table) and page crossing at once; the
+ * host address is addr + addend.  An empty entry i has tlb_empty_tag(i), which no address with that
+ * index can match. */
 struct tlb_entry {
 	uint64_t tag;
 	uint64_t addend;
@@ -38,19 +39,22 @@ static inline void *tlb_hit(const struct tlb_entry *e, gva_t addr, unsigned size
 
 struct jit_env;
 
-/* Slow paths, provided by the accelerator.  Each returns false when the access faulted (env->fault is
- * set and the arch has recorded the exception).  Any size 1..64, any alignment, RAM or device. */
+/* Slow paths, provided by the accelerator.  Each returns false when the access faulted (env->fault
+ * is set, the arch has recorded the exception).  Any size 1..64, any alignment, RAM or device. */
 struct jit_mem_ops {
 	bool (*load)(struct jit_env *env, unsigned view, gva_t addr, unsigned size, bool for_write,
 		     void *out);
-	bool (*store)(struct jit_env *env, unsigned view, gva_t addr, unsigned size, const void *in);
+	bool (*store)(struct jit_env *env, unsigned view, gva_t addr, unsigned size,
+		      const void *in);
 	/* A host pointer for an atomic access that lies in one page of plain RAM; NULL with *fault
 	 * false: do it under the exclusive lock through load/store. */
-	void *(*atomic_ptr)(struct jit_env *env, unsigned view, gva_t addr, unsigned size, bool *fault);
+	void *(*atomic_ptr)(struct jit_env *env, unsigned view, gva_t addr, unsigned size,
+			    bool *fault);
 	/* Stop-the-world for accesses no host atomic can do (split locks, MMIO). */
 	void (*exclusive_begin)(struct jit_env *env);
 	void (*exclusive_end)(struct jit_env *env);
-	/* The arch changed paging: drop cached translations; page = ~0: all (but global ones if kept). */
+	/* The arch changed paging: drop cached translations; page = ~0: all (but global ones if
+	 * kept). */
 	void (*tlb_flush)(struct jit_env *env, gva_t page, bool keep_global);
 	/* After a store through a pointer from atomic_ptr: code on that page? dirty log. */
 	void (*stored)(struct jit_env *env, unsigned view, gva_t addr, unsigned size);
@@ -59,18 +63,19 @@ struct jit_mem_ops {
 enum { JIT_TMP_COUNT = 512 };
 
 struct jit_env {
-	_Atomic uint32_t *exit_request; /* const: the vCPU's; non-zero: leave at the next block end */
-	uint32_t fault;		  /* vcpu thread: a helper or access faulted; cleared by the loop */
-	uint32_t view;		  /* vcpu thread: TLB view of the running mode */
-	uint64_t pc;		  /* vcpu thread: guest pc (x86: RIP) at block boundaries */
-	uint64_t mode;		  /* vcpu thread: arch's mode word, key of translations */
-	bool code_stored;	  /* vcpu thread: a store hit the running block: leave after this insn */
+	/* const: the vCPU's; non-zero: leave at the next block end */
+	_Atomic uint32_t *exit_request;
+	uint32_t fault;   /* vcpu thread: a helper or access faulted; cleared by the loop */
+	uint32_t view;    /* vcpu thread: TLB view of the running mode */
+	uint64_t pc;      /* vcpu thread: guest pc (x86: RIP) at block boundaries */
+	uint64_t mode;    /* vcpu thread: arch's mode word, key of translations */
+	bool code_stored; /* vcpu thread: a store hit the running block: leave after this insn */
 	const struct jit_mem_ops *mem;
-	struct tlb_view *tlb;	  /* TLB_VIEWS of them */
-	void *accel;		  /* the accelerator's per-vCPU data */
+	struct tlb_view *tlb; /* TLB_VIEWS of them */
+	void *accel;          /* the accelerator's per-vCPU data */
 
-	/* The executor's own, meaningful only while it runs.  flags_kind != 0: the six flags are those
-	 * of an operation still to be evaluated, not what the flags slot says. */
+	/* The executor's own, meaningful only while it runs.  flags_kind != 0: the six flags are
+	 * those of an operation still to be evaluated, not what the flags slot says. */
 	uint32_t flags_kind;
 	uint32_t flags_c;
 	uint64_t flags_a, flags_b;

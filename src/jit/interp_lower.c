@@ -106,20 +106,13 @@ struct binary_ids {
 	uint8_t stride; /* ids per size: 2 RN IN, 4 RN IN RF IF */
 };
 static const struct binary_ids binary_ids[IR_CODE_COUNT] = {
-	[IR_ADD] = {IH_ADD_1_RN,   4},
-          [IR_SUB] = { IH_SUB_1_RN,  4},
-	[IR_AND] = { IH_AND_1_RN,  4},
-          [IR_OR] = { IH_OR_1_RN,   4},
-	[IR_XOR] = { IH_XOR_1_RN,  4},
-          [IR_SHL] = { IH_SHL_1_RN,  4},
-	[IR_SHR] = { IH_SHR_1_RN,  4},
-          [IR_SAR] = { IH_SAR_1_RN,  4},
-	[IR_ADC] = { IH_ADC_1_RN,  2},
-          [IR_SBB] = { IH_SBB_1_RN,  2},
-	[IR_ANDN] = { IH_ANDN_1_RN, 2},
-          [IR_MUL] = { IH_MUL_1_RN,  2},
-	[IR_ROL] = { IH_ROL_1_RN,  2},
-          [IR_ROR] = { IH_ROR_1_RN,  2},
+	[IR_ADD] = { IH_ADD_1_RN, 4 },   [IR_SUB] = { IH_SUB_1_RN, 4 },
+	[IR_AND] = { IH_AND_1_RN, 4 },   [IR_OR] = { IH_OR_1_RN, 4 },
+	[IR_XOR] = { IH_XOR_1_RN, 4 },   [IR_SHL] = { IH_SHL_1_RN, 4 },
+	[IR_SHR] = { IH_SHR_1_RN, 4 },   [IR_SAR] = { IH_SAR_1_RN, 4 },
+	[IR_ADC] = { IH_ADC_1_RN, 2 },   [IR_SBB] = { IH_SBB_1_RN, 2 },
+	[IR_ANDN] = { IH_ANDN_1_RN, 2 }, [IR_MUL] = { IH_MUL_1_RN, 2 },
+	[IR_ROL] = { IH_ROL_1_RN, 2 },   [IR_ROR] = { IH_ROR_1_RN, 2 },
 };
 static const uint16_t unary_ids[IR_CODE_COUNT] = {
 	[IR_NEG] = IH_NEG_1_N,
@@ -259,11 +252,9 @@ static void lower_get(struct interp_lowerer *l, uint16_t i)
 
 static void lower_sext(struct interp_lowerer *l, uint16_t i)
 {
-	static const uint16_t ids[3][4] = {
-		{0,  IH_SEXT_1_2, IH_SEXT_1_4, IH_SEXT_1_8},
-		{ 0, 0,           IH_SEXT_2_4, IH_SEXT_2_8},
-		{ 0, 0,           0,           IH_SEXT_4_8}
-	};
+	static const uint16_t ids[3][4] = { { 0, IH_SEXT_1_2, IH_SEXT_1_4, IH_SEXT_1_8 },
+					    { 0, 0, IH_SEXT_2_4, IH_SEXT_2_8 },
+					    { 0, 0, 0, IH_SEXT_4_8 } };
 	const struct ir_op *op = &l->ir->ops[i];
 
 	emit(l, ids[ir_size_log2(op)][__builtin_ctz(op->b)], dest(l, i), loc(l, op->a), 0, 0, 0);

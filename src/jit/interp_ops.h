@@ -61,7 +61,6 @@ enum { INTERP_Z_EQ, INTERP_Z_NE, INTERP_Z_LT, INTERP_Z_GE, INTERP_Z_LE, INTERP_Z
 	H_SIZES(H_CC, H, CMPJR) H_SIZES(H_CC, H, CMPJI) /* SUB, recorded, and jump */ \
 	H_SIZES(H_ZERO, H, JZ) /* result and 0 */ \
 	H_SIZES(H_ZERO, H, TESTJR) H_SIZES(H_ZERO, H, TESTJI) /* AND, recorded, and jump */
-/* clang-format on */
 
 enum interp_id {
 #define H(name) IH_##name,
@@ -69,6 +68,7 @@ enum interp_id {
 #undef H
 	INTERP_ID_COUNT
 };
+/* clang-format on */
 
 /* Handler addresses by id (interp.c). */
 const void *const *interp_handlers(void);

@@ -1,8 +1,8 @@
 /* jit/ir.h - the intermediate representation: guest instructions as linear arrays of small ops.
  *
  * A block is straight-line code with one entry and side exits.  Every op's result is an SSA value
- * named by the op's index; operand fields hold such indices.  Index 0 is always a NOP, so that 0 means
- * "none".  Guest state is memory behind `env`, reached by GET/PUT at byte offsets.
+ * named by the op's index; operand fields hold such indices.  Index 0 is always a NOP, so that 0
+ * means "none".  Guest state is memory behind `env`, reached by GET/PUT at byte offsets.
  * SPDX-License-Identifier: MIT */
 #pragma once
 
@@ -24,7 +24,7 @@ enum { IR_NONE = 0, IR_MAX_OPS = 4096 };
 
 /* form: bits 0-1 log2 of the size, then: */
 enum {
-	IR_FORM_IMM = 1u << 2,	 /* operand b is imm (sign-extended as written) */
+	IR_FORM_IMM = 1u << 2,   /* operand b is imm (sign-extended as written) */
 	IR_FORM_FLAGS = 1u << 3, /* somebody reads the flags of this op */
 };
 
@@ -38,19 +38,38 @@ BUILD_ASSERT(sizeof(struct ir_op) == 16);
 
 /* Bits of a flags value: EFLAGS positions, so that an x86 host needs no conversion. */
 enum ir_flag {
-	IR_C = 1u << 0, IR_P = 1u << 2, IR_A = 1u << 4, IR_Z = 1u << 6, IR_S = 1u << 7,
+	IR_C = 1u << 0,
+	IR_P = 1u << 2,
+	IR_A = 1u << 4,
+	IR_Z = 1u << 6,
+	IR_S = 1u << 7,
 	IR_O = 1u << 11,
 	IR_FLAGS_ALL = IR_C | IR_P | IR_A | IR_Z | IR_S | IR_O,
 };
 
 /* Conditions in x86's order (Jcc opcode low nibble). */
 enum ir_cond {
-	IR_COND_O, IR_COND_NO, IR_COND_B, IR_COND_AE, IR_COND_E, IR_COND_NE, IR_COND_BE, IR_COND_A,
-	IR_COND_S, IR_COND_NS, IR_COND_P, IR_COND_NP, IR_COND_L, IR_COND_GE, IR_COND_LE, IR_COND_G,
+	IR_COND_O,
+	IR_COND_NO,
+	IR_COND_B,
+	IR_COND_AE,
+	IR_COND_E,
+	IR_COND_NE,
+	IR_COND_BE,
+	IR_COND_A,
+	IR_COND_S,
+	IR_COND_NS,
+	IR_COND_P,
+	IR_COND_NP,
+	IR_COND_L,
+	IR_COND_GE,
+	IR_COND_LE,
+	IR_COND_G,
 };
 enum ir_cmp { IR_EQ, IR_NE, IR_LTU, IR_GEU, IR_LEU, IR_GTU, IR_LTS, IR_GES, IR_LES, IR_GTS };
 enum ir_mem {
-	IR_MEM_RMW = 1u << 0, /* a load that will be written back: must be writable, faults as a write */
+	/* A load that will be written back: must be writable, faults as a write. */
+	IR_MEM_RMW = 1u << 0,
 };
 enum { IR_VIEW_CURRENT = 0 }; /* c of LOAD: 0 = the block's own view, else view number + 1 */
 enum ir_branch { IR_BRANCH_JUMP, IR_BRANCH_CALL, IR_BRANCH_RET };
@@ -62,16 +81,16 @@ typedef uint64_t ir_helper_fn(void *env, uint64_t a, uint64_t b, uint64_t c);
 struct ir_helper {
 	const char *name;
 	ir_helper_fn *fn;
-	bool can_fault;	   /* look at env->fault after the call */
-	bool is_pure;	   /* result depends on a, b, c alone: may be dropped, shared */
+	bool can_fault;    /* look at env->fault after the call */
+	bool is_pure;      /* result depends on a, b, c alone: may be dropped, shared */
 	bool reads_flags;  /* wants the flags slot up to date */
-	bool writes_flags; /* leaves new flags in the flags slot: its instruction can't fault any more */
-	bool reads_pc;	   /* wants the pc slot to be the current instruction's */
+	bool writes_flags; /* leaves new flags in their slot: its instruction can't fault now */
+	bool reads_pc;     /* wants the pc slot to be the current instruction's */
 	bool ends_block;   /* mode or mapping may differ after it (the translator ends the block) */
 };
 
-/* A vector or FP instruction on state slots: the interpreter calls fn; a back end that has a rule for
- * `rule` emits the host's own instruction.  Lives in the block's arena. */
+/* A vector or FP instruction on state slots: the interpreter calls fn; a back end that has a rule
+ * for `rule` emits the host's own instruction.  Lives in the block's arena. */
 struct ir_native;
 typedef void ir_native_fn(void *env, const struct ir_native *n, uint64_t value);
 struct ir_native {
@@ -79,11 +98,11 @@ struct ir_native {
 	const char *name;
 	uint32_t dst, src1, src2, src3; /* byte offsets in the state; UINT32_MAX: none */
 	uint8_t imm;
-	uint8_t vlen;	     /* bytes: 8, 16, 32 */
-	uint8_t esize;	     /* element bytes where it matters */
-	bool zero_upper;     /* clear the destination register above vlen (VEX) */
-	bool can_fault;	     /* look at env->fault after it (unmasked SIMD FP exceptions) */
-	uint64_t rule;	     /* guest encoding facts for re-emission: map, prefix, opcode, W, L */
+	uint8_t vlen;    /* bytes: 8, 16, 32 */
+	uint8_t esize;   /* element bytes where it matters */
+	bool zero_upper; /* clear the destination register above vlen (VEX) */
+	bool can_fault;  /* look at env->fault after it (unmasked SIMD FP exceptions) */
+	uint64_t rule;   /* guest encoding facts for re-emission: map, prefix, opcode, W, L */
 };
 
 /* Where each guest instruction begins: for precise faults. */
@@ -91,16 +110,16 @@ struct ir_insn {
 	uint16_t first_op;
 	uint16_t flags_op; /* op whose flags are the architectural ones at its start; 0: the slot */
 	int32_t pc_delta;  /* its pc minus the block's */
-	uint8_t len;	   /* bytes */
+	uint8_t len;       /* bytes */
 };
 
 struct ir_block {
 	struct ir_op *ops;
 	struct ir_insn *insns;
 	uint16_t op_count, insn_count;
-	uint64_t mode;	     /* arch's mode word the translation holds for */
-	uint32_t guest_len;  /* bytes of guest code */
-	uint8_t pc_size;     /* log2 bytes of pc arithmetic */
+	uint64_t mode;      /* arch's mode word the translation holds for */
+	uint32_t guest_len; /* bytes of guest code */
+	uint8_t pc_size;    /* log2 bytes of pc arithmetic */
 };
 
 /* What the compiler must know of a guest's state struct. */
@@ -111,14 +130,15 @@ struct ir_slot {
 };
 struct ir_state_desc {
 	const struct ir_slot *slots; /* sorted by offset, ends with name NULL */
-	uint32_t pc_offset;	     /* 8 bytes */
-	uint32_t flags_offset;	     /* 4 bytes, flags at enum ir_flag positions; other bits are kept */
+	uint32_t pc_offset;          /* 8 bytes */
+	uint32_t flags_offset; /* 4 bytes, flags at enum ir_flag positions; other bits are kept */
 	uint32_t size;
 };
 
 /* ---- building ---- */
 
-struct ir_builder; /* arena, ops so far, current insn, current flags value; one per thread, reused */
+/* Arena, ops so far, current insn, current flags value; one per thread, reused. */
+struct ir_builder;
 
 struct ir_builder *ir_builder_new(const struct ir_state_desc *desc);
 void ir_builder_free(struct ir_builder *b);
@@ -173,7 +193,8 @@ ir_val ir_flags_to(struct ir_builder *b, ir_val flags);
 ir_val ir_cond(struct ir_builder *b, enum ir_cond c);
 ir_val ir_load(struct ir_builder *b, unsigned size, ir_val base, int64_t disp, unsigned mem_flags);
 void ir_store(struct ir_builder *b, unsigned size, ir_val base, int64_t disp, ir_val v);
-void ir_vload(struct ir_builder *b, unsigned bytes, ir_val base, int64_t disp, uint32_t state_offset);
+void ir_vload(struct ir_builder *b, unsigned bytes, ir_val base, int64_t disp,
+	      uint32_t state_offset);
 void ir_vstore(struct ir_builder *b, unsigned bytes, ir_val base, int64_t disp,
 	       uint32_t state_offset);
 ir_val ir_atomic(struct ir_builder *b, enum ir_code code, unsigned size, ir_val addr, ir_val x,
@@ -193,5 +214,6 @@ void ir_print(const struct ir_block *blk, const struct ir_state_desc *desc, FILE
 /* Helpers named in text are looked up in the NULL-terminated list. */
 bool ir_parse(struct ir_builder *b, const char *text, const struct ir_helper *const *helpers,
 	      char *error, size_t error_size);
-/* Structural rules (operands before use, sizes, flags where flags are wanted).  False: what is wrong. */
+/* Structural rules (operands before use, sizes, flags where flags are wanted).  False: what is
+ * wrong. */
 bool ir_verify(const struct ir_block *blk, char *error, size_t error_size);

@@ -74,12 +74,12 @@ static const struct prop microvm_props[] = {
 };
 
 const struct machine_type microvm_machine_type = {
-	.base = {.name = "microvm-machine",
-                 .parent = &machine_object_type,
-                 .size = sizeof(struct microvm),
-                 .props = microvm_props,
-                 .fini = x86_board_fini,
-                 .help = "minimal x86-64 machine"},
+	.base = { .name = "microvm-machine",
+		  .parent = &machine_object_type,
+		  .size = sizeof(struct microvm),
+		  .props = microvm_props,
+		  .fini = x86_board_fini,
+		  .help = "minimal x86-64 machine" },
 	.name = "microvm",
 	.desc = "minimal x86-64 machine that starts a kernel directly",
 	.arch = &x86_arch_ops,

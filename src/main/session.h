@@ -26,7 +26,7 @@ struct session {
 	int daemon_fd; /* pipe to the waiting parent; -1: none */
 	int signal_fd;
 	struct loop_fd *signal_watch;
-	char *pidfile; /* absolute, to remove in the end; NULL: none */
+	char *pidfile;   /* absolute, to remove in the end; NULL: none */
 	bool is_running; /* start-up is over */
 	int exit_code;
 };

@@ -66,9 +66,9 @@ static size_t far_write(struct chardev *c, const uint8_t *buf, size_t len)
 static void far_accept_input(struct chardev *c) { far_end(c)->accepts++; }
 
 static const struct chardev_type far_type = {
-	.base = {.name = "chardev-far",
-                 .parent = &chardev_object_type,
-                 .size = sizeof(struct far_end)  },
+	.base = { .name = "chardev-far",
+		  .parent = &chardev_object_type,
+		  .size = sizeof(struct far_end) },
 	.ops = { .attach = far_attach,
 		 .detach = far_detach,
 		 .write = far_write,

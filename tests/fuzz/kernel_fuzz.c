@@ -11,10 +11,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static const struct e820_entry map[] = {
-		{0,          BOOT_EBDA, E820_RAM},
-                { BOOT_HIGH, 63 * MIB,  E820_RAM}
-	};
+	static const struct e820_entry map[] = { { 0, BOOT_EBDA, E820_RAM },
+						 { BOOT_HIGH, 63 * MIB, E820_RAM } };
 	const struct boot_env env = { .low_ram = 64 * MIB,
 				      .e820 = map,
 				      .e820_count = 2,

@@ -97,12 +97,7 @@ static void cpuid_4(const struct x86_cpu *c, uint32_t sub, uint32_t *r)
 	static const struct {
 		uint8_t type, level, ways;
 		uint16_t sets;
-	} cache[] = {
-		{1,  1, 8,  64   },
-                { 2, 1, 8,  64   },
-                { 3, 2, 8,  1024 },
-                { 3, 3, 16, 16384}
-	};
+	} cache[] = { { 1, 1, 8, 64 }, { 2, 1, 8, 64 }, { 3, 2, 8, 1024 }, { 3, 3, 16, 16384 } };
 	const struct x86_cpuid_features *f = c->feat;
 	unsigned sharing = sub == 3 ? package_threads(f) : f->threads;
 

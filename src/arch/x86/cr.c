@@ -99,21 +99,21 @@ static uint64_t cr4_allowed(const struct x86_cpu *c)
 		uint32_t bits;
 		enum x86_feature f;
 	} by_feature[] = {
-		{CR4_VME | CR4_PVI, X86_FEAT_VME     },
-		{ CR4_TSD,          X86_FEAT_TSC     },
-		{ CR4_DE,           X86_FEAT_DE      },
-		{ CR4_PSE,          X86_FEAT_PSE     },
-		{ CR4_PAE,          X86_FEAT_PAE     },
-		{ CR4_MCE,          X86_FEAT_MCE     },
-		{ CR4_PGE,          X86_FEAT_PGE     },
-		{ CR4_OSFXSR,       X86_FEAT_FXSR    },
-		{ CR4_OSXMMEXCPT,   X86_FEAT_SSE     },
-		{ CR4_UMIP,         X86_FEAT_UMIP    },
-		{ CR4_FSGSBASE,     X86_FEAT_FSGSBASE},
-		{ CR4_PCIDE,        X86_FEAT_PCID    },
-		{ CR4_OSXSAVE,      X86_FEAT_XSAVE   },
-		{ CR4_SMEP,         X86_FEAT_SMEP    },
-		{ CR4_SMAP,         X86_FEAT_SMAP    },
+		{ CR4_VME | CR4_PVI, X86_FEAT_VME },
+		{ CR4_TSD, X86_FEAT_TSC },
+		{ CR4_DE, X86_FEAT_DE },
+		{ CR4_PSE, X86_FEAT_PSE },
+		{ CR4_PAE, X86_FEAT_PAE },
+		{ CR4_MCE, X86_FEAT_MCE },
+		{ CR4_PGE, X86_FEAT_PGE },
+		{ CR4_OSFXSR, X86_FEAT_FXSR },
+		{ CR4_OSXMMEXCPT, X86_FEAT_SSE },
+		{ CR4_UMIP, X86_FEAT_UMIP },
+		{ CR4_FSGSBASE, X86_FEAT_FSGSBASE },
+		{ CR4_PCIDE, X86_FEAT_PCID },
+		{ CR4_OSXSAVE, X86_FEAT_XSAVE },
+		{ CR4_SMEP, X86_FEAT_SMEP },
+		{ CR4_SMAP, X86_FEAT_SMAP },
 	};
 	uint64_t allowed = CR4_PCE;
 

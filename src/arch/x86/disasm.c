@@ -49,16 +49,8 @@ static void put_size(struct text *t, unsigned size)
 	static const struct {
 		unsigned size;
 		const char *name;
-	} names[] = {
-		{1,   "byte"   },
-                { 2,  "word"   },
-                { 4,  "dword"  },
-                { 6,  "fword"  },
-		{ 8,  "qword"  },
-                { 10, "tbyte"  },
-                { 16, "xmmword"},
-                { 32, "ymmword"}
-	};
+	} names[] = { { 1, "byte" },  { 2, "word" },   { 4, "dword" },    { 6, "fword" },
+		      { 8, "qword" }, { 10, "tbyte" }, { 16, "xmmword" }, { 32, "ymmword" } };
 
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
 		if (names[i].size == size)

@@ -23,19 +23,19 @@ static const struct feature_row feature_rows[] = {
 static const struct {
 	const char *alias, *name;
 } feature_aliases[] = {
-	{"sse3",                "pni"         },
-	{ "pclmuldq",           "pclmulqdq"   },
-	{ "sse4-1",             "sse4.1"      },
-	{ "sse4-2",             "sse4.2"      },
-	{ "lzcnt",              "abm"         },
-	{ "xd",		 "nx"          },
-	{ "i64",                "lm"          },
-	{ "ffxsr",              "fxsr-opt"    },
-	{ "cmpxchg8b",          "cx8"         },
-	{ "cmpxchg16b",         "cx16"        },
-	{ "sha",                "sha-ni"      },
-	{ "ds_cpl",             "ds-cpl"      },
-	{ "tsc-deadline-timer", "tsc-deadline"},
+	{ "sse3", "pni" },
+	{ "pclmuldq", "pclmulqdq" },
+	{ "sse4-1", "sse4.1" },
+	{ "sse4-2", "sse4.2" },
+	{ "lzcnt", "abm" },
+	{ "xd", "nx" },
+	{ "i64", "lm" },
+	{ "ffxsr", "fxsr-opt" },
+	{ "cmpxchg8b", "cx8" },
+	{ "cmpxchg16b", "cx16" },
+	{ "sha", "sha-ni" },
+	{ "ds_cpl", "ds-cpl" },
+	{ "tsc-deadline-timer", "tsc-deadline" },
 };
 
 /* Where a word is, for messages. */
@@ -187,12 +187,12 @@ static enum option_result option_figure(struct cpu_options *o, const char *key, 
 		unsigned *out;
 		uint64_t min, max;
 	} figures[] = {
-		{"phys-bits", &o->phys_bits,   32,         52        },
-		{ "family",   &o->family,      0,          270       },
-		{ "model",    &o->model,       0,          255       },
-		{ "stepping", &o->stepping,    0,          15        },
-		{ "level",    &o->want.level,  1,          0x16      },
-		{ "xlevel",   &o->want.xlevel, 0x80000000, 0x80000008},
+		{ "phys-bits", &o->phys_bits, 32, 52 },
+		{ "family", &o->family, 0, 270 },
+		{ "model", &o->model, 0, 255 },
+		{ "stepping", &o->stepping, 0, 15 },
+		{ "level", &o->want.level, 1, 0x16 },
+		{ "xlevel", &o->want.xlevel, 0x80000000, 0x80000008 },
 	};
 	uint64_t v;
 
@@ -268,28 +268,17 @@ static void features_drop_orphans(uint32_t *w)
 	static const struct {
 		uint16_t f, needs;
 	} deps[] = {
-		{X86_FEAT_SSE,           X86_FEAT_FXSR },
-                { X86_FEAT_SSE2,         X86_FEAT_SSE  },
-		{ X86_FEAT_SSE3,         X86_FEAT_SSE2 },
-                { X86_FEAT_SSSE3,        X86_FEAT_SSE3 },
-		{ X86_FEAT_SSE41,        X86_FEAT_SSSE3},
-                { X86_FEAT_SSE42,        X86_FEAT_SSE41},
-		{ X86_FEAT_AES,          X86_FEAT_SSE2 },
-                { X86_FEAT_PCLMULQDQ,    X86_FEAT_SSE2 },
-		{ X86_FEAT_SHA_NI,       X86_FEAT_SSE2 },
-                { X86_FEAT_AVX,          X86_FEAT_XSAVE},
-		{ X86_FEAT_XSAVEOPT,     X86_FEAT_XSAVE},
-                { X86_FEAT_XSAVEC,       X86_FEAT_XSAVE},
-		{ X86_FEAT_XGETBV1,      X86_FEAT_XSAVE},
-                { X86_FEAT_AVX2,         X86_FEAT_AVX  },
-		{ X86_FEAT_FMA,          X86_FEAT_AVX  },
-                { X86_FEAT_F16C,         X86_FEAT_AVX  },
-		{ X86_FEAT_INVPCID,      X86_FEAT_PCID },
-                { X86_FEAT_X2APIC,       X86_FEAT_APIC },
-		{ X86_FEAT_TSC_DEADLINE, X86_FEAT_APIC },
-                { X86_FEAT_PDPE1GB,      X86_FEAT_LM   },
-		{ X86_FEAT_LAHF_LM,      X86_FEAT_LM   },
-                { X86_FEAT_MCA,          X86_FEAT_MCE  },
+		{ X86_FEAT_SSE, X86_FEAT_FXSR },          { X86_FEAT_SSE2, X86_FEAT_SSE },
+		{ X86_FEAT_SSE3, X86_FEAT_SSE2 },         { X86_FEAT_SSSE3, X86_FEAT_SSE3 },
+		{ X86_FEAT_SSE41, X86_FEAT_SSSE3 },       { X86_FEAT_SSE42, X86_FEAT_SSE41 },
+		{ X86_FEAT_AES, X86_FEAT_SSE2 },          { X86_FEAT_PCLMULQDQ, X86_FEAT_SSE2 },
+		{ X86_FEAT_SHA_NI, X86_FEAT_SSE2 },       { X86_FEAT_AVX, X86_FEAT_XSAVE },
+		{ X86_FEAT_XSAVEOPT, X86_FEAT_XSAVE },    { X86_FEAT_XSAVEC, X86_FEAT_XSAVE },
+		{ X86_FEAT_XGETBV1, X86_FEAT_XSAVE },     { X86_FEAT_AVX2, X86_FEAT_AVX },
+		{ X86_FEAT_FMA, X86_FEAT_AVX },           { X86_FEAT_F16C, X86_FEAT_AVX },
+		{ X86_FEAT_INVPCID, X86_FEAT_PCID },      { X86_FEAT_X2APIC, X86_FEAT_APIC },
+		{ X86_FEAT_TSC_DEADLINE, X86_FEAT_APIC }, { X86_FEAT_PDPE1GB, X86_FEAT_LM },
+		{ X86_FEAT_LAHF_LM, X86_FEAT_LM },        { X86_FEAT_MCA, X86_FEAT_MCE },
 	};
 
 	for (unsigned i = 0; i < ARRAY_SIZE(deps); i++)

@@ -17,35 +17,86 @@ enum x86_seg_id { SEG_ES, SEG_CS, SEG_SS, SEG_DS, SEG_FS, SEG_GS, SEG_LDT, SEG_T
 
 /* RFLAGS (SDM 1 3.4.3). */
 enum {
-	FL_CF = 1u << 0, FL_ONE = 1u << 1, FL_PF = 1u << 2, FL_AF = 1u << 4, FL_ZF = 1u << 6,
-	FL_SF = 1u << 7, FL_TF = 1u << 8, FL_IF = 1u << 9, FL_DF = 1u << 10, FL_OF = 1u << 11,
-	FL_IOPL = 3u << 12, FL_NT = 1u << 14, FL_RF = 1u << 16, FL_VM = 1u << 17, FL_AC = 1u << 18,
-	FL_VIF = 1u << 19, FL_VIP = 1u << 20, FL_ID = 1u << 21,
+	FL_CF = 1u << 0,
+	FL_ONE = 1u << 1,
+	FL_PF = 1u << 2,
+	FL_AF = 1u << 4,
+	FL_ZF = 1u << 6,
+	FL_SF = 1u << 7,
+	FL_TF = 1u << 8,
+	FL_IF = 1u << 9,
+	FL_DF = 1u << 10,
+	FL_OF = 1u << 11,
+	FL_IOPL = 3u << 12,
+	FL_NT = 1u << 14,
+	FL_RF = 1u << 16,
+	FL_VM = 1u << 17,
+	FL_AC = 1u << 18,
+	FL_VIF = 1u << 19,
+	FL_VIP = 1u << 20,
+	FL_ID = 1u << 21,
 };
 /* Control registers (SDM 3A 2.5). */
 enum {
-	CR0_PE = 1u << 0, CR0_MP = 1u << 1, CR0_EM = 1u << 2, CR0_TS = 1u << 3, CR0_ET = 1u << 4,
-	CR0_NE = 1u << 5, CR0_WP = 1u << 16, CR0_AM = 1u << 18, CR0_NW = 1u << 29, CR0_CD = 1u << 30,
+	CR0_PE = 1u << 0,
+	CR0_MP = 1u << 1,
+	CR0_EM = 1u << 2,
+	CR0_TS = 1u << 3,
+	CR0_ET = 1u << 4,
+	CR0_NE = 1u << 5,
+	CR0_WP = 1u << 16,
+	CR0_AM = 1u << 18,
+	CR0_NW = 1u << 29,
+	CR0_CD = 1u << 30,
 	CR0_PG = 1u << 31,
 };
 enum {
-	CR4_VME = 1u << 0, CR4_PVI = 1u << 1, CR4_TSD = 1u << 2, CR4_DE = 1u << 3, CR4_PSE = 1u << 4,
-	CR4_PAE = 1u << 5, CR4_MCE = 1u << 6, CR4_PGE = 1u << 7, CR4_PCE = 1u << 8,
-	CR4_OSFXSR = 1u << 9, CR4_OSXMMEXCPT = 1u << 10, CR4_UMIP = 1u << 11, CR4_LA57 = 1u << 12,
-	CR4_FSGSBASE = 1u << 16, CR4_PCIDE = 1u << 17, CR4_OSXSAVE = 1u << 18, CR4_SMEP = 1u << 20,
-	CR4_SMAP = 1u << 21, CR4_PKE = 1u << 22,
+	CR4_VME = 1u << 0,
+	CR4_PVI = 1u << 1,
+	CR4_TSD = 1u << 2,
+	CR4_DE = 1u << 3,
+	CR4_PSE = 1u << 4,
+	CR4_PAE = 1u << 5,
+	CR4_MCE = 1u << 6,
+	CR4_PGE = 1u << 7,
+	CR4_PCE = 1u << 8,
+	CR4_OSFXSR = 1u << 9,
+	CR4_OSXMMEXCPT = 1u << 10,
+	CR4_UMIP = 1u << 11,
+	CR4_LA57 = 1u << 12,
+	CR4_FSGSBASE = 1u << 16,
+	CR4_PCIDE = 1u << 17,
+	CR4_OSXSAVE = 1u << 18,
+	CR4_SMEP = 1u << 20,
+	CR4_SMAP = 1u << 21,
+	CR4_PKE = 1u << 22,
 };
 enum { EFER_SCE = 1u << 0, EFER_LME = 1u << 8, EFER_LMA = 1u << 10, EFER_NXE = 1u << 11 };
 
 /* Exceptions (SDM 3A 6.3.1). */
 enum x86_vector {
-	EXC_DE = 0, EXC_DB = 1, EXC_NMI = 2, EXC_BP = 3, EXC_OF = 4, EXC_BR = 5, EXC_UD = 6,
-	EXC_NM = 7, EXC_DF = 8, EXC_TS = 10, EXC_NP = 11, EXC_SS = 12, EXC_GP = 13, EXC_PF = 14,
-	EXC_MF = 16, EXC_AC = 17, EXC_MC = 18, EXC_XM = 19,
+	EXC_DE = 0,
+	EXC_DB = 1,
+	EXC_NMI = 2,
+	EXC_BP = 3,
+	EXC_OF = 4,
+	EXC_BR = 5,
+	EXC_UD = 6,
+	EXC_NM = 7,
+	EXC_DF = 8,
+	EXC_TS = 10,
+	EXC_NP = 11,
+	EXC_SS = 12,
+	EXC_GP = 13,
+	EXC_PF = 14,
+	EXC_MF = 16,
+	EXC_AC = 17,
+	EXC_MC = 18,
+	EXC_XM = 19,
 };
 
-/* A segment register with its hidden part.  attr: bits 8-23 of the descriptor's high dword, as in the
- * descriptor (type 0-3, S 4, DPL 5-6, P 7, AVL 12, L 13, D/B 14, G 15). */
+/* A segment register with its hidden part.  attr: bits 8-23 of the descriptor's high dword, as in
+ * the descriptor (type 0-3, S 4, DPL 5-6, P 7, AVL 12, L 13, D/B 14, G 15). */
 struct x86_seg {
 	uint16_t sel;
 	uint16_t attr;
@@ -53,9 +104,18 @@ struct x86_seg {
 	uint64_t base;
 };
 enum {
-	SEG_ATTR_TYPE = 0xf, SEG_ATTR_A = 1u << 0, SEG_ATTR_RW = 1u << 1, SEG_ATTR_DC = 1u << 2,
-	SEG_ATTR_CODE = 1u << 3, SEG_ATTR_S = 1u << 4, SEG_ATTR_DPL_SHIFT = 5, SEG_ATTR_P = 1u << 7,
-	SEG_ATTR_AVL = 1u << 12, SEG_ATTR_L = 1u << 13, SEG_ATTR_DB = 1u << 14, SEG_ATTR_G = 1u << 15,
+	SEG_ATTR_TYPE = 0xf,
+	SEG_ATTR_A = 1u << 0,
+	SEG_ATTR_RW = 1u << 1,
+	SEG_ATTR_DC = 1u << 2,
+	SEG_ATTR_CODE = 1u << 3,
+	SEG_ATTR_S = 1u << 4,
+	SEG_ATTR_DPL_SHIFT = 5,
+	SEG_ATTR_P = 1u << 7,
+	SEG_ATTR_AVL = 1u << 12,
+	SEG_ATTR_L = 1u << 13,
+	SEG_ATTR_DB = 1u << 14,
+	SEG_ATTR_G = 1u << 15,
 };
 struct x86_table { /* GDTR, IDTR */
 	uint64_t base;
@@ -64,34 +124,34 @@ struct x86_table { /* GDTR, IDTR */
 
 /* Views of memory: who is accessing (index of env.tlb[]). */
 enum {
-	VIEW_USER,	 /* CPL 3 */
-	VIEW_KERNEL,	 /* CPL 0-2; with CR4.SMAP: EFLAGS.AC = 0, or an implicit access */
-	VIEW_KERNEL_AC,	 /* CPL 0-2 with EFLAGS.AC = 1 under CR4.SMAP */
+	VIEW_USER,      /* CPL 3 */
+	VIEW_KERNEL,    /* CPL 0-2; with CR4.SMAP: EFLAGS.AC = 0, or an implicit access */
+	VIEW_KERNEL_AC, /* CPL 0-2 with EFLAGS.AC = 1 under CR4.SMAP */
 };
 
 /* The mode word: everything a translation depends on besides its bytes.  Kept up to date by
- * x86_mode_update(), which every change of its ingredients must call.  Bits 32-63 hold EIP when not in
- * 64-bit mode (translations are position-independent only there). */
+ * x86_mode_update(), which every change of its ingredients must call.  Bits 32-63 hold EIP when not
+ * in 64-bit mode (translations are position-independent only there). */
 enum {
-	MODE_CODE64 = 1u << 0,	/* CS.L in long mode */
-	MODE_CODE32 = 1u << 1,	/* CS.D */
+	MODE_CODE64 = 1u << 0,  /* CS.L in long mode */
+	MODE_CODE32 = 1u << 1,  /* CS.D */
 	MODE_STACK32 = 1u << 2, /* SS.B */
 	MODE_PE = 1u << 3,
 	MODE_VM86 = 1u << 4,
-	MODE_CPL_SHIFT = 5,	 /* 2 bits */
-	MODE_FLAT_DATA = 1u << 7, /* DS, ES, SS: base 0, limit 4 GiB, readable and writable, present */
+	MODE_CPL_SHIFT = 5,       /* 2 bits */
+	MODE_FLAT_DATA = 1u << 7, /* DS, ES, SS: base 0, limit 4 GiB, writable, present */
 	MODE_FLAT_CODE = 1u << 8, /* CS: base 0, limit 4 GiB */
-	MODE_STEP = 1u << 9,	 /* one instruction per block: TF, interrupt shadow, debugger */
-	MODE_NO_FPU = 1u << 10,	 /* CR0.EM or CR0.TS: x87/MMX instructions raise #NM (EM: MMX #UD) */
-	MODE_EM = 1u << 11,	 /* CR0.EM */
-	MODE_TS = 1u << 12,	 /* CR0.TS */
-	MODE_MP = 1u << 13,	 /* CR0.MP */
-	MODE_SSE = 1u << 14,	 /* CR4.OSFXSR and not CR0.EM */
-	MODE_AVX = 1u << 15,	 /* CR4.OSXSAVE and XCR0 has SSE and AVX */
-	MODE_LMA = 1u << 16,	 /* EFER.LMA: compatibility mode when not CODE64 */
-	MODE_VIEW_SHIFT = 17,	 /* 2 bits: VIEW_* */
+	MODE_STEP = 1u << 9,      /* one instruction per block: TF, interrupt shadow, debugger */
+	MODE_NO_FPU = 1u << 10, /* CR0.EM or CR0.TS: x87/MMX instructions raise #NM (EM: MMX #UD) */
+	MODE_EM = 1u << 11,     /* CR0.EM */
+	MODE_TS = 1u << 12,     /* CR0.TS */
+	MODE_MP = 1u << 13,     /* CR0.MP */
+	MODE_SSE = 1u << 14,    /* CR4.OSFXSR and not CR0.EM */
+	MODE_AVX = 1u << 15,    /* CR4.OSXSAVE and XCR0 has SSE and AVX */
+	MODE_LMA = 1u << 16,    /* EFER.LMA: compatibility mode when not CODE64 */
+	MODE_VIEW_SHIFT = 17,   /* 2 bits: VIEW_* */
 	MODE_CODE_BREAK = 1u << 19, /* an instruction breakpoint is armed in DR7 */
-	MODE_ALIGN = 1u << 20,	 /* CR0.AM, EFLAGS.AC, CPL 3: misaligned data accesses raise #AC */
+	MODE_ALIGN = 1u << 20, /* CR0.AM, EFLAGS.AC, CPL 3: misaligned data accesses raise #AC */
 	MODE_DATA_BREAK = 1u << 21, /* a data or I/O breakpoint is armed in DR7 */
 };
 
@@ -102,27 +162,29 @@ struct x86_f80 { /* one x87/MMX register in its XSAVE slot */
 };
 
 struct x86_cpu {
-	struct jit_env env; /* first: executors see only this; env.pc is RIP, env.mode the mode word */
+	/* First: executors see only this; env.pc is RIP, env.mode the mode word. */
+	struct jit_env env;
 	struct vcpu *vcpu;
 	uint64_t gpr[16];
 	uint32_t rflags; /* real flags at block boundaries and wherever a helper asks for them */
 	struct x86_seg seg[SEG_COUNT];
 	struct x86_table gdtr, idtr;
 	uint64_t cr0, cr2, cr3, cr4, xcr0, efer; /* CR8 lives in the local APIC */
-	uint64_t dr[8];			     /* 4 and 5 unused */
+	uint64_t dr[8];                          /* 4 and 5 unused */
 
 	/* x87, MMX (SDM 1 ch. 8).  Register i of the stack is fpr[(top + i) & 7]; MMi is fpr[i]. */
 	struct x86_f80 fpr[8];
 	uint16_t fcw, fsw; /* fsw without TOP */
-	uint8_t ftop;	   /* 0-7 */
-	uint8_t ftag;	   /* a bit per physical register: 1 = not empty */
-	uint16_t fop;	   /* last instruction, data pointers */
+	uint8_t ftop;      /* 0-7 */
+	uint8_t ftag;      /* a bit per physical register: 1 = not empty */
+	uint16_t fop;      /* last instruction, data pointers */
 	uint16_t fcs, fds;
 	uint64_t fip, fdp;
 
 	uint32_t mxcsr, mxcsr_mask;
 	uint8_t ymm[16][32] __attribute__((aligned(32)));
-	uint8_t vtmp[2][64] __attribute__((aligned(64))); /* memory operands of vector instructions */
+	/* Memory operands of vector instructions. */
+	uint8_t vtmp[2][64] __attribute__((aligned(64)));
 
 	/* MSRs that are plain storage; the rest are computed (msr.c) */
 	uint64_t msr_star, msr_lstar, msr_cstar, msr_fmask, msr_kernel_gs_base;
@@ -138,30 +200,30 @@ struct x86_cpu {
 		bool has_error, is_software; /* INT n, INT3, INTO, ICEBP */
 		uint32_t error;
 		uint8_t next_len; /* software: instruction length, RIP to push is past it */
-		bool is_int_n;	  /* INT n: subject to IOPL and VME redirection in virtual-8086 mode */
-		bool is_icebp;	  /* software, but no DPL check */
+		bool is_int_n; /* INT n: subject to IOPL and VME redirection in virtual-8086 mode */
+		bool is_icebp; /* software, but no DPL check */
 	} exc;
-	bool in_shadow;	     /* STI, MOV SS: no interrupt before the next instruction has run */
+	bool in_shadow;      /* STI, MOV SS: no interrupt before the next instruction has run */
 	bool nmi_blocked;    /* until IRET */
-	bool is_halted;	     /* HLT */
-	bool wait_sipi;	     /* application processor before its start-up IPI */
+	bool is_halted;      /* HLT */
+	bool wait_sipi;      /* application processor before its start-up IPI */
 	bool is_shut_down;   /* triple fault was reported */
 	uint32_t step_insns; /* debugger single step */
 
 	/* debug.c, inputs.c: what the instruction now running will cause when it ends. */
-	uint32_t pending_db;	  /* DR6 bits of data, I/O and task-switch breakpoints */
-	uint32_t task_faults;	  /* task switches that faulted, one inside the other (task.c) */
-	bool step_armed;	  /* TF was set when it began */
-	bool shadow_is_mov_ss;	  /* in_shadow by MOV SS, POP SS: holds back #DB too */
-	bool noncanonical;	  /* exc is for such an address: #GP or #SS, decided at delivery */
+	uint32_t pending_db;   /* DR6 bits of data, I/O and task-switch breakpoints */
+	uint32_t task_faults;  /* task switches that faulted, one inside the other (task.c) */
+	bool step_armed;       /* TF was set when it began */
+	bool shadow_is_mov_ss; /* in_shadow by MOV SS, POP SS: holds back #DB too */
+	bool noncanonical;     /* exc is for such an address: #GP or #SS, decided at delivery */
 	gva_t noncanonical_addr;
-	uint64_t pdpte[4];	  /* PAE: loaded with CR3 (mmu.c) */
+	uint64_t pdpte[4]; /* PAE: loaded with CR3 (mmu.c) */
 
-	const struct x86_model *model;	 /* const after init */
+	const struct x86_model *model;   /* const after init */
 	struct x86_cpuid_features *feat; /* const after init: what CPUID announces (cpuid.h) */
-	uint8_t phys_bits;		 /* const after init */
-	void *mmu_cache;		 /* paging-structure cache, vcpu thread (mmu.c) */
-	void *decode_cache;		 /* reserved for translation, vcpu thread */
+	uint8_t phys_bits;               /* const after init */
+	void *mmu_cache;                 /* paging-structure cache, vcpu thread (mmu.c) */
+	void *decode_cache;              /* reserved for translation, vcpu thread */
 };
 
 static inline unsigned x86_cpl(const struct x86_cpu *c)

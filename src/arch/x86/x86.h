@@ -11,8 +11,8 @@
 struct x86_tr;
 extern const struct ir_state_desc x86_state_desc; /* state_desc.c */
 
-/* ---- faults (except.c).  Record an exception and set env.fault; the caller returns at once, having
- * changed nothing the architecture would not have changed.  All return false. ---- */
+/* ---- faults (except.c).  Record an exception and set env.fault; the caller returns at once,
+ * having changed nothing the architecture would not have changed.  All return false. ---- */
 bool x86_raise(struct x86_cpu *c, enum x86_vector v);
 bool x86_raise_code(struct x86_cpu *c, enum x86_vector v, uint32_t error);
 bool x86_raise_page_fault(struct x86_cpu *c, gva_t addr, uint32_t error);
@@ -26,10 +26,11 @@ bool x86_software_interrupt(struct x86_cpu *c, uint8_t vector, unsigned insn_len
 
 /* ---- mode (mode.c) ---- */
 void x86_mode_update(struct x86_cpu *c); /* recompute env.mode and env.view */
-void x86_rflags_set(struct x86_cpu *c, uint32_t value, uint32_t mask); /* and mode if TF/AC/VM/... */
+/* And the mode word where a bit in it changes (TF, AC, VM). */
+void x86_rflags_set(struct x86_cpu *c, uint32_t value, uint32_t mask);
 
-/* ---- memory as the CPU (mem.c).  view VIEW_*; implicit supervisor accesses (descriptor tables, TSS)
- * use VIEW_KERNEL.  False: faulted, recorded. ---- */
+/* ---- memory as the CPU (mem.c).  view VIEW_*; implicit supervisor accesses (descriptor tables,
+ * TSS) use VIEW_KERNEL.  False: faulted, recorded. ---- */
 bool x86_load(struct x86_cpu *c, unsigned view, gva_t addr, unsigned size, uint64_t *out);
 bool x86_store(struct x86_cpu *c, unsigned view, gva_t addr, unsigned size, uint64_t value);
 bool x86_load_bytes(struct x86_cpu *c, unsigned view, gva_t addr, void *out, unsigned len);
@@ -40,11 +41,12 @@ void x86_tlb_flush(struct x86_cpu *c, bool keep_global);
 void x86_tlb_flush_page(struct x86_cpu *c, gva_t addr);
 
 /* ---- translation (translate.c) ----
- * Translate from env.pc/env.mode on: fetches guest bytes with fetch() (at most to the end of the page
- * after the first), until a branch, a page end or max_insns.  Emits into b between ir_begin and ir_end
- * (the caller calls both).  False: not even the first instruction could be fetched (fault recorded). */
+ * Translate from env.pc/env.mode on: fetches guest bytes with fetch() (at most to the end of the
+ * page after the first), until a branch, a page end or max_insns.  Emits into b between ir_begin
+ * and ir_end (the caller calls both).  False: not even the first instruction could be fetched
+ * (fault recorded). */
 struct x86_fetch {
-	/* Bytes of guest code at linear address addr, up to len, into out; how many (0: faulted). */
+	/* Guest code at linear address addr, up to len bytes, into out; how many (0: faulted). */
 	unsigned (*bytes)(struct x86_fetch *f, gva_t addr, uint8_t *out, unsigned len);
 };
 bool x86_translate(struct x86_cpu *c, struct ir_builder *b, struct x86_fetch *f, unsigned max_insns,

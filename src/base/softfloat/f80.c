@@ -302,23 +302,23 @@ void f80_to_bcd(struct f80 a, uint8_t bcd[10], struct fp_env *env)
 struct f80 f80_constant(enum f80_constant which, const struct fp_env *env)
 {
 	static const struct fp_num values[] = {
-		[F80_ONE] = {.cls = FP_NORMAL,                .exp = 0, .frac = FP_TOP },
+		[F80_ONE] = { .cls = FP_NORMAL, .exp = 0, .frac = FP_TOP },
 		[F80_LOG2_10] = { .cls = FP_NORMAL,
-                             .exp = 1,
-                             .frac = U128(0xd49a784bcd1b8afe, 0x492bf6ff4dafdb4c) },
+				  .exp = 1,
+				  .frac = U128(0xd49a784bcd1b8afe, 0x492bf6ff4dafdb4c) },
 		[F80_LOG2_E] = { .cls = FP_NORMAL,
-                             .exp = 0,
-                             .frac = U128(0xb8aa3b295c17f0bb, 0xbe87fed0691d3e88) },
+				 .exp = 0,
+				 .frac = U128(0xb8aa3b295c17f0bb, 0xbe87fed0691d3e88) },
 		[F80_PI] = { .cls = FP_NORMAL,
 			     .exp = 1,
 			     .frac = U128(0xc90fdaa22168c234, 0xc4c6628b80dc1cd1) },
 		[F80_LOG10_2] = { .cls = FP_NORMAL,
-                             .exp = -2,
-                             .frac = U128(0x9a209a84fbcff798, 0x8f8959ac0b7c9178) },
+				  .exp = -2,
+				  .frac = U128(0x9a209a84fbcff798, 0x8f8959ac0b7c9178) },
 		[F80_LN_2] = { .cls = FP_NORMAL,
-                             .exp = -1,
-                             .frac = U128(0xb17217f7d1cf79ab, 0xc9e3b39803f2f6af) },
-		[F80_PLUS_ZERO] = { .cls = FP_ZERO           },
+			       .exp = -1,
+			       .frac = U128(0xb17217f7d1cf79ab, 0xc9e3b39803f2f6af) },
+		[F80_PLUS_ZERO] = { .cls = FP_ZERO },
 	};
 	struct fp_env scratch = *env;
 

@@ -21,12 +21,7 @@ struct serial_isa {
 static const struct {
 	uint16_t iobase;
 	uint8_t line;
-} serial_places[] = {
-	{0x3f8,  4},
-        { 0x2f8, 3},
-        { 0x3e8, 4},
-        { 0x2e8, 3}
-};
+} serial_places[] = { { 0x3f8, 4 }, { 0x2f8, 3 }, { 0x3e8, 4 }, { 0x2e8, 3 } };
 
 static struct serial_isa *serial_isa(struct device *dev)
 {

@@ -443,13 +443,13 @@ static void test_flags_agree_with_the_host(void)
 		unsigned control;
 		enum host_kind kind;
 	} rows[] = {
-		{host_flags_ptest,    vh_ptest,   32,                         INT},
-		{ host_flags_vtestps, vh_vtestps, 32,                         INT},
-		{ host_flags_vtestpd, vh_vtestpd, 32,                         INT},
-		{ host_flags_comiss,  vh_comis,   0,                          F32},
-		{ host_flags_ucomiss, vh_comis,   COMIS_QUIET,                F32},
-		{ host_flags_comisd,  vh_comis,   COMIS_DOUBLE,               F64},
-		{ host_flags_ucomisd, vh_comis,   COMIS_DOUBLE | COMIS_QUIET, F64},
+		{ host_flags_ptest, vh_ptest, 32, INT },
+		{ host_flags_vtestps, vh_vtestps, 32, INT },
+		{ host_flags_vtestpd, vh_vtestpd, 32, INT },
+		{ host_flags_comiss, vh_comis, 0, F32 },
+		{ host_flags_ucomiss, vh_comis, COMIS_QUIET, F32 },
+		{ host_flags_comisd, vh_comis, COMIS_DOUBLE, F64 },
+		{ host_flags_ucomisd, vh_comis, COMIS_DOUBLE | COMIS_QUIET, F64 },
 	};
 	struct x86_cpu *c = cpu_new();
 

@@ -249,9 +249,7 @@ static void test_pclmulqdq_multiplies_without_carries(void)
 	union vec v = { .u64 = { 7, BIT(63) | 1 } }, r;
 
 	memcpy(c->ymm[1], &v, 32);
-	v = (union vec){
-		.u64 = {BIT(63) | 2, 9}
-	};
+	v = (union vec){ .u64 = { BIT(63) | 2, 9 } };
 	memcpy(c->ymm[2], &v, 32);
 	run(c, v_pclmulqdq, 0x01);
 	r = vec_get(c->ymm[0], 0);
@@ -375,12 +373,8 @@ static uint32_t divide(struct x86_cpu *c, uint32_t mxcsr, union vec a, union vec
 
 static void test_unmasked_exception_leaves_the_destination(void)
 {
-	const union vec ones = {
-		.u32 = {0x3f800000, 0x3f800000, 0x3f800000, 0x3f800000}
-	};
-	const union vec with_zero = {
-		.u32 = {0x40400000, 0, 0x3f800000, 0x3f800000}
-	};
+	const union vec ones = { .u32 = { 0x3f800000, 0x3f800000, 0x3f800000, 0x3f800000 } };
+	const union vec with_zero = { .u32 = { 0x40400000, 0, 0x3f800000, 0x3f800000 } };
 	struct x86_cpu *c = cpu_new();
 
 	/* Masked: both flags. */
@@ -420,9 +414,7 @@ static void test_insertps_from_memory_has_one_source_element(void)
 {
 	struct x86_cpu *c = cpu_new();
 	struct ir_native n = native(v_insertps, 16, 0xd0); /* source 3, destination 1 */
-	const union vec m = {
-		.u32 = {1, 2, 3, 4}
-	};
+	const union vec m = { .u32 = { 1, 2, 3, 4 } };
 
 	memcpy(c->vtmp[0], &m, 16);
 	memcpy(c->ymm[2], &m, 16);

@@ -28,82 +28,82 @@ typedef void soft_fn(const struct f80 v[2], struct fp_env *env, struct result *r
 typedef void host_fn(const struct f80 v[2], uint16_t fcw, struct result *r);
 
 static const struct f80 specials[] = {
-	{0,		   0x0000},
-	{ 0,		  0x8000}, /* zeros */
-	{ 1,		  0x0000},
-	{ 0x7fffffffffffffff, 0x8000}, /* denormals */
-	{ 0x4000000000000000, 0x0000},
-	{ 0x0000000012345678, 0x8000},
-	{ 0x8000000000000000, 0x0000},
-	{ 0x8000000000000001, 0x8000}, /* pseudo-denormals */
-	{ 0x8000000000000000, 0x0001},
-	{ 0xffffffffffffffff, 0x8001}, /* least normal */
-	{ 0x8000000000000000, 0x3fff},
-	{ 0x8000000000000000, 0xbfff}, /* 1 */
-	{ 0x8000000000000001, 0x3fff},
-	{ 0xffffffffffffffff, 0x3ffe},
-	{ 0xc000000000000000, 0x3fff},
-	{ 0x8000000000000000, 0xbffe}, /* 1.5, -0.5 */
-	{ 0x8000000000000001, 0x3ffe},
-	{ 0xa000000000000000, 0x4000}, /* 0.5 + ulp, 2.5 */
-	{ 0xe000000000000000, 0xc000},
-	{ 0xc000000000000000, 0x4000}, /* -3.5, 3 */
-	{ 0xffffffffffffffff, 0x7ffe},
-	{ 0xffffffffffffffff, 0xfffe}, /* greatest */
-	{ 0x8000000000000000, 0x7fff},
-	{ 0x8000000000000000, 0xffff}, /* infinities */
-	{ 0xc000000000000000, 0x7fff},
-	{ 0xc000000000000000, 0xffff}, /* QNaNs */
-	{ 0xc000000000001234, 0x7fff},
-	{ 0xffffffffffffffff, 0xffff},
-	{ 0x8000000000000001, 0x7fff},
-	{ 0xbfffffffffffffff, 0xffff}, /* SNaNs */
-	{ 0x8000000000001234, 0x7fff},
-	{ 0x0000000000000000, 0x7fff}, /* pseudo-infinity */
-	{ 0x4000000000000000, 0xffff},
-	{ 0x0000000000000001, 0x7fff}, /* pseudo-NaNs */
-	{ 0x7fffffffffffffff, 0x3fff},
-	{ 0x0000000000000000, 0x4000}, /* unnormals */
-	{ 0x8000000000000000, 0x403e},
-	{ 0x8000000000000000, 0xc03e}, /* 2^63 */
-	{ 0xffffffffffffffff, 0x403d},
-	{ 0xffffffffffffffff, 0xc03d},
-	{ 0x8000000000000001, 0xc03e},
-	{ 0xfffffffe00000000, 0x401d}, /* around 2^31 */
-	{ 0xffffffff00000000, 0x401d},
-	{ 0x8000000080000000, 0xc01e},
-	{ 0x8000000100000000, 0xc01e},
-	{ 0xfffe000000000000, 0x400d}, /* around 2^15 */
-	{ 0xffff000000000000, 0x400d},
-	{ 0x8000800000000000, 0xc00e},
-	{ 0x8001000000000000, 0xc00e},
-	{ 0xde0b6b3a763fffff, 0x403a}, /* around 10^18 */
-	{ 0xde0b6b3a763ffff8, 0x403a},
-	{ 0xde0b6b3a76400000, 0xc03a},
-	{ 0xffffff8000000000, 0x3fff},
-	{ 0xffffff0000000000, 0x407e}, /* edges of f32 */
-	{ 0xffffff8000000000, 0x407e},
-	{ 0xffffff7fffffffff, 0xc07e},
-	{ 0x8000000000000000, 0x3f81},
-	{ 0xffffff8000000000, 0x3f80},
-	{ 0x8000000000000000, 0x3f6a},
-	{ 0x8000000000000000, 0x3f69},
-	{ 0x8000000000000001, 0xbf69},
-	{ 0xfffffffffffffc00, 0x3fff}, /* edges of f64 */
-	{ 0xfffffffffffff800, 0x43fe},
-	{ 0xfffffffffffffc00, 0x43fe},
-	{ 0xfffffffffffffbff, 0xc3fe},
-	{ 0x8000000000000000, 0x3c01},
-	{ 0xfffffffffffffc00, 0x3c00},
-	{ 0xfffffffffffffbff, 0xbc00},
-	{ 0x8000000000000000, 0x3bcd},
-	{ 0x8000000000000000, 0x3bcc},
-	{ 0x8000000000000001, 0xbbcc},
-	{ 0x8000000000000000, 0x400c}, /* scale factors */
-	{ 0xffff000000000000, 0x400e},
-	{ 0xc000000000000000, 0xc00d},
-	{ 0x807c000000000000, 0xc00d},
-	{ 0xa5a5a5a5a5a5a5a5, 0x7000},
+	{ 0, 0x0000 },
+	{ 0, 0x8000 }, /* zeros */
+	{ 1, 0x0000 },
+	{ 0x7fffffffffffffff, 0x8000 }, /* denormals */
+	{ 0x4000000000000000, 0x0000 },
+	{ 0x0000000012345678, 0x8000 },
+	{ 0x8000000000000000, 0x0000 },
+	{ 0x8000000000000001, 0x8000 }, /* pseudo-denormals */
+	{ 0x8000000000000000, 0x0001 },
+	{ 0xffffffffffffffff, 0x8001 }, /* least normal */
+	{ 0x8000000000000000, 0x3fff },
+	{ 0x8000000000000000, 0xbfff }, /* 1 */
+	{ 0x8000000000000001, 0x3fff },
+	{ 0xffffffffffffffff, 0x3ffe },
+	{ 0xc000000000000000, 0x3fff },
+	{ 0x8000000000000000, 0xbffe }, /* 1.5, -0.5 */
+	{ 0x8000000000000001, 0x3ffe },
+	{ 0xa000000000000000, 0x4000 }, /* 0.5 + ulp, 2.5 */
+	{ 0xe000000000000000, 0xc000 },
+	{ 0xc000000000000000, 0x4000 }, /* -3.5, 3 */
+	{ 0xffffffffffffffff, 0x7ffe },
+	{ 0xffffffffffffffff, 0xfffe }, /* greatest */
+	{ 0x8000000000000000, 0x7fff },
+	{ 0x8000000000000000, 0xffff }, /* infinities */
+	{ 0xc000000000000000, 0x7fff },
+	{ 0xc000000000000000, 0xffff }, /* QNaNs */
+	{ 0xc000000000001234, 0x7fff },
+	{ 0xffffffffffffffff, 0xffff },
+	{ 0x8000000000000001, 0x7fff },
+	{ 0xbfffffffffffffff, 0xffff }, /* SNaNs */
+	{ 0x8000000000001234, 0x7fff },
+	{ 0x0000000000000000, 0x7fff }, /* pseudo-infinity */
+	{ 0x4000000000000000, 0xffff },
+	{ 0x0000000000000001, 0x7fff }, /* pseudo-NaNs */
+	{ 0x7fffffffffffffff, 0x3fff },
+	{ 0x0000000000000000, 0x4000 }, /* unnormals */
+	{ 0x8000000000000000, 0x403e },
+	{ 0x8000000000000000, 0xc03e }, /* 2^63 */
+	{ 0xffffffffffffffff, 0x403d },
+	{ 0xffffffffffffffff, 0xc03d },
+	{ 0x8000000000000001, 0xc03e },
+	{ 0xfffffffe00000000, 0x401d }, /* around 2^31 */
+	{ 0xffffffff00000000, 0x401d },
+	{ 0x8000000080000000, 0xc01e },
+	{ 0x8000000100000000, 0xc01e },
+	{ 0xfffe000000000000, 0x400d }, /* around 2^15 */
+	{ 0xffff000000000000, 0x400d },
+	{ 0x8000800000000000, 0xc00e },
+	{ 0x8001000000000000, 0xc00e },
+	{ 0xde0b6b3a763fffff, 0x403a }, /* around 10^18 */
+	{ 0xde0b6b3a763ffff8, 0x403a },
+	{ 0xde0b6b3a76400000, 0xc03a },
+	{ 0xffffff8000000000, 0x3fff },
+	{ 0xffffff0000000000, 0x407e }, /* edges of f32 */
+	{ 0xffffff8000000000, 0x407e },
+	{ 0xffffff7fffffffff, 0xc07e },
+	{ 0x8000000000000000, 0x3f81 },
+	{ 0xffffff8000000000, 0x3f80 },
+	{ 0x8000000000000000, 0x3f6a },
+	{ 0x8000000000000000, 0x3f69 },
+	{ 0x8000000000000001, 0xbf69 },
+	{ 0xfffffffffffffc00, 0x3fff }, /* edges of f64 */
+	{ 0xfffffffffffff800, 0x43fe },
+	{ 0xfffffffffffffc00, 0x43fe },
+	{ 0xfffffffffffffbff, 0xc3fe },
+	{ 0x8000000000000000, 0x3c01 },
+	{ 0xfffffffffffffc00, 0x3c00 },
+	{ 0xfffffffffffffbff, 0xbc00 },
+	{ 0x8000000000000000, 0x3bcd },
+	{ 0x8000000000000000, 0x3bcc },
+	{ 0x8000000000000001, 0xbbcc },
+	{ 0x8000000000000000, 0x400c }, /* scale factors */
+	{ 0xffff000000000000, 0x400e },
+	{ 0xc000000000000000, 0xc00d },
+	{ 0x807c000000000000, 0xc00d },
+	{ 0xa5a5a5a5a5a5a5a5, 0x7000 },
 };
 
 /* Soft side. */

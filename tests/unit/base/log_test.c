@@ -70,14 +70,14 @@ static void test_wrong_items_are_refused(void)
 		const char *list;
 		const char *text;
 	} rows[] = {
-		{"guest_error", "unknown log item 'guest_error' (did you mean 'guest_errors'?)"},
-		{ "int,cpux",   "unknown log item 'cpux' (did you mean 'cpu'?)"                },
-		{ "int,",       "unknown log item ''"                                          },
-		{ "",           "unknown log item ''"                                          },
-		{ ",",          "unknown log item ''"                                          },
-		{ "INT",        "unknown log item 'INT' (did you mean 'int'?)"                 },
-		{ "in",         "unknown log item 'in' (did you mean 'int'?)"                  },
-		{ "nonsense",   "unknown log item 'nonsense'"                                  },
+		{ "guest_error", "unknown log item 'guest_error' (did you mean 'guest_errors'?)" },
+		{ "int,cpux", "unknown log item 'cpux' (did you mean 'cpu'?)" },
+		{ "int,", "unknown log item ''" },
+		{ "", "unknown log item ''" },
+		{ ",", "unknown log item ''" },
+		{ "INT", "unknown log item 'INT' (did you mean 'int'?)" },
+		{ "in", "unknown log item 'in' (did you mean 'int'?)" },
+		{ "nonsense", "unknown log item 'nonsense'" },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {

@@ -96,10 +96,10 @@ static const struct {
 	const uint64_t *values;
 	unsigned count, frac_bits, exp_bits;
 } kinds[] = {
-	[KIND_16] = {specials_16,   ARRAY_SIZE(specials_16),  10, 5 },
-	[KIND_32] = { specials_32,  ARRAY_SIZE(specials_32),  23, 8 },
-	[KIND_64] = { specials_64,  ARRAY_SIZE(specials_64),  52, 11},
-	[KIND_INT] = { specials_int, ARRAY_SIZE(specials_int), 0,  0 },
+	[KIND_16] = { specials_16, ARRAY_SIZE(specials_16), 10, 5 },
+	[KIND_32] = { specials_32, ARRAY_SIZE(specials_32), 23, 8 },
+	[KIND_64] = { specials_64, ARRAY_SIZE(specials_64), 52, 11 },
+	[KIND_INT] = { specials_int, ARRAY_SIZE(specials_int), 0, 0 },
 };
 
 /* Soft side: one adapter per operation. */
@@ -456,17 +456,17 @@ static void test_unmasked_flags(void)
 		uint64_t a, b;
 		uint8_t unmasked, flags;
 	} muls[] = {
-		{0x7fe1ccf385ebc8a0,  0x7fe3945e4d2bd53f, FP_OVERFLOW,  FP_OVERFLOW | FP_INEXACT },
-		{ 0x7e70000000000000, 0x7e70000000000000, FP_OVERFLOW,  FP_OVERFLOW              },
-		{ 0x7e70000000000000, 0x7e70000000000000, 0,            FP_OVERFLOW | FP_INEXACT },
-		{ 0x0010000000000000, 0x3fe0000000000000, FP_UNDERFLOW, FP_UNDERFLOW             },
-		{ 0x0010000000000000, 0x3fe0000000000000, 0,            0                        },
- /* Exact but for the denormal's missing bits. */
-		{ 0x0010000000000001, 0x3fe0000000000000, FP_UNDERFLOW, FP_UNDERFLOW             },
-		{ 0x0010000000000001, 0x3fe0000000000000, 0,            FP_UNDERFLOW | FP_INEXACT},
- /* Not tiny after rounding. */
-		{ 0x001fffffffffffff, 0x3fe0000000000001, FP_UNDERFLOW, FP_INEXACT               },
-		{ 0x001fffffffffffff, 0x3fe0000000000000, FP_UNDERFLOW, FP_UNDERFLOW             },
+		{ 0x7fe1ccf385ebc8a0, 0x7fe3945e4d2bd53f, FP_OVERFLOW, FP_OVERFLOW | FP_INEXACT },
+		{ 0x7e70000000000000, 0x7e70000000000000, FP_OVERFLOW, FP_OVERFLOW },
+		{ 0x7e70000000000000, 0x7e70000000000000, 0, FP_OVERFLOW | FP_INEXACT },
+		{ 0x0010000000000000, 0x3fe0000000000000, FP_UNDERFLOW, FP_UNDERFLOW },
+		{ 0x0010000000000000, 0x3fe0000000000000, 0, 0 },
+		/* Exact but for the denormal's missing bits. */
+		{ 0x0010000000000001, 0x3fe0000000000000, FP_UNDERFLOW, FP_UNDERFLOW },
+		{ 0x0010000000000001, 0x3fe0000000000000, 0, FP_UNDERFLOW | FP_INEXACT },
+		/* Not tiny after rounding. */
+		{ 0x001fffffffffffff, 0x3fe0000000000001, FP_UNDERFLOW, FP_INEXACT },
+		{ 0x001fffffffffffff, 0x3fe0000000000000, FP_UNDERFLOW, FP_UNDERFLOW },
 	};
 
 	for (unsigned i = 0; i < ARRAY_SIZE(muls); i++) {
@@ -566,17 +566,12 @@ static void test_approximations(void)
 static void test_approximations_of_special_values(void)
 {
 	static const uint32_t rows[][3] = {
-  /* operand, reciprocal, reciprocal square root */
-		{0x00000000,  0x7f800000, 0x7f800000},
-                { 0x80000000, 0xff800000, 0xff800000},
-		{ 0x00000001, 0x7f800000, 0x7f800000},
-                { 0x807fffff, 0xff800000, 0xff800000},
-		{ 0x7f800000, 0x00000000, 0x00000000},
-                { 0xff800000, 0x80000000, 0xffc00000},
-		{ 0x7fc00001, 0x7fc00001, 0x7fc00001},
-                { 0xffa00000, 0xffe00000, 0xffe00000},
-		{ 0x7f7fffff, 0x00000000, 0x1f800000},
-                { 0xff7fffff, 0x80000000, 0xffc00000},
+		/* operand, reciprocal, reciprocal square root */
+		{ 0x00000000, 0x7f800000, 0x7f800000 }, { 0x80000000, 0xff800000, 0xff800000 },
+		{ 0x00000001, 0x7f800000, 0x7f800000 }, { 0x807fffff, 0xff800000, 0xff800000 },
+		{ 0x7f800000, 0x00000000, 0x00000000 }, { 0xff800000, 0x80000000, 0xffc00000 },
+		{ 0x7fc00001, 0x7fc00001, 0x7fc00001 }, { 0xffa00000, 0xffe00000, 0xffe00000 },
+		{ 0x7f7fffff, 0x00000000, 0x1f800000 }, { 0xff7fffff, 0x80000000, 0xffc00000 },
 	};
 
 	for (unsigned i = 0; i < ARRAY_SIZE(rows); i++) {

@@ -25,54 +25,54 @@ typedef void soft_fn(const struct f80 v[2], struct fp_env *env, struct result *r
 typedef void host_fn(const struct f80 v[2], uint16_t fcw, struct result *r);
 
 static const struct f80 specials[] = {
-	{0,		   0x0000},
-	{ 0,		  0x8000}, /* zeros */
-	{ 1,		  0x0000},
-	{ 0x7fffffffffffffff, 0x8000}, /* denormals */
-	{ 0x8000000000000000, 0x0000},
-	{ 0x8000000000000001, 0x8000}, /* pseudo-denormals */
-	{ 0x8000000000000000, 0x0001},
-	{ 0xffffffffffffffff, 0x8001}, /* least normal */
-	{ 0x8000000000000000, 0x3fff},
-	{ 0x8000000000000000, 0xbfff}, /* 1 */
-	{ 0x8000000000000001, 0x3fff},
-	{ 0xffffffffffffffff, 0x3ffe}, /* next to 1 */
-	{ 0x8000000000000001, 0xbfff},
-	{ 0xffffffffffffffff, 0xbffe},
-	{ 0x8000000000000000, 0x3ffe},
-	{ 0x8000000000000000, 0xbffe}, /* 0.5 */
-	{ 0x8000000000000000, 0x3ffd},
-	{ 0x8000000000000000, 0xbffd}, /* 0.25 */
-	{ 0x8000000000000000, 0x4000},
-	{ 0xc000000000000000, 0xc000}, /* 2, -3 */
-	{ 0xffffffffffffffff, 0x7ffe},
-	{ 0xffffffffffffffff, 0xfffe}, /* greatest */
-	{ 0x8000000000000000, 0x7fff},
-	{ 0x8000000000000000, 0xffff}, /* infinities */
-	{ 0xc000000000000000, 0x7fff},
-	{ 0xc000000000001234, 0xffff}, /* QNaNs */
-	{ 0x8000000000000001, 0x7fff},
-	{ 0xbfffffffffffffff, 0xffff}, /* SNaNs */
-	{ 0x0000000000000000, 0x7fff},
-	{ 0x4000000000000000, 0xffff}, /* unsupported */
-	{ 0x7fffffffffffffff, 0x3fff},
-	{ 0x0000000000000000, 0x4000},
-	{ 0x8000000000000000, 0x403e},
-	{ 0x8000000000000000, 0xc03e}, /* 2^63 */
-	{ 0xffffffffffffffff, 0x403d},
-	{ 0xffffffffffffffff, 0xc03d}, /* just below */
-	{ 0xc90fdaa22168c235, 0x3fff},
-	{ 0xc90fdaa22168c234, 0xbfff}, /* pi / 2 */
-	{ 0xc90fdaa22168c235, 0x4000},
-	{ 0xc90fdaa22168c235, 0x3ffe}, /* pi, pi / 4 */
-	{ 0xc90fdaa22168c234, 0xbffe},
-	{ 0x8000000000000000, 0x3fe0}, /* small */
-	{ 0x8000000000000000, 0xbfc0},
-	{ 0xffffffffffffffff, 0x3f00},
-	{ 0xb504f333f9de6484, 0x3ffe},
-	{ 0xb504f333f9de6485, 0x3fff}, /* sqrt(2) */
-	{ 0xd413cccfe7799211, 0x3ffd},
-	{ 0x95f619980c4336f7, 0xbffd}, /* limits of FYL2XP1 */
+	{ 0, 0x0000 },
+	{ 0, 0x8000 }, /* zeros */
+	{ 1, 0x0000 },
+	{ 0x7fffffffffffffff, 0x8000 }, /* denormals */
+	{ 0x8000000000000000, 0x0000 },
+	{ 0x8000000000000001, 0x8000 }, /* pseudo-denormals */
+	{ 0x8000000000000000, 0x0001 },
+	{ 0xffffffffffffffff, 0x8001 }, /* least normal */
+	{ 0x8000000000000000, 0x3fff },
+	{ 0x8000000000000000, 0xbfff }, /* 1 */
+	{ 0x8000000000000001, 0x3fff },
+	{ 0xffffffffffffffff, 0x3ffe }, /* next to 1 */
+	{ 0x8000000000000001, 0xbfff },
+	{ 0xffffffffffffffff, 0xbffe },
+	{ 0x8000000000000000, 0x3ffe },
+	{ 0x8000000000000000, 0xbffe }, /* 0.5 */
+	{ 0x8000000000000000, 0x3ffd },
+	{ 0x8000000000000000, 0xbffd }, /* 0.25 */
+	{ 0x8000000000000000, 0x4000 },
+	{ 0xc000000000000000, 0xc000 }, /* 2, -3 */
+	{ 0xffffffffffffffff, 0x7ffe },
+	{ 0xffffffffffffffff, 0xfffe }, /* greatest */
+	{ 0x8000000000000000, 0x7fff },
+	{ 0x8000000000000000, 0xffff }, /* infinities */
+	{ 0xc000000000000000, 0x7fff },
+	{ 0xc000000000001234, 0xffff }, /* QNaNs */
+	{ 0x8000000000000001, 0x7fff },
+	{ 0xbfffffffffffffff, 0xffff }, /* SNaNs */
+	{ 0x0000000000000000, 0x7fff },
+	{ 0x4000000000000000, 0xffff }, /* unsupported */
+	{ 0x7fffffffffffffff, 0x3fff },
+	{ 0x0000000000000000, 0x4000 },
+	{ 0x8000000000000000, 0x403e },
+	{ 0x8000000000000000, 0xc03e }, /* 2^63 */
+	{ 0xffffffffffffffff, 0x403d },
+	{ 0xffffffffffffffff, 0xc03d }, /* just below */
+	{ 0xc90fdaa22168c235, 0x3fff },
+	{ 0xc90fdaa22168c234, 0xbfff }, /* pi / 2 */
+	{ 0xc90fdaa22168c235, 0x4000 },
+	{ 0xc90fdaa22168c235, 0x3ffe }, /* pi, pi / 4 */
+	{ 0xc90fdaa22168c234, 0xbffe },
+	{ 0x8000000000000000, 0x3fe0 }, /* small */
+	{ 0x8000000000000000, 0xbfc0 },
+	{ 0xffffffffffffffff, 0x3f00 },
+	{ 0xb504f333f9de6484, 0x3ffe },
+	{ 0xb504f333f9de6485, 0x3fff }, /* sqrt(2) */
+	{ 0xd413cccfe7799211, 0x3ffd },
+	{ 0x95f619980c4336f7, 0xbffd }, /* limits of FYL2XP1 */
 };
 
 /* v[0] is ST0, v[1] is ST1. */

@@ -94,8 +94,7 @@ static void test_mistakes_end_the_search(void)
 {
 	const struct accel_choice typo[] = { { .name = "goood" }, { .name = "good" } };
 	const struct accel_choice wrong[] = {
-		{.name = "broken",       .configure = refuse, .opaque = (void *)"x" },
-                { .name = "good"}
+		{ .name = "broken", .configure = refuse, .opaque = (void *)"x" }, { .name = "good" }
 	};
 	struct err err;
 	char *notes;

@@ -10,10 +10,8 @@
 #include "base/err.h"
 #include "firmware/boot.h"
 
-static const struct e820_entry map[] = {
-	{0,          BOOT_EBDA, E820_RAM},
-        { BOOT_HIGH, 255 * MIB, E820_RAM}
-};
+static const struct e820_entry map[] = { { 0, BOOT_EBDA, E820_RAM },
+					 { BOOT_HIGH, 255 * MIB, E820_RAM } };
 static const struct boot_env env_256m = { .low_ram = 256 * MIB,
 					  .e820 = map,
 					  .e820_count = 2,
@@ -177,14 +175,12 @@ enum { ELF_SIZE = 64 + 2 * 56 + 16 + 20 };
 static uint8_t *new_elf(void)
 {
 	uint8_t *k = g_malloc0(ELF_SIZE);
-	Elf64_Ehdr eh = {
-		.e_ident = {0x7f, 'E', 'L', 'F', ELFCLASS64, ELFDATA2LSB, 1},
-		.e_type = ET_EXEC,
-		.e_machine = EM_X86_64,
-		.e_phoff = 64,
-		.e_phentsize = 56,
-		.e_phnum = 2
-	};
+	Elf64_Ehdr eh = { .e_ident = { 0x7f, 'E', 'L', 'F', ELFCLASS64, ELFDATA2LSB, 1 },
+			  .e_type = ET_EXEC,
+			  .e_machine = EM_X86_64,
+			  .e_phoff = 64,
+			  .e_phentsize = 56,
+			  .e_phnum = 2 };
 	Elf64_Phdr load = { .p_type = PT_LOAD,
 			    .p_offset = 176,
 			    .p_paddr = 2 * MIB,

@@ -308,11 +308,11 @@ static uint64_t helper_reads_pc(void *env, uint64_t a, uint64_t b, uint64_t c)
 }
 
 static const struct ir_helper helpers[] = {
-	{.name = "reads_flags",   .fn = helper_reads_flags,  .reads_flags = true },
-	{ .name = "writes_flags", .fn = helper_writes_flags, .writes_flags = true},
-	{ .name = "may_fault",    .fn = helper_may_fault,    .can_fault = true   },
-	{ .name = "pure",         .fn = helper_pure,         .is_pure = true     },
-	{ .name = "reads_pc",     .fn = helper_reads_pc,     .reads_pc = true    },
+	{ .name = "reads_flags", .fn = helper_reads_flags, .reads_flags = true },
+	{ .name = "writes_flags", .fn = helper_writes_flags, .writes_flags = true },
+	{ .name = "may_fault", .fn = helper_may_fault, .can_fault = true },
+	{ .name = "pure", .fn = helper_pure, .is_pure = true },
+	{ .name = "reads_pc", .fn = helper_reads_pc, .reads_pc = true },
 };
 
 struct gen {

@@ -198,10 +198,7 @@ static void on_commit(struct memory_listener *l)
 
 static void test_listener_hears_removals_then_additions(void)
 {
-	struct recorder rec = {
-		{on_removed, on_added, on_commit, NULL},
-                g_string_new("")
-	};
+	struct recorder rec = { { on_removed, on_added, on_commit, NULL }, g_string_new("") };
 	struct region root, a, b;
 	struct address_space as;
 
