@@ -170,21 +170,28 @@ static bool machine_build_cpus(struct machine *m, struct err *err)
 	return true;
 }
 
-/* What only a machine with a CPU can use. */
+/* What a machine without a CPU has no use for. */
 static bool machine_check_options(const struct machine *m, struct err *err)
 {
 	const struct machine_config *c = &m->config;
 	const struct {
-		const char *option, *value;
-	} needs_cpu[] = {
-		{ "cpu", c->cpu_model }, { "kernel", c->kernel }, { "initrd", c->initrd },
-		{ "append", c->append }, { "bios", c->bios },
+		const char *option, *lacks;
+		bool is_given;
+	} uses[] = {
+		{ "cpu", "CPU", c->cpu_model },
+		{ "kernel", "CPU", c->kernel },
+		{ "initrd", "CPU", c->initrd },
+		{ "append", "CPU", c->append },
+		{ "bios", "CPU", c->bios },
+		{ "rtc", "real-time clock", c->rtc_base || c->rtc_clock },
+		{ "uuid", "firmware interface", c->has_uuid },
+		{ "serial", "serial ports", c->wants_serials },
 	};
 
-	for (size_t i = 0; !m->type->arch && i < ARRAY_SIZE(needs_cpu); i++)
-		if (needs_cpu[i].value)
-			return err_set(err, 0, "-%s: machine '%s' has no CPU", needs_cpu[i].option,
-				       m->type->name);
+	for (size_t i = 0; !m->type->arch && i < ARRAY_SIZE(uses); i++)
+		if (uses[i].is_given)
+			return err_set(err, 0, "-%s: machine '%s' has no %s", uses[i].option,
+				       m->type->name, uses[i].lacks);
 	return true;
 }
 

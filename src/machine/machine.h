@@ -35,6 +35,7 @@ struct machine_config {
 	const char *kernel, *initrd, *append, *bios;
 	const char *rtc_base, *rtc_clock; /* NULL: defaults */
 	struct chardev *serials[MACHINE_MAX_SERIALS];
+	bool wants_serials; /* the user asked for them, by -serial */
 	bool has_uuid;
 	uint8_t uuid[16];
 };

@@ -365,8 +365,14 @@ static bool x86_board_load_bios(struct x86_board *b, struct err *err)
 	return true;
 }
 
-static bool x86_board_check_options(const struct machine_config *c, struct err *err)
+static bool x86_board_check_options(const struct x86_board *b, struct err *err)
 {
+	const struct machine_config *c = &b->machine.config;
+
+	if (!b->has_serial && c->wants_serials)
+		return err_set(err, 0, "-serial: there are no serial ports with isa-serial=off");
+	if (!b->has_rtc && (c->rtc_base || c->rtc_clock))
+		return err_set(err, 0, "-rtc: there is no real-time clock with rtc=off");
 	if (c->bios && c->kernel)
 		return err_set(err, 0,
 			       "-bios and -kernel together: a kernel is started without firmware "
@@ -383,7 +389,7 @@ bool x86_board_finish(struct x86_board *b, bool acpi, struct err *err)
 	uint32_t *apic_ids;
 	bool ok;
 
-	if (!x86_board_check_options(c, err))
+	if (!x86_board_check_options(b, err))
 		return false;
 	x86_board_map_memory(b);
 	ok = x86_board_fill_fw_cfg(b, err);

@@ -197,6 +197,8 @@ static bool step_build(struct session *s, struct err *err)
 
 	memcpy(c.uuid, o->uuid, sizeof(c.uuid));
 	memcpy(c.serials, s->serials, sizeof(c.serials));
+	for (unsigned i = 0; i < o->serials.count; i++)
+		c.wants_serials |= s->serials[i] != NULL;
 	if (!machine_set_props(s, err))
 		return false;
 	ok = machine_build(s->machine, &c, s->accel, err);

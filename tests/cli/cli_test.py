@@ -244,6 +244,17 @@ def test_a_machine_without_a_cpu_takes_nothing_to_run():
     for option in ('-kernel', '-initrd', '-append', '-bios', '-cpu'):
         refused(f"{option}: machine 'none' has no CPU", '-M', 'none', '-nodefaults', '-display',
                 'none', option, 'x')
+    none = ['-M', 'none', '-nodefaults', '-display', 'none']
+    refused("-rtc: machine 'none' has no real-time clock", *none, '-rtc', 'base=utc')
+    refused("-serial: machine 'none' has no serial ports", *none, '-serial', 'null')
+    refused_with("-uuid: machine 'none' has no", *none, '-uuid',
+                 '11111111-2222-3333-4444-555555555555')
+
+
+def test_options_for_chips_that_are_off_are_refused():
+    off = ['-M', 'microvm,isa-serial=off,rtc=off', *IDLE[2:]]
+    refused('-serial: there are no serial ports with isa-serial=off', *off, '-serial', 'null')
+    refused('-rtc: there is no real-time clock with rtc=off', *off, '-rtc', 'base=utc')
 
 
 def test_a_machine_with_nothing_to_run_is_told_of():
