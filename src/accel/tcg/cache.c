@@ -126,10 +126,13 @@ void tcg_pin(struct tcg_accel *t, struct tcg_pin *pin, unsigned n, struct ram_bl
 	pin->page[n] = p;
 	lock_drop(&c->lock);
 	/* A vCPU that had the page writable may be past its check: let it finish that store before
-	 * the bytes are read. */
-	if (is_new && tcg_tlb_protect(t, ram->host + offset)) {
-		tcg_exclusive_begin(t);
-		tcg_exclusive_end(t);
+	 * the bytes are read, also when another vCPU is just doing the same. */
+	if (!atomic_load(&p->is_settled)) {
+		if (tcg_tlb_protect(t, ram->host + offset) || !is_new) {
+			tcg_exclusive_begin(t);
+			tcg_exclusive_end(t);
+		}
+		atomic_store(&p->is_settled, true);
 	}
 	pin->version[n] = __atomic_load_n(&p->version, __ATOMIC_ACQUIRE);
 }

@@ -58,9 +58,10 @@ struct tcg_block {
 struct tcg_page {
 	struct ram_block *ram;
 	uint64_t offset;
-	uint64_t granules; /* a bit per 64 bytes that hold translated code */
-	uint32_t version;  /* counts stores: a translation made meanwhile is not taken */
-	uint32_t pins;     /* translations being made */
+	uint64_t granules;       /* a bit per 64 bytes that hold translated code */
+	uint32_t version;        /* counts stores: a translation made meanwhile is not taken */
+	uint32_t pins;           /* translations being made */
+	_Atomic bool is_settled; /* no store that its flag would tell of is under way unseen */
 	struct tcg_page_ref *blocks;
 	struct tcg_page *next; /* in its hash chain */
 };
