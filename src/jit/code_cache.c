@@ -1,0 +1,526 @@
+/* jit/code_cache.c - chunks of memory mapped twice.
+ *
+ * A chunk is FREE, then OPEN in a writer's hands (BUSY while the writer has a reservation in it),
+ * FULL, EMPTIED while its owners forget their code and until nobody runs in it, and FREE again.
+ * Chunks of fixed writers stay BUSY and end as FIXED.  A chunk in the hands of an idle writer may
+ * be emptied like a full one: the writer finds out at its next reservation.
+ *
+ * Code grows from the chunk's start, its entries from the end downwards: sorted by address, found
+ * without a lock.
+ * SPDX-License-Identifier: MIT */
+#include "jit/code_cache.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <glib.h>
+
+#include "base/bits.h"
+#include "base/err.h"
+#include "base/lock.h"
+
+#ifndef MFD_EXEC
+#define MFD_EXEC 0x10u
+#endif
+
+enum { MIN_CHUNKS = 8, AIM_CHUNKS = 64, MIN_CHUNK = 64 << 10, MAX_CHUNK = 1 << 20 };
+/* Code reaches all other code, and the cache's own data, by 32-bit displacements. */
+#define MAX_SIZE GIB
+
+/* The low bits of a chunk's state word; above them its birth, a number that no two uses share. */
+enum chunk_state { CHUNK_FREE, CHUNK_OPEN, CHUNK_BUSY, CHUNK_FULL, CHUNK_EMPTIED, CHUNK_FIXED };
+enum { STATE_BITS = 3 };
+
+struct code_entry {
+	uint32_t start, end; /* atomic: offsets in the chunk */
+	void *owner;         /* atomic; NULL: dropped */
+};
+
+struct code_chunk {
+	_Atomic uint64_t state;
+	_Atomic uint32_t count; /* entries; grows by the writer, after what they say is written */
+	_Atomic uint32_t live;  /* entries with an owner */
+	uint32_t used;          /* the writer, while BUSY */
+};
+
+struct code_cache {
+	uint8_t *write, *run; /* const: the two views of the same memory */
+	uint64_t size;        /* const */
+	uint32_t chunk_size, count;
+	uint8_t fill;
+	const struct code_cache_ops *ops;
+	void *opaque;
+
+	struct lock lock;
+	pthread_cond_t freed;         /* lock */
+	uint32_t free_count, emptied; /* lock: chunks in these states */
+	uint64_t births, evicted;     /* lock */
+	_Atomic uint64_t blocks, bytes, refused;
+	struct code_chunk chunks[];
+};
+
+/* ---- two mappings ---- */
+
+static bool file_says(const char *path, char what)
+{
+	char c = 0;
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return false;
+	if (read(fd, &c, 1) != 1)
+		c = 0;
+	close(fd);
+	return c == what;
+}
+
+/* Appends what is known of a host that refuses. */
+static bool refused(struct err *err, int code, const char *what)
+{
+	const char *why = "";
+
+	if (code == EACCES || code == EPERM) {
+		if (file_says("/proc/sys/vm/memfd_noexec", '2'))
+			why = " (the host's sysctl vm.memfd_noexec is 2)";
+		else if (file_says("/sys/fs/selinux/enforce", '1'))
+			why = " (SELinux is enforcing: see execmem in its audit log)";
+		else
+			why = " (a security policy of the host forbids it)";
+	}
+	return err_set(err, code, "%s: %s%s", what, strerror(code), why);
+}
+
+static int code_memfd(void)
+{
+	/* Executable even where the host's default is not to be; kernels before 6.3 know no such
+	 * flag and no such default. */
+	int fd = memfd_create("rhea:code", MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_EXEC);
+
+	if (fd < 0 && errno == EINVAL)
+		fd = memfd_create("rhea:code", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	return fd;
+}
+
+static bool map_views(struct code_cache *c, int fd, struct err *err)
+{
+	void *p;
+
+	if (ftruncate(fd, (off_t)c->size) < 0)
+		return refused(err, errno, "cannot get memory for translated code");
+	p = mmap(NULL, c->size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd, 0);
+	if (p == MAP_FAILED)
+		return refused(err, errno, "cannot map memory for translated code");
+	c->write = p;
+	p = mmap(NULL, c->size, PROT_READ | PROT_EXEC, MAP_SHARED | MAP_NORESERVE, fd, 0);
+	if (p == MAP_FAILED)
+		return refused(err, errno, "cannot map executable memory");
+	c->run = p;
+	/* Hints: nobody can shrink it under us, nobody wants it in a core file. */
+	(void)fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL);
+	(void)madvise(c->write, c->size, MADV_DONTDUMP);
+	return true;
+}
+
+static bool map_memory(struct code_cache *c, struct err *err)
+{
+	int fd = code_memfd();
+	bool ok;
+
+	if (fd < 0)
+		return refused(err, errno, "cannot get executable memory");
+	ok = map_views(c, fd, err);
+	close(fd); /* the mappings hold the memory */
+	return ok;
+}
+
+static uint32_t chunk_size_for(uint64_t size)
+{
+	uint64_t aim = size / AIM_CHUNKS, chunk = MIN_CHUNK;
+
+	while (chunk * 2 <= aim && chunk < MAX_CHUNK)
+		chunk *= 2;
+	return (uint32_t)chunk;
+}
+
+struct code_cache *code_cache_new(uint64_t size, uint8_t fill, const struct code_cache_ops *ops,
+				  void *opaque, struct err *err)
+{
+	uint32_t chunk_size = chunk_size_for(size);
+	uint64_t count = size / chunk_size;
+	struct code_cache *c;
+
+	if (count < MIN_CHUNKS || size > MAX_SIZE) {
+		err_set(err, 0, "room for translated code must be from %d KiB to %d MiB",
+			MIN_CHUNKS * MIN_CHUNK >> 10, (int)(MAX_SIZE >> 20));
+		return NULL;
+	}
+	c = g_malloc0(sizeof(*c) + count * sizeof(c->chunks[0]));
+	c->chunk_size = chunk_size;
+	c->count = c->free_count = (uint32_t)count;
+	c->size = count * chunk_size;
+	c->fill = fill;
+	c->ops = ops;
+	c->opaque = opaque;
+	lock_init(&c->lock, LOCK_LEAF, "code cache");
+	lock_cond_init(&c->freed);
+	if (!map_memory(c, err)) {
+		code_cache_free(c);
+		return NULL;
+	}
+	return c;
+}
+
+void code_cache_free(struct code_cache *c)
+{
+	if (!c)
+		return;
+	if (c->write)
+		munmap(c->write, c->size);
+	if (c->run)
+		munmap(c->run, c->size);
+	pthread_cond_destroy(&c->freed);
+	lock_fini(&c->lock);
+	g_free(c);
+}
+
+/* ---- chunks ---- */
+
+static uint8_t *chunk_write(const struct code_cache *c, unsigned k)
+{
+	return c->write + (size_t)k * c->chunk_size;
+}
+
+/* Entry i of the chunk. */
+static struct code_entry *chunk_entry(const struct code_cache *c, unsigned k, uint32_t i)
+{
+	uint8_t *end = chunk_write(c, k) + c->chunk_size;
+
+	return (struct code_entry *)(void *)end - 1 - i;
+}
+
+static uint64_t state_word(uint64_t birth, enum chunk_state state)
+{
+	return birth << STATE_BITS | state;
+}
+
+static enum chunk_state state_of(uint64_t word)
+{
+	return (enum chunk_state)(word & ((1u << STATE_BITS) - 1));
+}
+
+static bool state_change(struct code_chunk *ch, uint64_t birth, enum chunk_state from,
+			 enum chunk_state to)
+{
+	uint64_t is = state_word(birth, from);
+
+	return atomic_compare_exchange_strong(&ch->state, &is, state_word(birth, to));
+}
+
+/* Needs c->lock.  The oldest chunk that can be emptied, nobody's code in it at best; now EMPTIED.
+ */
+static int pick_victim(struct code_cache *c)
+{
+	uint64_t best_word = 0;
+	bool best_is_dead = false;
+	int best = -1;
+
+	for (unsigned k = 0; k < c->count; k++) {
+		uint64_t word = atomic_load(&c->chunks[k].state);
+		enum chunk_state state = state_of(word);
+		bool is_dead = state == CHUNK_FULL && !atomic_load(&c->chunks[k].live);
+
+		if (state != CHUNK_FULL && state != CHUNK_OPEN)
+			continue;
+		if (best < 0 || is_dead > best_is_dead ||
+		    (is_dead == best_is_dead && word >> STATE_BITS < best_word >> STATE_BITS)) {
+			best = (int)k;
+			best_word = word;
+			best_is_dead = is_dead;
+		}
+	}
+	/* An open one may be in use again by now. */
+	if (best < 0 || !state_change(&c->chunks[best], best_word >> STATE_BITS,
+				      state_of(best_word), CHUNK_EMPTIED))
+		return -1;
+	c->emptied++;
+	c->evicted++;
+	return best;
+}
+
+static void drop_entry(struct code_chunk *ch, struct code_entry *e)
+{
+	if (__atomic_exchange_n(&e->owner, NULL, __ATOMIC_ACQ_REL))
+		atomic_fetch_sub(&ch->live, 1);
+}
+
+static void empty_chunk(struct code_cache *c, unsigned k)
+{
+	struct code_chunk *ch = &c->chunks[k];
+	uint32_t count = atomic_load(&ch->count);
+
+	for (uint32_t i = 0; i < count; i++) {
+		struct code_entry *e = chunk_entry(c, k, i);
+		void *owner = __atomic_load_n(&e->owner, __ATOMIC_ACQUIRE);
+
+		if (!owner)
+			continue;
+		c->ops->evict(c->opaque, owner);
+		drop_entry(ch, e);
+	}
+	c->ops->retire(c->opaque, k);
+}
+
+/* Enough to go on with while emptied chunks wait for their last visitors. */
+static uint32_t spare_chunks(const struct code_cache *c) { return MAX(c->count / 16, 1u); }
+
+/* Needs c->lock.  A chunk for w, BUSY. */
+static bool take_free(struct code_writer *w)
+{
+	struct code_cache *c = w->cache;
+
+	for (unsigned k = 0; k < c->count; k++) {
+		struct code_chunk *ch = &c->chunks[k];
+
+		if (state_of(atomic_load(&ch->state)) != CHUNK_FREE)
+			continue;
+		w->chunk = (int)k;
+		w->birth = ++c->births;
+		atomic_store(&ch->state, state_word(w->birth, CHUNK_BUSY));
+		c->free_count--;
+		return true;
+	}
+	return false;
+}
+
+static bool take_chunk(struct code_writer *w)
+{
+	struct code_cache *c = w->cache;
+	int victim = -1;
+	bool ok;
+
+	lock_take(&c->lock);
+	ok = take_free(w);
+	if (c->free_count + c->emptied < spare_chunks(c))
+		victim = pick_victim(c);
+	lock_drop(&c->lock);
+	if (victim < 0)
+		return ok;
+	empty_chunk(c, (unsigned)victim);
+	if (!ok) { /* it may be free already */
+		lock_take(&c->lock);
+		ok = take_free(w);
+		lock_drop(&c->lock);
+	}
+	return ok;
+}
+
+void code_chunk_free(struct code_cache *c, unsigned k)
+{
+	struct code_chunk *ch = &c->chunks[k];
+
+	assert(k < c->count && state_of(atomic_load(&ch->state)) == CHUNK_EMPTIED);
+	atomic_store(&ch->count, 0);
+	ch->used = 0;
+	memset(chunk_write(c, k), c->fill, c->chunk_size);
+	lock_take(&c->lock);
+	atomic_store(&ch->state, state_word(0, CHUNK_FREE));
+	c->free_count++;
+	c->emptied--;
+	pthread_cond_broadcast(&c->freed);
+	lock_drop(&c->lock);
+}
+
+bool code_cache_wait(struct code_cache *c, unsigned timeout_ms)
+{
+	struct timespec now;
+	long long until;
+	bool ok;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	until = now.tv_sec * 1000000000LL + now.tv_nsec + timeout_ms * 1000000LL;
+	lock_take(&c->lock);
+	while (!c->free_count)
+		if (!lock_wait(&c->lock, &c->freed, until))
+			break;
+	ok = c->free_count;
+	lock_drop(&c->lock);
+	return ok;
+}
+
+void code_cache_stats(struct code_cache *c, struct code_stats *out)
+{
+	lock_take(&c->lock);
+	*out = (struct code_stats){
+		.chunk_size = c->chunk_size,
+		.chunks = c->count,
+		.free_chunks = c->free_count,
+		.retired_chunks = c->emptied,
+		.blocks = atomic_load(&c->blocks),
+		.bytes = atomic_load(&c->bytes),
+		.evicted = c->evicted,
+		.refused = atomic_load(&c->refused),
+	};
+	lock_drop(&c->lock);
+}
+
+/* ---- writing ---- */
+
+void code_writer_init(struct code_writer *w, struct code_cache *c, bool is_fixed)
+{
+	*w = (struct code_writer){ .cache = c, .is_fixed = is_fixed, .chunk = -1 };
+}
+
+static void set_state(const struct code_writer *w, enum chunk_state state)
+{
+	atomic_store(&w->cache->chunks[w->chunk].state, state_word(w->birth, state));
+}
+
+/* Nothing more is written to w's chunk, which is BUSY. */
+static void close_chunk(struct code_writer *w)
+{
+	set_state(w, w->is_fixed ? CHUNK_FIXED : CHUNK_FULL);
+	w->chunk = -1;
+}
+
+/* Make w's chunk BUSY; false: it has none, or no longer.  A fixed writer's stays BUSY. */
+static bool open_chunk(struct code_writer *w)
+{
+	if (w->chunk >= 0 && !w->is_fixed &&
+	    !state_change(&w->cache->chunks[w->chunk], w->birth, CHUNK_OPEN, CHUNK_BUSY))
+		w->chunk = -1;
+	return w->chunk >= 0;
+}
+
+void code_writer_fini(struct code_writer *w)
+{
+	if (open_chunk(w))
+		close_chunk(w);
+}
+
+size_t code_max_room(const struct code_cache *c)
+{
+	return c->chunk_size - align_up(sizeof(struct code_entry), CODE_ALIGN);
+}
+
+static bool fits(const struct code_writer *w, size_t room)
+{
+	const struct code_chunk *ch = &w->cache->chunks[w->chunk];
+	size_t entries = (atomic_load(&ch->count) + 1) * sizeof(struct code_entry);
+
+	return align_up(ch->used, CODE_ALIGN) + room + entries <= w->cache->chunk_size;
+}
+
+bool code_reserve(struct code_writer *w, size_t room, uint8_t **write, uint64_t *run)
+{
+	struct code_cache *c = w->cache;
+
+	assert(!w->room && room && room <= code_max_room(c));
+	if (open_chunk(w) && !fits(w, room))
+		close_chunk(w);
+	if (w->chunk < 0 && !take_chunk(w)) {
+		atomic_fetch_add(&c->refused, 1);
+		return false;
+	}
+	w->at = (uint32_t)align_up(c->chunks[w->chunk].used, CODE_ALIGN);
+	w->room = (uint32_t)room;
+	*write = chunk_write(c, (unsigned)w->chunk) + w->at;
+	*run = (uintptr_t)c->run + (uint64_t)(*write - c->write);
+	return true;
+}
+
+void code_commit(struct code_writer *w, size_t size, void *owner)
+{
+	struct code_cache *c = w->cache;
+	struct code_chunk *ch = &c->chunks[w->chunk];
+	uint32_t count = atomic_load(&ch->count);
+
+	assert(size <= w->room && (owner || !size));
+	w->room = 0;
+	if (size) {
+		struct code_entry *e = chunk_entry(c, (unsigned)w->chunk, count);
+
+		ch->used = w->at + (uint32_t)size;
+		__atomic_store_n(&e->start, w->at, __ATOMIC_RELAXED);
+		__atomic_store_n(&e->end, ch->used, __ATOMIC_RELAXED);
+		__atomic_store_n(&e->owner, owner, __ATOMIC_RELEASE);
+		atomic_fetch_add(&ch->live, 1);
+		atomic_store(&ch->count, count + 1);
+		code_written((uintptr_t)c->run + (size_t)w->chunk * c->chunk_size + w->at, size);
+		atomic_fetch_add(&c->blocks, 1);
+		atomic_fetch_add(&c->bytes, size);
+	}
+	if (!w->is_fixed)
+		set_state(w, CHUNK_OPEN);
+}
+
+/* ---- finding ---- */
+
+/* The last entry that starts at or before offset `at`, if it holds it. */
+static struct code_entry *find_entry(struct code_cache *c, unsigned k, uint32_t at)
+{
+	uint32_t lo = 0, hi = atomic_load(&c->chunks[k].count);
+	struct code_entry *e;
+
+	while (lo < hi) {
+		uint32_t mid = lo + (hi - lo) / 2;
+
+		if (__atomic_load_n(&chunk_entry(c, k, mid)->start, __ATOMIC_RELAXED) <= at)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	if (!lo)
+		return NULL;
+	e = chunk_entry(c, k, lo - 1);
+	return at < __atomic_load_n(&e->end, __ATOMIC_RELAXED) ? e : NULL;
+}
+
+static struct code_entry *entry_at(struct code_cache *c, uint64_t run, struct code_chunk **ch)
+{
+	uint64_t offset = run - (uintptr_t)c->run;
+	unsigned k = (unsigned)(offset / c->chunk_size);
+
+	if (offset >= c->size)
+		return NULL;
+	*ch = &c->chunks[k];
+	return find_entry(c, k, (uint32_t)(offset % c->chunk_size));
+}
+
+void *code_find(struct code_cache *c, uint64_t run)
+{
+	struct code_chunk *ch;
+	struct code_entry *e = entry_at(c, run, &ch);
+
+	return e ? __atomic_load_n(&e->owner, __ATOMIC_ACQUIRE) : NULL;
+}
+
+void code_drop(struct code_cache *c, uint64_t run)
+{
+	struct code_chunk *ch;
+	struct code_entry *e = entry_at(c, run, &ch);
+
+	if (e)
+		drop_entry(ch, e);
+}
+
+uint8_t *code_writable(struct code_cache *c, uint64_t run)
+{
+	uint64_t offset = run - (uintptr_t)c->run;
+
+	assert(offset < c->size);
+	return c->write + offset;
+}
+
+void code_written(uint64_t run, size_t size)
+{
+	char *p = (char *)(uintptr_t)run;
+
+	__builtin___clear_cache(p, p + size);
+}
