@@ -1,11 +1,13 @@
 /* asm_test.c - the x86-64 encoder against an assembler's bytes, our own decoder, and the host.
  * SPDX-License-Identifier: MIT */
 #include <glib.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
 
 #include "arch/x86/decode.h"
 #include "jit/x64/asm.h"
+#include "../../child.h"
 
 enum { RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI, R8, R9, R10, R11, R12, R13, R14, R15 };
 enum { AH = X64_AH, CH = X64_CH, BH = X64_BH, NO_REG = X64_NO_REG };
@@ -241,26 +243,30 @@ static void test_forward_branches_are_filled_in(void)
 		      "e8 00 00 00 00 44 8b 0d f9 ff ff ff");
 }
 
-static void test_short_branches_reach_127_bytes(void)
+static void jump_128_bytes(void)
 {
 	struct x64_label l = X64_LABEL;
 	struct code c;
 
 	code_begin(&c);
 	x64_jmp_short(&c.a, &l);
+	x64_nop(&c.a, 128);
+	x64_bind(&c.a, &l);
+}
+
+static void test_short_branches_reach_127_bytes(void)
+{
+	struct x64_label l = X64_LABEL;
+	struct code c;
+	int status;
+
+	code_begin(&c);
+	x64_jmp_short(&c.a, &l);
 	x64_nop(&c.a, 127);
 	x64_bind(&c.a, &l);
 	g_assert_cmphex(c.bytes[1], ==, 0x7f);
-	if (g_test_subprocess()) {
-		l = X64_LABEL;
-		code_begin(&c);
-		x64_jmp_short(&c.a, &l);
-		x64_nop(&c.a, 128);
-		x64_bind(&c.a, &l);
-		return;
-	}
-	g_test_trap_subprocess(NULL, 0, 0);
-	g_test_trap_assert_failed();
+	g_string_free(child_stderr(jump_128_bytes, 0, &status), TRUE);
+	g_assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
 }
 
 static void test_absolute_targets(void)
@@ -294,8 +300,10 @@ static void test_patchable_fields_do_not_cross_8_bytes(void)
 		g_assert_cmpuint(at & 7, <=, 4);
 		g_assert_cmpuint(at + 4, ==, x64_offset(&c.a));
 		g_assert_cmpuint(ld32_le(c.bytes + at), ==, 0 - (at + 4));
+#ifdef __x86_64__ /* a misaligned store in one piece: other hosts have none */
 		x64_patch(c.bytes + at, c.a.run + at, RUN + 0x2000);
 		g_assert_cmpuint(ld32_le(c.bytes + at), ==, 0x2000 - (at + 4));
+#endif
 	}
 }
 
