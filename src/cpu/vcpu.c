@@ -29,7 +29,7 @@ void vcpu_init(struct vcpu *v, uint32_t id, const struct arch_ops *arch, void *c
 	atomic_store(&v->inputs, 0);
 	lock_init(&v->lock, LOCK_VCPU, "vcpu");
 	lock_cond_init(&v->cond);
-	v->has_thread = v->is_halted = v->must_end = false;
+	v->has_thread = v->is_halted = v->must_end = v->is_over = false;
 	v->is_stopped = v->must_stop = true;
 	v->work_head = NULL;
 	v->work_tail = &v->work_head;
@@ -50,6 +50,22 @@ void vcpu_fini(struct vcpu *v)
 
 /* ---- the thread ---- */
 
+/* Needs v->lock, dropped around each call. */
+static void serve_work_locked(struct vcpu *v)
+{
+	while (v->work_head) {
+		struct vcpu_work *w = v->work_head;
+
+		v->work_head = w->next;
+		if (!v->work_head)
+			v->work_tail = &v->work_head;
+		lock_drop(&v->lock);
+		w->fn(v, w->opaque);
+		g_free(w);
+		lock_take(&v->lock);
+	}
+}
+
 static void *thread_main(void *opaque)
 {
 	struct vcpu *v = opaque;
@@ -59,6 +75,11 @@ static void *thread_main(void *opaque)
 	g_snprintf(name, sizeof(name), "vcpu%u", v->id);
 	pthread_setname_np(pthread_self(), name);
 	v->accel->ops->vcpu_run(v);
+	/* What came after the loop's last look may have somebody waiting for it. */
+	lock_take(&v->lock);
+	serve_work_locked(v);
+	v->is_over = true;
+	lock_drop(&v->lock);
 	return NULL;
 }
 
@@ -67,7 +88,7 @@ bool vcpu_start_thread(struct vcpu *v, struct err *err)
 	sigset_t all, old;
 	int r;
 
-	v->must_end = false;
+	v->must_end = v->is_over = false;
 	v->must_stop = true;
 	v->is_stopped = false;
 	v->has_thread = true;
@@ -163,40 +184,29 @@ bool vcpu_take_input(struct vcpu *v, enum vcpu_input in)
 
 /* ---- work ---- */
 
-void vcpu_post_work(struct vcpu *v, void (*fn)(struct vcpu *, void *), void *opaque)
+static void queue_work_locked(struct vcpu *v, void (*fn)(struct vcpu *, void *), void *opaque)
 {
 	struct vcpu_work *w = g_new(struct vcpu_work, 1);
 
 	*w = (struct vcpu_work){ .fn = fn, .opaque = opaque };
-	lock_take(&v->lock);
 	*v->work_tail = w;
 	v->work_tail = &w->next;
-	lock_drop(&v->lock);
-	vcpu_kick(v, VCPU_EXIT_WORK);
 }
 
-/* Needs v->lock, dropped around each call. */
-static void serve_work_locked(struct vcpu *v)
+void vcpu_post_work(struct vcpu *v, void (*fn)(struct vcpu *, void *), void *opaque)
 {
-	while (v->work_head) {
-		struct vcpu_work *w = v->work_head;
-
-		v->work_head = w->next;
-		if (!v->work_head)
-			v->work_tail = &v->work_head;
-		lock_drop(&v->lock);
-		w->fn(v, w->opaque);
-		g_free(w);
-		lock_take(&v->lock);
-	}
+	lock_take(&v->lock);
+	queue_work_locked(v, fn, opaque);
+	lock_drop(&v->lock);
+	vcpu_kick(v, VCPU_EXIT_WORK);
 }
 
 struct sync_work {
 	void (*fn)(struct vcpu *, void *);
 	void *opaque;
-	struct lock *lock; /* the waiter's */
-	pthread_cond_t *cond;
-	bool is_done; /* *lock */
+	struct lock lock;
+	pthread_cond_t cond;
+	bool is_done; /* lock */
 };
 
 static void run_sync_work(struct vcpu *v, void *opaque)
@@ -204,43 +214,37 @@ static void run_sync_work(struct vcpu *v, void *opaque)
 	struct sync_work *s = opaque;
 
 	s->fn(v, s->opaque);
-	lock_take(s->lock);
+	lock_take(&s->lock);
 	s->is_done = true;
-	pthread_cond_broadcast(s->cond);
-	lock_drop(s->lock);
+	pthread_cond_broadcast(&s->cond);
+	lock_drop(&s->lock);
 }
 
-/* A waiting vCPU serves its own queue meanwhile: two that wait for each other both get on. */
 void vcpu_run_sync(struct vcpu *v, void (*fn)(struct vcpu *, void *), void *opaque)
 {
 	struct sync_work s = { .fn = fn, .opaque = opaque };
-	struct vcpu *self = current_vcpu;
-	struct lock lock;
-	pthread_cond_t cond;
+	bool is_served;
 
-	if (v == self || !v->has_thread) {
+	/* One vCPU that waits for another could be what the other waits for. */
+	assert(!current_vcpu || current_vcpu == v);
+	lock_init(&s.lock, LOCK_VCPU, "vcpu_run_sync");
+	lock_cond_init(&s.cond);
+	lock_take(&v->lock);
+	is_served = v != current_vcpu && v->has_thread && !v->is_over;
+	if (is_served)
+		queue_work_locked(v, run_sync_work, &s);
+	lock_drop(&v->lock);
+	if (is_served) {
+		vcpu_kick(v, VCPU_EXIT_WORK);
+		lock_take(&s.lock);
+		while (!s.is_done)
+			lock_wait(&s.lock, &s.cond, INT64_MAX);
+		lock_drop(&s.lock);
+	} else {
 		fn(v, opaque);
-		return;
 	}
-	s.lock = self ? &self->lock : &lock;
-	s.cond = self ? &self->cond : &cond;
-	if (!self) {
-		lock_init(&lock, LOCK_VCPU, "vcpu_run_sync");
-		lock_cond_init(&cond);
-	}
-	vcpu_post_work(v, run_sync_work, &s);
-	lock_take(s.lock);
-	while (!s.is_done) {
-		if (self && self->work_head)
-			serve_work_locked(self);
-		else
-			lock_wait(s.lock, s.cond, INT64_MAX);
-	}
-	lock_drop(s.lock);
-	if (!self) {
-		pthread_cond_destroy(&cond);
-		lock_fini(&lock);
-	}
+	pthread_cond_destroy(&s.cond);
+	lock_fini(&s.lock);
 }
 
 bool vcpu_wait_event(struct vcpu *v)

@@ -92,6 +92,7 @@ struct vcpu {
 	bool is_halted;                           /* vcpu thread; HLT, or x86 wait-for-SIPI */
 	bool is_stopped;                          /* lock: parked because the machine is stopped */
 	bool must_stop, must_end;                 /* lock */
+	bool is_over;                             /* lock: the thread serves no more work */
 	struct vcpu_work *work_head, **work_tail; /* lock */
 };
 
@@ -114,8 +115,9 @@ bool vcpu_take_input(struct vcpu *v, enum vcpu_input in);
 
 /* Make the vCPU leave guest code soon, wherever it is.  Context: any thread. */
 void vcpu_kick(struct vcpu *v, enum vcpu_exit why);
-/* Run fn in the vCPU's thread between guest instructions; run_sync waits for it (and runs directly
- * when called in that thread or when the thread is parked). */
+/* Run fn in the vCPU's thread between guest instructions, also while it is parked or halted.
+ * run_sync waits for it, and calls fn itself when called in that thread or when there is no thread
+ * (any more).  Context of run_sync: not the thread of another vCPU.  May block. */
 void vcpu_post_work(struct vcpu *v, void (*fn)(struct vcpu *, void *), void *opaque);
 void vcpu_run_sync(struct vcpu *v, void (*fn)(struct vcpu *, void *), void *opaque);
 

@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: MIT */
 #include "cpu/vcpu.h"
 
+#include <signal.h>
 #include <string.h>
 
 #include <glib.h>
@@ -9,12 +10,14 @@
 #include "base/err.h"
 #include "cpu/accel.h"
 #include "cpu/arch.h"
+#include "../child.h"
 
 struct test_vcpu {
 	struct vcpu v;
 	_Atomic uint64_t rounds; /* of the run loop */
 	_Atomic bool ask_to_halt;
 	struct test_vcpu *call; /* run_sync() this one, over and over */
+	_Atomic bool has_left, may_go;
 	_Atomic uint32_t served;
 };
 
@@ -191,24 +194,80 @@ static void test_work_without_a_thread_runs_at_once(void)
 	g_assert_cmpuint(n, ==, 1);
 }
 
-static void test_two_vcpus_that_wait_for_each_other_get_on(void)
+static void run_once(struct vcpu *v)
+{
+	struct test_vcpu *t = container_of(v, struct test_vcpu, v);
+
+	while (vcpu_wait_event(v))
+		;
+	atomic_store(&t->has_left, true);
+	while (!atomic_load(&t->may_go))
+		g_usleep(1000);
+}
+
+static gpointer let_go_thread(gpointer opaque)
+{
+	struct test_vcpu *t = opaque;
+
+	g_usleep(20000);
+	atomic_store(&t->may_go, true);
+	return NULL;
+}
+
+static gpointer end_thread(gpointer opaque)
+{
+	struct test_vcpu *t = opaque;
+
+	vcpu_end_thread(&t->v);
+	return NULL;
+}
+
+/* The loop has looked for the last time: the thread serves what came since before it goes. */
+static void test_work_for_a_thread_that_ends_is_not_lost(void)
+{
+	static const struct accel_ops once = { .name = "once", .vcpu_run = run_once };
+	static struct accel accel_once = { .ops = &once };
+	GThread *ender, *helper;
+	struct test_vcpu t = { 0 };
+	struct err err;
+	unsigned n = 0;
+
+	vcpu_init(&t.v, 0, &arch, NULL);
+	t.v.accel = &accel_once;
+	g_assert_true(vcpu_start_thread(&t.v, &err));
+	ender = g_thread_new("ender", end_thread, &t);
+	while (!atomic_load(&t.has_left))
+		g_usleep(1000);
+	helper = g_thread_new("helper", let_go_thread, &t);
+	vcpu_run_sync(&t.v, count_served, NULL);
+	g_assert_cmpuint(atomic_load(&t.served), ==, 1);
+	g_thread_join(helper);
+	g_thread_join(ender);
+	vcpu_run_sync(&t.v, count_here, &n);
+	g_assert_cmpuint(n, ==, 1);
+	vcpu_fini(&t.v);
+}
+
+static void wait_for_another_vcpu(void)
 {
 	struct test_vcpu a, b;
 
 	start(&a, 0);
 	start(&b, 1);
 	a.call = &b;
-	b.call = &a;
 	vcpu_resume(&a.v);
-	vcpu_resume(&b.v);
-	wait_rounds(&a, 1000);
-	wait_rounds(&b, 1000);
-	vcpu_pause(&a.v);
-	vcpu_pause(&b.v);
-	g_assert_cmpuint(atomic_load(&a.served), >=, 1000);
-	a.call = b.call = NULL;
-	end(&a);
-	end(&b);
+	wait_rounds(&a, 2);
+}
+
+/* Two vCPUs that wait for each other would never come back: no vCPU may wait for another. */
+static void test_a_vcpu_may_not_wait_for_another(void)
+{
+	int status;
+	GString *text = child_stderr(wait_for_another_vcpu, 0, &status);
+
+	g_assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
+	g_assert_nonnull(strstr(text->str, "current_vcpu"));
+	g_string_free(text, TRUE);
 }
 
 int main(int argc, char **argv)
@@ -220,6 +279,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/vcpu/halt-pause", test_a_halted_vcpu_can_be_paused_and_ended);
 	g_test_add_func("/vcpu/work", test_work_runs_in_the_vcpu_whatever_its_state);
 	g_test_add_func("/vcpu/work-no-thread", test_work_without_a_thread_runs_at_once);
-	g_test_add_func("/vcpu/work-both-ways", test_two_vcpus_that_wait_for_each_other_get_on);
+	g_test_add_func("/vcpu/work-late", test_work_for_a_thread_that_ends_is_not_lost);
+	g_test_add_func("/vcpu/work-other-vcpu", test_a_vcpu_may_not_wait_for_another);
 	return g_test_run();
 }
