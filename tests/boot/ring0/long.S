@@ -90,7 +90,7 @@ long_mode:
 	movq $2f, resume
 	movl $0x200000, %eax
 	call *%rax
-	jmp fail
+	UNREACHED
 2:	cmpq $0x11, code
 	CHECK(je)
 
@@ -127,7 +127,7 @@ user:	movw %cs, %bx
 	movl $0xabcd, %edi
 	syscall
 user_return:
-	jmp fail
+	UNREACHED
 syscall_entry:
 	cmpq $user_return, %rcx
 	CHECK(je)

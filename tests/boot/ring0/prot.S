@@ -199,7 +199,7 @@ back_in_ring0:
 	movl %eax, %dr7
 	movl $2f, resume
 broken:	nop
-	jmp fail
+	UNREACHED
 2:	cmpl $1, vector
 	CHECK(je)
 	cmpl $broken, fault_ip
@@ -223,7 +223,7 @@ broken:	nop
 	cmpl $0, vector
 	CHECK(je)
 	movb %bl, 0x6006
-after:	jmp fail
+after:	UNREACHED
 2:	cmpl $1, vector
 	CHECK(je)
 	cmpl $after, fault_ip
