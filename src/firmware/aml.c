@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: MIT */
 #include "firmware/aml.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "base/bits.h"
@@ -87,7 +88,9 @@ void aml_close(GByteArray *a, aml_mark m)
 	unsigned count = 1;
 
 	/* PkgLength counts its own bytes (20.2.4). */
-	while (body + count >= (count == 1 ? 0x40u : 1u << (4 + 8 * (count - 1))))
+	assert(body < (1u << 28) - sizeof(bytes));
+	while (count < sizeof(bytes) &&
+	       body + count >= (count == 1 ? 0x40u : 1u << (4 + 8 * (count - 1))))
 		count++;
 	total = body + count;
 	if (count == 1) {
