@@ -3,10 +3,15 @@
  * SPDX-License-Identifier: MIT */
 #include "firmware/boot.h"
 
+#include <errno.h>
+#include <unistd.h>
+
 #include <glib.h>
 
 #include "arch/x86/state.h"
 #include "arch/x86/x86.h"
+#include "base/err.h"
+#include "firmware/file.h"
 #include "memory/address_space.h"
 
 enum { SEL_CODE = 0x10, SEL_DATA = 0x18, SEL_TSS = 0x20, SEL_CODE64 = 0x28 };
@@ -21,7 +26,27 @@ enum {
 void boot_image_take(struct boot_image *img, gpa_t addr, uint8_t *data, size_t size)
 {
 	img->pieces = g_realloc_n(img->pieces, img->count + 1, sizeof(*img->pieces));
-	img->pieces[img->count++] = (struct boot_piece){ addr, data, size };
+	img->pieces[img->count++] = (struct boot_piece){ addr, data, size, -1, 0 };
+}
+
+void boot_image_add_file(struct boot_image *img, gpa_t addr, const struct file_map *f,
+			 uint64_t offset, size_t size)
+{
+	if (f->fd < 0) {
+		boot_image_add(img, addr, f->data + offset, size);
+		return;
+	}
+	boot_image_take(img, addr, NULL, size);
+	img->pieces[img->count - 1].fd = f->fd;
+	img->pieces[img->count - 1].offset = offset;
+}
+
+void boot_image_keep(struct boot_image *img, struct file_map *f)
+{
+	int fd = file_take_fd(f);
+
+	if (fd >= 0)
+		img->fds[img->fd_count++] = fd;
 }
 
 void boot_image_add(struct boot_image *img, gpa_t addr, const void *data, size_t size)
@@ -33,6 +58,8 @@ void boot_image_clear(struct boot_image *img)
 {
 	for (unsigned i = 0; i < img->count; i++)
 		g_free(img->pieces[i].data);
+	for (unsigned i = 0; i < img->fd_count; i++)
+		close(img->fds[i]);
 	g_free(img->pieces);
 	*img = (struct boot_image){ 0 };
 }
@@ -86,16 +113,52 @@ static void boot_set_flat_segments(struct x86_cpu *c, bool is_64bit)
 	c->seg[SEG_TR] = (struct x86_seg){ SEL_TSS, ATTR_TSS, 0x67, 0 };
 }
 
-void boot_image_apply(const struct boot_image *img, struct address_space *as, struct x86_cpu *c)
+static bool boot_piece_read(const struct boot_piece *p, struct address_space *as, struct err *err)
+{
+	uint64_t done = 0;
+
+	while (done < p->size) {
+		uint64_t room = p->size - done;
+		uint8_t *to = dma_map(as, p->addr + done, &room, true);
+		ssize_t n;
+
+		if (!to)
+			return err_set(err, 0, "no memory at 0x%llx for the boot files",
+				       (unsigned long long)(p->addr + done));
+		n = pread(p->fd, to, room, (off_t)(p->offset + done));
+		dma_unmap(as, p->addr + done, n > 0 ? (uint64_t)n : 0, true);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return err_errno(err, errno, "cannot read the boot files again");
+		if (n == 0)
+			return err_set(err, 0, "a boot file has become shorter since the start");
+		done += (uint64_t)n;
+	}
+	return true;
+}
+
+static bool boot_image_write(const struct boot_image *img, struct address_space *as,
+			     struct err *err)
 {
 	for (unsigned i = 0; i < img->count; i++) {
 		const struct boot_piece *p = &img->pieces[i];
 
 		if (p->data)
 			dma_write(as, p->addr, p->data, p->size);
-		else
+		else if (p->fd < 0)
 			dma_set(as, p->addr, 0, p->size);
+		else if (!boot_piece_read(p, as, err))
+			return false;
 	}
+	return true;
+}
+
+bool boot_image_apply(const struct boot_image *img, struct address_space *as, struct x86_cpu *c,
+		      struct err *err)
+{
+	if (!boot_image_write(img, as, err))
+		return false;
 	boot_write_gdt(as, c);
 	boot_set_flat_segments(c, img->kind == BOOT_LINUX64);
 	c->cr0 = CR0_PE | CR0_ET | CR0_NE;
@@ -114,4 +177,5 @@ void boot_image_apply(const struct boot_image *img, struct address_space *as, st
 	}
 	x86_tlb_flush(c, false);
 	x86_mode_update(c);
+	return true;
 }

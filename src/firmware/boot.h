@@ -13,6 +13,8 @@
 #include "base/bits.h"
 
 struct address_space;
+struct err;
+struct file_map;
 struct x86_cpu;
 
 enum e820_type { E820_RAM = 1, E820_RESERVED = 2, E820_ACPI = 3 };
@@ -25,8 +27,10 @@ struct e820_entry {
 
 struct boot_piece {
 	gpa_t addr;
-	uint8_t *data; /* g_malloc; NULL: zeroes */
+	uint8_t *data; /* g_malloc; NULL: zeroes, or from fd */
 	size_t size;
+	int fd; /* -1, or the file whose bytes from offset on belong here */
+	uint64_t offset;
 };
 
 enum boot_entry {
@@ -38,6 +42,8 @@ enum boot_entry {
 struct boot_image {
 	struct boot_piece *pieces;
 	unsigned count;
+	int fds[2]; /* kernel, initrd: kept open */
+	unsigned fd_count;
 	enum boot_entry kind;
 	uint64_t entry; /* linear address of the first instruction */
 	uint64_t info;  /* physical address for RSI, ESI or EBX */
@@ -48,11 +54,9 @@ struct boot_env {
 	uint64_t low_ram;              /* bytes of RAM from address 0 on */
 	const struct e820_entry *e820; /* map for the kernel */
 	unsigned e820_count;
-	gpa_t rsdp;            /* 0: no ACPI */
-	const char *cmdline;   /* may be NULL */
-	const uint8_t *initrd; /* may be NULL */
-	size_t initrd_size;
-	const char *initrd_path; /* for errors */
+	gpa_t rsdp;                    /* 0: no ACPI */
+	const char *cmdline;           /* may be NULL */
+	const struct file_map *initrd; /* may be NULL */
 };
 
 /* Where the loaders put things below 1 MiB. */
@@ -71,8 +75,15 @@ enum {
 
 /* A copy of data that apply() will write at addr. */
 void boot_image_add(struct boot_image *img, gpa_t addr, const void *data, size_t size);
-/* The same, taking over data (g_malloc). */
+/* Bytes [offset, offset + size) of a file, read at each apply(): its owner then gives the open file
+ * to boot_image_keep(). */
+void boot_image_add_file(struct boot_image *img, gpa_t addr, const struct file_map *f,
+			 uint64_t offset, size_t size);
+void boot_image_keep(struct boot_image *img, struct file_map *f);
+/* The same as boot_image_add(), taking over data (g_malloc; NULL: zeroes). */
 void boot_image_take(struct boot_image *img, gpa_t addr, uint8_t *data, size_t size);
 void boot_image_clear(struct boot_image *img);
-/* Write all pieces and set the registers of the (reset) boot vCPU. */
-void boot_image_apply(const struct boot_image *img, struct address_space *as, struct x86_cpu *cpu);
+/* Write all pieces and set the registers of the (reset) boot vCPU.  False: a file could not be read
+ * again. */
+bool boot_image_apply(const struct boot_image *img, struct address_space *as, struct x86_cpu *cpu,
+		      struct err *err);

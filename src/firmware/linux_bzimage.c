@@ -7,6 +7,7 @@
 #include "base/bits.h"
 #include "base/err.h"
 #include "firmware/boot.h"
+#include "firmware/file.h"
 #include "firmware/linux_x86.h"
 
 /* Offsets of the setup header's fields, the same in the file and in boot_params. */
@@ -111,7 +112,7 @@ static void bzimage_put_params(struct boot_image *img, const struct bzimage *k,
 	       (end <= k->size ? end : k->size) - HDR_SETUP_SECTS);
 	params[HDR_TYPE_OF_LOADER] = LOADER_UNDEFINED;
 	st32_le(params + HDR_RAMDISK_IMAGE, (uint32_t)initrd);
-	st32_le(params + HDR_RAMDISK_SIZE, initrd ? (uint32_t)env->initrd_size : 0);
+	st32_le(params + HDR_RAMDISK_SIZE, initrd ? (uint32_t)env->initrd->size : 0);
 	st32_le(params + HDR_CMD_LINE_PTR, BOOT_CMDLINE);
 	st64_le(params + PARAMS_RSDP, env->rsdp);
 	params[PARAMS_E820_COUNT] = (uint8_t)env->e820_count;
@@ -125,19 +126,19 @@ static void bzimage_put_params(struct boot_image *img, const struct bzimage *k,
 	boot_image_take(img, BOOT_PARAMS, params, PARAMS_SIZE);
 }
 
-bool linux_load_bzimage(struct boot_image *img, const uint8_t *file, size_t size, const char *path,
+bool linux_load_bzimage(struct boot_image *img, const struct file_map *file,
 			const struct boot_env *env, struct err *err)
 {
-	struct bzimage k = { .file = file, .size = size };
+	struct bzimage k = { .file = file->data, .size = file->size };
 	uint64_t initrd, ceiling;
 
-	if (!bzimage_check(&k, path, err) || !bzimage_place(&k, path, env, err))
+	if (!bzimage_check(&k, file->path, err) || !bzimage_place(&k, file->path, env, err))
 		return false;
-	ceiling = (uint64_t)ld32_le(file + HDR_INITRD_ADDR_MAX) + 1;
-	if (!linux_place_cmdline(img, env, ld32_le(file + HDR_CMDLINE_SIZE), err) ||
+	ceiling = (uint64_t)ld32_le(file->data + HDR_INITRD_ADDR_MAX) + 1;
+	if (!linux_place_cmdline(img, env, ld32_le(file->data + HDR_CMDLINE_SIZE), err) ||
 	    !linux_place_initrd(img, env, k.load_addr + k.init_size, ceiling, &initrd, err))
 		return false;
-	boot_image_add(img, k.load_addr, file + k.setup_size, k.code_size);
+	boot_image_add_file(img, k.load_addr, file, k.setup_size, k.code_size);
 	bzimage_put_params(img, &k, env, initrd);
 	img->kind = k.has_64bit_entry ? BOOT_LINUX64 : BOOT_LINUX32;
 	img->entry = k.load_addr + (k.has_64bit_entry ? 0x200 : 0);

@@ -8,12 +8,14 @@
 #include "base/bits.h"
 #include "base/err.h"
 #include "firmware/boot.h"
+#include "firmware/file.h"
 #include "firmware/linux_x86.h"
 
 enum { XEN_ELFNOTE_PHYS32_ENTRY = 18, PVH_MAGIC = 0x336ec578 };
 enum { PVH_INFO_SIZE = 56, PVH_MODULE = 64, PVH_MODULE_SIZE = 32, PVH_MEMMAP = 128 };
 
 struct elf_kernel {
+	const struct file_map *map;
 	const uint8_t *file;
 	size_t size;
 	const char *path;
@@ -112,7 +114,7 @@ static bool elf_load_segment(struct boot_image *img, struct elf_kernel *k, const
 			       "give it more with -m",
 			       k->path, (unsigned long long)(ph->p_paddr + ph->p_memsz),
 			       (unsigned long long)(env->low_ram / MIB));
-	boot_image_add(img, ph->p_paddr, k->file + ph->p_offset, ph->p_filesz);
+	boot_image_add_file(img, ph->p_paddr, k->map, ph->p_offset, ph->p_filesz);
 	boot_image_take(img, ph->p_paddr + ph->p_filesz, NULL, ph->p_memsz - ph->p_filesz);
 	k->total += ph->p_memsz;
 	if (ph->p_paddr + ph->p_memsz > k->end)
@@ -163,7 +165,7 @@ static void pvh_put_info(struct boot_image *img, const struct boot_env *env, uin
 	st64_le(info + 40, BOOT_PVH_INFO + PVH_MEMMAP);
 	st32_le(info + 48, env->e820_count);
 	st64_le(info + PVH_MODULE, initrd);
-	st64_le(info + PVH_MODULE + 8, initrd ? env->initrd_size : 0);
+	st64_le(info + PVH_MODULE + 8, initrd ? env->initrd->size : 0);
 	for (unsigned i = 0; i < env->e820_count; i++) {
 		uint8_t *e = info + PVH_MEMMAP + i * 24u;
 
@@ -176,10 +178,12 @@ static void pvh_put_info(struct boot_image *img, const struct boot_env *env, uin
 BUILD_ASSERT(PVH_INFO_SIZE <= PVH_MODULE && PVH_MODULE + PVH_MODULE_SIZE <= PVH_MEMMAP);
 BUILD_ASSERT(PVH_MEMMAP + E820_MAX * 24 <= BOOT_PARAMS - BOOT_PVH_INFO);
 
-bool linux_load_elf(struct boot_image *img, const uint8_t *file, size_t size, const char *path,
-		    const struct boot_env *env, struct err *err)
+bool linux_load_elf(struct boot_image *img, const struct file_map *file, const struct boot_env *env,
+		    struct err *err)
 {
-	struct elf_kernel k = { .file = file, .size = size, .path = path };
+	struct elf_kernel k = {
+		.map = file, .file = file->data, .size = file->size, .path = file->path
+	};
 	uint64_t initrd;
 
 	if (!elf_check(&k, err) || !elf_load_segments(img, &k, env, err))

@@ -7,6 +7,7 @@
 #include "base/bits.h"
 #include "base/err.h"
 #include "firmware/boot.h"
+#include "firmware/file.h"
 
 bool linux_place_cmdline(struct boot_image *img, const struct boot_env *env, uint64_t max,
 			 struct err *err)
@@ -31,21 +32,21 @@ bool linux_place_initrd(struct boot_image *img, const struct boot_env *env, uint
 		return true;
 	if (ceiling > env->low_ram)
 		ceiling = env->low_ram;
-	if (floor > ceiling || env->initrd_size > ceiling - floor ||
-	    align_down(ceiling - env->initrd_size, 4096) < floor)
+	if (floor > ceiling || env->initrd->size > ceiling - floor ||
+	    align_down(ceiling - env->initrd->size, 4096) < floor)
 		return err_set(
 			err, 0,
 			"initrd '%s' (%zu KiB) does not fit in memory beside the kernel; give the "
 			"guest more with -m",
-			env->initrd_path, env->initrd_size / 1024);
-	*addr = align_down(ceiling - env->initrd_size, 4096);
-	boot_image_add(img, *addr, env->initrd, env->initrd_size);
+			env->initrd->path, env->initrd->size / 1024);
+	*addr = align_down(ceiling - env->initrd->size, 4096);
+	boot_image_add_file(img, *addr, env->initrd, 0, env->initrd->size);
 	return true;
 }
 
-static bool linux_starts_with(const uint8_t *file, size_t size, size_t at, const char *magic)
+static bool linux_starts_with(const struct file_map *f, size_t at, const char *magic)
 {
-	return size >= at + strlen(magic) && !memcmp(file + at, magic, strlen(magic));
+	return f->size >= at + strlen(magic) && !memcmp(f->data + at, magic, strlen(magic));
 }
 
 /* What a kernel finds at F000:FFF0, where it jumps in real mode to reboot "through the BIOS": Linux
@@ -58,23 +59,23 @@ static const uint8_t reset_code[] = {
 	0,    0,    0,    0,    0,    0,    /* fff8: limit and base */
 };
 
-bool linux_x86_load(struct boot_image *img, const uint8_t *file, size_t size, const char *path,
-		    const struct boot_env *env, struct err *err)
+bool linux_x86_load(struct boot_image *img, const struct file_map *file, const struct boot_env *env,
+		    struct err *err)
 {
 	boot_image_add(img, BOOT_RESET, reset_code, sizeof(reset_code));
-	if (linux_starts_with(file, size, 0,
-			      "\x7f"
-			      "ELF"))
-		return linux_load_elf(img, file, size, path, env, err);
-	if (linux_starts_with(file, size, 0x202, "HdrS"))
-		return linux_load_bzimage(img, file, size, path, env, err);
-	if (linux_starts_with(file, size, 0x38, "ARM\x64"))
-		return err_set(err, 0, "kernel '%s' is for AArch64; this machine is x86-64", path);
-	if (linux_starts_with(file, size, 0, "\x1f\x8b"))
-		return err_set(err, 0, "kernel '%s' is gzip-compressed; unpack it first", path);
-	if (size < 0x206)
+	if (linux_starts_with(file, 0, "\177ELF"))
+		return linux_load_elf(img, file, env, err);
+	if (linux_starts_with(file, 0x202, "HdrS"))
+		return linux_load_bzimage(img, file, env, err);
+	if (linux_starts_with(file, 0x38, "ARM\x64"))
+		return err_set(err, 0, "kernel '%s' is for AArch64; this machine is x86-64",
+			       file->path);
+	if (linux_starts_with(file, 0, "\x1f\x8b"))
+		return err_set(err, 0, "kernel '%s' is gzip-compressed; unpack it first",
+			       file->path);
+	if (file->size < 0x206)
 		return err_set(err, 0, "kernel '%s' is truncated: %zu bytes hold no kernel header",
-			       path, size);
+			       file->path, file->size);
 	return err_set(err, 0, "'%s' is no x86 Linux kernel: neither a bzImage header nor ELF",
-		       path);
+		       file->path);
 }

@@ -9,17 +9,19 @@
 struct boot_env;
 struct boot_image;
 struct err;
+struct file_map;
 
 /* Check a kernel file's bytes and lay it out with its initrd, command line and boot information.
- * False: err says why this is no kernel that can boot here.  Nothing of `file` is kept. */
-bool linux_x86_load(struct boot_image *img, const uint8_t *file, size_t size, const char *path,
-		    const struct boot_env *env, struct err *err);
+ * False: err says why this is no kernel that can boot here.  In both cases give the file to
+ * boot_image_keep() then. */
+bool linux_x86_load(struct boot_image *img, const struct file_map *file, const struct boot_env *env,
+		    struct err *err);
 
 /* The two kinds, for linux_x86_load(). */
-bool linux_load_bzimage(struct boot_image *img, const uint8_t *file, size_t size, const char *path,
+bool linux_load_bzimage(struct boot_image *img, const struct file_map *file,
 			const struct boot_env *env, struct err *err);
-bool linux_load_elf(struct boot_image *img, const uint8_t *file, size_t size, const char *path,
-		    const struct boot_env *env, struct err *err);
+bool linux_load_elf(struct boot_image *img, const struct file_map *file, const struct boot_env *env,
+		    struct err *err);
 /* Put the initrd as high as it may be, at or above `floor`, ending at or below `ceiling`; 0 when
  * there is none. */
 bool linux_place_initrd(struct boot_image *img, const struct boot_env *env, uint64_t floor,

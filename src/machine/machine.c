@@ -237,14 +237,13 @@ bool machine_finish(struct machine *m, struct err *err)
 
 /* ---- running ---- */
 
-void machine_reset(struct machine *m)
+bool machine_reset(struct machine *m, struct err *err)
 {
 	for (unsigned i = 0; i < m->device_count; i++)
 		device_reset(m->devices[i]);
 	for (unsigned i = 0; i < m->cpu_count; i++)
 		m->type->arch->cpu_reset(m->cpus[i]);
-	if (m->type->load)
-		m->type->load(m);
+	return !m->type->load || m->type->load(m, err);
 }
 
 bool machine_start_threads(struct machine *m, struct err *err)

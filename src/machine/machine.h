@@ -57,7 +57,7 @@ struct machine_type {
 	/* After all devices are realized: tables for the firmware, kernel checked and kept. */
 	bool (*finish)(struct machine *m, struct err *err);
 	/* After the devices' and vCPUs' reset: what the firmware or kernel loader must find. */
-	void (*load)(struct machine *m);
+	bool (*load)(struct machine *m, struct err *err);
 };
 
 enum machine_state { MACHINE_PRELAUNCH, MACHINE_RUNNING, MACHINE_PAUSED, MACHINE_SHUTDOWN };
@@ -106,7 +106,7 @@ bool machine_build(struct machine *m, const struct machine_config *config, struc
 bool machine_add_device(struct machine *m, struct device *dev, const char *name, struct err *err);
 bool machine_finish(struct machine *m, struct err *err);
 /* All devices, all vCPUs, then the loader.  The vCPUs must be parked or not started. */
-void machine_reset(struct machine *m);
+bool machine_reset(struct machine *m, struct err *err);
 bool machine_start_threads(struct machine *m, struct err *err);
 void machine_run(struct machine *m);   /* clock and vCPUs go */
 void machine_pause(struct machine *m); /* vCPUs have parked, the clock stands */

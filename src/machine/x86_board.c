@@ -317,20 +317,18 @@ static bool x86_board_load_kernel(struct x86_board *b, gpa_t rsdp, struct err *e
 				.e820 = b->e820,
 				.e820_count = b->e820_count,
 				.rsdp = rsdp,
-				.cmdline = c->append,
-				.initrd_path = c->initrd };
-	struct file_bytes kernel, initrd = { 0 };
+				.cmdline = c->append };
+	struct file_map kernel, initrd = { .fd = -1 };
 	bool ok = false;
 
-	if (!file_read(&kernel, "kernel", c->kernel, 4 * GIB, err))
+	if (!file_open(&kernel, "kernel", c->kernel, 4 * GIB, err))
 		return false;
-	if (!c->initrd || file_read(&initrd, "initrd", c->initrd, 4 * GIB, err)) {
-		env.initrd = initrd.data;
-		env.initrd_size = initrd.size;
-		ok = linux_x86_load(&b->boot, kernel.data, kernel.size, c->kernel, &env, err);
+	if (!c->initrd || file_open(&initrd, "initrd", c->initrd, 4 * GIB, err)) {
+		env.initrd = c->initrd ? &initrd : NULL;
+		ok = linux_x86_load(&b->boot, &kernel, &env, err);
 	}
-	file_free(&kernel);
-	file_free(&initrd);
+	boot_image_keep(&b->boot, &kernel);
+	boot_image_keep(&b->boot, &initrd);
 	return ok;
 }
 
@@ -339,21 +337,21 @@ static bool x86_board_load_bios(struct x86_board *b, struct err *err)
 {
 	const char *path = b->machine.config.bios;
 	struct region *root = &b->machine.memory_root;
-	struct file_bytes f;
+	struct file_map f;
 	uint64_t low;
 
-	if (!file_read(&f, "firmware", path, ROM_MAX, err))
+	if (!file_open(&f, "firmware", path, ROM_MAX, err))
 		return false;
 	low = f.size < ISA_BIOS_SIZE ? f.size : ISA_BIOS_SIZE;
 	if (f.size % RAM_PAGE_SIZE) {
-		file_free(&f);
+		file_close(&f);
 		return err_set(err, 0,
 			       "firmware '%s' is not a ROM image: its size is no multiple of 4 KiB",
 			       path);
 	}
 	b->rom_block = ram_block_new("rom", f.size, err);
 	if (!b->rom_block) {
-		file_free(&f);
+		file_close(&f);
 		return false;
 	}
 	memcpy(b->rom_block->host, f.data, f.size);
@@ -361,7 +359,7 @@ static bool x86_board_load_bios(struct x86_board *b, struct err *err)
 	region_init_rom(&b->rom_low, "isa-bios", b->rom_block, f.size - low, low);
 	region_add_overlap(root, 4 * GIB - f.size, &b->rom, 1);
 	region_add_overlap(root, BOOT_HIGH - low, &b->rom_low, 1);
-	file_free(&f);
+	file_close(&f);
 	return true;
 }
 
@@ -423,10 +421,9 @@ void x86_board_fini(struct object *o)
 		ram_block_free(b->rom_block);
 }
 
-void x86_board_load(struct machine *m)
+bool x86_board_load(struct machine *m, struct err *err)
 {
 	struct x86_board *b = x86_board(m);
 
-	if (m->config.kernel)
-		boot_image_apply(&b->boot, &m->memory, m->cpus[0]->cpu);
+	return !m->config.kernel || boot_image_apply(&b->boot, &m->memory, m->cpus[0]->cpu, err);
 }

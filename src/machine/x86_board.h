@@ -51,4 +51,4 @@ bool x86_board_finish(struct x86_board *b, bool acpi, struct err *err);
 /* object_type.fini of every x86 machine. */
 void x86_board_fini(struct object *o);
 /* machine_type.load: put kernel and tables into memory, set the boot vCPU. */
-void x86_board_load(struct machine *m);
+bool x86_board_load(struct machine *m, struct err *err);

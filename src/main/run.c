@@ -26,12 +26,18 @@ static void session_quit(struct session *s, int code)
 
 static void session_reset(struct session *s)
 {
+	struct err err;
+
 	if (s->opt.on_reboot == REBOOT_SHUTDOWN) {
 		session_quit(s, EXIT_SUCCESS);
 		return;
 	}
 	machine_pause(s->machine);
-	machine_reset(s->machine);
+	if (!machine_reset(s->machine, &err)) {
+		fprintf(stderr, "%s: cannot reboot: %s\n", s->program, err.text);
+		session_quit(s, EXIT_FAILURE);
+		return;
+	}
 	machine_run(s->machine);
 }
 

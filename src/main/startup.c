@@ -239,8 +239,7 @@ static bool step_finish(struct session *s, struct err *err)
 
 static bool step_start(struct session *s, struct err *err)
 {
-	machine_reset(s->machine);
-	if (!machine_start_threads(s->machine, err))
+	if (!machine_reset(s->machine, err) || !machine_start_threads(s->machine, err))
 		return false;
 	daemon_ready(s);
 	if (!s->opt.stopped)

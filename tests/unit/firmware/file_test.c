@@ -13,10 +13,10 @@ static char *dir;
 
 static char *refused(const char *path, uint64_t max)
 {
-	struct file_bytes f;
+	struct file_map f;
 	static struct err err;
 
-	g_assert_false(file_read(&f, "kernel", path, max, &err));
+	g_assert_false(file_open(&f, "kernel", path, max, &err));
 	g_assert_null(f.data);
 	return err.text;
 }
@@ -24,13 +24,13 @@ static char *refused(const char *path, uint64_t max)
 static void test_whole_file(void)
 {
 	g_autofree char *path = g_build_filename(dir, "k", NULL);
-	struct file_bytes f;
+	struct file_map f;
 	struct err err = { 0 };
 
 	g_assert_true(g_file_set_contents(path, "kernel", 6, NULL));
-	g_assert_true(file_read(&f, "kernel", path, 100, &err));
+	g_assert_true(file_open(&f, "kernel", path, 100, &err));
 	g_assert_cmpmem(f.data, f.size, "kernel", 6);
-	file_free(&f);
+	file_close(&f);
 	g_unlink(path);
 }
 

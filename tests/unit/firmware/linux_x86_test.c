@@ -9,6 +9,7 @@
 #include "base/bits.h"
 #include "base/err.h"
 #include "firmware/boot.h"
+#include "firmware/file.h"
 
 static const struct e820_entry map[] = { { 0, BOOT_EBDA, E820_RAM },
 					 { BOOT_HIGH, 255 * MIB, E820_RAM } };
@@ -16,8 +17,9 @@ static const struct boot_env env_256m = { .low_ram = 256 * MIB,
 					  .e820 = map,
 					  .e820_count = 2,
 					  .rsdp = BOOT_ACPI,
-					  .cmdline = "console=ttyS0",
-					  .initrd_path = "i" };
+					  .cmdline = "console=ttyS0" };
+
+static const struct file_map small_initrd = { (const uint8_t *)"initrd", 6, -1, "i" };
 
 /* A bzImage of 4 + 1 setup sectors and 8 KiB of code. */
 enum { SETUP = 5 * 512, CODE = 8192 };
@@ -56,7 +58,7 @@ static void refused(const uint8_t *file, size_t size, const struct boot_env *env
 	struct boot_image img = { 0 };
 	struct err err = { 0 };
 
-	g_assert_false(linux_x86_load(&img, file, size, "k", env, &err));
+	g_assert_false(linux_x86_load(&img, &(struct file_map){ file, size, -1, "k" }, env, &err));
 	g_assert_cmpstr(err.text, ==, why);
 	boot_image_clear(&img);
 }
@@ -69,9 +71,9 @@ static void test_bzimage_is_laid_out(void)
 	struct err err = { 0 };
 	const struct boot_piece *params;
 
-	env.initrd = (const uint8_t *)"initrd";
-	env.initrd_size = 6;
-	g_assert_true(linux_x86_load(&img, k, SETUP + CODE, "k", &env, &err));
+	env.initrd = &small_initrd;
+	g_assert_true(
+		linux_x86_load(&img, &(struct file_map){ k, SETUP + CODE, -1, "k" }, &env, &err));
 	g_assert_cmpint(img.kind, ==, BOOT_LINUX64);
 	g_assert_cmphex(img.entry, ==, 16 * MIB + 0x200);
 	g_assert_cmphex(img.info, ==, BOOT_PARAMS);
@@ -96,7 +98,8 @@ static void test_memory_must_hold_the_kernel_where_it_prefers_to_be(void)
 	struct err err = { 0 };
 
 	env.low_ram = 48 * MIB;
-	g_assert_true(linux_x86_load(&img, k, SETUP + CODE, "k", &env, &err));
+	g_assert_true(
+		linux_x86_load(&img, &(struct file_map){ k, SETUP + CODE, -1, "k" }, &env, &err));
 	g_assert_cmphex(img.entry, ==, 16 * MIB + 0x200);
 	boot_image_clear(&img);
 	env.low_ram = 47 * MIB;
@@ -109,7 +112,8 @@ static void test_memory_must_hold_the_kernel_where_it_prefers_to_be(void)
 		"with -m");
 	st64_le(k + 0x258, 0);
 	env.low_ram = 34 * MIB;
-	g_assert_true(linux_x86_load(&img, k, SETUP + CODE, "k", &env, &err));
+	g_assert_true(
+		linux_x86_load(&img, &(struct file_map){ k, SETUP + CODE, -1, "k" }, &env, &err));
 	g_assert_cmphex(img.entry, ==, 2 * MIB + 0x200);
 	boot_image_clear(&img);
 	st64_le(k + 0x258, UINT64_MAX);
@@ -124,7 +128,8 @@ static void test_old_and_32_bit_kernels(void)
 	struct err err = { 0 };
 
 	st16_le(k + 0x236, 0);
-	g_assert_true(linux_x86_load(&img, k, SETUP + CODE, "k", &env_256m, &err));
+	g_assert_true(linux_x86_load(&img, &(struct file_map){ k, SETUP + CODE, -1, "k" },
+				     &env_256m, &err));
 	g_assert_cmpint(img.kind, ==, BOOT_LINUX32);
 	g_assert_cmphex(img.entry, ==, 16 * MIB);
 	boot_image_clear(&img);
@@ -162,8 +167,7 @@ static void test_initrd_and_command_line_that_do_not_fit(void)
 	refused(k, SETUP + CODE, &env,
 		"-append: the kernel takes at most 2047 characters, not 2048");
 	env = env_256m;
-	env.initrd = k;
-	env.initrd_size = 240 * MIB;
+	env.initrd = &(struct file_map){ k, 240 * MIB, -1, "i" };
 	refused(k, SETUP + CODE, &env,
 		"initrd 'i' (245760 KiB) does not fit in memory beside the kernel; give the guest "
 		"more "
@@ -207,9 +211,8 @@ static void test_elf_with_a_pvh_note(void)
 	struct err err = { 0 };
 	const struct boot_piece *info;
 
-	env.initrd = (const uint8_t *)"initrd";
-	env.initrd_size = 6;
-	g_assert_true(linux_x86_load(&img, k, ELF_SIZE, "k", &env, &err));
+	env.initrd = &small_initrd;
+	g_assert_true(linux_x86_load(&img, &(struct file_map){ k, ELF_SIZE, -1, "k" }, &env, &err));
 	g_assert_cmpint(img.kind, ==, BOOT_PVH);
 	g_assert_cmphex(img.entry, ==, 2 * MIB + 8);
 	g_assert_cmpuint(piece_at(&img, 2 * MIB)->size, ==, 16);
