@@ -112,12 +112,9 @@ static enum mmu_step mmu_fault(struct mmu_walk *w, uint32_t bits)
 	return STEP_FAULT;
 }
 
-/* Reads the entry, checks presence and reserved bits, accumulates rights. */
-static enum mmu_step mmu_descend(struct mmu_walk *w, gpa_t at, uint64_t reserved, uint64_t *value)
+/* Checks presence and reserved bits of an entry that was read at `at`, accumulates rights. */
+static enum mmu_step mmu_pass(struct mmu_walk *w, gpa_t at, uint64_t e, uint64_t reserved)
 {
-	uint64_t e = mmu_entry_read(w, at);
-
-	*value = e;
 	if (!(e & PTE_P))
 		return mmu_fault(w, 0);
 	if (e & reserved)
@@ -125,6 +122,13 @@ static enum mmu_step mmu_descend(struct mmu_walk *w, gpa_t at, uint64_t reserved
 	w->entries[w->count++] = (struct mmu_entry){ at, e };
 	w->perm = (w->perm & (e | PTE_NX)) | (e & PTE_NX);
 	return STEP_DONE;
+}
+
+/* Each entry is read once: another vCPU may change it at any moment. */
+static enum mmu_step mmu_descend(struct mmu_walk *w, gpa_t at, uint64_t reserved, uint64_t *value)
+{
+	*value = mmu_entry_read(w, at);
+	return mmu_pass(w, at, *value, reserved);
 }
 
 /* Rights of the whole path, then A in all entries and D in the leaf; the TLB's view of it. */
@@ -157,24 +161,24 @@ static enum mmu_step mmu_finish(struct mmu_walk *w, bool set_ad, uint64_t size, 
 static enum mmu_step mmu_walk_32(struct mmu_walk *w, bool set_ad, struct mmu_result *r)
 {
 	const struct x86_cpu *c = w->c;
-	gpa_t table = c->cr3 & 0xfffff000;
+	gpa_t at = (c->cr3 & 0xfffff000) | (w->addr >> 20 & 0xffc);
 	unsigned pa_bits = c->phys_bits < 40 ? c->phys_bits : 40;
 	uint64_t e, reserved;
 	enum mmu_step s;
 
 	w->entry_size = 4;
-	e = mmu_entry_read(w, table | (w->addr >> 20 & 0xffc));
+	e = mmu_entry_read(w, at);
 	if ((e & PTE_PS) && (c->cr4 & CR4_PSE)) {
 		/* PSE-36: bits 20:13 are 39:32 of the frame; those past MAXPHYADDR and 21 must be 0
 		 */
 		reserved = BIT(21) | (0x1fe000 & ~(BIT(pa_bits - 32 + 13) - 1));
-		s = mmu_descend(w, table | (w->addr >> 20 & 0xffc), reserved, &e);
+		s = mmu_pass(w, at, e, reserved);
 		if (s != STEP_DONE)
 			return s;
 		return mmu_finish(w, set_ad, 4 * MIB, (e & 0xffc00000) | bits_get(e, 13, 8) << 32,
 				  r);
 	}
-	s = mmu_descend(w, table | (w->addr >> 20 & 0xffc), 0, &e);
+	s = mmu_pass(w, at, e, 0);
 	if (s != STEP_DONE)
 		return s;
 	s = mmu_descend(w, (e & 0xfffff000) | (w->addr >> 10 & 0xffc), 0, &e);

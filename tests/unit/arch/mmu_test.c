@@ -142,6 +142,52 @@ static void test_32bit_tables_and_pse36(void)
 	rig_free(r);
 }
 
+struct flipper {
+	struct rig *rig;
+	_Atomic bool is_over;
+};
+
+/* One entry, now a 4 MiB page, now a table. */
+static gpointer flip_entry(gpointer opaque)
+{
+	struct flipper *f = opaque;
+	_Atomic uint32_t *entry = (_Atomic uint32_t *)(void *)(f->rig->ram->host + 0x100004);
+
+	while (!atomic_load(&f->is_over)) {
+		atomic_store(entry, 0x00c000e7);
+		atomic_store(entry, 0x00101067);
+	}
+	return NULL;
+}
+
+static void test_an_entry_changed_by_another_vcpu_is_seen_whole(void)
+{
+	struct flipper f = { .rig = rig_new("max") };
+	struct rig *r = f.rig;
+	struct x86_cpu *c = r->c;
+	struct mmu_result res;
+	GThread *thread;
+
+	rig_protected(r, 3);
+	c->cr0 |= CR0_PG | CR0_WP;
+	c->cr4 = CR4_PSE;
+	c->cr3 = 0x100000;
+	x86_mode_update(c);
+	rig_poke(r, 0x101008, 4, 0x345067);
+	rig_poke(r, 0x100004, 4, 0x00c000e7);
+	thread = g_thread_new("flipper", flip_entry, &f);
+	for (unsigned i = 0; i < 200000; i++) {
+		g_assert_true(walk(r, 0x402abc, MMU_READ, VIEW_USER, &res));
+		if (res.page_size == 4 * MIB)
+			g_assert_cmphex(res.gpa, ==, 0xc02abc);
+		else
+			g_assert_cmphex(res.gpa, ==, 0x345abc);
+	}
+	atomic_store(&f.is_over, true);
+	g_thread_join(thread);
+	rig_free(r);
+}
+
 static void test_pae_directory_pointers(void)
 {
 	struct rig *r = rig_new("max");
@@ -184,6 +230,8 @@ int main(int argc, char **argv)
 	g_test_add_func("/mmu/smep_and_smap", test_smep_and_smap);
 	g_test_add_func("/mmu/large_pages", test_large_pages);
 	g_test_add_func("/mmu/32bit_tables_and_pse36", test_32bit_tables_and_pse36);
+	g_test_add_func("/mmu/entry_changed_by_another",
+			test_an_entry_changed_by_another_vcpu_is_seen_whole);
 	g_test_add_func("/mmu/pae_directory_pointers", test_pae_directory_pointers);
 	g_test_add_func("/mmu/tables_outside_ram", test_tables_outside_ram_fault_or_read_ones);
 	return g_test_run();
