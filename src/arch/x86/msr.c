@@ -226,20 +226,30 @@ static bool msr_apic_read(struct x86_cpu *c, uint32_t msr, uint64_t *v)
 	return c->vcpu->intc_ops->read_msr(c->vcpu->intc, msr, v);
 }
 
-/* A deadline is in this vCPU's TSC; the controller also wants it on the machine's clock. */
+/* When this vCPU's TSC, an unsigned counter whatever its offset, reaches v, on the machine's clock:
+ * now if it has, never if that is past the clock's end. */
+static int64_t tsc_to_ns(const struct x86_cpu *c, uint64_t v)
+{
+	uint64_t tsc = x86_tsc(c), now = tsc - (uint64_t)c->tsc_offset;
+
+	if (v <= tsc)
+		return (int64_t)now;
+	return v - tsc < INT64_MAX - now ? (int64_t)(now + (v - tsc)) : INT64_MAX;
+}
+
+/* A deadline is in this vCPU's TSC; the controller also wants it on the machine's clock.  It knows
+ * no CPU models: how wide an address is stands here (SDM 3A 11.4.4). */
 static bool msr_apic_write(struct x86_cpu *c, uint32_t msr, uint64_t v)
 {
 	const struct vcpu_intc_ops *ops = c->vcpu->intc_ops;
-	uint64_t ns = v - (uint64_t)c->tsc_offset;
 
+	if (msr == MSR_APIC_BASE && v >> c->phys_bits)
+		return false;
 	if (msr != MSR_TSC_DEADLINE)
 		return ops->write_msr(c->vcpu->intc, msr, v);
 	if (!ops->set_tsc_deadline)
 		return false;
-	/* what lies before the clock's start is due now, what lies past its end never comes */
-	if (ns >> 63)
-		ns = v > (uint64_t)c->tsc_offset ? INT64_MAX : 0;
-	ops->set_tsc_deadline(c->vcpu->intc, v, (int64_t)ns);
+	ops->set_tsc_deadline(c->vcpu->intc, v, tsc_to_ns(c, v));
 	return true;
 }
 

@@ -14,7 +14,7 @@ enum {
 	MSR_X2APIC = 0x800,
 	MSR_X2APIC_LAST = 0x8ff
 };
-enum { PHYS_BITS = 52 };
+enum { PHYS_BITS = 52 }; /* at most: the vCPU refuses what its model has not */
 /* Six LVT entries, EOI broadcasts can be suppressed, integrated APIC. */
 enum { VERSION_VALUE = 0x14 | (LVT_COUNT - 1) << 16 | 1 << 24 };
 enum {
