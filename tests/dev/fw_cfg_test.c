@@ -228,8 +228,14 @@ static void test_hostile_descriptors(void)
 	dma_at(0x20000, key | SELECT | READ, 4, BUF);           /* descriptor not in RAM */
 	dma_at(BARE_RAM_SIZE - 8, key | SELECT | READ, 4, BUF); /* half of it */
 	dma_at(top, key | SELECT | READ, 4, BUF);               /* around the top */
+	memset(b.ram->host + BUF, 0xee, BARE_RAM_SIZE - BUF);
 	g_assert_cmphex(dma(key | SELECT | READ, UINT32_MAX, BUF), ==,
-			ERROR); /* 4 GiB into 56 KiB */
+			ERROR);                      /* 4 GiB into 56 KiB */
+	g_assert_cmphex(b.ram->host[BUF], ==, 0xee); /* refused before anything is touched */
+	g_assert_cmphex(b.ram->host[BARE_RAM_SIZE - 1], ==, 0xee);
+	g_assert_cmphex(dma(READ, MIB + 11, BUF), ==, ERROR);
+	g_assert_cmphex(b.ram->host[BUF], ==, 0xee);
+	g_assert_cmphex(dma(READ, MIB + 10, BUF), ==, ERROR); /* as much as may be: only RAM ends */
 	g_assert_cmphex(b.ram->host[BUF], ==, '0');
 	g_assert_cmphex(b.ram->host[BARE_RAM_SIZE - 1], ==, 0);
 	g_assert_cmphex(dma(key | SELECT | READ, 10, UINT64_C(1) << 63), ==, ERROR);

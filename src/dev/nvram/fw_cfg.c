@@ -2,8 +2,9 @@
  *
  * Region 0 (510h): selector (16 bits), data (8 bits at +1, advances); region 1 (514h): the DMA
  * descriptor's address, 64 bits big-endian, the write of the low half starts the transfer.
- * A descriptor is one transfer, done within the write; there are no chains, and lengths past the
- * end of an item cost no more than clearing the guest's own RAM.
+ * A descriptor is one transfer, done within the write; there are no chains.  A read costs no more
+ * than the copy of one item: of what is asked for past its end at most PAST_END_MAX is cleared, a
+ * read of more is an error.
  * Not modelled: writing by the data port (gone since QEMU 2.4).
  * Specification: QEMU docs/specs/fw_cfg.rst.
  * SPDX-License-Identifier: MIT */
@@ -24,6 +25,9 @@ enum { DMA_ERROR = 0x01, DMA_READ = 0x02, DMA_SKIP = 0x04, DMA_SELECT = 0x08, DM
 enum { KEY_WRITE = 0x4000 }; /* in selectors: ignored */
 enum { GENERIC_ITEMS = FW_CFG_FILE_FIRST + FW_CFG_FILE_MAX, LOCAL_ITEMS = 16 };
 enum { VERSION_TRADITIONAL = 1, VERSION_DMA = 2 };
+
+/* Firmware rounds lengths up to pages or sectors, not more. */
+enum { PAST_END_MAX = 1 * MIB };
 
 static const uint64_t dma_signature = UINT64_C(0x51454d5520434647); /* "QEMU CFG" */
 
@@ -357,6 +361,8 @@ static bool dma_run_read(struct fw_cfg *s, const struct item *it, uint64_t addre
 	struct address_space *as = s->isa.dev.env->memory;
 	uint32_t n = item_part(it, s->offset, length);
 
+	if (length - n > PAST_END_MAX)
+		return false;
 	return (!n || dma_write(as, address, it->data + s->offset, n)) &&
 	       (n == length || dma_set(as, address + n, 0, length - n));
 }
