@@ -86,15 +86,15 @@ static void flush_work(struct vcpu *v, void *opaque)
 static void map_changed(struct memory_listener *l)
 {
 	struct tcg_accel *t = container_of(l, struct tcg_accel, listener);
-	struct vcpu *vcpus[256];
-	unsigned n = 0;
+	g_autoptr(GPtrArray) vcpus = g_ptr_array_new();
 
+	/* The vCPUs' locks rank below this one.  vCPUs go only with the machine, after this. */
 	lock_take(&t->vcpus_lock);
-	for (struct tcg_vcpu *tv = t->vcpus; tv && n < ARRAY_SIZE(vcpus); tv = tv->next)
-		vcpus[n++] = tv->v;
+	for (struct tcg_vcpu *tv = t->vcpus; tv; tv = tv->next)
+		g_ptr_array_add(vcpus, tv->v);
 	lock_drop(&t->vcpus_lock);
-	while (n--)
-		vcpu_post_work(vcpus[n], flush_work, NULL);
+	for (unsigned i = 0; i < vcpus->len; i++)
+		vcpu_post_work(vcpus->pdata[i], flush_work, NULL);
 }
 
 static void range_changed(struct memory_listener *l, const struct flat_range *r)
