@@ -176,7 +176,7 @@ static void test_an_entry_changed_by_another_vcpu_is_seen_whole(void)
 	rig_poke(r, 0x101008, 4, 0x345067);
 	rig_poke(r, 0x100004, 4, 0x00c000e7);
 	thread = g_thread_new("flipper", flip_entry, &f);
-	for (unsigned i = 0; i < 200000; i++) {
+	for (unsigned i = 0; i < 1000000; i++) {
 		g_assert_true(walk(r, 0x402abc, MMU_READ, VIEW_USER, &res));
 		if (res.page_size == 4 * MIB)
 			g_assert_cmphex(res.gpa, ==, 0xc02abc);
