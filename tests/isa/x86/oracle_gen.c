@@ -5,15 +5,9 @@
 #include <string.h>
 
 #include "base/bits.h"
+#include "../../unit/sequence.h"
 
-uint64_t random_u64(struct random *r) /* SplitMix64 */
-{
-	uint64_t z = r->state += UINT64_C(0x9e3779b97f4a7c15);
-
-	z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
-	z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
-	return z ^ (z >> 31);
-}
+uint64_t random_u64(struct random *r) { return rng_next(&r->state); }
 
 static bool one_in(struct random *r, unsigned n) { return random_below(r, n) == 0; }
 
@@ -21,29 +15,13 @@ static bool one_in(struct random *r, unsigned n) { return random_below(r, n) == 
 
 static uint64_t special_integer(struct random *r)
 {
+	/* clang-format off */
 	static const uint64_t corners[] = {
-		0,
-		1,
-		2,
-		0x7f,
-		0x80,
-		0xff,
-		0x100,
-		0x7fff,
-		0x8000,
-		0xffff,
-		0x7fffffff,
-		0x80000000,
-		0xffffffff,
-		0x100000000,
-		INT64_MAX,
-		1ull << 63,
-		UINT64_MAX,
-		UINT64_MAX - 1,
-		0xffffffff80000000,
-		0xffffffffffff8000,
-		0xffffffffffffff80,
+		0, 1, 2, 0x7f, 0x80, 0xff, 0x100, 0x7fff, 0x8000, 0xffff, 0x7fffffff, 0x80000000,
+		0xffffffff, 0x100000000, INT64_MAX, 1ull << 63, UINT64_MAX, UINT64_MAX - 1,
+		0xffffffff80000000, 0xffffffffffff8000, 0xffffffffffffff80,
 	};
+	/* clang-format on */
 
 	switch (random_below(r, 6)) {
 	case 0:

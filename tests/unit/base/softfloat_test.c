@@ -8,6 +8,7 @@
  * SPDX-License-Identifier: MIT */
 #include "base/softfloat/softfloat.h"
 #include "base/bits.h"
+#include "../sequence.h"
 
 #include <glib.h>
 #include <inttypes.h>
@@ -329,16 +330,6 @@ static const struct op ops[] = {
 };
 /* clang-format on */
 
-/* A generator of our own: GLib promises no particular sequence. */
-static uint64_t rng_next(uint64_t *state)
-{
-	uint64_t z = *state += UINT64_C(0x9e3779b97f4a7c15);
-
-	z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
-	z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
-	return z ^ (z >> 31);
-}
-
 /* Uniform bits, or exponents near `base` with a ragged or sparse fraction. */
 static uint64_t random_operand(enum kind kind, unsigned base, uint64_t *rng)
 {
@@ -357,12 +348,6 @@ static uint64_t random_operand(enum kind kind, unsigned base, uint64_t *rng)
 	biased = (base + (shape >> 16) % (frac_bits + 8)) & (BIT(exp_bits) - 1);
 	return (shape >> 32 & 1) << (frac_bits + exp_bits) | biased << frac_bits |
 	       (frac & (BIT(frac_bits) - 1));
-}
-
-static uint64_t digest_add(uint64_t digest, uint64_t value)
-{
-	digest = (digest ^ value) * UINT64_C(0x100000001b3);
-	return digest ^ digest >> 29;
 }
 
 struct run {
@@ -433,7 +418,7 @@ static void run_random(struct run *run)
 static void test_op(gconstpointer data)
 {
 	const struct op *op = data;
-	struct run run = { .op = op, .digest = UINT64_C(0xcbf29ce484222325) };
+	struct run run = { .op = op, .digest = DIGEST_START };
 
 	run.use_host = op->host && host_has(op->feature);
 	for (uint32_t mode = 0; mode < 16; mode++) {

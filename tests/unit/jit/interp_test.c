@@ -40,33 +40,13 @@ static unsigned below(unsigned n) { return (uint32_t)g_test_rand_int() % n; }
 /* Values where carries, signs and counts change. */
 static uint64_t interesting(void)
 {
-	static const uint64_t v[] = { 0,
-				      1,
-				      2,
-				      7,
-				      8,
-				      9,
-				      15,
-				      16,
-				      17,
-				      31,
-				      32,
-				      33,
-				      63,
-				      64,
-				      0x7f,
-				      0x80,
-				      0xff,
-				      0x100,
-				      0x7fff,
-				      0x8000,
-				      0xffff,
-				      0x7fffffff,
-				      0x80000000,
-				      0xffffffff,
-				      0x7fffffffffffffff,
-				      0x8000000000000000,
-				      0xffffffffffffffff };
+	/* clang-format off */
+	static const uint64_t v[] = {
+		0, 1, 2, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 0x7f, 0x80, 0xff, 0x100, 0x7fff,
+		0x8000, 0xffff, 0x7fffffff, 0x80000000, 0xffffffff, 0x7fffffffffffffff,
+		0x8000000000000000, 0xffffffffffffffff,
+	};
+	/* clang-format on */
 
 	switch (below(3)) {
 	case 0: return v[below(ARRAY_SIZE(v))];
