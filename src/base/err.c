@@ -82,7 +82,8 @@ static unsigned edit_distance(const char *a, const char *b)
 
 bool err_suggest(struct err *e, const char *word, const char *const *names)
 {
-	unsigned limit = strlen(word) <= 3 ? 1 : strlen(word) <= 6 ? 2 : 3;
+	size_t letters = strlen(word) - (*word == '-');
+	unsigned limit = letters <= 2 ? 0 : letters <= 3 ? 1 : letters <= 6 ? 2 : 3;
 	const char *best = NULL;
 	size_t len = strlen(e->text);
 

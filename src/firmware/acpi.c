@@ -132,28 +132,41 @@ static void dsdt_serials(GByteArray *a, const struct acpi_board *b)
 	}
 }
 
-static void dsdt_rtc_and_fw_cfg(GByteArray *a, const struct acpi_board *b)
-{
-	aml_mark dev, crs;
+/* A device that is an ACPI id, one range of ports, and perhaps an ISA line. */
+struct dsdt_ports {
+	const char *name, *hid;
+	bool is_eisa, has_line;
+	uint16_t port;
+	uint8_t len, line;
+};
 
-	if (b->has_rtc) {
-		dev = aml_open_device(a, "RTC");
-		aml_name_eisaid(a, "_HID", "PNP0B00");
-		crs = aml_open_resources(a);
-		aml_res_io(a, 0x70, 2);
-		aml_res_isa_irq(a, 8);
-		aml_close_resources(a, crs);
-		aml_close(a, dev);
-	}
-	if (b->fw_cfg_port) {
-		dev = aml_open_device(a, "FWCF");
-		aml_name_string(a, "_HID", "QEMU0002");
-		aml_name_integer(a, "_STA", 0xb);
-		crs = aml_open_resources(a);
-		aml_res_io(a, b->fw_cfg_port, 0xc);
-		aml_close_resources(a, crs);
-		aml_close(a, dev);
-	}
+static void dsdt_add_ports(GByteArray *a, const struct dsdt_ports *d)
+{
+	aml_mark dev = aml_open_device(a, d->name), crs;
+
+	if (d->is_eisa)
+		aml_name_eisaid(a, "_HID", d->hid);
+	else
+		aml_name_string(a, "_HID", d->hid);
+	aml_name_integer(a, "_STA", 0xb); /* present, works, not shown to users */
+	crs = aml_open_resources(a);
+	aml_res_io(a, d->port, d->len);
+	if (d->has_line)
+		aml_res_isa_irq(a, d->line);
+	aml_close_resources(a, crs);
+	aml_close(a, dev);
+}
+
+static void dsdt_port_devices(GByteArray *a, const struct acpi_board *b)
+{
+	if (b->has_rtc)
+		dsdt_add_ports(a, &(struct dsdt_ports){ "RTC", "PNP0B00", true, true, 0x70, 2, 8 });
+	if (b->fw_cfg_port)
+		dsdt_add_ports(a, &(struct dsdt_ports){ "FWCF", "QEMU0002", .port = b->fw_cfg_port,
+							.len = 0xc });
+	if (b->pvpanic_port)
+		dsdt_add_ports(a, &(struct dsdt_ports){ "PEVT", "QEMU0001", .port = b->pvpanic_port,
+							.len = 1 });
 }
 
 static uint32_t acpi_add_dsdt(struct acpi_tables *t, const struct acpi_board *b)
@@ -162,7 +175,7 @@ static uint32_t acpi_add_dsdt(struct acpi_tables *t, const struct acpi_board *b)
 	aml_mark sb = aml_open_scope(t->bytes, "\\_SB"), s5;
 
 	dsdt_serials(t->bytes, b);
-	dsdt_rtc_and_fw_cfg(t->bytes, b);
+	dsdt_port_devices(t->bytes, b);
 	dsdt_ged(t->bytes, b);
 	aml_close(t->bytes, sb);
 	s5 = aml_open_named_package(t->bytes, "\\_S5", 4);

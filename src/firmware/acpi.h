@@ -29,6 +29,7 @@ struct acpi_board {
 	} serials[ACPI_MAX_SERIALS];
 	unsigned serial_count;
 	uint16_t fw_cfg_port;   /* 0: none */
+	uint16_t pvpanic_port;  /* 0: none */
 	uint16_t pm_timer_port; /* 0: none */
 };
 

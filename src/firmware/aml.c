@@ -97,7 +97,7 @@ void aml_close(GByteArray *a, aml_mark m)
 		bytes[0] = (uint8_t)total;
 	} else {
 		bytes[0] = (uint8_t)((count - 1) << 6 | (total & 0xf));
-		for (unsigned i = 1; i < count; i++)
+		for (unsigned i = 1; i < sizeof(bytes); i++)
 			bytes[i] = (uint8_t)(total >> (4 + 8 * (i - 1)));
 	}
 	g_byte_array_append(a, bytes, count); /* make room, then shift the body */

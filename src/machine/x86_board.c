@@ -250,16 +250,19 @@ static void x86_board_map_memory(struct x86_board *b)
 		x86_board_add_e820(b, 4 * GIB, high, E820_RAM);
 }
 
-/* Which ISA serial ports exist, built in or by -device. */
-static void x86_board_find_serials(struct x86_board *b)
+/* The ISA devices that ACPI tells of, built in or by -device. */
+static void x86_board_find_isa(struct x86_board *b)
 {
 	const struct machine *m = &b->machine;
 
 	for (unsigned i = 0; i < m->device_count; i++) {
 		const struct isa_device *isa = isa_from_device(m->devices[i]);
+		const char *type = m->devices[i]->type->base.name;
 		unsigned n = b->acpi.serial_count;
 
-		if (strcmp(m->devices[i]->type->base.name, "isa-serial") || n == ACPI_MAX_SERIALS)
+		if (!strcmp(type, "pvpanic"))
+			b->acpi.pvpanic_port = isa->ports[0];
+		if (strcmp(type, "isa-serial") || n == ACPI_MAX_SERIALS)
 			continue;
 		b->acpi.serials[n].port = isa->ports[0];
 		b->acpi.serials[n].line = isa->lines[0];
@@ -307,7 +310,7 @@ static void x86_board_describe(struct x86_board *b, uint32_t *apic_ids)
 	b->acpi.has_rtc = b->has_rtc;
 	b->acpi.pit_gsi = X86_BOARD_PIT_GSI;
 	b->acpi.fw_cfg_port = 0x510;
-	x86_board_find_serials(b);
+	x86_board_find_isa(b);
 }
 
 static bool x86_board_load_kernel(struct x86_board *b, gpa_t rsdp, struct err *err)

@@ -55,6 +55,17 @@ static bool step_loop(struct session *s, struct err *err)
 	return true;
 }
 
+/* One message for each line; text may be NULL. */
+static void print_lines(const struct session *s, const char *kind, const char *text)
+{
+	char **lines = g_strsplit(text ? text : "", "\n", 0);
+
+	for (unsigned i = 0; lines[i]; i++)
+		if (*lines[i])
+			fprintf(stderr, "%s: %s%s\n", s->program, kind, lines[i]);
+	g_strfreev(lines);
+}
+
 /* ---- accelerator ---- */
 
 struct accel_words {
@@ -122,8 +133,7 @@ static bool step_accel(struct session *s, struct err *err)
 	n = accel_collect(s, names, words, choices, ARRAY_SIZE(choices), err);
 	if (n)
 		s->accel = accel_start_first(accel_list, s->machine, choices, n, &notes, err);
-	if (notes)
-		fprintf(stderr, "%s: %s\n", s->program, notes);
+	print_lines(s, "", notes);
 	g_free(notes);
 	g_free(list);
 	g_strfreev(names);
@@ -168,17 +178,6 @@ static bool machine_set_props(struct session *s, struct err *err)
 	return true;
 }
 
-/* One message for each line. */
-static void print_warnings(const struct session *s, const char *text)
-{
-	char **lines = g_strsplit(text, "\n", 0);
-
-	for (unsigned i = 0; lines[i]; i++)
-		if (*lines[i])
-			fprintf(stderr, "%s: warning: %s\n", s->program, lines[i]);
-	g_strfreev(lines);
-}
-
 static bool step_build(struct session *s, struct err *err)
 {
 	const struct options *o = &s->opt;
@@ -203,8 +202,8 @@ static bool step_build(struct session *s, struct err *err)
 		return false;
 	ok = machine_build(s->machine, &c, s->accel, err);
 	warnings = x86_cpu_take_warnings();
-	if (ok && warnings)
-		print_warnings(s, warnings);
+	if (ok)
+		print_lines(s, "warning: ", warnings);
 	g_free(warnings);
 	return ok;
 }

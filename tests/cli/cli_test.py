@@ -293,4 +293,35 @@ def test_globals_are_checked():
     refused_with("has no property 'irk'", *IDLE, '-global', 'isa-serial.irk=3')
 
 
+def rom(code, path):
+    """A firmware image of 64 KiB whose reset vector jumps to code at F000:0000."""
+    with open(path, 'wb') as f:
+        f.write(code.ljust(0xfff0, b'\xf4') + b'\xea\0\0\0\xf0'.ljust(16, b'\xf4'))
+
+
+def out_byte(port, value):
+    """mov dx, port; mov al, value; out dx, al; hlt"""
+    return b'\xba' + port.to_bytes(2, 'little') + bytes([0xb0, value, 0xee, 0xf4])
+
+
+def test_a_guest_ends_the_process_with_its_status():
+    with tempfile.TemporaryDirectory() as d:
+        rom(out_byte(0x501, 0x10), d + '/rom')
+        r = rhea(*IDLE[:-1], '-bios', d + '/rom', '-device', 'isa-debug-exit')
+        assert r.returncode == 0x21, r
+
+
+def test_what_happens_when_a_guest_crashes():
+    with tempfile.TemporaryDirectory() as d:
+        rom(out_byte(0x505, 1), d + '/rom')
+        args = (*IDLE[:-1], '-bios', d + '/rom', '-device', 'pvpanic')
+        assert rhea(*args, '-action', 'panic=exit-failure').returncode == 1
+        assert rhea(*args, '-action', 'panic=shutdown').returncode == 0
+        p = running(*args, '-action', 'panic=none')
+        time.sleep(0.3)
+        assert p.poll() is None
+        p.kill()
+        p.communicate()
+
+
 cases.run(globals())

@@ -160,6 +160,37 @@ static void test_delivery_modes_and_destination(void)
 	teardown();
 }
 
+static void test_a_level_nobody_accepts_waits_for_a_taker(void)
+{
+	setup();
+	wrmsr(X2_SVR, 0xff); /* software-disabled */
+	set_rte(9, LEVEL | 0x39);
+	ioapic_set_irq(io, 9, true);
+	g_assert_cmphex(rte(9) & REMOTE_IRR, ==, 0);
+	wrmsr(X2_SVR, 0x1ff);
+	g_assert_cmphex(rte(9) & REMOTE_IRR, ==, REMOTE_IRR);
+	g_assert_cmphex((unsigned)ack(), ==, 0x39);
+	wrmsr(X2_SVR, 0x1ff); /* being served: not sent twice */
+	g_assert_false(intr());
+	ioapic_set_irq(io, 9, false);
+	wrmsr(X2_EOI, 0);
+	/* disabled altogether; an edge meanwhile is lost, a level that fell too */
+	wrmsr(0x1b, 0xfee00100);
+	set_rte(4, 0x34);
+	ioapic_set_irq(io, 4, true);
+	ioapic_set_irq(io, 9, true);
+	ioapic_set_irq(io, 9, false);
+	set_rte(10, LEVEL | 0x3a);
+	ioapic_set_irq(io, 10, true);
+	wrmsr(0x1b, 0xfee00900);
+	wrmsr(0x1b, 0xfee00d00);
+	g_assert_false(intr());
+	wrmsr(X2_SVR, 0x1ff);
+	g_assert_cmphex((unsigned)ack(), ==, 0x3a);
+	g_assert_false(intr());
+	teardown();
+}
+
 int main(int argc, char **argv)
 {
 	g_test_init(&argc, &argv, NULL);
@@ -168,5 +199,6 @@ int main(int argc, char **argv)
 	g_test_add_func("/dev/ioapic/level", test_level_with_lapic_eoi);
 	g_test_add_func("/dev/ioapic/eoi", test_eoi_register);
 	g_test_add_func("/dev/ioapic/modes", test_delivery_modes_and_destination);
+	g_test_add_func("/dev/ioapic/taker", test_a_level_nobody_accepts_waits_for_a_taker);
 	return g_test_run();
 }
