@@ -50,9 +50,24 @@ void apic_bus_add_eoi_listener(struct device *dev, void (*eoi)(void *opaque, uin
 {
 	struct apic_bus *bus = apic_bus(dev);
 
-	assert(bus->eoi_count < APIC_EOI_LISTENERS);
+	assert(bus->eoi_count < APIC_LISTENERS);
 	bus->eoi[bus->eoi_count].fn = eoi;
 	bus->eoi[bus->eoi_count++].opaque = opaque;
+}
+
+void apic_bus_add_taker_listener(struct device *dev, void (*changed)(void *opaque), void *opaque)
+{
+	struct apic_bus *bus = apic_bus(dev);
+
+	assert(bus->taker_count < APIC_LISTENERS);
+	bus->taker[bus->taker_count].fn = changed;
+	bus->taker[bus->taker_count++].opaque = opaque;
+}
+
+void apic_bus_takers_changed(struct apic_bus *bus)
+{
+	for (unsigned i = 0; i < bus->taker_count; i++)
+		bus->taker[i].fn(bus->taker[i].opaque);
 }
 
 void apic_bus_eoi(struct apic_bus *bus, uint8_t vector)

@@ -47,3 +47,6 @@ void apic_bus_set_extint(struct device *bus, int (*ack)(void *pic), void *pic);
 /* Who hears EOI broadcasts of level interrupts: called without any APIC lock held. */
 void apic_bus_add_eoi_listener(struct device *bus, void (*eoi)(void *opaque, uint8_t vector),
 			       void *opaque);
+/* Who hears that a local APIC was enabled or answers to other names, so that a message nobody
+ * accepted may be sent again: called without any APIC lock held. */
+void apic_bus_add_taker_listener(struct device *bus, void (*changed)(void *opaque), void *opaque);

@@ -11,7 +11,7 @@
 
 struct lapic;
 
-enum { APIC_BUS_MAX = 1024, APIC_EOI_LISTENERS = 4 };
+enum { APIC_BUS_MAX = 1024, APIC_LISTENERS = 4 };
 
 struct apic_bus {
 	struct device dev;
@@ -24,8 +24,13 @@ struct apic_bus {
 	struct {
 		void (*fn)(void *opaque, uint8_t vector);
 		void *opaque;
-	} eoi[APIC_EOI_LISTENERS];
+	} eoi[APIC_LISTENERS];
 	unsigned eoi_count;
+	struct {
+		void (*fn)(void *opaque);
+		void *opaque;
+	} taker[APIC_LISTENERS];
+	unsigned taker_count;
 	unsigned turn; /* atomic; whose turn it is among equals */
 };
 
@@ -33,6 +38,7 @@ struct apic_bus *apic_bus_from_device(struct device *dev);
 void apic_bus_join(struct apic_bus *bus, struct lapic *l);
 void apic_bus_leave(struct apic_bus *bus, struct lapic *l);
 void apic_bus_eoi(struct apic_bus *bus, uint8_t vector);
+void apic_bus_takers_changed(struct apic_bus *bus);
 /* Like apic_bus_send(); with `except` lowest priority is delivered as fixed (a broadcast). */
 bool apic_bus_deliver(struct apic_bus *bus, const struct apic_msg *msg, const struct lapic *except);
 

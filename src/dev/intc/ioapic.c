@@ -37,6 +37,8 @@ struct ioapic {
 
 static struct ioapic *ioapic(struct device *dev) { return container_of(dev, struct ioapic, dev); }
 
+/* A level that nobody accepts asks again when the local APICs change (ioapic_takers_changed); an
+ * edge is lost. */
 static void ioapic_deliver(struct ioapic *s, unsigned pin)
 {
 	uint64_t *rte = &s->rte[pin];
@@ -104,6 +106,16 @@ static void ioapic_eoi(void *dev, uint8_t vector)
 
 	lock_take(&s->dev.lock);
 	ioapic_eoi_locked(s, vector);
+	lock_drop(&s->dev.lock);
+}
+
+static void ioapic_takers_changed(void *dev)
+{
+	struct ioapic *s = ioapic(dev);
+
+	lock_take(&s->dev.lock);
+	for (unsigned pin = 0; pin < IOAPIC_PIN_COUNT; pin++)
+		ioapic_service_level(s, pin);
 	lock_drop(&s->dev.lock);
 }
 
@@ -186,6 +198,7 @@ void ioapic_wire(struct device *dev, struct device *apic_bus)
 {
 	ioapic(dev)->bus = apic_bus;
 	apic_bus_add_eoi_listener(apic_bus, ioapic_eoi, dev);
+	apic_bus_add_taker_listener(apic_bus, ioapic_takers_changed, dev);
 }
 
 static bool ioapic_realize(struct device *dev, struct err *err)

@@ -41,7 +41,8 @@ struct effect {
 	bool has_ipi;
 	unsigned shorthand;
 	struct apic_msg msg;
-	int eoi; /* vector to broadcast, or -1 */
+	int eoi;            /* vector to broadcast, or -1 */
+	bool has_new_taker; /* it may accept what it did not before */
 };
 
 /* A register exists (for MMIO; the MSR form has its own rules). */
@@ -168,6 +169,7 @@ static void lvt_write(struct lapic *l, enum lvt i, uint32_t value)
 
 static void reg_write(struct lapic *l, uint32_t reg, uint32_t value, struct effect *fx)
 {
+	fx->has_new_taker = reg == APIC_SVR || reg == APIC_LDR || reg == APIC_DFR;
 	switch (reg) {
 	case APIC_TPR:
 		__atomic_store_n(&l->tpr, value & 0xff, __ATOMIC_RELAXED);
@@ -200,6 +202,8 @@ static void effect_run(struct lapic *l, const struct effect *fx)
 {
 	if (fx->eoi >= 0)
 		apic_bus_eoi(l->bus, (uint8_t)fx->eoi);
+	if (fx->has_new_taker)
+		apic_bus_takers_changed(l->bus);
 	if (!fx->has_ipi)
 		return;
 	switch (fx->shorthand) {
@@ -371,7 +375,7 @@ bool lapic_write_msr(void *intc, uint32_t msr, uint64_t value)
 
 	lock_take(&l->dev.lock);
 	if (msr == MSR_APIC_BASE)
-		ok = base_write_locked(l, value);
+		ok = fx.has_new_taker = base_write_locked(l, value);
 	else if (msr >= MSR_X2APIC && msr <= MSR_X2APIC_LAST)
 		ok = x2_write_locked(l, (msr - MSR_X2APIC) << 4, value, &fx);
 	lock_drop(&l->dev.lock);
