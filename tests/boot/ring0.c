@@ -1,10 +1,12 @@
-/* tests/boot/ring0.c - runs a tiny guest of ours in-process: RAM, one or two vCPUs, tcg.
+/* tests/boot/ring0.c - runs a tiny guest of ours in-process: RAM, up to four vCPUs, tcg.
  * ring0 NAME IMAGE [CPUS]: the image is loaded and entered in real mode at 0000:8000.
  *
  * Ports: 501h word: the end, 0 = passed, else the guest's failing line.  510h byte: 1 = INIT and a
- * start-up IPI (page 9) to the second vCPU, 2 = interrupt 40h for the one that asks.
+ * start-up IPI (page 9) to all other vCPUs, 2 = interrupt 40h for the one that asks, 3 = for all
+ * others, 4 = NMI for the one that asks.
  * SPDX-License-Identifier: MIT */
 #include <stdio.h>
+#include <stdlib.h>
 
 #include <glib.h>
 
@@ -17,7 +19,7 @@
 #include "memory/ram.h"
 #include "memory/region.h"
 
-enum { RAM_BYTES = 8 * 1024 * 1024, ENTRY = 0x8000, MAX_CPUS = 2, TIMEOUT_S = 60, VECTOR = 0x40 };
+enum { RAM_BYTES = 8 * 1024 * 1024, ENTRY = 0x8000, MAX_CPUS = 4, TIMEOUT_S = 60, VECTOR = 0x40 };
 
 struct bench {
 	struct ram_block *ram;
@@ -56,12 +58,19 @@ static void input_write(struct device *dev, uint64_t offset, uint64_t value, uns
 	(void)dev;
 	(void)offset;
 	(void)size;
-	if (value == 2) {
-		vcpu_set_input(vcpu_current(), VCPU_INTR);
-	} else if (value == 1 && bench.count > 1) {
-		vcpu_set_input(&bench.cpus[1], VCPU_INIT);
-		atomic_store(&bench.cpus[1].sipi_vector, 9);
-		vcpu_set_input(&bench.cpus[1], VCPU_SIPI);
+	for (unsigned i = 0; i < bench.count; i++) {
+		struct vcpu *v = &bench.cpus[i];
+		bool is_self = v == vcpu_current();
+
+		if (value == 1 && !is_self) {
+			vcpu_set_input(v, VCPU_INIT);
+			atomic_store(&v->sipi_vector, 9);
+			vcpu_set_input(v, VCPU_SIPI);
+		} else if ((value == 2 && is_self) || (value == 3 && !is_self)) {
+			vcpu_set_input(v, VCPU_INTR);
+		} else if (value == 4 && is_self) {
+			vcpu_set_input(v, VCPU_NMI);
+		}
 	}
 }
 
@@ -183,7 +192,7 @@ int main(int argc, char **argv)
 		fprintf(stderr, "usage: %s NAME IMAGE [CPUS]\n", argv[0]);
 		return 2;
 	}
-	if (!run(argv[2], argc > 3 && argv[3][0] == '2' ? 2 : 1, &err)) {
+	if (!run(argv[2], argc > 3 ? MIN((unsigned)atoi(argv[3]), MAX_CPUS) : 1, &err)) {
 		fprintf(stderr, "%s\n", err.text);
 		return 1;
 	}
