@@ -58,8 +58,6 @@ struct guest_ops {
 	/* vcpu.inputs is not empty: deliver what may be delivered now (INIT, SIPI, NMI, interrupt,
 	 * reset), at most one event that changes the pc.  Masked inputs stay. */
 	void (*take_inputs)(struct vcpu *v);
-	/* Would take_inputs() do something now?  Asked when inputs pend but were not taken. */
-	bool (*can_take_inputs)(struct vcpu *v);
 	void (*after_step)(struct vcpu *v);
 	/* HLT and wait-for-SIPI; vcpu.is_halted is what the loop waits on. */
 	bool (*is_halted)(struct vcpu *v);

@@ -23,9 +23,3 @@ static inline void irq_set(const struct irq *irq, bool level)
 	if (irq->set)
 		irq->set(irq->sink, irq->input, level);
 }
-
-static inline void irq_pulse(const struct irq *irq)
-{
-	irq_set(irq, true);
-	irq_set(irq, false);
-}

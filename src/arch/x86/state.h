@@ -222,8 +222,6 @@ struct x86_cpu {
 	const struct x86_model *model;   /* const after init */
 	struct x86_cpuid_features *feat; /* const after init: what CPUID announces (cpuid.h) */
 	uint8_t phys_bits;               /* const after init */
-	void *mmu_cache;                 /* paging-structure cache, vcpu thread (mmu.c) */
-	void *decode_cache;              /* reserved for translation, vcpu thread */
 };
 
 static inline unsigned x86_cpl(const struct x86_cpu *c)

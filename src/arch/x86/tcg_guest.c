@@ -118,7 +118,6 @@ const struct guest_ops x86_guest_ops = {
 	.accessed = guest_accessed,
 	.deliver_fault = guest_deliver_fault,
 	.take_inputs = guest_take_inputs,
-	.can_take_inputs = x86_has_work,
 	.after_step = guest_after_step,
 	.is_halted = guest_is_halted,
 	.disassemble = guest_disassemble,

@@ -203,7 +203,6 @@ static const struct guest_ops toy_guest = {
 	.access_fault = toy_access_fault,
 	.deliver_fault = toy_deliver_fault,
 	.take_inputs = toy_take_inputs,
-	.can_take_inputs = toy_has_work,
 	.after_step = toy_after_step,
 	.is_halted = toy_is_halted,
 };
