@@ -2,7 +2,7 @@
  *
  * Every user's output goes out; input goes to the one in focus.  Keys are always read, so that
  * Ctrl-A X works on a guest that hangs: of a terminal, what the guest does not take is dropped once
- * the small buffer is full, as terminals do; of a pipe or a socket, reading stops.
+ * the buffer, which holds a large paste, is full; of a pipe or a socket, reading stops.
  * SPDX-License-Identifier: MIT */
 #include <errno.h>
 #include <stdio.h>
@@ -15,7 +15,7 @@
 #include "event/clock.h"
 #include "event/loop.h"
 
-enum { MUX_ENDS = 4, MUX_BUFFER = 256, CTRL_A = 1, NS_PER_MS = 1000000 };
+enum { MUX_ENDS = 4, MUX_BUFFER = 32 * 1024, MUX_CHUNK = 256, CTRL_A = 1, NS_PER_MS = 1000000 };
 
 struct mux_end {
 	const struct chardev_user *user; /* NULL: free */
@@ -155,7 +155,7 @@ static bool buffer_put(struct mux *m, uint8_t byte)
 /* Hand the focus what it takes.  Context: loop thread. */
 static void deliver(struct mux *m)
 {
-	uint8_t buf[MUX_BUFFER];
+	uint8_t buf[MUX_CHUNK];
 	struct mux_end end;
 	size_t room, n;
 
