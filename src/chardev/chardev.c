@@ -2,6 +2,7 @@
  *
  * Output may come from any thread.  What the host does not take at once waits in a bounded queue
  * that the loop drains; beyond it the user is told how much was taken and hears writable() later.
+ * Single bytes that come close together, as from a UART, are gathered for up to a millisecond.
  * Input is read in the loop's thread, never more than the user has room for.
  *
  * Locks: the user's (a device's, rank LOCK_DEVICE) is taken before the chardev's own.
@@ -26,6 +27,7 @@
 #include "event/loop.h"
 
 enum { NS_PER_MS = 1000000, IAC = 0xff };
+enum { GATHER_NS = 1 * NS_PER_MS, GATHER_BYTES = 1024 };
 
 struct chardev *chardev_from_object(struct object *o)
 {
@@ -78,7 +80,7 @@ static void update_watches_locked(struct chardev *c)
 
 	if (c->user && c->is_open && !c->is_throttled && !c->has_eof)
 		in = LOOP_READ;
-	if (c->queued || c->wants_writable)
+	if ((c->queued && !c->is_flush_armed) || c->wants_writable)
 		out = LOOP_WRITE;
 	if (c->in_watch)
 		loop_watch_set(c->in_watch, c->in_fd == c->out_fd ? in | out : in);
@@ -343,6 +345,7 @@ static void write_failed_locked(struct chardev *c, int error)
 
 static void drain_locked(struct chardev *c)
 {
+	c->written_ns = clock_host_ns();
 	while (c->queued) {
 		size_t chunk = CHARDEV_QUEUE_BYTES - c->queue_head;
 		ssize_t n;
@@ -360,6 +363,21 @@ static void drain_locked(struct chardev *c)
 		} else {
 			break;
 		}
+	}
+}
+
+/* The first byte after a pause goes at once, what follows closely goes together. */
+static void drain_soon_locked(struct chardev *c)
+{
+	int64_t due_ns = c->written_ns + GATHER_NS;
+
+	if (c->is_flush_armed && c->queued < GATHER_BYTES)
+		return;
+	if (c->queued >= GATHER_BYTES || clock_host_ns() >= due_ns) {
+		drain_locked(c);
+	} else {
+		timer_arm(&c->flush_timer, due_ns);
+		c->is_flush_armed = true;
 	}
 }
 
@@ -415,7 +433,10 @@ size_t chardev_write(struct chardev *c, const uint8_t *buf, size_t len)
 		if (!c->queue)
 			c->queue = g_malloc(CHARDEV_QUEUE_BYTES);
 		taken = queue_put_locked(c, buf, len);
-		drain_locked(c);
+		if (len == 1)
+			drain_soon_locked(c);
+		else
+			drain_locked(c);
 		if (taken < len) {
 			taken += queue_put_locked(c, buf + taken, len - taken);
 			drain_locked(c);
@@ -462,6 +483,24 @@ static void serve_output(struct chardev *c)
 	lock_drop(&c->lock);
 	if (is_wanted)
 		send_writable(c);
+}
+
+static void on_flush_due(void *opaque)
+{
+	struct chardev *c = opaque;
+
+	lock_take(&c->lock);
+	c->is_flush_armed = false;
+	if (c->out_fd >= 0)
+		drain_locked(c);
+	update_watches_locked(c);
+	lock_drop(&c->lock);
+}
+
+void chardev_set_loop(struct chardev *c, struct loop *loop)
+{
+	c->loop = loop;
+	timer_init(&c->flush_timer, loop, NULL, NULL, on_flush_due, c);
 }
 
 static void on_ready(void *opaque, unsigned events)
@@ -520,8 +559,10 @@ static void chardev_fini(struct object *o)
 	struct chardev *c = chardev_from_object(o);
 
 	chardev_drop_fds(c);
-	if (c->loop)
+	if (c->loop) {
+		timer_fini(&c->flush_timer);
 		loop_sync(c->loop);
+	}
 	if (c->log_fd >= 0)
 		close(c->log_fd);
 	g_free(c->queue);

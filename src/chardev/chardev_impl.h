@@ -9,6 +9,7 @@
 
 #include "base/lock.h"
 #include "chardev/chardev.h"
+#include "event/loop.h"
 #include "object/object.h"
 
 struct loop_fd;
@@ -66,6 +67,9 @@ struct chardev {
 
 	uint8_t *queue;            /* lock: ring of CHARDEV_QUEUE_BYTES, made when needed */
 	size_t queue_head, queued; /* lock */
+	struct timer flush_timer;  /* for bytes that wait for more */
+	bool is_flush_armed;       /* lock */
+	int64_t written_ns; /* lock: when output last went to the host, on the host's clock */
 
 	bool is_terminal; /* const after open: a person types here */
 	int log_fd;       /* lock; -1: none */
@@ -86,6 +90,8 @@ static inline const struct chardev_ops *chardev_ops(const struct chardev *c)
 	return &container_of(c->obj.type, const struct chardev_type, base)->ops;
 }
 
+/* Who serves it.  Once, before anything else. */
+void chardev_set_loop(struct chardev *c, struct loop *loop);
 /* Serve descriptors, which are the chardev's from here on, also on failure.  They must not block.
  */
 bool chardev_set_fds(struct chardev *c, int in_fd, int out_fd, struct err *err);

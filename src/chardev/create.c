@@ -102,7 +102,7 @@ static struct chardev *make(struct object *root, struct loop *loop, const struct
 	struct object *o = object_new(&type->base);
 	struct chardev *c = chardev_from_object(o);
 
-	c->loop = loop;
+	chardev_set_loop(c, loop);
 	for (unsigned i = 0; keys[i]; i++)
 		if (!object_set(o, root, keys[i], values[i], err))
 			return fail(o, name, err);

@@ -24,6 +24,51 @@ static void test_output_starts_anew_or_appends(void)
 	world_fini();
 }
 
+static goffset size_of(const char *path)
+{
+	struct stat st;
+
+	g_assert_cmpint(stat(path, &st), ==, 0);
+	return st.st_size;
+}
+
+/* What a UART sends: the first byte goes at once, those that follow in one piece, soon. */
+static void test_single_bytes_are_gathered(void)
+{
+	enum { BYTES = 1000 };
+	unsigned growths = 0;
+	struct chardev *c;
+	char *path, *options;
+	goffset last = 0;
+
+	world_init();
+	path = in_dir("out");
+	options = g_strdup_printf("path=%s", path);
+	c = must_new("file", "f", options);
+	put(c, "x");
+	g_assert_cmpint(size_of(path), ==, 1);
+	for (unsigned i = 0; i < BYTES; i++) {
+		goffset now;
+
+		put(c, "x");
+		now = size_of(path);
+		growths += now != last;
+		last = now;
+	}
+	g_assert_cmpuint(growths, <, BYTES / 4);
+	SERVE_UNTIL(size_of(path) == 1 + BYTES);
+	put(c, "y"); /* more than one byte goes at once, behind those that waited */
+	g_assert_cmpuint(put(c, "zz"), ==, 2);
+	g_assert_cmpint(size_of(path), ==, 4 + BYTES);
+	put(c, "y");
+	put(c, "y");
+	chardev_flush(c, 100);
+	g_assert_cmpint(size_of(path), ==, 6 + BYTES);
+	g_free(options);
+	g_free(path);
+	world_fini();
+}
+
 static void test_input_comes_from_another_file(void)
 {
 	struct fake_user user;
@@ -102,5 +147,6 @@ int main(int argc, char **argv)
 	g_test_add_func("/chardev/file/input", test_input_comes_from_another_file);
 	g_test_add_func("/chardev/file/errors", test_errors_name_the_file);
 	g_test_add_func("/chardev/file/full-disk", test_full_disk_loses_output_not_the_process);
+	g_test_add_func("/chardev/file/gathered", test_single_bytes_are_gathered);
 	return g_test_run();
 }

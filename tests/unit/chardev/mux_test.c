@@ -45,8 +45,10 @@ static void type(const char *keys)
 static char *screen(void)
 {
 	static char buf[8192];
-	ssize_t n = recv(peer, buf, sizeof(buf) - 1, MSG_DONTWAIT);
+	ssize_t n;
 
+	chardev_flush(m, 100); /* single bytes may wait for more */
+	n = recv(peer, buf, sizeof(buf) - 1, MSG_DONTWAIT);
 	buf[n > 0 ? n : 0] = '\0';
 	return buf;
 }
