@@ -420,6 +420,21 @@ uint32_t x64_jcc_patchable(struct x64_asm *a, enum x64_cc cc, uint64_t target)
 	return branch_at(a, X64_0F | 0x80 | cc, target);
 }
 
+uint32_t x64_cmp_patchable(struct x64_asm *a, struct x64_rm x, uint32_t imm)
+{
+	const struct x64_asm before = *a;
+
+	for (unsigned fill = 0;; fill++) {
+		*a = before;
+		x64_nop(a, fill);
+		x64_emit(a, 0x81 | X64_IMM32, X64_CMP, 0, x, (int32_t)imm);
+		if (a->is_full)
+			return 0;
+		if (((x64_pc(a) - 4) & 7) <= 4)
+			return x64_offset(a) - 4;
+	}
+}
+
 /* The forms the manuals recommend (SDM 2B, NOP). */
 void x64_nop(struct x64_asm *a, unsigned n)
 {

@@ -469,6 +469,12 @@ void x64_call_at(struct x64_asm *a, uint64_t target);
  * bytes.  Returns the displacement's offset in the code, for x64_patch(). */
 uint32_t x64_jmp_patchable(struct x64_asm *a, uint64_t target);
 uint32_t x64_jcc_patchable(struct x64_asm *a, enum x64_cc cc, uint64_t target);
+/* CMP of 4 bytes with a constant that can be exchanged likewise, by x64_patch_imm(). */
+uint32_t x64_cmp_patchable(struct x64_asm *a, struct x64_rm x, uint32_t imm);
+static inline void x64_patch_imm(uint8_t *field, uint32_t imm)
+{
+	__atomic_store_n((uint32_t *)(void *)field, imm, __ATOMIC_RELEASE);
+}
 /* field: where the displacement is written; run: where it is read from. */
 static inline void x64_patch(uint8_t *field, uint64_t run, uint64_t target)
 {

@@ -179,6 +179,69 @@ static void test_every_register(void)
 	}
 }
 
+/* The form that a row of the decoder's tables describes, VEX.L and W as the row wants them. */
+static uint32_t row_form(const struct x86_row *row)
+{
+	const bool is_vex = row->map >= MAP_VEX_0F;
+	const unsigned map = is_vex ? row->map - MAP_VEX_0F + 1u : row->map;
+	const unsigned prefix = row->allow & KEY_NP   ? 0
+				: row->allow & KEY_66 ? 1
+				: row->allow & KEY_F3 ? 2
+						      : 3;
+
+	return row->opcode | map * X64_0F | prefix * X64_66 | (is_vex ? X64_VEX : 0u) |
+	       (row->allow & KEY_W0 ? 0u : X64_W) | (row->allow & KEY_L0 ? 0u : X64_L) |
+	       (uint32_t)row->imm[0] << X64_IMM_SHIFT;
+}
+
+/* Emit row n with registers of these numbers, decode it again. */
+static void check_vector_row(const struct x86_row *row, unsigned dst, unsigned src, unsigned rm,
+			     bool is_mem)
+{
+	const unsigned digits = row->allow >> KEY_DIGIT_SHIFT & 0xff;
+	struct x86_insn in;
+	struct code c;
+
+	if (!(row->allow & (is_mem ? KEY_MEM : KEY_REG)))
+		return;
+	if (digits != 0xff)
+		dst = (unsigned)__builtin_ctz(digits);
+	if (!(row->attrs & ROW_VVVV))
+		src = 0;
+	code_begin(&c);
+	x64_emit(&c.a, row_form(row), dst, src, is_mem ? x64_m(rm, 0x40) : x64_r(rm), 0x10);
+	check_one_insn(&in, &c);
+	if (in.row != row)
+		g_test_message("%s decoded as %s", row->name, in.row->name);
+	g_assert_true(in.row == row);
+	g_assert_cmpuint(in.reg, ==, dst);
+	g_assert_cmpuint(is_mem ? in.base : in.rm, ==, rm);
+	if (row->attrs & ROW_VVVV)
+		g_assert_cmpuint(in.vvvv, ==, src);
+	if (row->imm[0])
+		g_assert_cmphex(in.imm & 0xff, ==, 0x10);
+}
+
+/* What guests' vector instructions are emitted from. */
+static void test_every_vector_row(void)
+{
+	unsigned count = 0;
+
+	for (unsigned i = 1; i < x86_row_count; i++) {
+		const struct x86_row *row = &x86_rows[i];
+
+		if (!row->vec || row->attrs & (ROW_X87 | ROW_X87_NOWAIT) || !row->map ||
+		    strstr(row->name, "GATHER"))
+			continue;
+		check_vector_row(row, 3, 6, 5, false);
+		check_vector_row(row, 3, 6, 5, true);
+		check_vector_row(row, 11, 9, 13, false);
+		check_vector_row(row, 11, 9, 12, true);
+		count++;
+	}
+	g_assert_cmpuint(count, >, 500);
+}
+
 static void test_constants_take_the_shortest_move(void)
 {
 	static const struct {
@@ -307,6 +370,27 @@ static void test_patchable_fields_do_not_cross_8_bytes(void)
 	}
 }
 
+static void test_patchable_constants_do_not_cross_8_bytes(void)
+{
+	struct x86_insn in;
+	struct code c;
+	uint32_t at;
+
+	for (unsigned before = 0; before < 16; before++) {
+		code_begin(&c);
+		x64_nop(&c.a, before);
+		at = x64_cmp_patchable(&c.a, x64_m(R14, -0x60), 0xfedcba98);
+		g_assert_cmpuint(at & 7, <=, 4);
+		g_assert_cmpuint(at + 4, ==, x64_offset(&c.a));
+		g_assert_cmpuint(at, <, before + 8 + 4);
+		x64_patch_imm(c.bytes + at, 0x12345678);
+		decode(&in, &c, at - 4);
+		g_assert_cmpstr(in.row->name, ==, "CMP");
+		g_assert_cmpuint(in.base, ==, R14);
+		g_assert_cmphex(in.imm, ==, 0x12345678);
+	}
+}
+
 static void test_nops_and_alignment(void)
 {
 	struct x86_insn in;
@@ -342,6 +426,7 @@ static void test_a_full_buffer_stays_as_it_is(void)
 		x64_jcc_short(&a, X64_CC_E, &l);
 		x64_mov_ri(&a, RAX, BIT(40));
 		x64_jmp_patchable(&a, RUN);
+		x64_cmp_patchable(&a, x64_m(R14, 8), 1);
 		x64_nop(&a, 1);
 	}
 	x64_bind(&a, &l);
@@ -507,12 +592,15 @@ int main(int argc, char **argv)
 	g_test_add_func("/jit/x64/asm/decoder", test_decoder_reads_what_was_meant);
 	g_test_add_func("/jit/x64/asm/addresses", test_every_address);
 	g_test_add_func("/jit/x64/asm/registers", test_every_register);
+	g_test_add_func("/jit/x64/asm/vectors", test_every_vector_row);
 	g_test_add_func("/jit/x64/asm/constants", test_constants_take_the_shortest_move);
 	g_test_add_func("/jit/x64/asm/backward", test_backward_branches_are_short_when_near);
 	g_test_add_func("/jit/x64/asm/forward", test_forward_branches_are_filled_in);
 	g_test_add_func("/jit/x64/asm/short", test_short_branches_reach_127_bytes);
 	g_test_add_func("/jit/x64/asm/absolute", test_absolute_targets);
 	g_test_add_func("/jit/x64/asm/patchable", test_patchable_fields_do_not_cross_8_bytes);
+	g_test_add_func("/jit/x64/asm/patchable_constants",
+			test_patchable_constants_do_not_cross_8_bytes);
 	g_test_add_func("/jit/x64/asm/nops", test_nops_and_alignment);
 	g_test_add_func("/jit/x64/asm/full", test_a_full_buffer_stays_as_it_is);
 #ifdef __x86_64__
