@@ -38,15 +38,19 @@ enum { MIN_CHUNKS = 8, AIM_CHUNKS = 64, MIN_CHUNK = 64 << 10, MAX_CHUNK = 1 << 2
 enum chunk_state { CHUNK_FREE, CHUNK_OPEN, CHUNK_BUSY, CHUNK_FULL, CHUNK_EMPTIED, CHUNK_FIXED };
 enum { STATE_BITS = 3 };
 
+/* The owner need not be told any more; the entry stays for who is still running there. */
+#define ENTRY_DEAD (1u << 31)
+
 struct code_entry {
-	uint32_t start, end; /* atomic: offsets in the chunk */
-	void *owner;         /* atomic; NULL: dropped */
+	uint32_t start; /* atomic: offset in the chunk */
+	uint32_t end;   /* atomic: likewise, with ENTRY_DEAD */
+	void *owner;    /* atomic */
 };
 
 struct code_chunk {
 	_Atomic uint64_t state;
 	_Atomic uint32_t count; /* entries; grows by the writer, after what they say is written */
-	_Atomic uint32_t live;  /* entries with an owner */
+	_Atomic uint32_t live;  /* entries that are not dead */
 	uint32_t used;          /* the writer, while BUSY */
 };
 
@@ -256,7 +260,7 @@ static int pick_victim(struct code_cache *c)
 
 static void drop_entry(struct code_chunk *ch, struct code_entry *e)
 {
-	if (__atomic_exchange_n(&e->owner, NULL, __ATOMIC_ACQ_REL))
+	if (!(__atomic_fetch_or(&e->end, ENTRY_DEAD, __ATOMIC_ACQ_REL) & ENTRY_DEAD))
 		atomic_fetch_sub(&ch->live, 1);
 }
 
@@ -267,14 +271,25 @@ static void empty_chunk(struct code_cache *c, unsigned k)
 
 	for (uint32_t i = 0; i < count; i++) {
 		struct code_entry *e = chunk_entry(c, k, i);
-		void *owner = __atomic_load_n(&e->owner, __ATOMIC_ACQUIRE);
 
-		if (!owner)
+		if (__atomic_load_n(&e->end, __ATOMIC_ACQUIRE) & ENTRY_DEAD)
 			continue;
-		c->ops->evict(c->opaque, owner);
+		c->ops->evict(c->opaque, __atomic_load_n(&e->owner, __ATOMIC_ACQUIRE));
 		drop_entry(ch, e);
 	}
 	c->ops->retire(c->opaque, k);
+}
+
+bool code_cache_evict(struct code_cache *c)
+{
+	int victim;
+
+	lock_take(&c->lock);
+	victim = pick_victim(c);
+	lock_drop(&c->lock);
+	if (victim >= 0)
+		empty_chunk(c, (unsigned)victim);
+	return victim >= 0;
 }
 
 /* Enough to go on with while emptied chunks wait for their last visitors. */
@@ -479,7 +494,7 @@ static struct code_entry *find_entry(struct code_cache *c, unsigned k, uint32_t 
 	if (!lo)
 		return NULL;
 	e = chunk_entry(c, k, lo - 1);
-	return at < __atomic_load_n(&e->end, __ATOMIC_RELAXED) ? e : NULL;
+	return at < (__atomic_load_n(&e->end, __ATOMIC_RELAXED) & ~ENTRY_DEAD) ? e : NULL;
 }
 
 static struct code_entry *entry_at(struct code_cache *c, uint64_t run, struct code_chunk **ch)

@@ -65,18 +65,21 @@ void code_writer_fini(struct code_writer *w);
  * code_max_room().  Context: owners that evict may be told of stay allocated until this returns,
  * even when code_drop() was called for them meanwhile. */
 bool code_reserve(struct code_writer *w, size_t room, uint8_t **write, uint64_t *run);
-/* The first size bytes of the room are owner's code; size 0: the room was not used. */
+/* The first size bytes of the room are owner's code, which may be evicted from now on; size 0: the
+ * room was not used. */
 void code_commit(struct code_writer *w, size_t size, void *owner);
 size_t code_max_room(const struct code_cache *c);
 /* Until a chunk is free, at most timeout_ms.  Context: may block, no lock held. */
 bool code_cache_wait(struct code_cache *c, unsigned timeout_ms);
 void code_chunk_free(struct code_cache *c, unsigned chunk);
+/* Empty the oldest chunk now.  False: there is none.  Context: as code_reserve(). */
+bool code_cache_evict(struct code_cache *c);
 
-/* Nothing leads to the code at run any more; its owner is not heard of again (but see
- * code_reserve()).  Context: any thread. */
+/* Nothing leads to the code at run any more; its owner is not told of eviction (but see
+ * code_reserve()).  Who is running there still finds the owner.  Context: any thread. */
 void code_drop(struct code_cache *c, uint64_t run);
-/* Whose code lies at run, or NULL.  Context: any thread, signal handlers too; the owner is valid
- * only while the caller keeps it from being freed. */
+/* Whose code lies at run, or NULL: for who runs there, or otherwise keeps that owner allocated.
+ * Context: any thread, signal handlers too. */
 void *code_find(struct code_cache *c, uint64_t run);
 /* Where what runs at run is written, for patching. */
 uint8_t *code_writable(struct code_cache *c, uint64_t run);
