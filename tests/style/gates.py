@@ -151,6 +151,8 @@ WORDS = [
     (re.compile(r'(?<![\w.$})])/(?:work|home|Users)/'), 'a path of one machine'),
     (re.compile(r'"/tmp/|=\s*/tmp/'), 'a fixed path in a shared folder'),
     (re.compile(r'\b(?:FIXME|XXX|HACK)\b|\bTODO\b'), 'unfinished business'),
+    (re.compile(r'\bg_test_trap_subprocess\((?!\))'),
+     'a second start, which an emulator of another host cannot do: see tests/unit/child.h'),
     (re.compile(r'\b(?:claude|anthropic|chatgpt|openai|copilot|llm)\b', re.I), 'how it was made'),
     (re.compile(r'\bissue #?\d+|\bAI\b(?=[ -](?:generated|written|assist))'), 'how it was made'),
 ]

@@ -61,6 +61,7 @@ ROWS = [
     ('words', {'README.md': 'see /home/jane/rhea\n'}, ['README.md:1: "/home/": a path of one']),
     ('words', {'src/a.c': 'open("/tmp/x");\n'}, ['src/a.c:1']),
     ('words', {'src/a.c': '/* FIXME: later */\n'}, ['src/a.c:1: "FIXME": unfinished']),
+    ('words', {'tests/a.c': '\tg_test_trap_subprocess(NULL, 0, 0);\n'}, ['tests/a.c:1']),
     ('words', {'docs/a.md': 'as issue 12 says\n'}, ['docs/a.md:1: "issue 12"']),
 ]
 
