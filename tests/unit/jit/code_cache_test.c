@@ -19,6 +19,7 @@
 #include "memory/rcu.h"
 #include "jit/code_cache.h"
 #include "jit/x64/asm.h"
+#include "../child.h"
 
 enum { SIZE = 512 << 10, CHUNK = 64 << 10, CHUNKS = 8, FILL = 0xcc };
 
@@ -599,32 +600,46 @@ static bool refuse_syscall(unsigned nr, uint32_t bits)
 	       !prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &prog);
 }
 
-static void check_refused(unsigned nr, uint32_t bits, const char *start)
+enum { NO_FILTERS = 77 };
+
+static void try_refused(unsigned nr, uint32_t bits, const char *start)
 {
 	struct err err;
 
-	if (!g_test_subprocess()) {
-		g_test_trap_subprocess(NULL, 0, 0);
-		g_test_trap_assert_passed();
-		return;
-	}
 	if (!refuse_syscall(nr, bits))
-		return; /* a sandbox that knows no filters */
+		_exit(NO_FILTERS);
 	g_assert_null(code_cache_new(SIZE, FILL, &user_ops, NULL, &err));
 	g_assert_cmpint(err.code, ==, EACCES);
-	g_assert_true(g_str_has_prefix(err.text, start));
-	g_assert_nonnull(strchr(err.text, '(')); /* and why */
+	g_assert_true(g_str_has_prefix(err.text, start)); /* and why */
+}
+
+static void refuse_executable_mappings(void)
+{
+	try_refused(__NR_mmap, PROT_EXEC, "cannot map executable memory: Permission denied (");
+}
+
+static void refuse_memfds(void)
+{
+	try_refused(__NR_memfd_create, 0, "cannot get executable memory: Permission denied (");
+}
+
+static void check_refused(void (*body)(void))
+{
+	int status;
+
+	g_string_free(child_stderr(body, 0, &status), TRUE);
+	if (WIFEXITED(status) && WEXITSTATUS(status) == NO_FILTERS)
+		g_test_skip("system calls cannot be filtered here");
+	else
+		g_assert_cmpint(status, ==, 0);
 }
 
 static void test_a_host_without_executable_mappings(void)
 {
-	check_refused(__NR_mmap, PROT_EXEC, "cannot map executable memory: Permission denied (");
+	check_refused(refuse_executable_mappings);
 }
 
-static void test_a_host_without_executable_memfds(void)
-{
-	check_refused(__NR_memfd_create, 0, "cannot get executable memory: Permission denied (");
-}
+static void test_a_host_without_executable_memfds(void) { check_refused(refuse_memfds); }
 
 int main(int argc, char **argv)
 {
