@@ -5,8 +5,11 @@
  * start-up IPI (page 9) to all other vCPUs, 2 = interrupt 40h for the one that asks, 3 = for all
  * others, 4 = NMI for the one that asks.
  * SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include <glib.h>
 
@@ -29,20 +32,24 @@ struct bench {
 	struct accel *accel;
 	struct vcpu cpus[MAX_CPUS];
 	unsigned count;
-	GMutex mutex;
-	GCond cond;
+	pthread_mutex_t mutex; /* the thread sanitizer knows it */
+	pthread_cond_t cond;
 	int result; /* mutex: -1 until the guest ends */
 };
 
-static struct bench bench = { .result = -1 };
+static struct bench bench = {
+	.mutex = PTHREAD_MUTEX_INITIALIZER,
+	.cond = PTHREAD_COND_INITIALIZER,
+	.result = -1,
+};
 
 static void finish(int result)
 {
-	g_mutex_lock(&bench.mutex);
+	pthread_mutex_lock(&bench.mutex);
 	if (bench.result < 0)
 		bench.result = result;
-	g_cond_signal(&bench.cond);
-	g_mutex_unlock(&bench.mutex);
+	pthread_cond_signal(&bench.cond);
+	pthread_mutex_unlock(&bench.mutex);
 }
 
 static void exit_write(struct device *dev, uint64_t offset, uint64_t value, unsigned size)
@@ -154,7 +161,7 @@ static bool build_cpu(struct vcpu *v, uint32_t id, struct err *err)
 static bool run(const char *image, unsigned count, struct err *err)
 {
 	const struct accel_ops *ops = accel_find(accel_list, "tcg", err);
-	gint64 until;
+	struct timespec until;
 
 	if (!ops || !build_memory(image, err))
 		return false;
@@ -170,11 +177,13 @@ static bool run(const char *image, unsigned count, struct err *err)
 			return false;
 	for (unsigned i = 0; i < count; i++)
 		vcpu_resume(&bench.cpus[i]);
-	until = g_get_monotonic_time() + TIMEOUT_S * G_TIME_SPAN_SECOND;
-	g_mutex_lock(&bench.mutex);
-	while (bench.result < 0 && g_cond_wait_until(&bench.cond, &bench.mutex, until))
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += TIMEOUT_S;
+	pthread_mutex_lock(&bench.mutex);
+	while (bench.result < 0 &&
+	       pthread_cond_timedwait(&bench.cond, &bench.mutex, &until) != ETIMEDOUT)
 		;
-	g_mutex_unlock(&bench.mutex);
+	pthread_mutex_unlock(&bench.mutex);
 	for (unsigned i = 0; i < count; i++) {
 		vcpu_pause(&bench.cpus[i]);
 		if (bench.result < 0)
