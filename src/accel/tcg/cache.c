@@ -32,6 +32,7 @@ void tcg_block_free(struct tcg_block *b)
 
 static void free_rcu(struct rcu_head *head)
 {
+	rcu_reclaim();
 	tcg_block_free(container_of(head, struct tcg_block, rcu));
 }
 
@@ -183,7 +184,8 @@ void tcg_cache_link(struct tcg_accel *t, struct tcg_block *from, unsigned n, str
 		if (l->next)
 			l->next->pprev = &l->next;
 		to->incoming = l;
-		from->code.exits[n].is_guarded = is_guarded;
+		if (from->code.exits[n].is_guarded != is_guarded) /* it may be being read */
+			from->code.exits[n].is_guarded = is_guarded;
 		atomic_store_explicit(&from->code.exits[n].link, &to->code, memory_order_release);
 	}
 	lock_drop(&t->cache.lock);
@@ -198,7 +200,7 @@ static void drop_locked(struct tcg_cache *c, struct tcg_block *b)
 
 	while (*at != b)
 		at = &(*at)->hash_next;
-	rcu_assign_pointer(*at, b->hash_next);
+	rcu_publish(*at, b->hash_next);
 	while (b->incoming)
 		unlink_exit(b->incoming);
 	for (unsigned n = 0; n < b->code.exit_count; n++)
@@ -265,7 +267,7 @@ static void insert_locked(struct tcg_cache *c, struct tcg_block *b, const struct
 	c->size += block_size(b);
 	c->made++;
 	b->hash_next = *bucket;
-	rcu_assign_pointer(*bucket, b);
+	rcu_publish(*bucket, b);
 }
 
 bool tcg_cache_insert(struct tcg_accel *t, struct tcg_block **b, const struct tcg_pin *pin)

@@ -37,9 +37,9 @@ static const uint8_t *code_host(struct tcg_vcpu *tv, gva_t addr, bool quiet)
 static struct tcg_block *find_block(struct tcg_vcpu *tv, gva_t pc, const uint8_t *host,
 				    uint64_t key)
 {
-	struct tcg_block *b = rcu_dereference(tv->tcg->cache.buckets[tcg_hash(host, key)]);
+	struct tcg_block *b = rcu_fetch(tv->tcg->cache.buckets[tcg_hash(host, key)]);
 
-	for (; b; b = rcu_dereference(b->hash_next)) {
+	for (; b; b = rcu_fetch(b->hash_next)) {
 		if (b->code.host_pc != host || b->key != key)
 			continue;
 		if (likely(!b->host_second) ||

@@ -277,19 +277,41 @@ static void read_place(struct tcg_vcpu *tv, const struct place *p, unsigned size
 	}
 }
 
+/* One store where the guest made one: others may look, and what they write meanwhile must not be
+ * written over again, as memcpy() of a length known at run time only may do. */
+static void store_once(uint8_t *host, const uint8_t *in, unsigned size)
+{
+	bool in_line = !((uintptr_t)host & (size - 1));
+
+	switch (size) {
+	case 1: __atomic_store_n(host, *in, __ATOMIC_RELAXED); return;
+	case 2:
+		if (in_line)
+			__atomic_store_n((uint16_t *)(void *)host, ld16_le(in), __ATOMIC_RELAXED);
+		else
+			memcpy(host, in, 2);
+		return;
+	case 4:
+		if (in_line)
+			__atomic_store_n((uint32_t *)(void *)host, ld32_le(in), __ATOMIC_RELAXED);
+		else
+			memcpy(host, in, 4);
+		return;
+	case 8:
+		if (in_line)
+			__atomic_store_n((uint64_t *)(void *)host, ld64_le(in), __ATOMIC_RELAXED);
+		else
+			memcpy(host, in, 8);
+		return;
+	default: memcpy(host, in, size);
+	}
+}
+
 static void write_place(struct tcg_vcpu *tv, const struct place *p, unsigned size,
 			const uint8_t *in)
 {
 	if (p->host && !p->is_rom && fits(p, size)) {
-		/* One store where the guest made one: others may look. */
-		if (size == 8 && !((uintptr_t)p->host & 7))
-			__atomic_store_n((uint64_t *)(void *)p->host, ld64_le(in),
-					 __ATOMIC_RELAXED);
-		else if (size == 4 && !((uintptr_t)p->host & 3))
-			__atomic_store_n((uint32_t *)(void *)p->host, ld32_le(in),
-					 __ATOMIC_RELAXED);
-		else
-			memcpy(p->host, in, size);
+		store_once(p->host, in, size);
 		ram_stored(p->range->region->ram, ram_offset(p), size);
 		return;
 	}
