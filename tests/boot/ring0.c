@@ -1,5 +1,6 @@
 /* tests/boot/ring0.c - runs a tiny guest of ours in-process: RAM, up to four vCPUs, tcg.
- * ring0 NAME IMAGE [CPUS]: the image is loaded and entered in real mode at 0000:8000.
+ * ring0 NAME IMAGE [CPUS [ROWS]]: the image is loaded and entered in real mode at 0000:8000; which
+ * rows of the encodings table it reaches is written to the file ROWS.
  *
  * Ports: 501h word: the end, 0 = passed, else the guest's failing line.  510h byte: 1 = INIT and a
  * start-up IPI (page 9) to all other vCPUs, 2 = interrupt 40h for the one that asks, 3 = for all
@@ -21,6 +22,7 @@
 #include "memory/address_space.h"
 #include "memory/ram.h"
 #include "memory/region.h"
+#include "ring0_rows.h"
 
 enum { RAM_BYTES = 8 * 1024 * 1024, ENTRY = 0x8000, MAX_CPUS = 4, TIMEOUT_S = 60, VECTOR = 0x40 };
 
@@ -30,6 +32,7 @@ struct bench {
 	struct address_space memory, io;
 	struct vclock *clock;
 	struct accel *accel;
+	const struct arch_ops *arch;
 	struct vcpu cpus[MAX_CPUS];
 	unsigned count;
 	pthread_mutex_t mutex; /* the thread sanitizer knows it */
@@ -143,7 +146,7 @@ static bool build_cpu(struct vcpu *v, uint32_t id, struct err *err)
 	v->clock = bench.clock;
 	v->accel = bench.accel;
 	v->apic_id = id;
-	vcpu_init(v, id, &x86_arch_ops, NULL);
+	vcpu_init(v, id, bench.arch, NULL);
 	v->intc_ops = &intc_ops;
 	v->intc = v;
 	v->on_shutdown = on_shutdown;
@@ -198,10 +201,12 @@ int main(int argc, char **argv)
 	struct err err = { 0 };
 
 	if (argc < 3) {
-		fprintf(stderr, "usage: %s NAME IMAGE [CPUS]\n", argv[0]);
+		fprintf(stderr, "usage: %s NAME IMAGE [CPUS [ROWS]]\n", argv[0]);
 		return 2;
 	}
-	if (!run(argv[2], argc > 3 ? MIN((unsigned)atoi(argv[3]), MAX_CPUS) : 1, &err)) {
+	bench.arch = argc > 4 ? ring0_rows_arch() : &x86_arch_ops;
+	if (!run(argv[2], argc > 3 ? MIN((unsigned)atoi(argv[3]), MAX_CPUS) : 1, &err) ||
+	    (argc > 4 && !ring0_rows_write(argv[4], &err))) {
 		fprintf(stderr, "%s\n", err.text);
 		return 1;
 	}
