@@ -399,13 +399,10 @@ void x64_jcc_at(struct x64_asm *a, enum x64_cc cc, uint64_t target)
 
 void x64_call_at(struct x64_asm *a, uint64_t target) { branch_at(a, 0xe8, target); }
 
-/* Nothing of a 4-byte field `before` bytes ahead may lie in the next aligned 8 bytes. */
+/* A 4-byte field `before` bytes ahead is to be aligned. */
 static void align_field(struct x64_asm *a, unsigned before)
 {
-	unsigned at = (unsigned)(x64_pc(a) + before) & 7;
-
-	if (at > 4)
-		x64_nop(a, 8 - at);
+	x64_nop(a, (unsigned)-(x64_pc(a) + before) & 3);
 }
 
 uint32_t x64_jmp_patchable(struct x64_asm *a, uint64_t target)
@@ -430,7 +427,7 @@ uint32_t x64_cmp_patchable(struct x64_asm *a, struct x64_rm x, uint32_t imm)
 		x64_emit(a, 0x81 | X64_IMM32, X64_CMP, 0, x, (int32_t)imm);
 		if (a->is_full)
 			return 0;
-		if (((x64_pc(a) - 4) & 7) <= 4)
+		if (!(x64_pc(a) & 3))
 			return x64_offset(a) - 4;
 	}
 }
