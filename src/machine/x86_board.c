@@ -21,6 +21,7 @@
 #include "dev/timer/mc146818.h"
 #include "firmware/file.h"
 #include "firmware/linux_x86.h"
+#include "memory/address_space.h"
 #include "memory/ram.h"
 
 enum { LINE_PIT = 0, LINE_FERR = 13, ISA_BIOS_SIZE = 128 * 1024, ROM_MAX = 16 * 1024 * 1024 };
@@ -335,17 +336,15 @@ static bool x86_board_load_kernel(struct x86_board *b, gpa_t rsdp, struct err *e
 	return ok;
 }
 
-/* A firmware image ends at 4 GiB, where the reset vector is; its last 128 KiB also end at 1 MiB. */
+/* A firmware image ends at 4 GiB, where the reset vector is.  x86_board_load() copies its last
+ * 128 KiB to below 1 MiB. */
 static bool x86_board_load_bios(struct x86_board *b, struct err *err)
 {
 	const char *path = b->machine.config.bios;
-	struct region *root = &b->machine.memory_root;
 	struct file_map f;
-	uint64_t low;
 
 	if (!file_open(&f, "firmware", path, ROM_MAX, err))
 		return false;
-	low = f.size < ISA_BIOS_SIZE ? f.size : ISA_BIOS_SIZE;
 	if (f.size % RAM_PAGE_SIZE) {
 		file_close(&f);
 		return err_set(err, 0,
@@ -359,9 +358,7 @@ static bool x86_board_load_bios(struct x86_board *b, struct err *err)
 	}
 	memcpy(b->rom_block->host, f.data, f.size);
 	region_init_rom(&b->rom, "bios", b->rom_block, 0, f.size);
-	region_init_rom(&b->rom_low, "isa-bios", b->rom_block, f.size - low, low);
-	region_add_overlap(root, 4 * GIB - f.size, &b->rom, 1);
-	region_add_overlap(root, BOOT_HIGH - low, &b->rom_low, 1);
+	region_add_overlap(&b->machine.memory_root, 4 * GIB - f.size, &b->rom, 1);
 	file_close(&f);
 	return true;
 }
@@ -424,9 +421,20 @@ void x86_board_fini(struct object *o)
 		ram_block_free(b->rom_block);
 }
 
+/* A board without a chipset that would switch between ROM and the RAM under it starts with the copy
+ * made: firmware keeps its variables there (SeaBIOS for microvm relies on it). */
+static void x86_board_shadow_bios(struct x86_board *b)
+{
+	uint64_t size = b->rom_block->size, low = size < ISA_BIOS_SIZE ? size : ISA_BIOS_SIZE;
+
+	dma_write(&b->machine.memory, BOOT_HIGH - low, b->rom_block->host + size - low, low);
+}
+
 bool x86_board_load(struct machine *m, struct err *err)
 {
 	struct x86_board *b = x86_board(m);
 
+	if (b->rom_block)
+		x86_board_shadow_bios(b);
 	return !m->config.kernel || boot_image_apply(&b->boot, &m->memory, m->cpus[0]->cpu, err);
 }

@@ -23,7 +23,7 @@ struct x86_board {
 	unsigned port_count;
 
 	struct ram_block *rom_block;
-	struct region rom, rom_low, boot_rom;
+	struct region rom;
 	struct e820_entry e820[E820_MAX];
 	unsigned e820_count;
 	struct acpi_board acpi;
