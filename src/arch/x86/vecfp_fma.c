@@ -37,6 +37,18 @@ static struct fma_operands fma_get(const void *env, const struct ir_native *n, e
 	return (struct fma_operands){ op2, op3, op1, op1 };
 }
 
+/* The result, unless an exception is unmasked: one element keeps the rest of the XMM register. */
+static void fma_put(struct x86_cpu *c, const struct ir_native *n, const union vec *r,
+		    struct fp_env *e, unsigned count)
+{
+	if (!vecfp_commit(c, e))
+		return;
+	if (count == 1)
+		vec_put_xmm(c, n, r);
+	else
+		vec_put(c, n, r);
+}
+
 static void fma32(void *env, const struct ir_native *n, enum fma_form form, unsigned even,
 		  unsigned odd, unsigned count)
 {
@@ -46,12 +58,7 @@ static void fma32(void *env, const struct ir_native *n, enum fma_form form, unsi
 
 	for (unsigned i = 0; i < count; i++)
 		o.r.u32[i] = f32_fma(o.x.u32[i], o.y.u32[i], o.z.u32[i], i & 1 ? odd : even, &e);
-	if (!vecfp_commit(c, &e))
-		return;
-	if (count == 1)
-		vec_put_xmm(env, n, &o.r);
-	else
-		vec_put(env, n, &o.r);
+	fma_put(c, n, &o.r, &e, count);
 }
 
 static void fma64(void *env, const struct ir_native *n, enum fma_form form, unsigned even,
@@ -63,12 +70,7 @@ static void fma64(void *env, const struct ir_native *n, enum fma_form form, unsi
 
 	for (unsigned i = 0; i < count; i++)
 		o.r.u64[i] = f64_fma(o.x.u64[i], o.y.u64[i], o.z.u64[i], i & 1 ? odd : even, &e);
-	if (!vecfp_commit(c, &e))
-		return;
-	if (count == 1)
-		vec_put_xmm(env, n, &o.r);
-	else
-		vec_put(env, n, &o.r);
+	fma_put(c, n, &o.r, &e, count);
 }
 
 #define FMA_FN(name, fma, form, even, odd, count)                       \
