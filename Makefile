@@ -30,6 +30,9 @@ help:
 ##
 ## Missing packages are named, and installed where this runs as root.
 
+# What is installed; "ninja -C build" makes the test programs as well.
+PROGRAM = rhea rhea-system-x86_64 rhea-system-aarch64 docs/rhea.1
+
 $(BUILD)/build.ninja:
 	@tools/ensure-packages build
 	@echo "configuring $(BUILD)/"
@@ -38,7 +41,7 @@ $(BUILD)/build.ninja:
 .PHONY: build
 build: $(BUILD)/build.ninja
 	@tools/ensure-packages build
-	@ninja -C $(BUILD)
+	@ninja -C $(BUILD) $(PROGRAM)
 
 .PHONY: run
 run: build
@@ -73,7 +76,7 @@ format:
 .PHONY: install
 install: build
 	@meson configure $(BUILD) --prefix=$(PREFIX)
-	@meson install -C $(BUILD) --quiet
+	@meson install -C $(BUILD) --no-rebuild --quiet
 
 .PHONY: clean
 clean:
