@@ -126,7 +126,7 @@ void ram_stored(struct ram_block *b, uint64_t offset, uint64_t len)
 	atomic_thread_fence(memory_order_seq_cst);
 	while (offset < end) {
 		_Atomic uint8_t *flags = &b->page_flags[offset >> RAM_PAGE_BITS];
-		uint8_t f = atomic_load_explicit(flags, memory_order_relaxed);
+		uint8_t f = atomic_load_explicit(flags, memory_order_acquire);
 		uint64_t next = align_down(offset, RAM_PAGE_SIZE) + RAM_PAGE_SIZE;
 
 		if (next > end)

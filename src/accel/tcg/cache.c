@@ -119,8 +119,10 @@ void tcg_pin(struct tcg_accel *t, struct tcg_pin *pin, unsigned n, struct ram_bl
 		p->offset = offset;
 		p->next = *page_chain(c, ram, offset);
 		*page_chain(c, ram, offset) = p;
-		ram->code_opaque = t;
-		ram->code_written = tcg_code_written;
+		if (ram->code_opaque != t) { /* once: read without a lock where the flag stands */
+			ram->code_opaque = t;
+			ram->code_written = tcg_code_written;
+		}
 		ram_page_set_flags(ram, offset, RAM_PAGE_CODE);
 	}
 	p->pins++;
