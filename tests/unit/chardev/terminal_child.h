@@ -21,9 +21,14 @@ struct terminal_child {
 /* fn runs in the child, session leader on a new terminal, standard streams on it. */
 static inline void child_start(struct terminal_child *c, void (*fn)(void))
 {
+	static const int signals[] = { SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP };
+
 	c->pid = forkpty(&c->master, NULL, NULL, NULL);
 	g_assert_cmpint(c->pid, >=, 0);
 	if (c->pid == 0) {
+		/* Who runs tests in the background may have them ignored. */
+		for (unsigned i = 0; i < G_N_ELEMENTS(signals); i++)
+			signal(signals[i], SIG_DFL);
 		fn();
 		_exit(0);
 	}
