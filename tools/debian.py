@@ -13,6 +13,7 @@ import shutil
 import subprocess
 import sys
 import tarfile
+import threading
 
 CACHE = os.path.join(os.environ.get('XDG_CACHE_HOME') or os.path.expanduser('~/.cache'), 'rhea')
 
@@ -26,8 +27,8 @@ def say(text):
 
 
 def replace_file(path, data, mode=0o644):
-    """Write path so that it is whole or absent."""
-    temp = f'{path}.{os.getpid()}.tmp'
+    """Write path so that it is whole or absent, whoever else writes it."""
+    temp = f'{path}.{os.getpid()}.{threading.get_ident()}.tmp'
     try:
         with open(temp, 'wb') as f:
             f.write(data)

@@ -66,8 +66,7 @@ def initrd_for(script):
     """An initrd that runs a script: its text, or the name of a file in guest/."""
     if '\n' in script:
         path = os.path.join(FOLDER.name, f'script{abs(hash(script))}')
-        with open(path, 'w', encoding='utf-8') as f:
-            f.write(script)
+        fetch.debian.replace_file(path, script.encode())  # cases run beside each other
     else:
         path = os.path.join(HERE, 'guest', script)
     out = os.path.join(FOLDER.name, f'initrd-{os.path.basename(path)}')
