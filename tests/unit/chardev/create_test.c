@@ -101,7 +101,7 @@ static void test_short_forms(void)
 	object_unparent(object_resolve(root, "serial0"));
 
 	path = in_dir("a,b");
-	spec = g_strdup_printf("file:%s/a,,b,append=on", dir);
+	spec = g_strdup_printf("file:%s/a,,b,append=on", test_dir());
 	c = legacy(spec);
 	expect_prop(c, "path", path);
 	expect_prop(c, "append", "on");

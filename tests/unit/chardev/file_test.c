@@ -109,8 +109,9 @@ static void test_errors_name_the_file(void)
 	expect_failure("file", "path=/dev/null,input-path=/nonexistent/z",
 		       "character device 'x': cannot open '/nonexistent/z': "
 		       "No such file or directory");
-	options = g_strdup_printf("path=%s", dir);
-	text = g_strdup_printf("character device 'x': cannot open '%s': Is a directory", dir);
+	options = g_strdup_printf("path=%s", test_dir());
+	text = g_strdup_printf("character device 'x': cannot open '%s': Is a directory",
+			       test_dir());
 	expect_failure("file", options, text);
 	g_free(options);
 	g_free(text);

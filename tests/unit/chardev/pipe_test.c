@@ -17,7 +17,7 @@ static void test_two_pipes(void)
 	out = in_dir("p.out");
 	g_assert_cmpint(mkfifo(in, 0600), ==, 0);
 	g_assert_cmpint(mkfifo(out, 0600), ==, 0);
-	options = g_strdup_printf("path=%s/p", dir);
+	options = g_strdup_printf("path=%s/p", test_dir());
 	c = must_new("pipe", "p", options); /* nobody has opened the other ends: does not block */
 	fake_attach(&user, c, 100);
 	out_fd = open(out, O_RDONLY | O_NONBLOCK);
