@@ -57,7 +57,7 @@ ROWS = [
     ('heads', {'tools/a': '#!/bin/sh\n'}, ['tools/a: no "SPDX']),
     ('heads', {'src/a.h': HEAD}, ['src/a.h: no #pragma once']),
 
-    ('words', {'README.md': 'see docs/work/home.md, $(HOME)/home/x and /tmp\n'}, []),
+    ('words', {'README.md': 'see docs/Users/home.md, $(HOME)/home/x and /tmp\n'}, []),
     ('words', {'README.md': 'see /home/jane/rhea\n'}, ['README.md:1: "/home/": a path of one']),
     ('words', {'src/a.c': 'open("/tmp/x");\n'}, ['src/a.c:1']),
     ('words', {'src/a.c': '/* FIXME: later */\n'}, ['src/a.c:1: "FIXME": unfinished']),
