@@ -23,6 +23,7 @@
 enum {
 	LINE_MAX_BYTES = 1024, /* longer lines go through the heap */
 	ITEM_NAME_BYTES = 32,
+	STAMP_BYTES = 64,
 	GUEST_ERRORS_PER_S = 100,
 };
 
@@ -63,6 +64,12 @@ static struct {
 	time_t window_s;    /* lock; the second that in_window counts */
 	unsigned in_window; /* lock; guest errors in it, shown or not */
 } sink = { .lock = PTHREAD_MUTEX_INITIALIZER, .fd = STDERR_FILENO };
+
+/* What lines begin with.  Const once threads run. */
+static struct {
+	bool has_time;
+	char *name; /* NULL: none */
+} prefix;
 
 /* ---- what is logged -------------------------------------------------------------------------- */
 
@@ -200,6 +207,96 @@ static int write_all(int fd, const char *buf, size_t len)
 	return 0;
 }
 
+/* ---- lines ----------------------------------------------------------------------------------- */
+
+struct line {
+	char small[LINE_MAX_BYTES];
+	char *text; /* small, or on the heap */
+	size_t len; /* with the '\n'; there is no NUL */
+};
+
+void log_set_prefix(bool has_time, const char *name)
+{
+	free(prefix.name);
+	prefix.name = name && *name ? strdup(name) : NULL;
+	prefix.has_time = has_time;
+}
+
+/* "2026-11-22T01:02:03.456789Z " (ISO 8601, UTC), or nothing. */
+static void stamp_print(char stamp[STAMP_BYTES])
+{
+	struct timespec now;
+	struct tm tm;
+	size_t n;
+
+	stamp[0] = '\0';
+	if (!prefix.has_time)
+		return;
+	clock_gettime(CLOCK_REALTIME, &now);
+	gmtime_r(&now.tv_sec, &tm);
+	n = strftime(stamp, STAMP_BYTES, "%Y-%m-%dT%H:%M:%S", &tm);
+	snprintf(stamp + n, STAMP_BYTES - n, ".%06ldZ ", now.tv_nsec / 1000);
+}
+
+/* "STAMP NAME who: text" as snprintf() does it; who may be NULL. */
+__attribute__((format(printf, 5, 0))) static int line_print(char *buf, size_t size,
+							    const char *stamp, const char *who,
+							    const char *fmt, va_list ap)
+{
+	const char *name = prefix.name;
+	int head = snprintf(buf, size, "%s%s%s%s%s", stamp, name ? name : "", name ? " " : "",
+			    who ? who : "", who ? ": " : "");
+	size_t used = (size_t)head < size ? (size_t)head : size;
+	int text = vsnprintf(buf + used, size - used, fmt, ap);
+
+	return head + (text < 0 ? 0 : text);
+}
+
+__attribute__((format(printf, 3, 0))) static void line_init(struct line *l, const char *who,
+							    const char *fmt, va_list ap)
+{
+	char stamp[STAMP_BYTES];
+	va_list again;
+	int len;
+
+	stamp_print(stamp);
+	va_copy(again, ap);
+	l->text = l->small;
+	len = line_print(l->small, sizeof(l->small), stamp, who, fmt, ap);
+	if (len >= (int)sizeof(l->small)) {
+		char *heap = malloc((size_t)len + 1);
+
+		if (heap) {
+			l->text = heap;
+			line_print(heap, (size_t)len + 1, stamp, who, fmt, again);
+		} else {
+			len = sizeof(l->small) - 1;
+		}
+	}
+	va_end(again);
+	l->text[len] = '\n'; /* in place of the NUL */
+	l->len = (size_t)len + 1;
+}
+
+static void line_fini(struct line *l)
+{
+	if (l->text != l->small)
+		free(l->text);
+}
+
+void log_message(const char *who, const char *fmt, ...)
+{
+	struct line l;
+	va_list ap;
+
+	va_start(ap, fmt);
+	line_init(&l, who, fmt, ap);
+	va_end(ap);
+	/* Whom could one tell that standard error is not to be written? */
+	write_all(STDERR_FILENO, l.text, l.len);
+	line_fini(&l);
+}
+
 static void sink_write_locked(const char *buf, size_t len)
 {
 	int error;
@@ -211,36 +308,19 @@ static void sink_write_locked(const char *buf, size_t len)
 		return;
 	sink.is_silent = true;
 	if (sink.fd != STDERR_FILENO)
-		dprintf(STDERR_FILENO, "rhea: the log stops here: cannot write it: %s\n",
-			strerror(error));
+		log_message("rhea", "the log stops here: cannot write it: %s", strerror(error));
 }
 
-/* "who: text\n", without "who: " where who is NULL. */
 __attribute__((format(printf, 2, 0))) static void sink_line(const char *who, const char *fmt,
 							    va_list ap)
 {
-	char small[LINE_MAX_BYTES], *buf = small, *heap = NULL;
-	int head = who ? snprintf(small, sizeof(small), "%.64s: ", who) : 0;
-	va_list again;
-	int len;
+	struct line l;
 
-	va_copy(again, ap);
-	len = head + vsnprintf(small + head, sizeof(small) - (size_t)head, fmt, ap);
-	if (len >= (int)sizeof(small) && (heap = malloc((size_t)len + 1))) {
-		memcpy(heap, small, (size_t)head);
-		vsnprintf(heap + head, (size_t)(len - head) + 1, fmt, again);
-		buf = heap;
-	} else if (len >= (int)sizeof(small)) {
-		len = sizeof(small) - 1;
-	}
-	va_end(again);
-	if (len < head)
-		return;
-	buf[len] = '\n'; /* in place of the NUL */
+	line_init(&l, who, fmt, ap);
 	pthread_mutex_lock(&sink.lock);
-	sink_write_locked(buf, (size_t)len + 1);
+	sink_write_locked(l.text, l.len);
 	pthread_mutex_unlock(&sink.lock);
-	free(heap);
+	line_fini(&l);
 }
 
 void log_line(const char *fmt, ...)

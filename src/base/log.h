@@ -35,7 +35,15 @@ void log_set_mask(uint32_t mask);
 bool log_open(const char *path, struct err *err);
 void log_close(void);
 
-/* One line to the log, prefixed by nothing, terminated here.  A failed write (full disk) is told
+/* -msg: every line from now on, in the log and of log_message(), begins with the time in UTC and/or
+ * with a name (NULL or empty: none).  Context: before threads run. */
+void log_set_prefix(bool has_time, const char *name);
+
+/* "who: text" to the user, on standard error wherever the log goes.  Context: any thread, but only
+ * main/ and monitor/ speak to the user. */
+__attribute__((format(printf, 2, 3))) void log_message(const char *who, const char *fmt, ...);
+
+/* One line to the log, terminated here.  A failed write (full disk) is told
  * once on stderr and the log goes silent; it never stops the guest.  Context: any thread. */
 __attribute__((format(printf, 1, 2))) void log_line(const char *fmt, ...);
 /* The same under LOG_GUEST_ERROR, at most 100 lines per second. */

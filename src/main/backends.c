@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "base/log.h"
 #include "chardev/chardev.h"
 #include "event/loop.h"
 #include "main/session.h"
@@ -65,7 +66,7 @@ static void chardev_announce(struct session *s, struct object *o, const char *id
 	if (strcmp(o->type->name, "chardev-pty"))
 		return;
 	path = object_get_text(o, "path", &err);
-	fprintf(stderr, "%s: char device redirected to %s (label %s)\n", s->program, path, id);
+	log_message(s->program, "char device redirected to %s (label %s)", path, id);
 	g_free(path);
 }
 

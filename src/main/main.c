@@ -20,7 +20,7 @@
 
 static void print_error(const struct session *s, const struct err *err)
 {
-	fprintf(stderr, "%s: %s\n", s->program, err->text);
+	log_message(s->program, "%s", err->text);
 }
 
 /* The link's name picks the target: rhea-system-aarch64. */
@@ -39,7 +39,7 @@ static int finish_output(const struct session *s)
 {
 	if (fflush(stdout) == 0)
 		return EXIT_SUCCESS;
-	fprintf(stderr, "%s: cannot write to standard output: %s\n", s->program, strerror(errno));
+	log_message(s->program, "cannot write to standard output: %s", strerror(errno));
 	return EXIT_FAILURE;
 }
 
@@ -67,10 +67,13 @@ static bool print_requested(struct session *s, int *code)
 static int run(struct session *s, int argc, char **argv)
 {
 	struct err err;
+	bool is_understood;
 	int code;
 
 	signal(SIGPIPE, SIG_IGN);
-	if (!options_parse(&s->opt, argc, argv, &err)) {
+	is_understood = options_parse(&s->opt, argc, argv, &err);
+	log_set_prefix(s->opt.msg_has_time, s->opt.msg_has_name ? s->opt.name : NULL);
+	if (!is_understood) {
 		print_error(s, &err);
 		return EXIT_FAILURE;
 	}

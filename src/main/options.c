@@ -155,6 +155,23 @@ static bool option_name(struct options *o, const char *arg, struct err *err)
 	return ok;
 }
 
+static bool option_msg(struct options *o, const char *arg, struct err *err)
+{
+	static const char *const names[] = { "timestamp", "guest-name", NULL };
+	bool *const slots[] = { &o->msg_has_time, &o->msg_has_name };
+	struct keyvals kv = { 0 };
+	bool ok = keyvals_parse(&kv, arg, NULL, err) && keyvals_check(&kv, "-msg", names, err);
+
+	for (int i = 0; ok && names[i]; i++) {
+		const char *value = keyvals_get(&kv, names[i]);
+
+		if (value && !value_parse_bool(value, slots[i], err))
+			ok = err_prefix(err, "-msg: %s: ", names[i]);
+	}
+	keyvals_clear(&kv);
+	return ok;
+}
+
 /* RFC 4122 text form, 8-4-4-4-12 hexadecimal digits. */
 static bool option_uuid(struct options *o, const char *arg, struct err *err)
 {
@@ -328,6 +345,7 @@ static bool options_apply_arg(struct options *o, const struct option_row *row, c
 	case OPT_NIC:
 		return option_only_none(row->name, arg, "no board has a network adapter yet", err);
 	case OPT_ACTION: return option_action(o, arg, err);
+	case OPT_MSG: return option_msg(o, arg, err);
 	case OPT_PIDFILE: return option_set_text(&o->pidfile, arg);
 	case OPT_D: return option_set_text(&o->log_items, arg);
 	case OPT_DFILE: return option_set_text(&o->log_file, arg);

@@ -33,6 +33,7 @@ struct options {
 	struct smp_config smp;
 	uint64_t ram_size;
 	char *name, *process_name;
+	bool msg_has_time, msg_has_name;
 	bool has_uuid;
 	uint8_t uuid[16];
 	char *rtc_base, *rtc_clock;

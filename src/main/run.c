@@ -3,13 +3,13 @@
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
 #include "base/bits.h"
 #include "base/err.h"
+#include "base/log.h"
 #include "chardev/chardev.h"
 #include "cpu/accel.h"
 #include "event/loop.h"
@@ -34,7 +34,7 @@ static void session_reset(struct session *s)
 	}
 	machine_pause(s->machine);
 	if (!machine_reset(s->machine, &err)) {
-		fprintf(stderr, "%s: cannot reboot: %s\n", s->program, err.text);
+		log_message(s->program, "cannot reboot: %s", err.text);
 		session_quit(s, EXIT_FAILURE);
 		return;
 	}
@@ -81,10 +81,11 @@ static void session_signal(void *opaque, unsigned events)
 	(void)events;
 	if (read(s->signal_fd, &info, sizeof(info)) != sizeof(info))
 		return;
-	fprintf(stderr, "%s: terminating on signal %u", s->program, info.ssi_signo);
 	if (info.ssi_pid)
-		fprintf(stderr, " from pid %u", info.ssi_pid);
-	fputc('\n', stderr);
+		log_message(s->program, "terminating on signal %u from pid %u", info.ssi_signo,
+			    info.ssi_pid);
+	else
+		log_message(s->program, "terminating on signal %u", info.ssi_signo);
 	session_quit(s, EXIT_SUCCESS);
 }
 

@@ -1,7 +1,6 @@
 /* main/startup.c - from parsed options to a running machine: a list of named steps.
  * SPDX-License-Identifier: MIT */
 #include <glib.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
 
@@ -62,7 +61,7 @@ static void print_lines(const struct session *s, const char *kind, const char *t
 
 	for (unsigned i = 0; lines[i]; i++)
 		if (*lines[i])
-			fprintf(stderr, "%s: %s%s\n", s->program, kind, lines[i]);
+			log_message(s->program, "%s%s", kind, lines[i]);
 	g_strfreev(lines);
 }
 
@@ -229,10 +228,10 @@ static bool step_finish(struct session *s, struct err *err)
 	const struct options *o = &s->opt;
 
 	if (s->machine->type->arch && !o->kernel && !o->bios && !o->stopped)
-		fprintf(stderr,
-			"%s: warning: machine '%s' has no firmware of its own: without -kernel or "
-			"-bios there is nothing to run\n",
-			s->program, s->machine->type->name);
+		log_message(s->program,
+			    "warning: machine '%s' has no firmware of its own: without -kernel or "
+			    "-bios there is nothing to run",
+			    s->machine->type->name);
 	return machine_finish(s->machine, err);
 }
 

@@ -4,6 +4,7 @@
 SPDX-License-Identifier: MIT
 """
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -93,6 +94,48 @@ def test_unknown_words_get_the_nearest_name():
     refused_with("(did you mean 'Haswell'?)", *IDLE, '-cpu', 'Hasvell')
     refused_with("(did you mean 'avx2'?)", *IDLE, '-cpu', 'max,-avx22')
     refused_with("(did you mean 'pit'?)", *IDLE, '-M', 'microvm,pitt=off')
+
+
+STAMP = r'\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z'
+
+
+def test_messages_begin_with_what_msg_asks_for():
+    bad = ['-M', 'microvn']
+    for args, begin in (((), ''), (('-msg', 'timestamp=on'), STAMP + ' '),
+                        (('-msg', 'timestamp=on', '-msg', 'timestamp=off'), ''),
+                        (('-msg', 'guest-name=on'), ''),  # it has none
+                        (('-name', 'web'), ''),
+                        (('-msg', 'guest-name=on', '-name', 'guest=web'), 'web '),
+                        (('-msg', 'guest-name=on,timestamp=on', '-name', 'a,,b'),
+                         STAMP + ' a,b ')):
+        text = rhea(*args, *bad).stderr
+        assert re.fullmatch(f"{begin}rhea: unknown machine .*\n", text), (args, text)
+    refused_with("-msg: unknown parameter 'timestmp' (did you mean 'timestamp'?)", '-msg',
+                 'timestmp=on')
+    refused_with("-msg: timestamp: 'maybe' is neither 'on' nor 'off'", '-msg', 'timestamp=maybe')
+
+
+def test_lines_of_the_log_begin_as_messages_do():
+    p = running(*IDLE, '-msg', 'timestamp=on,guest-name=on', '-name', 'web', '-d', 'cpu_reset')
+    line = p.stderr.readline()
+    assert re.match(STAMP + ' web cpu 0: reset', line), line
+    p.terminate()
+    _, text = p.communicate(timeout=20)
+    assert re.search(STAMP + ' web rhea: terminating on signal', text), text
+
+
+def test_the_process_and_its_threads_carry_names():
+    p = running(*IDLE, '-name', 'web,process=rhea:web,debug-threads=on')
+    tasks = f'/proc/{p.pid}/task'
+
+    def names():
+        return [open(f'{tasks}/{t}/comm').read().strip() for t in os.listdir(tasks)]
+
+    wait_for(lambda: len(names()) > 1 and 'rhea:web' in names())
+    wait_for(lambda: any('vcpu' in n.lower() for n in names()))
+    p.terminate()
+    p.communicate(timeout=20)
+    refused_with('threads always carry names', *IDLE, '-name', 'web,debug-threads=off')
 
 
 def test_no_machine_tells_the_way_out():

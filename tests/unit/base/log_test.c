@@ -210,6 +210,78 @@ static void test_a_full_disk_is_told_once(void)
 	g_string_free(text, TRUE);
 }
 
+/* "2026-11-22T01:02:03.456789Z ", and a time of this minute. */
+static const char *skip_stamp(const char *text)
+{
+	char *stamp = g_strndup(text, strlen("2026-11-22T01:02:03.456789Z"));
+	GDateTime *then = g_date_time_new_from_iso8601(stamp, NULL);
+	GDateTime *now = g_date_time_new_now_utc();
+	GTimeSpan age;
+
+	g_assert_true(g_str_has_suffix(stamp, "Z"));
+	g_assert_cmpint(stamp[19], ==, '.');
+	g_assert_cmpint(text[strlen(stamp)], ==, ' ');
+	g_assert_nonnull(then);
+	age = g_date_time_difference(now, then);
+	g_assert_cmpint(age, >=, 0);
+	g_assert_cmpint(age, <, G_TIME_SPAN_MINUTE);
+	text += strlen(stamp) + 1;
+	g_date_time_unref(now);
+	g_date_time_unref(then);
+	g_free(stamp);
+	return text;
+}
+
+static void test_lines_begin_with_time_and_name(void)
+{
+	char *path = log_start("prefix"), *text, *long_line = g_strnfill(2000, 'x'), *expected;
+	char *name = g_strnfill(1500, 'n');
+	const char *rest;
+
+	log_set_prefix(true, NULL);
+	log_line("one");
+	log_set_prefix(false, "web");
+	log_line("two");
+	log_line("%s", long_line);
+	log_set_prefix(true, "web");
+	log_line("three");
+	log_set_prefix(false, name);
+	log_line("four");
+	log_set_prefix(false, "");
+	log_line("five");
+	log_set_prefix(false, NULL);
+	log_line("six");
+	text = log_finish(path);
+	rest = skip_stamp(text);
+	expected = g_strdup_printf("one\nweb two\nweb %s\n", long_line);
+	g_assert_true(g_str_has_prefix(rest, expected));
+	rest = skip_stamp(rest + strlen(expected));
+	g_free(expected);
+	expected = g_strdup_printf("web three\n%s four\nfive\nsix\n", name);
+	g_assert_cmpstr(rest, ==, expected);
+	g_free(expected);
+	g_free(name);
+	g_free(long_line);
+	g_free(text);
+}
+
+static void tell_the_user(void)
+{
+	char *path = log_start("message"), *text;
+
+	log_set_prefix(false, "web");
+	log_message("rhea", "warning: %d", 1);
+	text = log_finish(path);
+	if (*text)
+		_exit(1);
+	g_free(text);
+}
+
+static void test_messages_go_to_standard_error(void)
+{
+	child_passes(tell_the_user, "web rhea: warning: 1\n");
+}
+
 enum { FLOOD_LINES = 3000 };
 
 static void log_a_flood(void)
@@ -365,6 +437,8 @@ int main(int argc, char **argv)
 	g_test_add_func("/base/log/unusable-path", test_an_unusable_path_is_an_error);
 	g_test_add_func("/base/log/refused-path", test_a_refused_path_leaves_the_log_as_it_was);
 	g_test_add_func("/base/log/full-disk", test_a_full_disk_is_told_once);
+	g_test_add_func("/base/log/prefix", test_lines_begin_with_time_and_name);
+	g_test_add_func("/base/log/message", test_messages_go_to_standard_error);
 	g_test_add_func("/base/log/non-blocking", test_a_non_blocking_sink_loses_nothing);
 	g_test_add_func("/base/log/guest-errors", test_guest_errors_need_the_item);
 	g_test_add_func("/base/log/guest-error-flood", test_guest_errors_are_limited_and_counted);

@@ -120,6 +120,41 @@ static void test_actions(void)
 	refused("rhea -action reboot=never", "-action: reboot: 'never' is none of reset, shutdown");
 }
 
+static void test_names(void)
+{
+	struct options o;
+
+	accepted(&o, "rhea -name guest=web,process=rhea:web,debug-threads=on");
+	g_assert_cmpstr(o.name, ==, "web");
+	g_assert_cmpstr(o.process_name, ==, "rhea:web");
+	options_clear(&o);
+	accepted(&o, "rhea -name a,,b");
+	g_assert_cmpstr(o.name, ==, "a,b");
+	options_clear(&o);
+	refused("rhea -name a,proces=b", "-name: unknown parameter 'proces' (did you mean "
+					 "'process'?)");
+	refused("rhea -name a,debug-threads=yep",
+		"-name: debug-threads: 'yep' is neither 'on' nor 'off'");
+}
+
+static void test_message_prefixes(void)
+{
+	struct options o;
+
+	accepted(&o, "rhea -msg timestamp=on");
+	g_assert_true(o.msg_has_time);
+	g_assert_false(o.msg_has_name);
+	options_clear(&o);
+	accepted(&o, "rhea -msg timestamp,guest-name -msg timestamp=off");
+	g_assert_false(o.msg_has_time);
+	g_assert_true(o.msg_has_name);
+	options_clear(&o);
+	refused("rhea -msg timestamps=on",
+		"-msg: unknown parameter 'timestamps' (did you mean 'timestamp'?)");
+	refused("rhea -msg guest-name=web", "-msg: guest-name: 'web' is neither 'on' nor 'off'");
+	refused("rhea -msg timestamp=1", "-msg: timestamp: '1' is neither 'on' nor 'off'");
+}
+
 static void test_wrong_words_are_quoted_with_a_way_out(void)
 {
 	refused("rhea -kernl x", "unknown option '-kernl' (did you mean '-kernel'?)");
@@ -179,6 +214,8 @@ int main(int argc, char **argv)
 	g_test_add_func("/options/global", test_both_forms_of_global);
 	g_test_add_func("/options/uuid", test_uuid);
 	g_test_add_func("/options/action", test_actions);
+	g_test_add_func("/options/name", test_names);
+	g_test_add_func("/options/msg", test_message_prefixes);
 	g_test_add_func("/options/errors", test_wrong_words_are_quoted_with_a_way_out);
 	g_test_add_func("/options/missing-argument",
 			test_every_option_with_an_argument_refuses_its_absence);
