@@ -28,21 +28,36 @@ static int open_suffixed(const char *path, const char *suffix)
 	return fd;
 }
 
+/* PATH.in and PATH.out; false with errno when not both are to be had. */
+static bool open_pair(const char *path, int *in_fd, int *out_fd)
+{
+	int saved;
+
+	*in_fd = open_suffixed(path, ".in");
+	if (*in_fd < 0)
+		return false;
+	*out_fd = open_suffixed(path, ".out");
+	if (*out_fd >= 0)
+		return true;
+	saved = errno;
+	close(*in_fd);
+	errno = saved;
+	return false;
+}
+
 static bool pipe_open(struct chardev *c, struct err *err)
 {
 	const char *path = container_of(c, struct pipe_chardev, chr)->path;
-	int in_fd, out_fd;
+	int in_fd, out_fd, pair_error;
 
 	if (!path || !*path)
 		return err_set(err, EINVAL, "needs a path=");
-	in_fd = open_suffixed(path, ".in");
-	out_fd = open_suffixed(path, ".out");
-	if (in_fd < 0 || out_fd < 0) {
-		if (in_fd >= 0)
-			close(in_fd);
-		if (out_fd >= 0)
-			close(out_fd);
+	if (!open_pair(path, &in_fd, &out_fd)) {
+		pair_error = errno;
 		in_fd = out_fd = open_suffixed(path, "");
+		/* Of pipes that are there, but not for us, the absence of PATH tells nothing. */
+		if (in_fd < 0 && errno == ENOENT)
+			errno = pair_error;
 	}
 	if (in_fd < 0)
 		return err_errno(err, errno, "cannot open '%s.in' and '%s.out', nor '%s'", path,

@@ -6,6 +6,7 @@ SPDX-License-Identifier: MIT
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -185,6 +186,56 @@ def test_files_that_cannot_be_read():
         refused_with('is no x86 Linux kernel', *IDLE, '-kernel', f.name)
     refused_with("-append needs a -kernel", *IDLE, '-append', 'quiet')
     refused_with("'/nowhere/log': No such file or directory", *IDLE, '-D', '/nowhere/log')
+
+
+NOBODY = 65534  # of whom root's tests take the uid: modes do not hold root
+
+
+def rhea_without_rights(directory, *args):
+    """As rhea(), in a directory and as a user to whom a file's mode is all."""
+    user = {'user': NOBODY, 'group': NOBODY, 'extra_groups': []} if os.geteuid() == 0 else {}
+    fd = os.open(RHEA, os.O_RDONLY)  # the path to it may be closed to that user
+    try:
+        return subprocess.run(['rhea', *args], executable=f'/proc/self/fd/{fd}', pass_fds=[fd],
+                              cwd=directory, stdin=subprocess.DEVNULL, capture_output=True,
+                              text=True, timeout=30, **user)
+    finally:
+        os.close(fd)
+
+
+def test_files_that_may_not_be_read():
+    with tempfile.TemporaryDirectory() as d:
+        os.chmod(d, 0o777)
+        for name in ('closed', 'open'):
+            with open(os.path.join(d, name), 'wb') as f:
+                f.write(b'x' * 5000)
+        for name in ('p.in', 'p.out'):
+            os.mkfifo(os.path.join(d, name))
+        for name in ('closed', 'p.in', 'p.out'):
+            os.chmod(os.path.join(d, name), 0)
+        listener = socket.socket(socket.AF_UNIX)
+        listener.bind(os.path.join(d, 'sock'))
+        listener.listen()
+        os.chmod(os.path.join(d, 'sock'), 0)
+        for words, *args in (
+                ("cannot open kernel 'closed'", '-kernel', 'closed'),
+                ("cannot open initrd 'closed'", '-kernel', 'open', '-initrd', 'closed'),
+                ("cannot open firmware 'closed'", '-bios', 'closed'),
+                ("cannot read fw_cfg file 'closed'", '-fw_cfg', 'opt/x,file=closed'),
+                ("-D: cannot open log file 'closed'", '-D', 'closed'),
+                ("cannot write pid file 'closed'", '-pidfile', 'closed'),
+                ("cannot open 'closed'", '-chardev', 'file,id=c,path=closed'),
+                ("cannot open 'closed'", '-chardev', 'file,id=c,path=out,input-path=closed'),
+                ("cannot open 'closed'", '-serial', 'file:closed'),
+                ("cannot open 'p.in' and 'p.out', nor 'p'", '-chardev', 'pipe,id=c,path=p'),
+                ("cannot open 'p.in' and 'p.out', nor 'p'", '-serial', 'pipe:p'),
+                ("'sock'", '-chardev', 'socket,id=c,path=sock')):
+            r = rhea_without_rights(d, *IDLE, *args)
+            assert words in r.stderr and 'Permission denied' in r.stderr, (args, r.stderr)
+            assert r.returncode == 1 and r.stderr.count('\n') == 1, (args, r)
+        listener.close()
+        r = rhea_without_rights(d, *IDLE, '-kernel', 'open')  # the directory is not the reason
+        assert 'is no x86 Linux kernel' in r.stderr, r.stderr
 
 
 def test_a_full_disk_under_the_log_does_not_stop_the_guest():
