@@ -9,13 +9,14 @@
 
 #include "base/bits.h"
 
-/* One soft-TLB entry.  A hit of an access of n bytes at addr is (addr ^ tag) <= 4096 - n, which
- * checks page, permission (each kind of access has its own table) and page crossing at once; the
- * host address is addr + addend.  An empty entry i has tlb_empty_tag(i), which no address with that
- * index can match. */
+/* One soft-TLB entry: a guest page and where it lies in host memory.  A hit of an access of n bytes
+ * at addr is addr - tag <= 4096 - n, which checks page, permission (each kind of access has its own
+ * table) and page crossing at once; the difference is the offset in the page at host.  An empty
+ * entry i has tlb_empty_tag(i), which no address with that index can match.  Other threads may
+ * empty an entry at any time, but never change its host. */
 struct tlb_entry {
 	uint64_t tag;
-	uint64_t addend;
+	uint64_t host;
 };
 enum { TLB_READ, TLB_WRITE, TLB_EXEC, TLB_KINDS };
 enum { TLB_VIEWS = 4, TLB_BITS = 8, TLB_SIZE = 1 << TLB_BITS };
@@ -32,8 +33,10 @@ static inline uint64_t tlb_empty_tag(unsigned i) { return (uint64_t)(~i & (TLB_S
 
 static inline void *tlb_hit(const struct tlb_entry *e, gva_t addr, unsigned size)
 {
-	if (__builtin_expect((addr ^ e->tag) <= 4096u - size, 1))
-		return (void *)(uintptr_t)(addr + e->addend);
+	gva_t offset = addr - __atomic_load_n(&e->tag, __ATOMIC_RELAXED);
+
+	if (__builtin_expect(offset <= 4096u - size, 1))
+		return (void *)(uintptr_t)(e->host + offset);
 	return NULL;
 }
 
@@ -62,22 +65,33 @@ struct jit_mem_ops {
 
 enum { JIT_TMP_COUNT = 512 };
 
+/* What translated code touches most lies at the end, next to the general registers that follow in
+ * the arch's struct: one byte of displacement reaches it from there. */
 struct jit_env {
-	/* const: the vCPU's; non-zero: leave at the next block end */
-	_Atomic uint32_t *exit_request;
-	uint32_t fault;   /* vcpu thread: a helper or access faulted; cleared by the loop */
-	uint32_t view;    /* vcpu thread: TLB view of the running mode */
-	uint64_t pc;      /* vcpu thread: guest pc (x86: RIP) at block boundaries */
-	uint64_t mode;    /* vcpu thread: arch's mode word, key of translations */
-	bool code_stored; /* vcpu thread: a store hit the running block: leave after this insn */
+	uint64_t tmp[JIT_TMP_COUNT]; /* values of the running block */
 	const struct jit_mem_ops *mem;
 	struct tlb_view *tlb; /* TLB_VIEWS of them */
 	void *accel;          /* the accelerator's per-vCPU data */
+	void *native;         /* the running host-code back end's, or NULL */
+	uint64_t mode;        /* vcpu thread: arch's mode word, key of translations */
+	uint32_t view;        /* vcpu thread: TLB view of the running mode */
+	bool code_stored; /* vcpu thread: a store hit the running block: leave after this insn */
+	uint8_t bounce[64] __attribute__((aligned(64))); /* operand of an access made in C */
+
+	/* const: the vCPU's; non-zero: leave at the next block end */
+	_Atomic uint32_t *exit_request;
+	uint64_t pc;    /* vcpu thread: guest pc (x86: RIP) at block boundaries */
+	uint64_t page;  /* host code only: address of the page where the running block begins */
+	uint32_t fault; /* vcpu thread: a helper or access faulted; cleared by the loop */
 
 	/* The executor's own, meaningful only while it runs.  flags_kind != 0: the six flags are
 	 * those of an operation still to be evaluated, not what the flags slot says. */
 	uint32_t flags_kind;
-	uint32_t flags_c;
 	uint64_t flags_a, flags_b;
-	uint64_t tmp[JIT_TMP_COUNT]; /* values of the running block */
+	uint32_t flags_c;
+	bool has_vectors, has_x87;    /* host code only: the guest's are in the host's registers */
+	uint64_t tlb_read, tlb_write; /* host code only: tables of the running view */
+	uint64_t probe;               /* host code only: table of indirect targets */
+	struct tlb_entry stack;       /* host code only: a copy of a write entry */
+	uint64_t floor;               /* host code only: lowest host stack pointer for calls */
 };

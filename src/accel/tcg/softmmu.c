@@ -108,10 +108,9 @@ bool tcg_tlb_protect(struct tcg_accel *t, const uint8_t *host_page)
 		for (unsigned n = 0; n < TLB_VIEWS * TLB_SIZE; n++) {
 			unsigned i = n % TLB_SIZE;
 			struct tlb_entry *e = &tv->tlb[n / TLB_SIZE].e[TLB_WRITE][i];
-			uint64_t tag = __atomic_load_n(&e->tag, __ATOMIC_RELAXED);
-			uint64_t addend = __atomic_load_n(&e->addend, __ATOMIC_RELAXED);
 
-			if (tag + addend != (uintptr_t)host_page)
+			if (__atomic_load_n(&e->host, __ATOMIC_RELAXED) != (uintptr_t)host_page ||
+			    __atomic_load_n(&e->tag, __ATOMIC_RELAXED) == tlb_empty_tag(i))
 				continue;
 			__atomic_store_n(&e->tag, tlb_empty_tag(i), __ATOMIC_RELAXED);
 			found |= tv->v != vcpu_current();
@@ -164,7 +163,7 @@ static void set_entry(struct tcg_vcpu *tv, unsigned view, unsigned kind, gva_t a
 	if (kind == TLB_WRITE && (p->is_rom || !ram_page_is_plain(ram, ram_offset(p))))
 		return;
 	__atomic_store_n(&e->tag, tlb_empty_tag(tlb_index(addr)), __ATOMIC_RELAXED);
-	__atomic_store_n(&e->addend, (uint64_t)(uintptr_t)p->host - addr, __ATOMIC_RELAXED);
+	__atomic_store_n(&e->host, (uint64_t)(uintptr_t)p->host - (addr - page), __ATOMIC_RELAXED);
 	__atomic_store_n(&e->tag, page, __ATOMIC_RELAXED);
 	if (kind != TLB_WRITE)
 		return;

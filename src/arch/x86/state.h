@@ -162,10 +162,11 @@ struct x86_f80 { /* one x87/MMX register in its XSAVE slot */
 };
 
 struct x86_cpu {
-	/* First: executors see only this; env.pc is RIP, env.mode the mode word. */
+	/* First: executors see only this, and the registers behind it; env.pc is RIP, env.mode the
+	 * mode word. */
 	struct jit_env env;
-	struct vcpu *vcpu;
 	uint64_t gpr[16];
+	struct vcpu *vcpu;
 	uint32_t rflags; /* real flags at block boundaries and wherever a helper asks for them */
 	struct x86_seg seg[SEG_COUNT];
 	struct x86_table gdtr, idtr;

@@ -31,6 +31,7 @@ static const struct ir_slot slots[] = {
 
 BUILD_ASSERT(sizeof(struct x86_cpu) < 65536);
 BUILD_ASSERT(offsetof(struct x86_cpu, env) == 0);
+BUILD_ASSERT(offsetof(struct x86_cpu, gpr) == sizeof(struct jit_env));
 
 const struct ir_state_desc x86_state_desc = {
 	.slots = slots,

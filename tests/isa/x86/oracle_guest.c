@@ -119,7 +119,7 @@ static void fill_tlb(bool fast)
 			struct tlb_entry *e = &tlb[VIEW_USER].e[kind][tlb_index(page)];
 
 			e->tag = page;
-			e->addend = (uint64_t)(uintptr_t)guest_byte(page) - page;
+			e->host = (uint64_t)(uintptr_t)guest_byte(page);
 		}
 	}
 }

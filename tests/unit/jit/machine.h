@@ -116,7 +116,7 @@ static inline void test_cpu_init(struct test_cpu *c, struct tlb_view *tlb,
 			struct tlb_entry *e = &tlb[0].e[k][i];
 
 			e->tag = i < TEST_FAULT_PAGE ? i * UINT64_C(4096) : tlb_empty_tag(i);
-			e->addend = (uint64_t)(uintptr_t)mem;
+			e->host = (uint64_t)(uintptr_t)mem + i * UINT64_C(4096);
 		}
 	}
 }
