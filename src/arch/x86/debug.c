@@ -146,6 +146,7 @@ static bool dr_resolve(struct x86_cpu *c, unsigned *n)
 		*n += 2;
 	}
 	if (c->dr[7] & DR7_GD) {
+		c->rflags |= FL_RF; /* a fault, and no instruction breakpoint's */
 		x86_debug_trap(c, DR6_BD | (uint32_t)(c->dr[6] & 0xf));
 		return false;
 	}

@@ -15,16 +15,19 @@ static uint32_t event_ext(const struct x86_event *e)
 	return e->is_software && !e->is_icebp ? 0 : 1;
 }
 
-/* RFLAGS as pushed: faults restart their instruction, so RF is set in the image; traps and
- * interrupts don't, #DB leaves it to the handler. */
+/* RFLAGS as pushed (SDM 3B 17.3.1.1): a fault restarts its instruction past a breakpoint on it, so
+ * that RF is set; else RF is as it was.  Its value means something only to #DB, whose causes see to
+ * it, and while an instruction breakpoint is armed: no other block spends time on clearing it. */
 static uint32_t event_flags(const struct x86_cpu *c, const struct x86_event *e)
 {
-	uint32_t flags = c->rflags & ~(uint32_t)FL_RF;
+	bool is_fault = !e->is_software && !e->is_external && e->vector != EXC_DB &&
+			e->vector != EXC_NMI && e->vector != EXC_MC;
 
-	if (!e->is_software && !e->is_external && e->vector != EXC_DB && e->vector != EXC_NMI &&
-	    e->vector != EXC_MC)
-		flags |= FL_RF;
-	return flags;
+	if (is_fault)
+		return c->rflags | FL_RF;
+	if (!e->is_software && (e->vector == EXC_DB || (c->env.mode & MODE_CODE_BREAK)))
+		return c->rflags;
+	return c->rflags & ~(uint32_t)FL_RF;
 }
 
 /* ---- real mode ---- */

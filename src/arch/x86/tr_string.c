@@ -25,7 +25,12 @@ static void string_call(struct x86_tr *t, const struct ir_helper *h, unsigned si
 		return;
 	if (t->mode & MODE_STEP) {
 		ir_val again = ir_pc(t->b, t->delta), next = ir_pc(t->b, t->next);
+		ir_val rf = ir_select(t->b, done, ir_const(t->b, 0), ir_const(t->b, FL_RF));
 
+		/* Between iterations RF is set: an instruction breakpoint is met once, before the
+		 * first (SDM 3B 17.3.1.1). */
+		rf = ir_bin(t->b, IR_OR, 4, ir_get(t->b, 4, OFS(rflags)), rf);
+		ir_put(t->b, 4, OFS(rflags), rf);
 		ir_put(t->b, 8, OFS(env.pc), ir_select(t->b, done, next, again));
 		tr_end_state(t);
 		return;

@@ -78,6 +78,40 @@ string:	rep movsl
 	CHECK(je)
 	cmpl $5, %ecx
 	CHECK(je)
+	testl $0x10000, flags /* between iterations RF is set */
+	CHECK(jnz)
+
+	/* an instruction breakpoint on REP is met before the first iteration only, and by the instruction
+	 * behind it when its turn comes */
+	movl $repeated, %eax
+	movl %eax, %dr0
+	movl $repeated_end, %eax
+	movl %eax, %dr1
+	movl $0x0000000a, %eax
+	movl %eax, %dr7
+	EXPECT_AT_2
+	movl $0x6008, %esi
+	movl $4, %ecx
+repeated: rep lodsl
+repeated_end: UNREACHED
+2:	EXPECT_DB(1)
+	cmpl $repeated, fault_ip
+	CHECK(je)
+	cmpl $4, %ecx
+	CHECK(je)
+	movl $2f, resume
+	movl $-1, vector
+	pushl $0x10002
+	pushl $CODE0
+	pushl $repeated
+	iretl
+2:	EXPECT_DB(2)
+	cmpl $repeated_end, fault_ip
+	CHECK(je)
+	testl %ecx, %ecx
+	CHECK(jz)
+	testl $0x10000, flags
+	CHECK(jz)
 
 	/* port watch, with CR4.DE */
 	movl %cr4, %eax
@@ -99,7 +133,7 @@ port:	UNREACHED
 2:	cmpl $6, vector
 	CHECK(je)
 
-	/* general detect: a fault, and GD is clear in the handler */
+	/* general detect: a fault with RF in the saved flags, and GD is clear in the handler */
 	movl $0x2000, %eax
 	movl %eax, %dr7
 	EXPECT_AT_2
@@ -109,6 +143,8 @@ detect:	movl %dr0, %eax
 	EXPECT_DB(0x2000)
 	cmpl $detect, fault_ip
 	CHECK(je)
+	testl $0x10000, flags
+	CHECK(jnz)
 	testl $0x2000, %ebx
 	CHECK(jz)
 
