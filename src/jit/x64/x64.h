@@ -1,0 +1,115 @@
+/* jit/x64/x64.h - the x86-64 back end: a block of IR becomes host code, and is run.
+ *
+ * The guest's general registers live in the host's in all of it, so that blocks follow each other
+ * without a word; docs/decisions/0004-tier-1.md has the sequences.  Blocks leave to C only where
+ * nothing leads on, for faults, and when asked.
+ * SPDX-License-Identifier: MIT */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "jit/code_cache.h"
+#include "jit/env.h"
+#include "jit/ir.h"
+
+struct err;
+struct x64_code;
+
+/* A way out of a block by EXIT or EXIT_IF. */
+struct x64_exit {
+	uint32_t jump;    /* offset from code->run of the displacement that linking writes */
+	uint32_t stub;    /* offset of where it leads while it is not linked */
+	int64_t pc_delta; /* target's pc minus the block's, before it is cut */
+	bool is_polled;   /* links go to the target's poll entry: backward jumps */
+	bool can_link; /* the target lies on the block's page (or the mode's code is at one pc) */
+};
+
+/* A place that may leave the block inside a guest instruction (insides of lower.h). */
+struct x64_site;
+
+/* The code of one block.  First member of the accelerator's block. */
+struct x64_code {
+	uint64_t run;         /* address of the plain entry; 0: not compiled */
+	uint64_t poll_entry;  /* looks for requests first */
+	uint64_t probe_entry; /* the same, entered with the pc in a scratch register */
+	uint32_t size;        /* bytes from the lowest entry to the end of the stubs */
+	uint16_t exit_count, site_count, insn_count;
+	uint8_t pc_size;  /* log2 */
+	bool kills_flags; /* overwrites all flags before anybody could see them */
+	struct x64_exit *exits;
+	struct x64_site *sites;
+	void *memory; /* one allocation holds both */
+};
+
+enum x64_why {
+	X64_ASKED,   /* exit_request: env->pc is the next instruction */
+	X64_FAULT,   /* env->fault: env->pc is the faulting instruction */
+	X64_LOOP,    /* EXIT_LOOP, EXIT_STATE, no next block: look around, go on at env->pc */
+	X64_RESTART, /* the instruction at env->pc must be run alone by the interpreter: it stores
+		      * to translated code, and nothing of that has happened yet */
+};
+
+struct x64_ops {
+	/* The block for env->pc in env->mode after `from` was left by exit n, linked (x64_link())
+	 * if that may be; X64_INDIRECT: by EXIT_TO or to another page, to be entered in the table
+	 * of targets; from NULL: by EXIT_LOOP or EXIT_STATE: look whether the guest is halted,
+	 * stepped
+	 * ...  NULL: leave to the caller of x64_run(), perhaps with env->fault. */
+	struct x64_code *(*next)(struct jit_env *env, struct x64_code *from, unsigned n);
+	/* Would a store of these bytes hit translated code?  Asked before it is made. */
+	bool (*hits_code)(struct jit_env *env, unsigned view, gva_t addr, unsigned size);
+};
+enum { X64_INDIRECT = 0xffff };
+
+/* Indirect targets of one mode, by pc: what EXIT_TO looks into.  An empty one has a pc whose index
+ * is another.  The accelerator fills and clears them; env->probe is the present one. */
+struct x64_target {
+	uint64_t pc;
+	uint64_t entry; /* code->probe_entry */
+};
+enum { X64_PROBE_BITS = 10, X64_PROBE_SIZE = 1 << X64_PROBE_BITS };
+static inline unsigned x64_probe_index(uint64_t pc)
+{
+	return (unsigned)((pc ^ pc >> X64_PROBE_BITS) >> 4) & (X64_PROBE_SIZE - 1);
+}
+
+/* What all threads share: the code cache's fixed code and the facts of the guest. */
+struct x64_jit;
+/* Compiling: one per thread. */
+struct x64_compiler;
+
+/* Can this host run it (BMI1, BMI2, AVX ...)?  False: err says what is missing. */
+bool x64_host_ok(struct err *err);
+/* Writes the fixed code into the cache.  NULL: err. */
+struct x64_jit *x64_jit_new(struct code_cache *cache, const struct ir_state_desc *desc,
+			    const struct x64_ops *ops, struct err *err);
+void x64_jit_free(struct x64_jit *j);
+
+struct x64_compiler *x64_compiler_new(struct x64_jit *j);
+void x64_compiler_free(struct x64_compiler *c);
+
+enum x64_result {
+	X64_DONE,
+	X64_TOO_BIG, /* use fewer instructions */
+	X64_NO_ROOM, /* the cache has none at the moment: leave the RCU reader, code_cache_wait() */
+};
+/* Compile ir into code, committed with owner.  Context: the compiler's thread. */
+enum x64_result x64_compile(struct x64_compiler *c, struct x64_code *code,
+			    const struct ir_block *ir, void *owner);
+/* Frees the tables; the code itself is the cache's. */
+void x64_code_fini(struct x64_code *code);
+
+/* Let exit n of code lead to target, or (NULL) to its stub again.  Context: any thread; the caller
+ * serializes links of one exit. */
+void x64_link(struct x64_jit *j, struct x64_code *code, unsigned n, const struct x64_code *target);
+
+/* The mode, the view's tables or the probe table changed: what env->mode, env->view and env->tlb
+ * mean for env->tlb_read, tlb_write.  Called by x64_run() and before `next` returns. */
+void x64_env_update(struct jit_env *env);
+
+/* Run from code (for env->pc) on.  On return the flags slot, registers and env->pc are true.
+ * owner_code: the x64_code that code_find()'s owner is, which must be its first member. */
+enum x64_why x64_run(struct x64_jit *j, struct jit_env *env, const struct x64_code *code);
