@@ -3,47 +3,22 @@
  * that wake the halted.
  * SPDX-License-Identifier: MIT */
 #include "guest.inc"
+#include "long64.inc"
 #define CPUS 4
 #define ROUNDS 3000
 #define STEPS 40
-#define CODE32 0x08
-#define DATA 0x10
-#define CODE64 0x18
-#define PML4 0x100000
-#define IDT 0x2000
 #define SPLIT_LINE 0x3003d /* a quadword over two cache lines */
 #define SPLIT_PAGE 0x30ffe /* a dword over two pages */
 #define PAIR 0x32000
 #define BYTE 0x32010
 #define LOCK_BIT 0x32020
 #define PLAIN 0x32040
-	.code16
 	.globl start
 start:
-	cli
-	xorw %ax, %ax
-	movw %ax, %ds
-	movw %ax, %es
-	cld
-	lgdtl gdtr
-	movl %cr0, %eax
-	orb $1, %al
-	movl %eax, %cr0
-	ljmpl $CODE32, $tables
-	.code32
-tables:	movw $DATA, %ax
-	movw %ax, %ds
-	movw %ax, %es
-	movl $PML4, %edi
-	xorl %eax, %eax
-	movl $0xc00, %ecx
-	rep stosl
-	movl $0x30000, %edi
-	movl $0xc00, %ecx
-	rep stosl
-	movl $(PML4 + 0x1007), PML4
-	movl $(PML4 + 0x2007), PML4 + 0x1000
-	movl $0x87, PML4 + 0x2000
+	TO_FLAT32
+	CLEAR(PML4, 0x3000)
+	CLEAR(0x30000, 0x3000)
+	MAP_LOW(PML4)
 	movw $on_intr, IDT + 0x40 * 16
 	movw $CODE64, IDT + 0x40 * 16 + 2
 	movw $0x8e00, IDT + 0x40 * 16 + 4
@@ -56,42 +31,15 @@ tables:	movw $DATA, %ax
 	movb $1, %al
 	outb %al, %dx
 	jmp enable
-	.code16
-others:	cli
-	xorw %ax, %ax
-	movw %ax, %ds
-	lgdtl gdtr
-	movl %cr0, %eax
-	orb $1, %al
-	movl %eax, %cr0
-	ljmpl $CODE32, $protected
-	.code32
-protected:
-	movw $DATA, %ax
-	movw %ax, %ds
-	movw %ax, %es
+others:	TO_FLAT32
 enable:
-	movw $DATA, %ax
-	movw %ax, %ss
-	movl $PML4, %eax
-	movl %eax, %cr3
-	movl $0x620, %eax
-	movl %eax, %cr4
-	movl $0xc0000080, %ecx
-	movl $0x100, %eax
-	xorl %edx, %edx
-	wrmsr
-	movl $0x80010033, %eax
-	movl %eax, %cr0
-	ljmpl $CODE64, $long_mode
-	.code64
+	TO_LONG_MODE(0x620, 0x100)
 /* All processors wait here for each other; clobbers RAX. */
 #define BARRIER(n)                  \
 	lock incl arrived;          \
 	91: pause;                  \
 	cmpl $(CPUS * (n)), arrived; \
 	jb 91b
-long_mode:
 	movl $1, %r15d
 	lock xaddl %r15d, next_id /* ours: 0 .. 3 */
 	movl %r15d, %esp
@@ -189,13 +137,6 @@ next_id: .long 0
 seen:	.long 0
 asleep:	.long 0
 woken:	.long 0
-gdtr:	.word gdt_end - gdt - 1
-	.long gdt
-idtr:	.word 0xfff
-	.quad IDT
-	.balign 8
-gdt:	.quad 0
-	.quad 0x00cf9a000000ffff
-	.quad 0x00cf92000000ffff
-	.quad 0x00af9a000000ffff
+	LONG_TABLES
+gdt:	GDT_LONG
 gdt_end:

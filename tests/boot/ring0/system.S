@@ -3,104 +3,33 @@
  * the machine's own exceptions.
  * SPDX-License-Identifier: MIT */
 #include "guest.inc"
-#define CODE32 0x08
-#define DATA 0x10
-#define CODE64 0x18
-#define USER32 0x23
-#define USERDATA 0x2b
-#define USER64 0x33
-#define TSS 0x38
+#include "long64.inc"
 #define GATE 0x4b
-#define PML4 0x100000
 #define PML4B 0x108000
 #define PT 0x103000
-#define IDT 0x2000
 #define FRAME 0x110000
 #define ADDR 0x200000 /* mapped by PT, or another PT in the second address space */
-#define EXPECT_AT_2 movq $-1, vector; movq $2f, resume
-#define FAULTED(v, c)               \
-	cmpq $v, vector;            \
-	CHECK(je);                  \
-	cmpq $c, code;              \
-	CHECK(je)
-#define WRMSR(n, v)                 \
-	movl $n, %ecx;              \
-	movl $v, %eax;              \
-	xorl %edx, %edx;            \
-	wrmsr
-	.code16
 	.globl start
 start:
-	cli
-	xorw %ax, %ax
-	movw %ax, %ds
-	lgdtl gdtr
-	movl %cr0, %eax
-	orb $1, %al
-	movl %eax, %cr0
-	ljmpl $CODE32, $protected
-	.code32
-protected:
-	movw $DATA, %ax
-	movw %ax, %ds
-	movw %ax, %es
-	movw %ax, %ss
-	movl $PML4, %edi
-	xorl %eax, %eax
-	movl $0x4000, %ecx
-	cld
-	rep stosl
-	movl $(PML4 + 0x1007), PML4
-	movl $(PML4 + 0x2007), PML4 + 0x1000
-	movl $0x87, PML4 + 0x2000
+	TO_FLAT32
+	CLEAR(PML4, 0x10000)
+	MAP_LOW(PML4)
 	movl $(PT + 7), PML4 + 0x2008
 	movl $(FRAME + 7), PT
-	movl $(PML4B + 0x1007), PML4B
-	movl $(PML4B + 0x2007), PML4B + 0x1000
-	movl $0x87, PML4B + 0x2000
+	MAP_LOW(PML4B)
 	movl $(PML4B + 0x3007), PML4B + 0x2008
 	movl $(FRAME + 0x1007), PML4B + 0x3000
 	movl $0xaaaa, FRAME
 	movl $0xbbbb, FRAME + 0x1000
-	movl $PML4, %eax
-	movl %eax, %cr3
-	movl $0x6a0, %eax /* PAE, PGE, OSFXSR, OSXMMEXCPT */
-	movl %eax, %cr4
-	movl $0xc0000080, %ecx
-	movl $0x901, %eax
-	xorl %edx, %edx
-	wrmsr
-	movl $0x80010033, %eax
-	movl %eax, %cr0
-	ljmpl $CODE64, $long_mode
-	.code64
-long_mode:
-	movl $0x7000, %esp
-	movl $256, %ecx
-	movl $stubs, %eax
-	movl $IDT, %edi
-1:	movw %ax, (%rdi)
-	movw $CODE64, 2(%rdi)
-	movw $0x8e00, 4(%rdi)
-	movw $0, 6(%rdi)
-	movq $0, 8(%rdi)
-	addl $16, %eax
-	addl $16, %edi
-	decl %ecx
-	jnz 1b
+	TO_LONG_MODE(0x6a0, 0x901) /* PAE, PGE, OSFXSR, OSXMMEXCPT; NXE, LME, SCE */
+	FILL_IDT
 	movw $0xee00, IDT + 0x80 * 16 + 4
-	lidt idtr
 	movw $TSS, %ax
 	ltr %ax
 
 	/* a 64-bit call gate from ring 3: no parameters are copied, SS is null inside */
 	EXPECT_AT_2
-	pushq $USERDATA
-	pushq $0x6000
-	pushq $2
-	pushq $USER64
-	pushq $1f
-	iretq
+	TO_USER(USER64, 1f)
 1:	lcall *gate_pointer
 	movw %cs, %bx
 	movq %rsp, %rbp
@@ -121,12 +50,7 @@ long_mode:
 	WRMSR(0x175, 0x7000)
 	WRMSR(0x176, sysenter_entry)
 	EXPECT_AT_2
-	pushq $USERDATA
-	pushq $0x6000
-	pushq $2
-	pushq $USER32
-	pushq $user32
-	iretq
+	TO_USER(USER32, user32)
 	.code32
 user32:	movl $0x77, %edi
 	movl %esp, %ecx
@@ -370,29 +294,10 @@ on_nmi:	incl nmis
 	movl $1, nested
 1:	iretq
 
-	.balign 16
-stubs:
-	.set v, 0
-	.rept 256
-	.balign 16
-	.if (v != 8) && (v != 17) && ((v < 10) || (v > 14))
-	pushq $0
-	.endif
-	pushq $v
-	jmp common
-	.set v, v + 1
-	.endr
-common:
-	popq vector
-	popq code
-	movl $0x7000, %esp
-	jmp *resume
+	STUBS
 	FAIL_AND_PASS
 
-	.balign 8
-vector:	.quad 0
-code:	.quad 0
-resume:	.quad 0
+	LONG_DATA
 descriptor: .quad 0, 0
 gate_pointer: .long 0
 	.word GATE
@@ -400,28 +305,11 @@ control: .word 0x37b /* #Z unmasked */
 mxcsr:	.long 0
 nmis:	.long 0
 nested:	.long 0
-gdtr:	.word gdt_end - gdt - 1
-	.long gdt
-idtr:	.word 0xfff
-	.quad IDT
 	.balign 8
-gdt:	.quad 0
-	.quad 0x00cf9a000000ffff
-	.quad 0x00cf92000000ffff
-	.quad 0x00af9a000000ffff
-	.quad 0x00cffa000000ffff
-	.quad 0x00cff2000000ffff
-	.quad 0x00affa000000ffff
-	.word 0x67, tss
-	.long 0x00008900
-	.quad 0
+gdt:	GDT_LONG
+	GDT_TSS
 	.word gate_entry, CODE64
 	.long 0x0000ec00
 	.quad 0
 gdt_end:
-	.balign 16
-tss:	.long 0
-	.quad 0x4800, 0, 0, 0
-	.quad 0x4000, 0, 0, 0, 0, 0, 0
-	.quad 0
-	.long 0x680000
+	TASK_STATE(0x4800, 0x4000)
