@@ -121,6 +121,8 @@ void tr_jump_rel(struct x86_tr *t);
 /* Just the CS limit check of that branch (taken when cond, IR_NONE: always), for branches that
  * change state first. */
 void tr_check_rel(struct x86_tr *t, ir_val cond);
+/* The same when cond.  Otherwise the block goes on with the next instruction, unless that is likely
+ * to be the end of a loop. */
 void tr_jump_rel_if(struct x86_tr *t, ir_val cond);
 /* Continue at offset v in CS (cut to the operand size); call tr_check_target(v) before, and before
  * anything the branch changes. */

@@ -125,6 +125,15 @@ void tr_jump_rel(struct x86_tr *t)
 	exit_to_delta(t, branch_delta(t));
 }
 
+/* Does a branch over delta lead back within the block's page?  Then what follows it is, as a rule,
+ * reached once for many times the branch is taken. */
+static bool is_loop_branch(const struct x86_tr *t, int64_t delta)
+{
+	gva_t base = x86_linear_pc(t->cpu);
+
+	return delta <= t->delta && !((base ^ (base + (uint64_t)delta)) & ~(gva_t)(PAGE - 1));
+}
+
 void tr_jump_rel_if(struct x86_tr *t, ir_val cond)
 {
 	int64_t delta = branch_delta(t);
@@ -138,7 +147,8 @@ void tr_jump_rel_if(struct x86_tr *t, ir_val cond)
 		return;
 	}
 	ir_exit_if(t->b, cond, delta);
-	exit_to_delta(t, t->next);
+	if (is_loop_branch(t, delta))
+		exit_to_delta(t, t->next);
 }
 
 void tr_check_target(struct x86_tr *t, ir_val v)

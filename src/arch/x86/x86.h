@@ -42,9 +42,9 @@ void x86_tlb_flush_page(struct x86_cpu *c, gva_t addr);
 
 /* ---- translation (translate.c) ----
  * Translate from env.pc/env.mode on: fetches guest bytes with fetch() (at most to the end of the
- * page after the first), until a branch, a page end or max_insns.  Emits into b between ir_begin
- * and ir_end (the caller calls both).  False: not even the first instruction could be fetched
- * (fault recorded). */
+ * page after the first), until an unconditional transfer, the end of a loop, a page end or
+ * max_insns.  Emits into b between ir_begin and ir_end (the caller calls both).  False: not even
+ * the first instruction could be fetched (fault recorded). */
 struct x86_fetch {
 	/* Guest code at linear address addr, up to len bytes, into out; how many (0: faulted). */
 	unsigned (*bytes)(struct x86_fetch *f, gva_t addr, uint8_t *out, unsigned len);

@@ -121,6 +121,53 @@ static void test_block_ends_at_a_branch(struct fixture *x, const void *unused)
 	g_assert_cmpuint(len, ==, 4);
 }
 
+/* jz at 2 over disp: how many instructions has a block of 32? */
+static unsigned insns_with_jz(struct fixture *x, int32_t disp)
+{
+	uint32_t len;
+
+	x->code[2] = 0x0f;
+	x->code[3] = 0x84;
+	memcpy(x->code + 4, &disp, sizeof(disp));
+	return translate(x, 32, &len)->insn_count;
+}
+
+static void test_block_goes_on_behind_a_branch_not_taken(struct fixture *x, const void *unused)
+{
+	(void)unused;
+	g_assert_cmpuint(insns_with_jz(x, 0x100), ==, 32);
+	g_assert_cmpuint(insns_with_jz(x, 0), ==, 32);
+	/* back to another page: no loop, as a rule */
+	g_assert_cmpuint(insns_with_jz(x, -9), ==, 32);
+	set_mode(x, PROT32);
+	g_assert_cmpuint(insns_with_jz(x, 0x100), ==, 32);
+	/* a step is one instruction all the same */
+	x->c->rflags |= FL_TF;
+	x86_mode_update(x->c);
+	g_assert_cmpuint(insns_with_jz(x, 0x100), ==, 1);
+}
+
+static void test_block_ends_behind_a_loop(struct fixture *x, const void *unused)
+{
+	const struct ir_block *ir;
+	uint32_t len;
+
+	(void)unused;
+	g_assert_cmpuint(insns_with_jz(x, -6), ==, 3); /* to itself */
+	g_assert_cmpuint(insns_with_jz(x, -8), ==, 3); /* to the block's start */
+	/* to before the block, in its page */
+	x->c->env.pc = CODE + 1;
+	g_assert_cmpuint(insns_with_jz(x, -8), ==, 2);
+	x->c->env.pc = CODE;
+	memset(x->code, 0x90, 16);
+	x->code[3] = 0xe2; /* loop */
+	x->code[4] = 0xfb;
+	ir = translate(x, 32, &len);
+	g_assert_cmpuint(ir->insn_count, ==, 4);
+	g_assert_cmpuint(ir->ops[ir->op_count - 1].code, ==, IR_EXIT);
+	g_assert_cmpuint(ir->ops[ir->op_count - 1].imm, ==, 5);
+}
+
 static void test_block_ends_at_the_limit_of_instructions(struct fixture *x, const void *unused)
 {
 	uint32_t len;
@@ -228,6 +275,8 @@ int main(int argc, char **argv)
 	g_test_add("/translate/" #name, struct fixture, NULL, setup, test_##name, teardown)
 	g_test_init(&argc, &argv, NULL);
 	CASE(block_ends_at_a_branch);
+	CASE(block_goes_on_behind_a_branch_not_taken);
+	CASE(block_ends_behind_a_loop);
 	CASE(block_ends_at_the_limit_of_instructions);
 	CASE(stepping_takes_one_instruction);
 	CASE(block_ends_before_an_instruction_that_crosses_the_page);

@@ -560,6 +560,40 @@ static void check_block(struct fixture *f, unsigned n)
 	g_assert_not_reached();
 }
 
+/* Three side exits, taken where r0 has their number; each costs the instructions up to it. */
+static void test_each_exit_counts_its_instructions(void)
+{
+	struct interp_block code = { 0 };
+	struct fixture f = { 0 };
+
+	setup(&f);
+	ir_begin(f.b, 0, 3);
+	for (unsigned k = 0; k < 6; k++) {
+		ir_insn_begin(f.b, (int32_t)k);
+		if (k & 1)
+			ir_exit_if(f.b,
+				   ir_cmpi(f.b, IR_EQ, 8,
+					   ir_get(f.b, 8, offsetof(struct test_cpu, r[0])), k),
+				   100 + k);
+		ir_insn_end(f.b, 1);
+	}
+	ir_insn_begin(f.b, 6);
+	ir_exit(f.b, 106);
+	ir_insn_end(f.b, 1);
+	g_assert_true(interp_lower(f.l, &code, ir_end(f.b)));
+	for (unsigned k = 1; k <= 7; k += 2) {
+		struct interp_run how = { .next = no_next, .budget = 1000 };
+
+		f.cpu.r[0] = k;
+		f.cpu.env.pc = 0;
+		g_assert_cmpuint(interp_run(&f.cpu.env, &code, &test_desc, &how), ==, INTERP_LOOP);
+		g_assert_cmpuint(f.cpu.env.pc, ==, k < 7 ? 100 + k : 106);
+		g_assert_cmpint(1000 - how.budget, ==, k < 7 ? k + 1 : 7);
+	}
+	interp_block_fini(&code);
+	teardown(&f);
+}
+
 static void test_random_blocks(void)
 {
 	const char *count = getenv("RHEA_TEST_BLOCKS");
@@ -577,6 +611,7 @@ int main(int argc, char **argv)
 	g_test_init(&argc, &argv, NULL);
 	g_test_add_func("/jit/interp/every-operation", test_every_operation_size_and_flag);
 	g_test_add_func("/jit/interp/conditions", test_conditions_of_each_kind_of_flags);
+	g_test_add_func("/jit/interp/exit-counts", test_each_exit_counts_its_instructions);
 	g_test_add_func("/jit/interp/random-blocks", test_random_blocks);
 	return g_test_run();
 }
