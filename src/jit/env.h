@@ -94,4 +94,6 @@ struct jit_env {
 	uint64_t probe;               /* host code only: table of indirect targets */
 	struct tlb_entry stack;       /* host code only: a copy of a write entry */
 	uint64_t floor;               /* host code only: lowest host stack pointer for calls */
+	uint64_t host_sp;             /* host code only: stack pointer to leave with */
+	uint32_t why;                 /* host code only: enum x64_why, when it is left */
 };

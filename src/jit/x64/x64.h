@@ -20,7 +20,7 @@ struct x64_code;
 
 /* A way out of a block by EXIT or EXIT_IF. */
 struct x64_exit {
-	uint32_t jump;    /* offset from code->run of the displacement that linking writes */
+	uint32_t jump;    /* offset from code->base of the displacement that linking writes */
 	uint32_t stub;    /* offset of where it leads while it is not linked */
 	int64_t pc_delta; /* target's pc minus the block's, before it is cut */
 	bool is_polled;   /* links go to the target's poll entry: backward jumps */
@@ -32,16 +32,19 @@ struct x64_site;
 
 /* The code of one block.  First member of the accelerator's block. */
 struct x64_code {
-	uint64_t run;         /* address of the plain entry; 0: not compiled */
+	uint64_t base;        /* address of its first byte; 0: not compiled */
+	uint64_t run;         /* the plain entry */
 	uint64_t poll_entry;  /* looks for requests first */
 	uint64_t probe_entry; /* the same, entered with the pc in a scratch register */
-	uint32_t size;        /* bytes from the lowest entry to the end of the stubs */
+	uint64_t pc_base;     /* of the entry: offset in its page (is_free), or its pc */
+	uint32_t size;        /* bytes, stubs included */
 	uint16_t exit_count, site_count, insn_count;
 	uint8_t pc_size;  /* log2 */
 	bool kills_flags; /* overwrites all flags before anybody could see them */
 	struct x64_exit *exits;
 	struct x64_site *sites;
-	void *memory; /* one allocation holds both */
+	uint64_t *constants; /* that sites refer to */
+	void *memory;        /* one allocation holds all three */
 };
 
 enum x64_why {
@@ -96,9 +99,11 @@ enum x64_result {
 	X64_TOO_BIG, /* use fewer instructions */
 	X64_NO_ROOM, /* the cache has none at the moment: leave the RCU reader, code_cache_wait() */
 };
-/* Compile ir into code, committed with owner.  Context: the compiler's thread. */
+/* Compile ir, made for code at pc, into code, which is what it is committed for in the cache.
+ * is_free: it will also be run at other addresses with the same offset in their page.  Context: the
+ * compiler's thread. */
 enum x64_result x64_compile(struct x64_compiler *c, struct x64_code *code,
-			    const struct ir_block *ir, void *owner);
+			    const struct ir_block *ir, uint64_t pc, bool is_free);
 /* Frees the tables; the code itself is the cache's. */
 void x64_code_fini(struct x64_code *code);
 
@@ -110,6 +115,5 @@ void x64_link(struct x64_jit *j, struct x64_code *code, unsigned n, const struct
  * mean for env->tlb_read, tlb_write.  Called by x64_run() and before `next` returns. */
 void x64_env_update(struct jit_env *env);
 
-/* Run from code (for env->pc) on.  On return the flags slot, registers and env->pc are true.
- * owner_code: the x64_code that code_find()'s owner is, which must be its first member. */
+/* Run from code (for env->pc) on.  On return the flags slot, registers and env->pc are true. */
 enum x64_why x64_run(struct x64_jit *j, struct jit_env *env, const struct x64_code *code);
