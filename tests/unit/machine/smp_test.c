@@ -40,6 +40,15 @@ static void test_missing_numbers_are_filled_in(void)
 		  (struct smp_config){ 8, 8, 2, 2, 2, 1 });
 	completes((struct smp_config){ .cpus = 2, .max_cpus = 4 },
 		  (struct smp_config){ 2, 4, 1, 1, 4, 1 });
+	completes((struct smp_config){ .max_cpus = 6 }, (struct smp_config){ 6, 6, 1, 1, 6, 1 });
+	completes((struct smp_config){ .sockets = 3 }, (struct smp_config){ 3, 3, 3, 1, 1, 1 });
+	completes((struct smp_config){ .dies = 3 }, (struct smp_config){ 3, 3, 1, 3, 1, 1 });
+	completes((struct smp_config){ .cores = 3 }, (struct smp_config){ 3, 3, 1, 1, 3, 1 });
+	completes(
+		(struct smp_config){ .cpus = 5, .sockets = 2, .dies = 2, .cores = 2, .threads = 2 },
+		(struct smp_config){ 5, 16, 2, 2, 2, 2 });
+	completes((struct smp_config){ .cpus = 64, .threads = 64 },
+		  (struct smp_config){ 64, 64, 1, 1, 1, 64 });
 	completes((struct smp_config){ .threads = 2 }, (struct smp_config){ 2, 2, 1, 1, 1, 2 });
 }
 

@@ -7,6 +7,7 @@
 
 #include "base/bits.h"
 #include "base/err.h"
+#include "object/object.h"
 
 /* Words separated by single spaces. */
 static bool parse(struct options *o, const char *line, struct err *err)
@@ -68,6 +69,56 @@ static void test_memory_is_in_mib_without_a_suffix(void)
 	accepted(&o, "rhea -m size=2G");
 	g_assert_cmpuint(o.ram_size, ==, 2 * GIB);
 	options_clear(&o);
+}
+
+static void test_every_key_of_smp(void)
+{
+	static const char *const keys[] = {
+		"cpus", "maxcpus", "sockets", "dies", "cores", "threads"
+	};
+	static const char *const bad[][2] = {
+		{ "0", ": must be a number from 1 to 65536" },
+		{ "65537", ": must be a number from 1 to 65536" },
+		{ "18446744073709551616", NULL },
+		{ "-1", NULL },
+		{ "1.5", NULL },
+		{ "two", NULL },
+		{ "", NULL },
+	};
+	struct options o;
+
+	accepted(&o, "rhea -smp 3,maxcpus=65536,sockets=5,dies=6,clusters=1,cores=7,threads=0x8");
+	g_assert_cmpuint(o.smp.cpus, ==, 3);
+	g_assert_cmpuint(o.smp.max_cpus, ==, 65536);
+	g_assert_cmpuint(o.smp.sockets, ==, 5);
+	g_assert_cmpuint(o.smp.dies, ==, 6);
+	g_assert_cmpuint(o.smp.cores, ==, 7);
+	g_assert_cmpuint(o.smp.threads, ==, 8);
+	options_clear(&o);
+	accepted(&o, "rhea -smp 4,cpus=2 -smp cores=2"); /* the last one counts */
+	g_assert_cmpuint(o.smp.cpus, ==, 2);
+	g_assert_cmpuint(o.smp.cores, ==, 2);
+	options_clear(&o);
+	for (size_t i = 0; i < ARRAY_SIZE(keys) * ARRAY_SIZE(bad); i++) {
+		const char *key = keys[i / ARRAY_SIZE(bad)];
+		const char *const *row = bad[i % ARRAY_SIZE(bad)];
+		char *line = g_strdup_printf("rhea -smp %s=%s", key, row[0]);
+		struct err err = { 0 }, number = { 0 };
+		uint64_t n;
+		char *why;
+
+		if (row[1])
+			why = g_strdup_printf("-smp: %s=%s%s", key, row[0], row[1]);
+		else if (!value_parse_u64(row[0], &n, &number))
+			why = g_strdup_printf("-smp: %s: %s", key, number.text);
+		else
+			g_error("'%s' is a number", row[0]);
+		g_assert_false(parse(&o, line, &err));
+		g_assert_cmpstr(err.text, ==, why);
+		options_clear(&o);
+		g_free(line);
+		g_free(why);
+	}
 }
 
 static void test_device_in_json(void)
@@ -210,6 +261,7 @@ int main(int argc, char **argv)
 	g_test_init(&argc, &argv, NULL);
 	g_test_add_func("/options/kernel-line", test_a_kernel_command_line);
 	g_test_add_func("/options/memory", test_memory_is_in_mib_without_a_suffix);
+	g_test_add_func("/options/smp", test_every_key_of_smp);
 	g_test_add_func("/options/device-json", test_device_in_json);
 	g_test_add_func("/options/global", test_both_forms_of_global);
 	g_test_add_func("/options/uuid", test_uuid);
