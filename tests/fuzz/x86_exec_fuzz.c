@@ -5,7 +5,7 @@
  * (1); patches of ten bytes: address (2), value (8), put into the tables or anywhere else in RAM;
  * the rest is code at 8000h.  It runs for a bounded number of instructions, again after each HLT
  * while timers wake it. SPDX-License-Identifier: MIT */
-#include "bare.h"
+#include "bare_pc.h"
 
 #include <semaphore.h>
 #include <stdlib.h>
@@ -15,11 +15,6 @@
 #include "arch/x86/x86_arch.h"
 #include "cpu/accel.h"
 #include "cpu/guest.h"
-#include "dev/intc/apic_bus.h"
-#include "dev/intc/i8259.h"
-#include "dev/intc/ioapic.h"
-#include "dev/intc/lapic.h"
-#include "dev/isa/isa.h"
 #include "event/clock.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -72,10 +67,9 @@ struct machine_state {
 	uint16_t cr4, rflags;
 };
 
-static struct bare b;
+static struct bare_pc pc;
 static struct vcpu vcpu;
-static struct device *devices[16], *pic, *ioapic;
-static unsigned device_count, rounds;
+static unsigned rounds;
 static struct guest_ops guest_ops; /* x86's, but for how long it runs */
 static struct arch_ops arch_ops;
 static struct accel *accel;
@@ -105,61 +99,10 @@ static bool count_round(struct vcpu *v)
 	return true;
 }
 
-static struct device *keep(struct device *dev) { return devices[device_count++] = dev; }
-
-static void set_line(void *opaque, int line, bool level)
-{
-	(void)opaque;
-	i8259_set_irq(pic, line, level);
-	ioapic_set_irq(ioapic, line ? line : 2, level);
-}
-
-static void set_intr(void *opaque, int input, bool level)
-{
-	(void)opaque;
-	(void)input;
-	lapic_set_lint(vcpu.intc, 0, level);
-}
-
 static void set_ferr(struct vcpu *v, bool level)
 {
 	(void)v;
-	set_line(NULL, 13, level);
-}
-
-static void add_isa(const char *type)
-{
-	struct device *dev = keep(bare_add(&b, type, 0, NULL));
-
-	for (unsigned i = 0; i < dev->irq_count; i++)
-		if (isa_from_device(dev)->lines[i] != ISA_NO_LINE)
-			irq_connect(dev->irqs[i], set_line, NULL, isa_from_device(dev)->lines[i]);
-}
-
-static void add_devices(void)
-{
-	struct device *bus = keep(bare_add(&b, "apic-bus", 0, NULL)), *lapic, *ged;
-
-	region_add_overlap(&b.mem_root, APIC_WINDOW_BASE, bus->regions[0], 1);
-	lapic = bare_new(&b, "lapic", NULL);
-	lapic_wire(lapic, bus, &vcpu);
-	bare_realize(&b, keep(lapic), 0);
-	ioapic = bare_new(&b, "ioapic", NULL);
-	ioapic_wire(ioapic, bus);
-	bare_realize(&b, keep(ioapic), 0);
-	bare_map(&b, ioapic, 0, 0xfec00000);
-	pic = keep(bare_add(&b, "i8259", 0, NULL));
-	irq_connect(pic->irqs[0], set_intr, NULL, 0);
-	apic_bus_set_extint(bus, i8259_ack, pic);
-	add_isa("i8254");
-	add_isa("isa-serial");
-	add_isa("fw_cfg");
-	keep(bare_add(&b, "mc146818rtc", 0, "clock", "vm", NULL));
-	irq_connect(devices[device_count - 1]->irqs[0], set_line, NULL, 8);
-	ged = keep(bare_add(&b, "acpi-ged", 0, NULL));
-	irq_connect(ged->irqs[0], set_line, NULL, 9);
-	bare_map(&b, ged, 0, 0xfea00000);
-	bare_map(&b, ged, 1, 0xfea00200);
+	bare_pc_set_line(&pc, 13, level);
 }
 
 static void setup(void)
@@ -167,7 +110,7 @@ static void setup(void)
 	struct err err = { 0 };
 	const struct accel_ops *ops = accel_find(accel_list, "tcg", &err);
 
-	bare_init(&b);
+	bare_init(&pc.b);
 	sem_init(&done, 0, 0);
 	guest_ops = *x86_arch_ops.guest;
 	guest_ops.is_halted = count_round;
@@ -176,15 +119,15 @@ static void setup(void)
 	accel = container_of(object_new(ops->type), struct accel, obj);
 	accel->ops = ops;
 	check(ops->start(accel, &err));
-	vcpu.memory = &b.mem;
-	vcpu.io = &b.io;
-	vcpu.clock = b.clock;
+	vcpu.memory = &pc.b.mem;
+	vcpu.io = &pc.b.io;
+	vcpu.clock = pc.b.clock;
 	vcpu.accel = accel;
 	vcpu.on_ferr = set_ferr;
 	vcpu_init(&vcpu, 0, &arch_ops, NULL);
 	vcpu.cpu = arch_ops.cpu_new(&vcpu, "max", &err);
 	check(vcpu.cpu && ops->vcpu_attach(accel, &vcpu, &err));
-	add_devices();
+	bare_pc_add_chips(&pc, &vcpu, 1);
 	check(vcpu_start_thread(&vcpu, &err));
 	vcpu_pause(&vcpu);
 }
@@ -196,7 +139,7 @@ static void poke(uint16_t addr, uint64_t value, unsigned bytes)
 	uint8_t le[8];
 
 	st64_le(le, value);
-	dma_write(&b.mem, addr, le, MIN(bytes, (unsigned)BARE_RAM_SIZE - addr));
+	dma_write(&pc.b.mem, addr, le, MIN(bytes, (unsigned)BARE_RAM_SIZE - addr));
 }
 
 static void write_gdt(void)
@@ -267,17 +210,17 @@ static void write_handlers(uint8_t mode)
 					    0x5d, 0x48, 0x83, 0xc4, 0x08, 0x48, 0xcf };
 
 	if (mode == REAL || mode == VM86 || mode == PROT16) {
-		dma_write(&b.mem, HANDLER, h16, sizeof(h16));
-		dma_write(&b.mem, HANDLER_CODE, h32_code, sizeof(h32_code));
+		dma_write(&pc.b.mem, HANDLER, h16, sizeof(h16));
+		dma_write(&pc.b.mem, HANDLER_CODE, h32_code, sizeof(h32_code));
 	} else if (mode >= LONG_0 && mode <= COMPAT_3) {
-		dma_write(&b.mem, HANDLER, h64, sizeof(h64));
-		dma_write(&b.mem, HANDLER_CODE, h64_code, sizeof(h64_code));
+		dma_write(&pc.b.mem, HANDLER, h64, sizeof(h64));
+		dma_write(&pc.b.mem, HANDLER_CODE, h64_code, sizeof(h64_code));
 	} else {
-		dma_write(&b.mem, HANDLER, h32, sizeof(h32));
-		dma_write(&b.mem, HANDLER_CODE, h32_code, sizeof(h32_code));
+		dma_write(&pc.b.mem, HANDLER, h32, sizeof(h32));
+		dma_write(&pc.b.mem, HANDLER_CODE, h32_code, sizeof(h32_code));
 	}
 	if (mode == VM86)
-		dma_write(&b.mem, HANDLER, h32, sizeof(h32));
+		dma_write(&pc.b.mem, HANDLER, h32, sizeof(h32));
 }
 
 static void write_tables(uint8_t mode)
@@ -471,7 +414,7 @@ static void run(void)
 		while (sem_wait(&done) != 0)
 			;
 		vcpu_pause(&vcpu);
-		bare_advance(&b, HALT_NS, 0);
+		bare_advance(&pc.b, HALT_NS, 0);
 		if (!x86_has_work(&vcpu))
 			break;
 	}
@@ -483,7 +426,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	static uint8_t hlts[BARE_RAM_SIZE];
 	struct machine_state s = { 0 };
 
-	if (!device_count)
+	if (!pc.device_count)
 		setup();
 	if (size < HEADER)
 		return 0;
@@ -495,15 +438,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	data += HEADER;
 	size -= HEADER;
 	memset(hlts, 0xf4, sizeof(hlts)); /* also: no present page */
-	dma_write(&b.mem, 0, hlts, sizeof(hlts));
+	dma_write(&pc.b.mem, 0, hlts, sizeof(hlts));
 	write_tables(s.mode);
-	for (unsigned i = 0; i < device_count; i++)
-		device_reset(devices[i]);
+	bare_pc_reset(&pc);
 	atomic_store(&vcpu.inputs, 0);
 	vcpu_run_sync(&vcpu, start_cpu, &s);
 	for (; s.patches && size >= PATCH; s.patches--, data += PATCH, size -= PATCH)
 		poke(ld16_le(data), ld64_le(data + 2), 8);
-	dma_write(&b.mem, CODE, data, size < CODE_MAX ? size : CODE_MAX);
+	dma_write(&pc.b.mem, CODE, data, size < CODE_MAX ? size : CODE_MAX);
 	run();
 	return 0;
 }
