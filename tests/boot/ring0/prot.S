@@ -2,80 +2,37 @@
  * virtual-8086 mode, breakpoints.
  * SPDX-License-Identifier: MIT */
 #include "guest.inc"
-#define CODE0 0x08
-#define DATA0 0x10
-#define CODE3 0x1b
-#define DATA3 0x23
+#include "prot32.inc"
 #define TSS1 0x28
 #define TSS2 0x30
 #define GATE 0x3b
 #define PD 0x100000
 #define PT 0x101000
 
-	.code16
 	.globl start
 start:
-	cli
-	xorw %ax, %ax
-	movw %ax, %ds
-	lgdtl gdtr
-	lidtl idtr
-	movl %cr0, %eax
-	orb $1, %al
-	movl %eax, %cr0
-	ljmpl $CODE0, $protected
-
-	.code32
-protected:
-	movw $DATA0, %ax
-	movw %ax, %ds
-	movw %ax, %es
-	movw %ax, %ss
-	movl $0x7000, %esp
-	/* all vectors: a stub that notes vector, code and EIP, then goes on at `resume` */
-	movl $stubs, %eax
-	movl $0x2000, %edi
-	movl $256, %ecx
-1:	movw %ax, (%edi)
-	movw $CODE0, 2(%edi)
-	movw $0x8e00, 4(%edi)
-	movw $0, 6(%edi)
-	addl $16, %eax
-	addl $8, %edi
-	loop 1b
-	movw $0xee00, 0x2000 + 0x80 * 8 + 4
+	ENTER_PROTECTED
 	movw $TSS1, %ax
 	ltr %ax
 
 	/* #GP with the selector */
-	movl $2f, resume
+	EXPECT_AT_2
 	movw $0x1000, %ax
 	movw %ax, %ds
-2:	cmpl $13, vector
-	CHECK(je)
-	cmpl $0x1000, code
-	CHECK(je)
+2:	FAULTED(13, 0x1000)
 
 	/* #UD has no code */
-	movl $2f, resume
+	EXPECT_AT_2
 	ud2
 2:	cmpl $6, vector
 	CHECK(je)
 
 	/* ring 3 and back by INT 80h; the inner stack comes from the TSS */
-	movl $back_in_ring0, resume
-	pushl $DATA3
-	pushl $0x6000
-	pushl $2
-	pushl $CODE3
-	pushl $ring3
-	iretl
-ring3:
-	movw %cs, %bx
+	EXPECT_AT_2
+	TO_RING3(1f)
+1:	movw %cs, %bx
 	int $0x80
-back_in_ring0:
-	cmpl $0x80, vector
-	CHECK(je)
+2:	FAULTED(0x80, 0)
 	cmpw $CODE3, %bx
 	CHECK(je)
 	movw %cs, %ax
@@ -83,27 +40,14 @@ back_in_ring0:
 	CHECK(je)
 
 	/* a privileged instruction in ring 3 */
-	movl $2f, resume
-	pushl $DATA3
-	pushl $0x6000
-	pushl $2
-	pushl $CODE3
-	pushl $1f
-	iretl
+	EXPECT_AT_2
+	TO_RING3(1f)
 1:	cli
-2:	cmpl $13, vector
-	CHECK(je)
-	cmpl $0, code
-	CHECK(je)
+2:	FAULTED(13, 0)
 
 	/* a call gate up and a far return down */
-	movl $2f, resume
-	pushl $DATA3
-	pushl $0x6000
-	pushl $2
-	pushl $CODE3
-	pushl $1f
-	iretl
+	EXPECT_AT_2
+	TO_RING3(1f)
 1:	pushl $0x77
 	lcall $GATE, $0
 	movl %esp, %ebp
@@ -137,19 +81,15 @@ back_in_ring0:
 	CHECK(je)
 	testl $0x20, PT /* accessed */
 	CHECK(jnz)
-	movl $2f, resume
+	EXPECT_AT_2
 	movl $1, 0x400004
-2:	cmpl $14, vector
-	CHECK(je)
-	cmpl $3, code
-	CHECK(je)
+2:	FAULTED(14, 3)
 	movl %cr2, %eax
 	cmpl $0x400004, %eax
 	CHECK(je)
-	movl $2f, resume
+	EXPECT_AT_2
 	movl 0x401008, %eax
-2:	cmpl $0, code
-	CHECK(je)
+2:	FAULTED(14, 0)
 	movl $0x110003, PT
 	invlpg 0x400000
 	movl $1, 0x400004
@@ -171,7 +111,7 @@ back_in_ring0:
 	clts
 
 	/* virtual-8086 mode: INT n faults for the monitor at IOPL 0 */
-	movl $2f, resume
+	EXPECT_AT_2
 	pushl $0
 	pushl $0
 	pushl $0
@@ -197,7 +137,7 @@ back_in_ring0:
 	movl %eax, %dr0
 	movl $2, %eax
 	movl %eax, %dr7
-	movl $2f, resume
+	EXPECT_AT_2
 broken:	nop
 	UNREACHED
 2:	cmpl $1, vector
@@ -215,12 +155,11 @@ broken:	nop
 	movl %eax, %dr6
 	movl $0x00d00008, %eax /* four bytes, writes */
 	movl %eax, %dr7
-	movl $0, vector
-	movl $2f, resume
+	EXPECT_AT_2
 	movl 0x6004, %ebx
 	movl %ebx, 0x6000
 	movl %ebx, 0x6008
-	cmpl $0, vector
+	cmpl $-1, vector
 	CHECK(je)
 	movb %bl, 0x6006
 after:	UNREACHED
@@ -249,54 +188,13 @@ task2:	movl $0x4321, task_ran
 	iretl
 	jmp task2
 
-	/* 16 bytes each: pushes a code of 0 where the CPU pushes none */
-	.balign 16
-stubs:
-	.set v, 0
-	.rept 256
-	.balign 16
-	.if (v != 8) && (v != 17) && ((v < 10) || (v > 14))
-	pushl $0
-	.endif
-	pushl $v
-	jmp common
-	.set v, v + 1
-	.endr
-common:
-	pushl %eax
-	movw $DATA0, %ax
-	movw %ax, %ds
-	movl 4(%esp), %eax
-	movl %eax, vector
-	movl 8(%esp), %eax
-	movl %eax, code
-	movl 12(%esp), %eax
-	movl %eax, fault_ip
-	movl 20(%esp), %eax
-	movl %eax, flags
-	popl %eax
-	movl $0x7000, %esp
-	movl resume, %eax
-	jmp *%eax
+	STUBS
 	FAIL_AND_PASS
 
-	.balign 8
-vector:	.long 0
-code:	.long 0
-fault_ip: .long 0
-flags:	.long 0
-resume:	.long 0
+	PROT_DATA
 task_ran: .long 0
-gdtr:	.word gdt_end - gdt - 1
-	.long gdt
-idtr:	.word 0x7ff
-	.long 0x2000
 	.balign 8
-gdt:	.quad 0
-	.quad 0x00cf9a000000ffff
-	.quad 0x00cf92000000ffff
-	.quad 0x00cffa000000ffff
-	.quad 0x00cff2000000ffff
+gdt:	GDT_FLAT
 	.word 0x67, tss1
 	.long 0x00008900
 	.word 0x67, tss2
