@@ -145,25 +145,12 @@ static bool iret_code(struct x86_cpu *c, uint16_t sel, struct x86_desc *d)
 /* The stack segment returned to; null is allowed when going to 64-bit code below CPL 3. */
 bool x86_outer_ss(struct x86_cpu *c, uint16_t sel, unsigned rpl, bool to_code64, struct x86_seg *ss)
 {
-	uint32_t error = sel & 0xfffc;
-	struct x86_desc d;
-
-	if (!error) {
-		if (!to_code64 || rpl == 3 || (sel & 3) != rpl)
-			return x86_raise_code(c, EXC_GP, 0);
-		x86_seg_fill_null(ss, sel);
-		ss->attr = (uint16_t)(rpl << SEG_ATTR_DPL_SHIFT);
-		return true;
-	}
-	if (!x86_desc_read(c, sel, EXC_GP, 0, &d))
-		return false;
-	if ((sel & 3) != rpl || !desc_is_writable_data(&d) || desc_dpl(&d) != rpl)
-		return x86_raise_code(c, EXC_GP, error);
-	if (!(d.hi & DESC_P))
-		return x86_raise_code(c, EXC_SS, error);
-	if (!x86_desc_set_accessed(c, &d))
-		return false;
-	x86_seg_fill(ss, sel, &d);
+	if (sel & 0xfffc)
+		return x86_stack_segment(c, sel, rpl, EXC_GP, 0, ss);
+	if (!to_code64 || rpl == 3 || (sel & 3) != rpl)
+		return x86_raise_code(c, EXC_GP, 0);
+	x86_seg_fill_null(ss, sel);
+	ss->attr = (uint16_t)(rpl << SEG_ATTR_DPL_SHIFT);
 	return true;
 }
 

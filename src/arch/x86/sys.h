@@ -163,6 +163,9 @@ bool x86_tss_stack(struct x86_cpu *c, unsigned dpl, uint32_t ext, uint16_t *ss, 
 bool x86_tss_rsp(struct x86_cpu *c, unsigned slot, uint32_t ext, uint64_t *rsp);
 /* The new stack segment of a transfer to inner level dpl. */
 bool x86_inner_ss(struct x86_cpu *c, uint16_t sel, unsigned dpl, uint32_t ext, struct x86_seg *ss);
+/* A stack segment, not null, for privilege dpl; else v, but #SS if it is absent. */
+bool x86_stack_segment(struct x86_cpu *c, uint16_t sel, unsigned dpl, enum x86_vector v,
+		       uint32_t ext, struct x86_seg *ss);
 
 /* ---- control registers (cr.c), MSRs (msr.c), debug (debug.c) ---- */
 bool x86_cr_read(struct x86_cpu *c, unsigned n, uint64_t *v);

@@ -64,23 +64,29 @@ bool x86_tss_rsp(struct x86_cpu *c, unsigned slot, uint32_t ext, uint64_t *rsp)
 	return x86_is_canonical(*rsp) || x86_raise_code(c, EXC_SS, ext);
 }
 
-bool x86_inner_ss(struct x86_cpu *c, uint16_t sel, unsigned dpl, uint32_t ext, struct x86_seg *ss)
+bool x86_stack_segment(struct x86_cpu *c, uint16_t sel, unsigned dpl, enum x86_vector v,
+		       uint32_t ext, struct x86_seg *ss)
 {
 	uint32_t error = (sel & 0xfffc) | ext;
 	struct x86_desc d;
 
-	if (!(sel & 0xfffc))
-		return x86_raise_code(c, EXC_TS, ext);
-	if (!x86_desc_read(c, sel, EXC_TS, ext, &d))
+	if (!x86_desc_read(c, sel, v, ext, &d))
 		return false;
 	if ((sel & 3u) != dpl || desc_dpl(&d) != dpl || !desc_is_writable_data(&d))
-		return x86_raise_code(c, EXC_TS, error);
+		return x86_raise_code(c, v, error);
 	if (!(d.hi & DESC_P))
 		return x86_raise_code(c, EXC_SS, error);
 	if (!x86_desc_set_accessed(c, &d))
 		return false;
 	x86_seg_fill(ss, sel, &d);
 	return true;
+}
+
+bool x86_inner_ss(struct x86_cpu *c, uint16_t sel, unsigned dpl, uint32_t ext, struct x86_seg *ss)
+{
+	if (!(sel & 0xfffc))
+		return x86_raise_code(c, EXC_TS, ext);
+	return x86_stack_segment(c, sel, dpl, EXC_TS, ext, ss);
 }
 
 /* ---- the state in the TSS ---- */
