@@ -5,28 +5,12 @@
  * with the x87 of an x86-64 host, and on all hosts with a recorded digest.
  *
  * SPDX-License-Identifier: MIT */
-#include "base/softfloat/f80.h"
-#include "base/bits.h"
-#include "../sequence.h"
+#include "x87_result.h"
 
-#include <glib.h>
-#include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 
-#define SW_C0       BIT(8)
-#define SW_C1       BIT(9)
-#define SW_C2       BIT(10)
-#define SW_C3       BIT(14)
 #define RANDOM_RUNS 1500
-
-struct result {
-	struct f80 value, second;
-	uint64_t integer;
-	uint16_t sw;
-};
-
-typedef void soft_fn(const struct f80 v[2], struct fp_env *env, struct result *r);
-typedef void host_fn(const struct f80 v[2], uint16_t fcw, struct result *r);
 
 static const struct f80 specials[] = {
 	{ 0, 0x0000 },
@@ -273,7 +257,7 @@ static void soft_xam(const struct f80 v[2], struct fp_env *env, struct result *r
 /* Host side. */
 
 #ifdef __x86_64__
-/* st0 = v[0], st1 = v[1]. The result may be two registers; `insn` may also write %[i]. */
+/* The result may be two registers; `insn` may also write %[i]. */
 #define HOST_ST(name, insn)                                                                        \
 	static void host_##name(const struct f80 v[2], uint16_t fcw, struct result *r)             \
 	{                                                                                          \
@@ -283,19 +267,17 @@ static void soft_xam(const struct f80 v[2], struct fp_env *env, struct result *r
 				 : [value] "=m"(r->value), [second] "=m"(r->second),               \
 				   [i] "+m"(r->integer), [sw] "=m"(r->sw)                          \
 				 : [a] "m"(v[0]), [b] "m"(v[1]), [fcw] "m"(fcw)                    \
-				 : "st", "st(1)", "st(2)", "st(3)", "st(4)", "st(5)", "st(6)",     \
-				   "st(7)", "memory");                                             \
+				 : X87_STACK, "memory");                                           \
 	}
-#define HOST_MEM(name, insn)                                                                   \
-	static void host_##name(const struct f80 v[2], uint16_t fcw, struct result *r)         \
-	{                                                                                      \
-		uint8_t *m = (uint8_t *)&r->value;                                             \
-		__asm__ volatile("fninit\n\tfldcw %[fcw]\n\t" insn                             \
-				 "\n\tfnstsw %[sw]\n\tfnclex\n\tfninit"                        \
-				 : [sw] "=m"(r->sw), [i] "+m"(r->integer)                      \
-				 : [a] "m"(v[0]), [fcw] "m"(fcw), [m] "r"(m)                   \
-				 : "st", "st(1)", "st(2)", "st(3)", "st(4)", "st(5)", "st(6)", \
-				   "st(7)", "memory");                                         \
+#define HOST_MEM(name, insn)                                                           \
+	static void host_##name(const struct f80 v[2], uint16_t fcw, struct result *r) \
+	{                                                                              \
+		uint8_t *m = (uint8_t *)&r->value;                                     \
+		__asm__ volatile("fninit\n\tfldcw %[fcw]\n\t" insn                     \
+				 "\n\tfnstsw %[sw]\n\tfnclex\n\tfninit"                \
+				 : [sw] "=m"(r->sw), [i] "+m"(r->integer)              \
+				 : [a] "m"(v[0]), [fcw] "m"(fcw), [m] "r"(m)           \
+				 : X87_STACK, "memory");                               \
 	}
 
 HOST_ST(add, "fadd %%st(1), %%st")
@@ -335,7 +317,7 @@ static void host_fbld(const struct f80 v[2], uint16_t fcw, struct result *r)
 	__asm__ volatile("fninit\n\tfbld %[a]\n\tfstpt %[value]\n\tfnstsw %[sw]\n\tfninit"
 			 : [value] "=m"(r->value), [sw] "=m"(r->sw)
 			 : [a] "m"(bcd)
-			 : "st", "st(1)", "st(2)", "st(3)", "st(4)", "st(5)", "st(6)", "st(7)");
+			 : X87_STACK);
 }
 
 static void host_const(const struct f80 v[2], uint16_t fcw, struct result *r)
@@ -345,7 +327,7 @@ static void host_const(const struct f80 v[2], uint16_t fcw, struct result *r)
 			 "\tfninit"                                                               \
 			 : [value] "=m"(r->value), [sw] "=m"(r->sw)                               \
 			 : [fcw] "m"(fcw)                                                         \
-			 : "st", "st(1)", "st(2)", "st(3)", "st(4)", "st(5)", "st(6)", "st(7)")
+			 : X87_STACK)
 	switch (v[0].frac % 7) {
 	case F80_ONE: LOAD("fld1"); break;
 	case F80_LOG2_10: LOAD("fldl2t"); break;
@@ -456,11 +438,9 @@ static bool host_agrees(const struct run *run, const struct result *soft, const 
 	       (!(compare & INTEGER) || soft->integer == host->integer);
 }
 
-#define F80_FMT    "%04x:%016" PRIx64
-#define F80_ARG(a) (a).sexp, (a).frac
-
-static void check_one(struct run *run, const struct f80 v[2])
+static void check_one(void *opaque, const struct f80 v[2])
 {
+	struct run *run = opaque;
 	struct fp_env env = fp_env_x87(run->fcw);
 	struct result soft = { .integer = 0 }, host = { .integer = 0 };
 	unsigned compare = run->op->compare;
@@ -469,9 +449,7 @@ static void check_one(struct run *run, const struct f80 v[2])
 	soft.sw |= env.flags;
 	if (!soft.sw || (compare & CONDITION) == SW_C1)
 		soft.sw |= env.rounded_up ? SW_C1 : 0;
-	run->digest = digest_add(run->digest, soft.value.frac);
-	run->digest = digest_add(run->digest, soft.value.sexp | (uint64_t)soft.sw << 16);
-	run->digest = digest_add(run->digest, soft.second.frac ^ soft.second.sexp ^ soft.integer);
+	run->digest = digest_result(run->digest, &soft);
 	if (!run->op->host)
 		return;
 	run->op->host(v, run->fcw, &host);
@@ -487,16 +465,9 @@ static void check_one(struct run *run, const struct f80 v[2])
 
 static void run_mode(struct run *run)
 {
-	unsigned n = ARRAY_SIZE(specials);
 	uint64_t rng = run->fcw;
 
-	for (unsigned i = 0; i < n && !g_test_failed(); i++) {
-		for (unsigned j = 0; j < (run->op->operands == 2 ? n : 1); j++) {
-			struct f80 v[2] = { specials[i], specials[j] };
-
-			check_one(run, v);
-		}
-	}
+	each_pair(specials, ARRAY_SIZE(specials), run->op->operands, check_one, run);
 	for (unsigned i = 0; i < RANDOM_RUNS && !g_test_failed(); i++) {
 		unsigned base = (unsigned)rng_next(&rng), far = (unsigned)rng_next(&rng);
 		struct f80 v[2];
@@ -523,11 +494,7 @@ static void test_op(gconstpointer data)
 						: FP_ALL_FLAGS & ~(FP_OVERFLOW | FP_UNDERFLOW)));
 		run_mode(&run);
 	}
-	if (run.digest != run.op->digest) {
-		g_test_message("%s: digest %#" PRIx64 ", recorded %#" PRIx64, run.op->name,
-			       run.digest, run.op->digest);
-		g_test_fail();
-	}
+	digest_check(run.op->name, run.digest, run.op->digest);
 }
 
 int main(int argc, char **argv)

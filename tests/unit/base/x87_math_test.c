@@ -5,25 +5,13 @@
  * an ulp or so where the result is not exact, but not in special results and exceptions.
  *
  * SPDX-License-Identifier: MIT */
-#include "base/softfloat/f80.h"
-#include "base/bits.h"
-#include "../sequence.h"
+#include "x87_result.h"
 
-#include <glib.h>
-#include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 
-#define SW_C2       BIT(10)
 #define RANDOM_RUNS 20000
 #define MAX_ULP     2 /* between us and a host */
-
-struct result {
-	struct f80 value, second;
-	uint16_t sw;
-};
-
-typedef void soft_fn(const struct f80 v[2], struct fp_env *env, struct result *r);
-typedef void host_fn(const struct f80 v[2], uint16_t fcw, struct result *r);
 
 static const struct f80 specials[] = {
 	{ 0, 0x0000 },
@@ -75,8 +63,6 @@ static const struct f80 specials[] = {
 	{ 0xd413cccfe7799211, 0x3ffd },
 	{ 0x95f619980c4336f7, 0xbffd }, /* limits of FYL2XP1 */
 };
-
-/* v[0] is ST0, v[1] is ST1. */
 
 static void soft_f2xm1(const struct f80 v[2], struct fp_env *env, struct result *r)
 {
@@ -132,16 +118,15 @@ static void soft_fsincos(const struct f80 v[2], struct fp_env *env, struct resul
 
 #ifdef __x86_64__
 /* `pops` is what brings the result back to st0. */
-#define HOST_ST(name, insn, pops)                                                              \
-	static void host_##name(const struct f80 v[2], uint16_t fcw, struct result *r)         \
-	{                                                                                      \
-		__asm__ volatile(                                                              \
-			"fninit\n\tfldt %[b]\n\tfldt %[a]\n\tfldcw %[fcw]\n\t" insn            \
-			"\n\tfnstsw %[sw]\n\tfnclex\n\t" pops "\n\tfstpt %[value]\n\tfninit"   \
-			: [value] "=m"(r->value), [second] "=m"(r->second), [sw] "=m"(r->sw)   \
-			: [a] "m"(v[0]), [b] "m"(v[1]), [fcw] "m"(fcw)                         \
-			: "st", "st(1)", "st(2)", "st(3)", "st(4)", "st(5)", "st(6)", "st(7)", \
-			  "memory", "cc", "ax");                                               \
+#define HOST_ST(name, insn, pops)                                                            \
+	static void host_##name(const struct f80 v[2], uint16_t fcw, struct result *r)       \
+	{                                                                                    \
+		__asm__ volatile(                                                            \
+			"fninit\n\tfldt %[b]\n\tfldt %[a]\n\tfldcw %[fcw]\n\t" insn          \
+			"\n\tfnstsw %[sw]\n\tfnclex\n\t" pops "\n\tfstpt %[value]\n\tfninit" \
+			: [value] "=m"(r->value), [second] "=m"(r->second), [sw] "=m"(r->sw) \
+			: [a] "m"(v[0]), [b] "m"(v[1]), [fcw] "m"(fcw)                       \
+			: X87_STACK, "memory", "cc", "ax");                                  \
 	}
 /* Out of range nothing was pushed. */
 #define POP_IF_IN_RANGE(to)                                                          \
@@ -245,11 +230,9 @@ struct run {
 	uint64_t digest, worst, count, differ;
 };
 
-#define F80_FMT    "%04x:%016" PRIx64
-#define F80_ARG(a) (a).sexp, (a).frac
-
-static void check_one(struct run *run, const struct f80 v[2])
+static void check_one(void *opaque, const struct f80 v[2])
 {
+	struct run *run = opaque;
 	uint16_t exact_flags = FP_INVALID | FP_DENORMAL | FP_DIVZERO | SW_C2;
 	struct fp_env env = fp_env_x87(run->fcw);
 	struct result soft = { .sw = 0 }, host = { .sw = 0 };
@@ -257,9 +240,7 @@ static void check_one(struct run *run, const struct f80 v[2])
 
 	run->op->soft(v, &env, &soft);
 	soft.sw |= env.flags;
-	run->digest = digest_add(run->digest, soft.value.frac);
-	run->digest = digest_add(run->digest, soft.value.sexp | (uint64_t)soft.sw << 16);
-	run->digest = digest_add(run->digest, soft.second.frac ^ soft.second.sexp);
+	run->digest = digest_result(run->digest, &soft);
 	if (!run->op->host || is_undefined(run->op, v[0]))
 		return;
 	/* Processors report some exact results as inexact (and then as underflow). */
@@ -288,16 +269,9 @@ static void check_one(struct run *run, const struct f80 v[2])
 
 static void run_mode(struct run *run)
 {
-	unsigned n = ARRAY_SIZE(specials);
 	uint64_t rng = run->fcw;
 
-	for (unsigned i = 0; i < n; i++) {
-		for (unsigned j = 0; j < (run->op->operands == 2 ? n : 1); j++) {
-			struct f80 v[2] = { specials[i], specials[j] };
-
-			check_one(run, v);
-		}
-	}
+	each_pair(specials, ARRAY_SIZE(specials), run->op->operands, check_one, run);
 	for (unsigned i = 0; i < RANDOM_RUNS; i++) {
 		struct f80 v[2];
 
@@ -318,11 +292,7 @@ static void test_op(gconstpointer data)
 	g_test_message("%s: %" PRIu64 " of %" PRIu64 " results differ from the host's, by up to "
 		       "%" PRIu64 " ulp",
 		       run.op->name, run.differ, run.count, run.worst);
-	if (run.digest != run.op->digest) {
-		g_test_message("%s: digest %#" PRIx64 ", recorded %#" PRIx64, run.op->name,
-			       run.digest, run.op->digest);
-		g_test_fail();
-	}
+	digest_check(run.op->name, run.digest, run.op->digest);
 }
 
 /* Rounded to nearest from 260-bit results; angles reduced by the 66-bit pi. */
