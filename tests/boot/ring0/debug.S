@@ -211,10 +211,7 @@ user:	int3
 	FAIL_AND_PASS
 	PROT_DATA
 gdt:	GDT_FLAT
-	.word 0x67, tss1
-	.long 0x00008900
+	GDT_TASK(tss1)
 gdt_end:
 count:	.long 0
-	.balign 16
-tss1:	.long 0, 0x5000, DATA0
-	.fill 0x68 - 12, 1, 0
+	TASK_STATE(tss1)

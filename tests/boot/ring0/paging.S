@@ -21,11 +21,7 @@ start:
 	movl $0x5000, tss1 + 4
 	movw $0x28, %ax
 	ltr %ax
-	movl $PD, %edi
-	xorl %eax, %eax
-	movl $0x1400, %ecx
-	cld
-	rep stosl
+	CLEAR(PD, 0x5000)
 	movl $0x87, PD         /* 4 MiB identity, for all */
 	movl $(PT + 7), PD + 4 /* 400000h */
 	movl $0x87, PD + 8     /* 800000h is 0 again, by PSE */
@@ -34,14 +30,7 @@ start:
 	movl $(FRAME + 5), PT + 4
 	movl $(FRAME + 3), PT + 8
 	movl $0x12345678, FRAME
-	movl $PD, %eax
-	movl %eax, %cr3
-	movl %cr4, %eax
-	orl $0x10, %eax
-	movl %eax, %cr4
-	movl %cr0, %eax
-	orl $0x80000000, %eax
-	movl %eax, %cr0
+	PAGING_ON(0)
 
 	/* without WP ring 0 writes read-only pages */
 	movl $0x12345678, ADDR + 0x1000
@@ -220,9 +209,6 @@ start:
 	FAIL_AND_PASS
 	PROT_DATA
 gdt:	GDT_FLAT
-	.word 0x67, tss1
-	.long 0x00008900
+	GDT_TASK(tss1)
 gdt_end:
-	.balign 16
-tss1:	.long 0, 0x5000, DATA0
-	.fill 0x68 - 12, 1, 0
+	TASK_STATE(tss1)

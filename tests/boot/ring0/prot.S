@@ -61,22 +61,12 @@ start:
 	movw %ax, %es
 
 	/* paging: identity by a 4 MiB page; 400000h by a table */
-	movl $PD, %edi
-	xorl %eax, %eax
-	movl $2048, %ecx
-	rep stosl
+	CLEAR(PD, 0x2000)
 	movl $0x87, PD
 	movl $(PT + 7), PD + 4
 	movl $0x110001, PT /* read-only, supervisor */
 	movl $0x5a5a5a5a, 0x110000
-	movl $PD, %eax
-	movl %eax, %cr3
-	movl %cr4, %eax
-	orl $0x10, %eax
-	movl %eax, %cr4
-	movl %cr0, %eax
-	orl $0x80010000, %eax
-	movl %eax, %cr0
+	PAGING_ON(0x10000)
 	cmpl $0x5a5a5a5a, 0x400000
 	CHECK(je)
 	testl $0x20, PT /* accessed */
@@ -195,10 +185,8 @@ task2:	movl $0x4321, task_ran
 task_ran: .long 0
 	.balign 8
 gdt:	GDT_FLAT
-	.word 0x67, tss1
-	.long 0x00008900
-	.word 0x67, tss2
-	.long 0x00008900
+	GDT_TASK(tss1)
+	GDT_TASK(tss2)
 	.word gate_entry, CODE0
 	.long 0x0000ec01
 gdt_end:

@@ -194,12 +194,10 @@ gate32_entry:
 	FAIL_AND_PASS
 	PROT_DATA
 gdt:	GDT_FLAT
-	.word 0x67, tss1
-	.long 0x00008900
+	GDT_TASK(tss1)
 	.word 0x2b, tss16
 	.long 0x00008100
-	.word 0x67, tss_df
-	.long 0x00008900
+	GDT_TASK(tss_df)
 	.word gate32_entry, CODE0
 	.long 0x0000ec03
 	.word gate16_entry, CODE16
@@ -218,9 +216,7 @@ inner_esp: .long 0
 ran16:	.word 0
 link16:	.word 0
 flags16: .word 0
-	.balign 16
-tss1:	.long 0, 0x5000, DATA0
-	.fill 0x68 - 12, 1, 0
+	TASK_STATE(tss1)
 tss_df:	.long 0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0, 0, 0x4f00, 0, 0, 0
 	.long DATA0, CODE0, DATA0, DATA0, 0, 0, 0, 0x680000
 tss16:	.word 0, 0x4800, DATA0, 0, 0, 0, 0, task16, 2, 0, 0, 0, 0, 0x4700, 0, 0, 0

@@ -89,21 +89,11 @@ start:
 	CHECK(je)
 
 	/* through another mapping of the page */
-	movl $PD, %edi
-	xorl %eax, %eax
-	movl $0x800, %ecx
-	rep stosl
+	CLEAR(PD, 0x2000)
 	movl $0x87, PD
 	movl $(PT + 7), PD + 4
 	movl $(CODE + 7), PT
-	movl $PD, %eax
-	movl %eax, %cr3
-	movl %cr4, %eax
-	orl $0x10, %eax
-	movl %eax, %cr4
-	movl %cr0, %eax
-	orl $0x80000000, %eax
-	movl %eax, %cr0
+	PAGING_ON(0)
 	movb $0xb8, CODE
 	movl $0x55, CODE + 1
 	movb $0xc3, CODE + 5
