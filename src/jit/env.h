@@ -42,6 +42,8 @@ static inline void *tlb_hit(const struct tlb_entry *e, gva_t addr, unsigned size
 
 struct jit_env;
 
+#define JIT_ASID_ALL (~UINT64_C(0))
+
 /* Slow paths, provided by the accelerator.  Each returns false when the access faulted (env->fault
  * is set, the arch has recorded the exception).  Any size 1..64, any alignment, RAM or device. */
 struct jit_mem_ops {
@@ -56,9 +58,16 @@ struct jit_mem_ops {
 	/* Stop-the-world for accesses no host atomic can do (split locks, MMIO). */
 	void (*exclusive_begin)(struct jit_env *env);
 	void (*exclusive_end)(struct jit_env *env);
-	/* The arch changed paging: drop cached translations; page = ~0: all (but global ones if
-	 * kept). */
+	/* The arch changed paging: drop cached translations.  A page: of the running address space,
+	 * and global ones.  page = ~0: all of every address space, or with keep_global those of the
+	 * running one that are not global. */
 	void (*tlb_flush)(struct jit_env *env, gva_t page, bool keep_global);
+	/* The same without global ones for an address space, by its number, or JIT_ASID_ALL. */
+	void (*tlb_flush_space)(struct jit_env *env, uint64_t asid, gva_t page);
+	/* Run in address space asid from now on (0 at first); with keep what is cached of it holds,
+	 * else global translations only.  What is cached of others waits for their return.  Changes
+	 * env->tlb. */
+	void (*tlb_switch)(struct jit_env *env, uint64_t asid, bool keep);
 	/* After a store through a pointer from atomic_ptr: code on that page? dirty log. */
 	void (*stored)(struct jit_env *env, unsigned view, gva_t addr, unsigned size);
 };
@@ -76,6 +85,7 @@ struct jit_env {
 	uint64_t mode;        /* vcpu thread: arch's mode word, key of translations */
 	uint32_t view;        /* vcpu thread: TLB view of the running mode */
 	bool code_stored; /* vcpu thread: a store hit the running block: leave after this insn */
+	gva_t bounce_addr; /* host code only: where bounce is to be stored */
 	uint8_t bounce[64] __attribute__((aligned(64))); /* operand of an access made in C */
 
 	/* const: the vCPU's; non-zero: leave at the next block end */

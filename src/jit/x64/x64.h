@@ -40,6 +40,7 @@ struct x64_code {
 	uint32_t size;        /* bytes, stubs included */
 	uint16_t exit_count, site_count, insn_count;
 	uint8_t pc_size;  /* log2 */
+	bool is_free;     /* pc_base is an offset in the page that the block is entered in */
 	bool kills_flags; /* overwrites all flags before anybody could see them */
 	struct x64_exit *exits;
 	struct x64_site *sites;
@@ -57,15 +58,15 @@ enum x64_why {
 
 struct x64_ops {
 	/* The block for env->pc in env->mode after `from` was left by exit n, linked (x64_link())
-	 * if that may be; X64_INDIRECT: by EXIT_TO or to another page, to be entered in the table
-	 * of targets; from NULL: by EXIT_LOOP or EXIT_STATE: look whether the guest is halted,
-	 * stepped
-	 * ...  NULL: leave to the caller of x64_run(), perhaps with env->fault. */
+	 * if that may be.  From NULL, n says how: X64_INDIRECT: by EXIT_TO or to another page, to
+	 * be entered in the table of targets; X64_LOOPED: by EXIT_LOOP or EXIT_STATE: look whether
+	 * the guest is halted, stepped ...  NULL: leave to the caller of x64_run(), perhaps with
+	 * env->fault. */
 	struct x64_code *(*next)(struct jit_env *env, struct x64_code *from, unsigned n);
 	/* Would a store of these bytes hit translated code?  Asked before it is made. */
 	bool (*hits_code)(struct jit_env *env, unsigned view, gva_t addr, unsigned size);
 };
-enum { X64_INDIRECT = 0xffff };
+enum { X64_INDIRECT = 0xffff, X64_LOOPED = 0xfffe };
 
 /* Indirect targets of one mode, by pc: what EXIT_TO looks into.  An empty one has a pc whose index
  * is another.  The accelerator fills and clears them; env->probe is the present one. */

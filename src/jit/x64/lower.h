@@ -1,0 +1,328 @@
+/* jit/x64/lower.h - insides of the compiler: what is known while one block is lowered.
+ *
+ * Values stay where they come from: a guest register's in the host register that holds it, a loaded
+ * one in memory until somebody wants it.  Two registers, S0 and S1, are scratch; what must outlive
+ * an operation that needs both goes to env->tmp.  Flags are a recipe: where the operands of the
+ * operation are that made them, to be done again at whoever asks, unless EFLAGS still has them.
+ * SPDX-License-Identifier: MIT */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "jit/ir.h"
+#include "jit/ir_info.h"
+#include "jit/x64/asm.h"
+#include "jit/x64/x64.h"
+
+enum { P = X64_R14, S0 = X64_R10, S1 = X64_R11, GUEST_SP = X64_R15 };
+
+/* ---- sites: what the C side must know of a place that may leave inside an instruction ---- */
+
+enum place_kind {
+	PLACE_NONE,
+	PLACE_CONST, /* imm */
+	PLACE_REG,   /* host register; pinned or scratch */
+	PLACE_HIGH,  /* AH to BH: bits 8-15 of reg */
+	PLACE_SLOT,  /* guest state at byte offset imm */
+	PLACE_TMP,   /* env->tmp[imm] */
+	PLACE_MEM,   /* [S0]: loaded when asked for */
+	PLACE_LAZY,  /* LEA, ADD, PC: computed where it is used */
+};
+
+struct place {
+	uint8_t kind;
+	uint8_t reg;
+	uint8_t valid; /* bytes; those above belong to the value as zeros but may hold anything */
+	uint64_t imm;
+};
+
+/* Operands of the flags at a site, for C. */
+struct site_place {
+	uint8_t kind; /* enum place_kind: CONST (at: in code->constants), REG, HIGH, SLOT, TMP */
+	uint8_t reg;
+	uint16_t at;
+};
+enum recipe_form {
+	FORM_AB, /* operands */
+	FORM_RB, /* ADD, SUB: result and second operand */
+	FORM_R,  /* result alone says it (INC, DEC: and the carry) */
+};
+/* As env->flags_kind holds it. */
+static inline uint32_t recipe_kind(unsigned code, unsigned size_log2, enum recipe_form form)
+{
+	return code | size_log2 << 8 | (uint32_t)form << 16;
+}
+struct x64_site {
+	uint32_t at; /* return address of its call, from code->base */
+	int32_t pc_delta;
+	uint32_t kind; /* recipe_kind(); 0: the flags are what env says */
+	struct site_place a, b, c;
+	bool is_last;    /* nothing of its guest instruction comes behind it */
+	int32_t pc_next; /* pc_delta of the instruction that follows then */
+};
+
+/* ---- fixed code ---- */
+
+enum { THUNK_SIZES = 6 }; /* 1 to 32 bytes */
+struct x64_thunks {
+	uint64_t enter;              /* (env, code) -> enum x64_why */
+	uint64_t load[THUNK_SIZES];  /* address in S0 -> S0 = &bounce with the bytes */
+	uint64_t modify[THUNK_SIZES]; /* the same, must be writable; commit follows */
+	uint64_t store[THUNK_SIZES]; /* address in S0, bytes in bounce */
+	uint64_t commit[THUNK_SIZES]; /* bounce to where modify read it; keeps S1 and EFLAGS */
+	uint64_t access;             /* address in S0, struct access in S1 -> S0 = bounce's 8 bytes */
+	uint64_t helper;             /* ir_helper in S0, arguments in bounce -> S0 */
+	uint64_t native;             /* ir_native in S0, value in bounce */
+	uint64_t atomic;             /* kind in S0, address and operands in bounce -> S0 = old */
+	uint64_t sync;               /* flags slot := flags */
+	uint64_t carry;              /* -> S0 = carry of the flags in env */
+	uint64_t link;               /* called by an exit's stub */
+	uint64_t miss;               /* jumped to: no target for the pc in S0 */
+	uint64_t dispatch;           /* jumped to: env->pc, env->mode say where on */
+	uint64_t asked;              /* jumped to: env->pc is set, a request waits */
+};
+
+struct x64_jit {
+	struct code_cache *cache;
+	const struct ir_state_desc *desc;
+	const struct x64_ops *ops;
+	uint32_t anchor;     /* what P points at, from the state's start: the general registers */
+	uint8_t reg_of[16];  /* guest register n (slot.pin n + 1) -> host register, or X64_NO_REG */
+	uint32_t first_gpr;  /* byte offset of guest register 0; 8 bytes each */
+	uint8_t gpr_of[16];  /* host register -> guest register, or 0xff */
+	struct x64_thunks thunk;
+	struct code_writer writer; /* of the thunks */
+};
+
+/* An access of any size by C: packed into S1. */
+static inline uint32_t access_pack(unsigned bytes, unsigned view_plus_1, bool rmw, bool store)
+{
+	return bytes | view_plus_1 << 8 | (uint32_t)rmw << 16 | (uint32_t)store << 17;
+}
+
+/* ---- lowering ---- */
+
+enum { LOWER_STUBS = 1024, LOWER_SITES = 1024, LOWER_EXITS = 130 };
+
+struct arg { /* an operand captured for a stub */
+	bool is_imm;
+	uint8_t valid;
+	uint64_t imm;
+	struct x64_rm rm;
+};
+
+enum stub_kind {
+	STUB_LOAD,
+	STUB_MODIFY, /* and the operation op, and the store */
+	STUB_STORE,
+	STUB_ATOMIC,
+	STUB_CALL_IF,
+	STUB_EXIT,
+	STUB_CARRY,
+};
+struct stub {
+	uint8_t kind;
+	uint8_t size_log2;
+	bool is_address_lost; /* S0 = offset in the page, S1 = entry: a load's */
+	uint16_t op;
+	uint16_t exit;
+	struct x64_label in, back;
+	struct x64_rm address; /* lea S0, address; or (kind MEM with base P) a saved one */
+	bool is_saved;         /* address is a slot that holds it */
+	struct arg arg[3];
+	struct x64_site site;
+};
+
+struct x64_compiler {
+	struct x64_jit *jit;
+	const struct ir_block *ir;
+	struct x64_asm a;
+	struct code_writer writer;
+	struct x64_code *code;
+	bool is_full; /* too many temporaries, stubs ... */
+
+	/* plan, by op */
+	uint16_t insn[IR_MAX_OPS];
+	uint16_t uses[IR_MAX_OPS];       /* as a value */
+	uint16_t last_use[IR_MAX_OPS];   /* position, recipes included */
+	uint16_t flags_last[IR_MAX_OPS]; /* flags: last position that may ask */
+	uint16_t put[IR_MAX_OPS];        /* the PUT whose slot the op itself writes, or 0 */
+	uint16_t modify[IR_MAX_OPS];     /* RMW: of LOAD and operation, the STORE; of the STORE, 1 */
+	bool is_fused[IR_MAX_OPS];       /* COND, CMP computed by their one user */
+	bool is_done[IR_MAX_OPS];        /* nothing to emit any more */
+
+	/* state */
+	unsigned pos;
+	struct place at[IR_MAX_OPS];
+	uint16_t next_in_reg[IR_MAX_OPS];
+	uint16_t in_reg[16]; /* values in a host register, chained */
+	uint16_t in_memory[IR_MAX_OPS]; /* values in slots */
+	unsigned in_memory_count;
+	uint16_t pending_mem; /* the value of kind PLACE_MEM, or 0 */
+	uint16_t next_tmp;
+	uint16_t eflags;      /* flags value that EFLAGS holds, or 0 */
+	uint32_t eflags_mask; /* which of its flags */
+	uint16_t slot_flags;  /* flags value that the slot should have; 0: what env says */
+	uint16_t env_flags;   /* flags value that env has been told of */
+	bool is_synced;       /* the slot's bits are true (env->flags_kind is 0) */
+	struct place carry[IR_MAX_OPS]; /* of a recipe: its carry in */
+
+	struct stub stubs[LOWER_STUBS];
+	unsigned stub_count;
+	struct x64_site sites[LOWER_SITES];
+	unsigned site_count;
+	struct x64_exit exits[LOWER_EXITS];
+	unsigned exit_count;
+	uint64_t constants[LOWER_SITES];
+	unsigned constant_count;
+	struct x64_label asked;
+};
+
+static inline const struct ir_op *op_at(const struct x64_compiler *c, unsigned i)
+{
+	return &c->ir->ops[i];
+}
+
+/* Byte offset in the state as an operand. */
+static inline struct x64_rm state(const struct x64_compiler *c, uint32_t offset)
+{
+	return x64_m(P, (int32_t)(offset - c->jit->anchor));
+}
+#define ENV(c, field) state((c), (uint32_t)offsetof(struct jit_env, field))
+static inline struct x64_rm tmp_rm(const struct x64_compiler *c, unsigned n)
+{
+	return state(c, (uint32_t)(offsetof(struct jit_env, tmp) + 8 * n));
+}
+
+/* ---- lower_plan.c ---- */
+void lower_plan(struct x64_compiler *c);
+/* The recipe's form for op's flags. */
+enum recipe_form lower_form(const struct x64_compiler *c, unsigned f);
+/* Is op i computed only where its value is used (PLACE_LAZY)? */
+bool lower_is_lazy(const struct x64_compiler *c, unsigned i);
+/* The flags value that the flags of mask in f come from. */
+unsigned lower_merge_source(const struct x64_compiler *c, unsigned f, uint32_t mask);
+/* GET or PUT of the flags slot. */
+bool lower_covers_flags(const struct x64_compiler *c, const struct ir_op *op);
+
+/* ---- lower_place.c ---- */
+static inline bool is_live(const struct x64_compiler *c, unsigned v)
+{
+	return c->last_use[v] > c->pos;
+}
+void place_begin(struct x64_compiler *c);
+/* Say where v is from now on. */
+void place_set(struct x64_compiler *c, unsigned v, struct place p);
+/* Value v is in reg, low `valid` bytes true. */
+void place_reg(struct x64_compiler *c, unsigned v, unsigned reg, unsigned valid);
+/* Values that live on in reg go to temporaries.  `too`: also those whose last use is this op. */
+void place_evict(struct x64_compiler *c, unsigned reg, bool too);
+/* The same for guest state at [offset, offset + bytes) in memory. */
+void place_evict_slot(struct x64_compiler *c, uint32_t offset, unsigned bytes);
+/* Before C that may change all of the guest's state. */
+void place_evict_state(struct x64_compiler *c);
+/* Before code that destroys S0 and S1. */
+void place_evict_scratch(struct x64_compiler *c, bool too);
+/* A scratch register, not one of those in the mask (1 << reg). */
+unsigned place_scratch(struct x64_compiler *c, unsigned avoid);
+/* A pending load is done now, unless it is v. */
+void place_settle(struct x64_compiler *c, unsigned v);
+/* A PLACE_LAZY value becomes a real one, in reg (X64_NO_REG: a scratch register not in avoid). */
+unsigned place_force(struct x64_compiler *c, unsigned v, unsigned reg, unsigned avoid);
+/* v's low size bytes, readable; not for constants that do not fit an immediate.  May take a scratch
+ * register that is not in avoid. */
+struct x64_rm place_rm(struct x64_compiler *c, unsigned v, unsigned size, unsigned avoid);
+/* The operand of LEA that computes lazy value v (not a PC). */
+struct x64_rm place_address(struct x64_compiler *c, unsigned v, unsigned avoid);
+/* The same in a register; not to be written. */
+unsigned place_in_reg(struct x64_compiler *c, unsigned v, unsigned size, unsigned avoid);
+/* Copy v's low size bytes to reg; zero: zero-extended to 8. */
+void place_copy(struct x64_compiler *c, unsigned reg, unsigned v, unsigned size, bool zero);
+/* Does v's operand involve reg? */
+bool place_uses_reg(const struct x64_compiler *c, unsigned v, unsigned reg);
+bool place_is_imm(const struct x64_compiler *c, unsigned v, unsigned size, int64_t *imm);
+struct x64_rm place_new_tmp(struct x64_compiler *c, struct place *p);
+/* Host register of the guest register that an 8-byte access at offset covers, or X64_NO_REG. */
+unsigned place_pinned(const struct x64_compiler *c, uint32_t offset);
+
+/* ---- lower_alu.c ---- */
+/* Where op i's result goes: a pinned register (its PUT's) or a scratch one. */
+unsigned alu_dest(struct x64_compiler *c, unsigned i, unsigned avoid);
+void lower_value_op(struct x64_compiler *c, unsigned i);
+/* Do op i (an RMW's) on reg, whose value is its first operand. */
+void alu_apply(struct x64_compiler *c, const struct ir_op *op, unsigned reg, const struct arg *b);
+/* EFLAGS after it. */
+void alu_applied(struct x64_compiler *c, unsigned i);
+void alu_capture(struct x64_compiler *c, unsigned v, unsigned size, struct arg *out);
+
+/* ---- lower_flags.c ---- */
+/* EFLAGS are lost. */
+static inline void flags_lost(struct x64_compiler *c) { c->eflags = 0; }
+/* EFLAGS hold the flags of f, those in mask. */
+static inline void flags_are(struct x64_compiler *c, unsigned f, uint32_t mask)
+{
+	c->eflags = (uint16_t)f;
+	c->eflags_mask = mask;
+}
+/* Make EFLAGS such that the returned condition says cond of f. */
+enum x64_cc flags_cond(struct x64_compiler *c, unsigned f, enum ir_cond cond);
+/* The same of value v (COND, CMP or 0/1), fused or not; never uses S0 when keep_s0. */
+enum x64_cc flags_test(struct x64_compiler *c, unsigned v);
+/* CF := carry of f. */
+void flags_carry(struct x64_compiler *c, unsigned f);
+/* Remember in the recipe of producer i what its flags operand says, before it is executed. */
+void flags_keep_carry(struct x64_compiler *c, unsigned i);
+/* Tell env of flags f: stores only, EFLAGS stay. */
+void flags_record(struct x64_compiler *c, unsigned f);
+void lower_flags_op(struct x64_compiler *c, unsigned i);
+/* The flags at op i, as a fault there must report them. */
+void flags_site(struct x64_compiler *c, unsigned i, struct x64_site *site);
+/* Flags slot := f, the six bits; through C. */
+void flags_sync(struct x64_compiler *c, unsigned f);
+
+/* ---- lower_mem.c ---- */
+void lower_load(struct x64_compiler *c, unsigned i);
+void lower_store(struct x64_compiler *c, unsigned i);
+void lower_vector_access(struct x64_compiler *c, unsigned i);
+void lower_atomic(struct x64_compiler *c, unsigned i);
+void stub_access(struct x64_compiler *c, struct stub *s);
+
+/* ---- lower_flow.c ---- */
+/* A new stub; NULL never: a full table makes c->is_full and hands out the last. */
+struct stub *stub_new(struct x64_compiler *c, enum stub_kind kind, unsigned op);
+/* The call just emitted may leave: remember the site. */
+void site_add(struct x64_compiler *c, const struct x64_site *site);
+void lower_call(struct x64_compiler *c, unsigned i);
+void lower_native(struct x64_compiler *c, unsigned i);
+void lower_exit(struct x64_compiler *c, unsigned i);
+void lower_exit_if(struct x64_compiler *c, unsigned i);
+void lower_entry(struct x64_compiler *c);
+void lower_stubs(struct x64_compiler *c);
+/* reg := pc of the block's entry + delta, before it is cut. */
+void lower_pc(struct x64_compiler *c, unsigned reg, int64_t delta);
+
+/* ---- thunk.c ---- */
+bool x64_thunks_write(struct x64_jit *j);
+
+/* ---- run.c: what thunks call ---- */
+/* env->flags_* as jit/interp_slow.h takes them: the operands themselves. */
+void x64_flags_normalize(struct jit_env *env);
+/* Make the slot true. */
+void x64_flags_sync(struct jit_env *env, const struct ir_state_desc *desc);
+/* Those that return uint64_t to a block: not 0: leave, env->why says why.  ret: return address in
+ * the block.  A value is left in env->bounce. */
+uint64_t x64_rt_load(struct jit_env *env, gva_t addr, uint32_t access, uint64_t ret);
+uint64_t x64_rt_store(struct jit_env *env, gva_t addr, uint32_t access, uint64_t ret);
+uint64_t x64_rt_commit(struct jit_env *env, gva_t addr, uint32_t access, uint64_t ret);
+uint64_t x64_rt_access(struct jit_env *env, gva_t addr, uint32_t access, uint64_t ret);
+uint64_t x64_rt_helper(struct jit_env *env, const struct ir_helper *h, uint32_t unused,
+		       uint64_t ret);
+uint64_t x64_rt_native(struct jit_env *env, const struct ir_native *n, uint32_t unused,
+		       uint64_t ret);
+uint64_t x64_rt_atomic(struct jit_env *env, uint64_t kind, uint32_t unused, uint64_t ret);
+uint64_t x64_rt_sync(struct jit_env *env, uint64_t unused1, uint32_t unused2, uint64_t ret);
+uint64_t x64_rt_carry(struct jit_env *env, uint64_t unused1, uint32_t unused2, uint64_t ret);
+uint64_t x64_rt_link(struct jit_env *env, uint64_t unused1, uint32_t unused2, uint64_t ret);
+uint64_t x64_rt_miss(struct jit_env *env, uint64_t pc);
+uint64_t x64_rt_dispatch(struct jit_env *env);

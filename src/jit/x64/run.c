@@ -1,0 +1,405 @@
+/* jit/x64/run.c - running translated code, and the C side of its thunks.
+ *
+ * While C is called the guest's registers are in the state, where it may look at them.  A function
+ * that makes the block be left says where the guest then is: it finds the place by the return
+ * address, and sets env->pc and the flags to what the guest sees there.
+ * SPDX-License-Identifier: MIT */
+#include <assert.h>
+#include <stdatomic.h>
+#include <string.h>
+
+#include "base/bits.h"
+#include "jit/interp_slow.h"
+#include "jit/ir_eval.h"
+#include "jit/x64/lower.h"
+
+enum { GO_ON = 0, LEAVE = 1, CALL_SIZE = 5, GPR_BYTES = 16 * 8 };
+
+static struct x64_jit *jit_of(const struct jit_env *env) { return env->native; }
+
+/* ---- flags ---- */
+
+/* The operands of an operation whose result is known. */
+static void flags_from_result(struct jit_env *env)
+{
+	uint64_t r = env->flags_a;
+
+	switch (env->flags_kind & 0xff) {
+	case IR_ADD: env->flags_a = r - env->flags_b; break;
+	case IR_SUB: env->flags_a = r + env->flags_b; break;
+	case IR_NEG: env->flags_a = 0 - r; break;
+	case IR_INC: env->flags_a = r - 1; break;
+	case IR_DEC: env->flags_a = r + 1; break;
+	default: /* AND OR XOR ANDN */
+		env->flags_kind = interp_kind(IR_AND, env->flags_kind >> 8 & 0xff);
+		env->flags_b = r;
+		break;
+	}
+}
+
+void x64_flags_normalize(struct jit_env *env)
+{
+	if (env->flags_kind >> 16 == FORM_AB)
+		return;
+	flags_from_result(env);
+	env->flags_kind &= 0xffff;
+}
+
+void x64_flags_sync(struct jit_env *env, const struct ir_state_desc *desc)
+{
+	x64_flags_normalize(env);
+	interp_flags_sync(env, desc);
+}
+
+/* ---- where the guest is ---- */
+
+/* Its code may be dropped by now, but not gone: somebody runs there. */
+static struct x64_code *code_at(struct jit_env *env, uint64_t ret)
+{
+	struct x64_code *code = code_find(jit_of(env)->cache, ret - 1);
+
+	assert(code);
+	return code;
+}
+
+static const struct x64_site *site_at(const struct x64_code *code, uint64_t ret)
+{
+	uint32_t at = (uint32_t)(ret - code->base);
+	unsigned lo = 0, hi = code->site_count;
+
+	while (lo < hi) {
+		unsigned mid = (lo + hi) / 2;
+
+		if (code->sites[mid].at < at)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	assert(lo < code->site_count && code->sites[lo].at == at);
+	return &code->sites[lo];
+}
+
+static uint64_t code_pc(const struct jit_env *env, const struct x64_code *code, int64_t delta)
+{
+	uint64_t pc = code->pc_base + (uint64_t)delta;
+
+	return code->is_free ? env->page + pc : ir_cut(code->pc_size, pc);
+}
+
+/* ---- leaving inside an instruction ---- */
+
+/* What a recipe's operands are taken from. */
+struct site_view {
+	const struct jit_env *env;
+	const struct x64_code *code;
+	const uint64_t *gpr; /* the guest's registers as they were at the site */
+};
+
+static uint64_t slot_value(const struct site_view *v, uint32_t at)
+{
+	const struct x64_jit *j = jit_of(v->env);
+	const char *from = (const char *)v->env;
+	uint32_t end = j->desc->size;
+	uint64_t value = 0;
+
+	if (at >= j->first_gpr && at < j->first_gpr + GPR_BYTES) {
+		from = (const char *)v->gpr;
+		at -= j->first_gpr;
+		end = GPR_BYTES;
+	}
+	memcpy(&value, from + at, end - at < sizeof(value) ? end - at : sizeof(value));
+	return value;
+}
+
+static uint64_t operand(const struct site_view *v, const struct site_place *p)
+{
+	const uint8_t *gpr_of = jit_of(v->env)->gpr_of;
+
+	switch (p->kind) {
+	case PLACE_NONE: return 0;
+	case PLACE_CONST: return v->code->constants[p->at];
+	case PLACE_SLOT: return slot_value(v, p->at);
+	case PLACE_TMP: return v->env->tmp[p->at];
+	default: break;
+	}
+	assert((p->kind == PLACE_REG || p->kind == PLACE_HIGH) && p->reg < 16 &&
+	       gpr_of[p->reg] < 16);
+	return v->gpr[gpr_of[p->reg]] >> (p->kind == PLACE_HIGH ? 8 : 0);
+}
+
+static const uint64_t *registers(const struct jit_env *env)
+{
+	return (const uint64_t *)(const void *)((const char *)env + jit_of(env)->first_gpr);
+}
+
+/* The guest's flags are those at the site. */
+static void site_flags(struct jit_env *env, const struct x64_code *code,
+		       const struct x64_site *site, const uint64_t *gpr)
+{
+	struct site_view v = { .env = env, .code = code, .gpr = gpr };
+
+	if (!site->kind)
+		return;
+	env->flags_a = operand(&v, &site->a);
+	env->flags_b = operand(&v, &site->b);
+	env->flags_c = (uint32_t)operand(&v, &site->c);
+	env->flags_kind = site->kind;
+}
+
+/* The instruction that called is left as if it had not begun. */
+static uint64_t leave_at(struct jit_env *env, uint64_t ret, const uint64_t *gpr, enum x64_why why)
+{
+	const struct x64_code *code = code_at(env, ret);
+	const struct x64_site *site = site_at(code, ret);
+
+	env->pc = code_pc(env, code, site->pc_delta);
+	site_flags(env, code, site, gpr);
+	env->why = why;
+	return LEAVE;
+}
+
+static uint64_t leave_fault(struct jit_env *env, uint64_t ret)
+{
+	return leave_at(env, ret, registers(env), X64_FAULT);
+}
+
+static uint64_t leave_restart(struct jit_env *env, uint64_t ret)
+{
+	return leave_at(env, ret, registers(env), X64_RESTART);
+}
+
+/* ---- memory ---- */
+
+static unsigned access_bytes(uint32_t access) { return access & 0xff; }
+static bool access_is_rmw(uint32_t access) { return access >> 16 & 1; }
+static bool access_is_store(uint32_t access) { return access >> 17 & 1; }
+
+static unsigned access_view(const struct jit_env *env, uint32_t access)
+{
+	unsigned view_plus_1 = access >> 8 & 0xff;
+
+	return view_plus_1 ? view_plus_1 - 1 : env->view;
+}
+
+static uint64_t load(struct jit_env *env, gva_t addr, uint32_t access, uint64_t ret)
+{
+	unsigned size = access_bytes(access);
+
+	assert(size <= sizeof(env->bounce));
+	memset(env->bounce, 0, sizeof(uint64_t));
+	if (!env->mem->load(env, access_view(env, access), addr, size, access_is_rmw(access),
+			    env->bounce))
+		return leave_fault(env, ret);
+	return GO_ON;
+}
+
+static uint64_t store(struct jit_env *env, gva_t addr, uint32_t access, uint64_t ret)
+{
+	unsigned size = access_bytes(access), view = access_view(env, access);
+
+	assert(size <= sizeof(env->bounce));
+	if (jit_of(env)->ops->hits_code(env, view, addr, size))
+		return leave_restart(env, ret);
+	if (!env->mem->store(env, view, addr, size, env->bounce))
+		return leave_fault(env, ret);
+	return GO_ON;
+}
+
+uint64_t x64_rt_load(struct jit_env *env, gva_t addr, uint32_t access, uint64_t ret)
+{
+	env->bounce_addr = addr;
+	return load(env, addr, access, ret);
+}
+
+uint64_t x64_rt_store(struct jit_env *env, gva_t addr, uint32_t access, uint64_t ret)
+{
+	return store(env, addr, access, ret);
+}
+
+uint64_t x64_rt_commit(struct jit_env *env, gva_t unused, uint32_t access, uint64_t ret)
+{
+	(void)unused;
+	return store(env, env->bounce_addr, access, ret);
+}
+
+uint64_t x64_rt_access(struct jit_env *env, gva_t addr, uint32_t access, uint64_t ret)
+{
+	return access_is_store(access) ? store(env, addr, access, ret)
+				       : load(env, addr, access, ret);
+}
+
+/* ---- calls ---- */
+
+static void bounce_take(const struct jit_env *env, uint64_t value[3])
+{
+	memcpy(value, env->bounce, 3 * sizeof(value[0]));
+}
+
+static void bounce_give(struct jit_env *env, uint64_t value)
+{
+	memcpy(env->bounce, &value, sizeof(value));
+}
+
+uint64_t x64_rt_atomic(struct jit_env *env, uint64_t kind, uint32_t unused, uint64_t ret)
+{
+	uint64_t arg[3], old = 0;
+	unsigned size = 1u << (kind >> 8 & 3);
+
+	(void)unused;
+	bounce_take(env, arg);
+	if (jit_of(env)->ops->hits_code(env, env->view, arg[0], size))
+		return leave_restart(env, ret);
+	if (!interp_atomic(env, (uint32_t)kind, arg[0], arg[1], arg[2], &old))
+		return leave_fault(env, ret);
+	bounce_give(env, old);
+	return GO_ON;
+}
+
+/* The helper stored to translated code.  Where its instruction ends with it the guest sees that at
+ * once. */
+static uint64_t helper_stored(struct jit_env *env, const struct ir_helper *h, uint64_t ret,
+			      const uint64_t *gpr)
+{
+	const struct x64_code *code = code_at(env, ret);
+	const struct x64_site *site = site_at(code, ret);
+
+	if (!site->is_last)
+		return GO_ON;
+	env->pc = code_pc(env, code, site->pc_next);
+	if (!h->writes_flags)
+		site_flags(env, code, site, gpr);
+	env->why = X64_LOOP;
+	return LEAVE;
+}
+
+uint64_t x64_rt_helper(struct jit_env *env, const struct ir_helper *h, uint32_t unused,
+		       uint64_t ret)
+{
+	uint64_t arg[3], gpr[16];
+
+	(void)unused;
+	bounce_take(env, arg);
+	/* A helper that faults may have done half its work, as strings do; the flags are still
+	 * those of before, and made of registers of before. */
+	memcpy(gpr, registers(env), sizeof(gpr));
+	if (h->reads_flags || h->writes_flags)
+		x64_flags_sync(env, jit_of(env)->desc);
+	if (h->reads_pc) {
+		const struct x64_code *code = code_at(env, ret);
+
+		env->pc = code_pc(env, code, site_at(code, ret)->pc_delta);
+	}
+	bounce_give(env, h->fn(env, arg[0], arg[1], arg[2]));
+	if (unlikely(h->can_fault && env->fault))
+		return leave_at(env, ret, gpr, X64_FAULT);
+	if (h->writes_flags)
+		env->flags_kind = 0;
+	if (unlikely(env->code_stored))
+		return helper_stored(env, h, ret, gpr);
+	return GO_ON;
+}
+
+uint64_t x64_rt_native(struct jit_env *env, const struct ir_native *n, uint32_t unused,
+		       uint64_t ret)
+{
+	uint64_t arg[3];
+
+	(void)unused;
+	bounce_take(env, arg);
+	n->fn(env, n, arg[0]);
+	if (unlikely(n->can_fault && env->fault))
+		return leave_fault(env, ret);
+	return GO_ON;
+}
+
+uint64_t x64_rt_sync(struct jit_env *env, uint64_t unused1, uint32_t unused2, uint64_t ret)
+{
+	(void)unused1;
+	(void)unused2;
+	(void)ret;
+	x64_flags_sync(env, jit_of(env)->desc);
+	return GO_ON;
+}
+
+uint64_t x64_rt_carry(struct jit_env *env, uint64_t unused1, uint32_t unused2, uint64_t ret)
+{
+	(void)unused1;
+	(void)unused2;
+	(void)ret;
+	x64_flags_normalize(env);
+	bounce_give(env, interp_carry_now(env, jit_of(env)->desc) & IR_C);
+	return GO_ON;
+}
+
+/* ---- from block to block ---- */
+
+static uint64_t leave_between(struct jit_env *env, enum x64_why why)
+{
+	env->why = why;
+	return 0;
+}
+
+/* Where the code for env->pc runs, or 0: leave. */
+static uint64_t go_on(struct jit_env *env, struct x64_code *from, unsigned n)
+{
+	const struct x64_code *to;
+
+	if (atomic_load_explicit(env->exit_request, memory_order_relaxed))
+		return leave_between(env, X64_ASKED);
+	to = jit_of(env)->ops->next(env, from, n);
+	if (!to)
+		return leave_between(env, env->fault ? X64_FAULT : X64_LOOP);
+	x64_env_update(env);
+	return to->run;
+}
+
+uint64_t x64_rt_link(struct jit_env *env, uint64_t unused1, uint32_t unused2, uint64_t ret)
+{
+	struct x64_code *code = code_at(env, ret);
+	uint32_t stub = (uint32_t)(ret - CALL_SIZE - code->base);
+	unsigned n = 0;
+
+	(void)unused1;
+	(void)unused2;
+	while (n < code->exit_count && code->exits[n].stub != stub)
+		n++;
+	assert(n < code->exit_count);
+	env->pc = code_pc(env, code, code->exits[n].pc_delta);
+	return go_on(env, code, n);
+}
+
+uint64_t x64_rt_miss(struct jit_env *env, uint64_t pc)
+{
+	env->pc = pc;
+	return go_on(env, NULL, X64_INDIRECT);
+}
+
+uint64_t x64_rt_dispatch(struct jit_env *env)
+{
+	if (env->fault)
+		return leave_between(env, X64_FAULT);
+	return go_on(env, NULL, X64_LOOPED);
+}
+
+void x64_env_update(struct jit_env *env)
+{
+	struct tlb_view *view = &env->tlb[env->view];
+
+	env->tlb_read = (uintptr_t)view->e[TLB_READ];
+	env->tlb_write = (uintptr_t)view->e[TLB_WRITE];
+	env->page = align_down(env->pc, UINT64_C(4096));
+}
+
+enum x64_why x64_run(struct x64_jit *j, struct jit_env *env, const struct x64_code *code)
+{
+	enum x64_why (*enter)(struct jit_env *, uint64_t) = (enum x64_why(*)(
+		struct jit_env *, uint64_t))(uintptr_t)j->thunk.enter;
+	enum x64_why why;
+
+	env->native = j;
+	env->flags_kind = 0;
+	x64_env_update(env);
+	why = enter(env, code->run);
+	x64_flags_sync(env, j->desc);
+	return why;
+}

@@ -1,0 +1,260 @@
+/* jit/x64/thunk.c - the fixed code: into translated code and out, and from there to C and back.
+ *
+ * Whatever calls C first publishes: it stores the guest's registers to the state.  C may then leave
+ * the block at once, from wherever it was called: the stack pointer to leave with is in env.  What
+ * C says of a guest access fits in a register and the bytes in env->bounce, so that one shape does
+ * for all.
+ * SPDX-License-Identifier: MIT */
+#include <assert.h>
+
+#include "base/bits.h"
+#include "jit/x64/lower.h"
+
+enum { THUNK_ROOM = 16 << 10 };
+
+#define REG(r) (1u << X64_##r)
+enum {
+	/* System V psABI 3.2.1 */
+	CALLER_SAVED = REG(RAX) | REG(RCX) | REG(RDX) | REG(RSI) | REG(RDI) | REG(R8) | REG(R9) |
+		       REG(R10) | REG(R11),
+	ALL = 0xffff,
+};
+#undef REG
+static const uint8_t callee_saved[] = { X64_RBX, X64_RBP, X64_R12, X64_R13, X64_R14, X64_R15 };
+
+struct thunk_asm {
+	struct x64_asm a;
+	const struct x64_jit *jit;
+	struct x64_label leave;
+};
+
+/* The address of a C function, as code that may be anywhere calls it. */
+#define C_ADDR(fn) ((uint64_t)(uintptr_t)(fn))
+
+static struct x64_rm thunk_state(const struct thunk_asm *t, uint32_t offset)
+{
+	return x64_m(P, (int32_t)(offset - t->jit->anchor));
+}
+#define THUNK_ENV(t, field) thunk_state((t), (uint32_t)offsetof(struct jit_env, field))
+
+static uint64_t begin(struct thunk_asm *t)
+{
+	x64_align(&t->a, CODE_ALIGN);
+	return x64_pc(&t->a);
+}
+
+/* ---- the guest's registers ---- */
+
+/* Vectors and x87 that are in the host's registers, to the state; the host's control words.  May
+ * destroy EFLAGS and every general register but S0, S1, P: the others are published. */
+static void emit_save_vectors(struct thunk_asm *t) { (void)t; }
+
+/* The reverse.  May destroy EFLAGS and every general register but S0, S1, P. */
+static void emit_load_vectors(struct thunk_asm *t) { (void)t; }
+
+static void emit_publish(struct thunk_asm *t)
+{
+	for (unsigned r = 0; r < 16; r++) {
+		unsigned guest = t->jit->gpr_of[r];
+
+		if (guest < 16)
+			x64_mov_to(&t->a, 8, thunk_state(t, t->jit->first_gpr + 8 * guest), r);
+	}
+	emit_save_vectors(t);
+}
+
+static void emit_reload(struct thunk_asm *t, uint32_t which)
+{
+	emit_load_vectors(t);
+	for (unsigned r = 0; r < 16; r++) {
+		unsigned guest = t->jit->gpr_of[r];
+
+		if (guest < 16 && which & 1u << r)
+			x64_mov(&t->a, 8, r, thunk_state(t, t->jit->first_gpr + 8 * guest));
+	}
+}
+
+/* ---- in and out ---- */
+
+static void emit_enter(struct thunk_asm *t)
+{
+	struct x64_asm *a = &t->a;
+
+	for (unsigned i = 0; i < ARRAY_SIZE(callee_saved); i++)
+		x64_push(a, callee_saved[i]);
+	x64_alu_i(a, X64_SUB, 8, x64_r(X64_RSP), 8); /* to a multiple of 16 */
+	x64_lea(a, 8, P, x64_m(X64_RDI, (int32_t)t->jit->anchor));
+	x64_mov_to(a, 8, THUNK_ENV(t, host_sp), X64_RSP);
+	x64_mov_rr(a, 8, S0, X64_RSI);
+	emit_reload(t, ALL);
+	x64_jmp_rm(a, x64_r(S0));
+}
+
+/* Everything is published and env->why set. */
+static void emit_leave(struct thunk_asm *t)
+{
+	struct x64_asm *a = &t->a;
+
+	x64_align(a, CODE_ALIGN);
+	x64_bind(a, &t->leave);
+	x64_mov(a, 8, X64_RSP, THUNK_ENV(t, host_sp));
+	x64_mov(a, 4, X64_RAX, THUNK_ENV(t, why));
+	x64_alu_i(a, X64_ADD, 8, x64_r(X64_RSP), 8);
+	for (unsigned i = ARRAY_SIZE(callee_saved); i--;)
+		x64_pop(a, callee_saved[i]);
+	x64_ret(a);
+}
+
+/* ---- C ---- */
+
+/* fn(env, S0, edx, ret), with rsp a multiple of 16 and the return address at [rsp + ret]; ret 0:
+ * there is none. */
+static void emit_call(struct thunk_asm *t, uint64_t fn, int32_t ret)
+{
+	struct x64_asm *a = &t->a;
+
+	x64_lea(a, 8, X64_RDI, x64_m(P, -(int32_t)t->jit->anchor));
+	x64_mov_rr(a, 8, X64_RSI, S0);
+	if (ret)
+		x64_mov(a, 8, X64_RCX, x64_m(X64_RSP, ret));
+	x64_mov_ri(a, X64_RAX, fn);
+	x64_call_rm(a, x64_r(X64_RAX));
+	x64_test(a, 8, x64_r(X64_RAX), X64_RAX);
+}
+
+/* What a thunk hands back in S0. */
+enum thunk_result { RESULT_NONE, RESULT_ADDRESS, RESULT_VALUE };
+
+static void emit_result(struct thunk_asm *t, enum thunk_result result)
+{
+	if (result == RESULT_ADDRESS)
+		x64_lea(&t->a, 8, S0, THUNK_ENV(t, bounce));
+	else if (result == RESULT_VALUE)
+		x64_mov(&t->a, 8, S0, THUNK_ENV(t, bounce));
+}
+
+/* A call that comes back with the registers in `changed` as C left them in the state.  access: its
+ * third argument, or 0: that is in S1. */
+static uint64_t emit_thunk(struct thunk_asm *t, uint64_t fn, uint32_t access, uint32_t changed,
+			   enum thunk_result result)
+{
+	struct x64_asm *a = &t->a;
+	uint64_t start = begin(t);
+
+	x64_alu_i(a, X64_SUB, 8, x64_r(X64_RSP), 8);
+	emit_publish(t);
+	if (access)
+		x64_mov_ri(a, X64_RDX, access);
+	else
+		x64_mov_rr(a, 4, X64_RDX, S1);
+	emit_call(t, fn, 8);
+	x64_jcc(a, X64_CC_NE, &t->leave);
+	emit_reload(t, changed);
+	emit_result(t, result);
+	x64_alu_i(a, X64_ADD, 8, x64_r(X64_RSP), 8);
+	x64_ret(a);
+	return start;
+}
+
+/* The same; S1 and EFLAGS, which may be the guest's new flags, stay. */
+static uint64_t emit_commit(struct thunk_asm *t, uint32_t access)
+{
+	struct x64_asm *a = &t->a;
+	uint64_t start = begin(t);
+
+	x64_pushf(a);
+	x64_push(a, S1);
+	x64_alu_i(a, X64_SUB, 8, x64_r(X64_RSP), 8);
+	emit_publish(t);
+	x64_mov_ri(a, X64_RDX, access);
+	emit_call(t, C_ADDR(x64_rt_commit), 24);
+	x64_jcc(a, X64_CC_NE, &t->leave);
+	emit_reload(t, CALLER_SAVED);
+	x64_alu_i(a, X64_ADD, 8, x64_r(X64_RSP), 8);
+	x64_pop(a, S1);
+	x64_popf(a);
+	x64_ret(a);
+	return start;
+}
+
+/* C says where to go on: in rax.  is_called: by a stub, to which nobody returns. */
+static uint64_t emit_go_on(struct thunk_asm *t, uint64_t fn, bool is_called)
+{
+	struct x64_asm *a = &t->a;
+	uint64_t start = begin(t);
+
+	if (is_called)
+		x64_alu_i(a, X64_SUB, 8, x64_r(X64_RSP), 8);
+	emit_publish(t);
+	emit_call(t, fn, is_called ? 8 : 0);
+	x64_jcc(a, X64_CC_E, &t->leave);
+	x64_mov_rr(a, 8, S0, X64_RAX);
+	emit_reload(t, ALL);
+	if (is_called)
+		x64_alu_i(a, X64_ADD, 8, x64_r(X64_RSP), 16);
+	x64_jmp_rm(a, x64_r(S0));
+	return start;
+}
+
+static uint64_t emit_asked(struct thunk_asm *t)
+{
+	uint64_t start = begin(t);
+
+	emit_publish(t);
+	x64_mov_i(&t->a, 4, THUNK_ENV(t, why), X64_ASKED);
+	x64_jmp(&t->a, &t->leave);
+	return start;
+}
+
+/* ---- all of it ---- */
+
+static void emit_memory(struct thunk_asm *t, struct x64_thunks *out)
+{
+	for (unsigned k = 0; k < THUNK_SIZES; k++) {
+		uint32_t read = access_pack(1u << k, 0, false, false);
+		uint32_t modify = access_pack(1u << k, 0, true, false);
+		uint32_t store = access_pack(1u << k, 0, false, true);
+
+		out->load[k] = emit_thunk(t, C_ADDR(x64_rt_load), read, CALLER_SAVED,
+					  RESULT_ADDRESS);
+		out->modify[k] = emit_thunk(t, C_ADDR(x64_rt_load), modify, CALLER_SAVED,
+					    RESULT_ADDRESS);
+		out->store[k] = emit_thunk(t, C_ADDR(x64_rt_store), store, CALLER_SAVED,
+					   RESULT_NONE);
+		out->commit[k] = emit_commit(t, store);
+	}
+	out->access = emit_thunk(t, C_ADDR(x64_rt_access), 0, CALLER_SAVED, RESULT_VALUE);
+	out->atomic = emit_thunk(t, C_ADDR(x64_rt_atomic), 0, CALLER_SAVED, RESULT_VALUE);
+}
+
+static void emit_all(struct thunk_asm *t, struct x64_thunks *out)
+{
+	out->enter = begin(t);
+	emit_enter(t);
+	emit_leave(t);
+	emit_memory(t, out);
+	out->helper = emit_thunk(t, C_ADDR(x64_rt_helper), 0, ALL, RESULT_VALUE);
+	out->native = emit_thunk(t, C_ADDR(x64_rt_native), 0, ALL, RESULT_NONE);
+	out->sync = emit_thunk(t, C_ADDR(x64_rt_sync), 0, CALLER_SAVED, RESULT_NONE);
+	out->carry = emit_thunk(t, C_ADDR(x64_rt_carry), 0, CALLER_SAVED, RESULT_VALUE);
+	out->link = emit_go_on(t, C_ADDR(x64_rt_link), true);
+	out->miss = emit_go_on(t, C_ADDR(x64_rt_miss), false);
+	out->dispatch = emit_go_on(t, C_ADDR(x64_rt_dispatch), false);
+	out->asked = emit_asked(t);
+}
+
+bool x64_thunks_write(struct x64_jit *j)
+{
+	struct thunk_asm t = { .jit = j, .leave = X64_LABEL };
+	uint8_t *write;
+	uint64_t run;
+
+	code_writer_init(&j->writer, j->cache, true);
+	if (!code_reserve(&j->writer, THUNK_ROOM, &write, &run))
+		return false;
+	x64_begin(&t.a, write, run, THUNK_ROOM);
+	emit_all(&t, &j->thunk);
+	assert(!t.a.is_full);
+	code_commit(&j->writer, x64_offset(&t.a), j);
+	return true;
+}
