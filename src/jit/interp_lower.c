@@ -482,6 +482,7 @@ static void lower_op(struct interp_lowerer *l, uint16_t i)
 		emit(l, (ir_has_imm(op) ? IH_CMPI_EQ_1 : IH_CMPR_EQ_1) + sz * 10 + op->c,
 		     dest(l, i), loc(l, op->a), loc(l, op->b), 0, op->imm);
 		break;
+	case IR_WIDER: emit(l, IH_WIDER, dest(l, i), loc(l, op->a), op->b, 0, 0); break;
 	case IR_SELECT:
 		emit(l, IH_SELECT, dest(l, i), loc(l, op->a), loc(l, op->b), loc(l, op->c), 0);
 		break;

@@ -47,7 +47,7 @@ enum { INTERP_Z_EQ, INTERP_Z_NE, INTERP_Z_LT, INTERP_Z_GE, INTERP_Z_LE, INTERP_Z
 	H(SEXT_1_2) H(SEXT_1_4) H(SEXT_1_8) H(SEXT_2_4) H(SEXT_2_8) H(SEXT_4_8) \
 	H(BSWAP_4) H(BSWAP_8) \
 	H(LEA_2) H(LEA_4) H(LEA_8) /* c: shift */ \
-	H(CONST) H(PC) H(SELECT) \
+	H(CONST) H(PC) H(SELECT) H(WIDER) /* b: bits */ \
 	H_SIZES(H_CMP, H, CMPR) H_SIZES(H_CMP, H, CMPI) \
 	H_SIZES(H_LOAD, H, LD) H_SIZES(H_LOAD, H, LW) H_SIZES(H_LOAD, H, ST) \
 	H_SIZES(H_PLAIN, H, STI) /* imm: low half displacement, high half value */ \

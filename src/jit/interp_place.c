@@ -204,6 +204,7 @@ static unsigned operand_width(const struct ir_op *op, unsigned n)
 	case IR_CALL:
 	case IR_CALL_IF:
 	case IR_NATIVE:
+	case IR_WIDER:
 	case IR_SELECT:
 	case IR_EXIT_IF:
 	case IR_EXIT_TO: return 8;

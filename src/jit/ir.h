@@ -81,6 +81,8 @@ typedef uint64_t ir_helper_fn(void *env, uint64_t a, uint64_t b, uint64_t c);
 struct ir_helper {
 	const char *name;
 	ir_helper_fn *fn;
+	/* It faults whenever it is called: nothing after the call is reached. */
+	bool always_faults;
 	bool can_fault;    /* look at env->fault after the call */
 	bool is_pure;      /* result depends on a, b, c alone: may be dropped, shared */
 	bool reads_flags;  /* wants the flags slot up to date */
@@ -181,6 +183,7 @@ ir_val ir_lea(struct ir_builder *b, unsigned size, ir_val base, ir_val index, un
 	      int64_t disp);
 ir_val ir_cmp(struct ir_builder *b, enum ir_cmp c, unsigned size, ir_val x, ir_val y);
 ir_val ir_cmpi(struct ir_builder *b, enum ir_cmp c, unsigned size, ir_val x, uint64_t imm);
+ir_val ir_wider(struct ir_builder *b, ir_val x, unsigned bits);
 ir_val ir_select(struct ir_builder *b, ir_val cond, ir_val yes, ir_val no);
 /* The current architectural flags: a flags value.  flags_set() makes an op's flags current;
  * flags_set_masked() only the given ones.  The builder writes the flags slot only where somebody

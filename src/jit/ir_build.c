@@ -213,8 +213,8 @@ ir_val ir_lea(struct ir_builder *b, unsigned size, ir_val base, ir_val index, un
 		base = index;
 		index = IR_NONE;
 	}
-	if (!base)
-		base = ir_const(b, 0);
+	if (!base && !index)
+		return ir_const(b, (uint64_t)disp & ~UINT64_C(0) >> (64 - 8 * size));
 	return ir_emit(b, IR_LEA, size, 0, base, index, (ir_val)shift, (uint64_t)disp);
 }
 
@@ -226,6 +226,11 @@ ir_val ir_cmp(struct ir_builder *b, enum ir_cmp c, unsigned size, ir_val x, ir_v
 ir_val ir_cmpi(struct ir_builder *b, enum ir_cmp c, unsigned size, ir_val x, uint64_t imm)
 {
 	return ir_emit(b, IR_CMP, size, IR_FORM_IMM, x, 0, (ir_val)c, imm);
+}
+
+ir_val ir_wider(struct ir_builder *b, ir_val x, unsigned bits)
+{
+	return ir_emit(b, IR_WIDER, 8, 0, x, (ir_val)bits, 0, 0);
 }
 
 ir_val ir_select(struct ir_builder *b, ir_val cond, ir_val yes, ir_val no)

@@ -13,6 +13,11 @@
 uint64_t ir_eval_value(enum ir_code code, unsigned size_log2, uint64_t a, uint64_t b, uint32_t c);
 uint32_t ir_eval_flags(enum ir_code code, unsigned size_log2, uint64_t a, uint64_t b, uint32_t c);
 bool ir_eval_cond(enum ir_cond cond, uint32_t flags);
+/* Does a, a signed number, take more than `bits` bits? */
+static inline bool ir_eval_wider(uint64_t a, unsigned bits)
+{
+	return (uint64_t)sign_extend(a, bits) != a;
+}
 bool ir_eval_cmp(enum ir_cmp cmp, unsigned size_log2, uint64_t a, uint64_t b);
 
 static inline uint64_t ir_mask(unsigned size_log2)

@@ -101,6 +101,17 @@ static uint16_t fold_arithmetic(struct ir_pass *p, struct ir_op *op, uint16_t *f
 	return ir_has_imm(op) ? fold_immediate(p, op) : 0;
 }
 
+/* The low bytes of an address: computed in that size. */
+static uint16_t narrow_lea(struct ir_pass *p, unsigned sz, uint16_t v)
+{
+	struct ir_op lea = p->out[v];
+
+	if (lea.code != IR_LEA || !sz)
+		return 0;
+	lea.form = (uint8_t)sz;
+	return ir_pass_emit(p, &lea);
+}
+
 static uint16_t fold_move(struct ir_pass *p, const struct ir_op *op)
 {
 	unsigned sz = ir_size_log2(op), to = (unsigned)__builtin_ctz(op->b | 8);
@@ -109,7 +120,7 @@ static uint16_t fold_move(struct ir_pass *p, const struct ir_op *op)
 	if (op->code == IR_MOV) {
 		if (p->width[op->a] <= 1u << sz || ir_pass_is_const(p, op->a, &c))
 			return as_mov(p, sz, op->a);
-		return 0;
+		return narrow_lea(p, sz, op->a);
 	}
 	if (ir_pass_is_const(p, op->a, &c))
 		return ir_pass_const(p, ir_cut(to, ir_sign(sz, c)));
@@ -135,26 +146,44 @@ static bool split_offset(const struct ir_pass *p, uint16_t *v, uint64_t *disp)
 	return true;
 }
 
-static uint16_t fold_lea(struct ir_pass *p, struct ir_op *op)
+/* Constants into the displacement, and what a lone base adds up itself. */
+static void gather_address(struct ir_pass *p, struct ir_op *op)
 {
-	unsigned sz = ir_size_log2(op);
+	const struct ir_op *d;
 	uint64_t c;
 
-	while (op->a && split_offset(p, &op->a, &op->imm))
-		;
-	if (op->b && ir_pass_is_const(p, op->b, &c)) {
+	if (ir_pass_is_const(p, op->b, &c)) {
 		op->imm += c << op->c;
 		op->b = op->c = IR_NONE;
 	}
-	if (op->b && !op->c && ir_pass_is_const(p, op->a, &c)) {
+	if (ir_pass_is_const(p, op->a, &c)) {
 		op->imm += c;
+		op->a = IR_NONE;
+	}
+	if (!op->a && !op->c) {
 		op->a = op->b;
 		op->b = IR_NONE;
 	}
+	while (op->a && split_offset(p, &op->a, &op->imm))
+		;
+	d = &p->out[op->a];
+	if (d->code == IR_LEA && !op->b && ir_size_log2(d) >= ir_size_log2(op)) {
+		op->a = d->a;
+		op->b = d->b;
+		op->c = d->c;
+		op->imm += d->imm;
+	}
+}
+
+static uint16_t fold_lea(struct ir_pass *p, struct ir_op *op)
+{
+	unsigned sz = ir_size_log2(op);
+
+	gather_address(p, op);
 	if (op->b)
 		return 0;
-	if (ir_pass_is_const(p, op->a, &c))
-		return ir_pass_const(p, ir_cut(sz, c + op->imm));
+	if (!op->a)
+		return ir_pass_const(p, ir_cut(sz, op->imm));
 	if (p->out[op->a].code == IR_PC && sz >= ir_size_log2(&p->out[op->a]) && sz == 3) {
 		struct ir_op pc = p->out[op->a];
 
@@ -172,6 +201,15 @@ static uint16_t fold_compare(struct ir_pass *p, struct ir_op *op)
 	if (ir_has_imm(op) && ir_pass_is_const(p, op->a, &a))
 		return ir_pass_const(p, ir_eval_cmp(op->c, ir_size_log2(op), a, op->imm));
 	return 0;
+}
+
+static uint16_t fold_wider(struct ir_pass *p, const struct ir_op *op)
+{
+	uint64_t a;
+
+	if (ir_pass_is_const(p, op->a, &a))
+		return ir_pass_const(p, ir_eval_wider(a, op->b));
+	return 8u * p->width[op->a] < op->b ? ir_pass_const(p, 0) : 0;
 }
 
 static uint16_t fold_select(struct ir_pass *p, const struct ir_op *op)
@@ -234,6 +272,7 @@ uint16_t ir_fold(struct ir_pass *p, struct ir_op *op, uint16_t *flags)
 	case IR_SEXT: return fold_move(p, op);
 	case IR_LEA: return fold_lea(p, op);
 	case IR_CMP: return fold_compare(p, op);
+	case IR_WIDER: return fold_wider(p, op);
 	case IR_SELECT: return fold_select(p, op);
 	case IR_FLAGS_MERGE: return fold_flags_merge(op, flags);
 	case IR_COND: return fold_cond(p, op);

@@ -17,11 +17,16 @@ const struct ir_info ir_info[IR_CODE_COUNT] = {
 #undef IR_OP
 };
 
+static const struct ir_helper *helper_of(const struct ir_op *op)
+{
+	return (const struct ir_helper *)(uintptr_t)op->imm;
+}
+
 bool ir_clobbers_state(const struct ir_op *op)
 {
 	switch (op->code) {
-	case IR_CALL:
-	case IR_CALL_IF: return !((const struct ir_helper *)(uintptr_t)op->imm)->is_pure;
+	case IR_CALL: return !helper_of(op)->is_pure;
+	case IR_CALL_IF: return !helper_of(op)->is_pure && !helper_of(op)->always_faults;
 	case IR_NATIVE: return true;
 	default: return false;
 	}
@@ -39,7 +44,7 @@ bool ir_may_store(const struct ir_op *op)
 	case IR_ATOMIC_XOR:
 	case IR_ATOMIC_CAS: return true;
 	case IR_CALL:
-	case IR_CALL_IF: return ((const struct ir_helper *)(uintptr_t)op->imm)->can_fault;
+	case IR_CALL_IF: return helper_of(op)->can_fault && !helper_of(op)->always_faults;
 	default: return false;
 	}
 }

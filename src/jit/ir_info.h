@@ -39,7 +39,7 @@ static inline bool ir_operand_is_flags(const struct ir_op *op, unsigned n)
 	return ir_info[op->code].operands[n] == 'f';
 }
 
-/* How op may change guest state beyond PUT: everything, or nothing. */
+/* How op may change guest state beyond PUT, as seen by what follows it: everything, or nothing. */
 bool ir_clobbers_state(const struct ir_op *op);
 /* May op store to guest memory?  Then its instruction may be the last one executed (its store hit
  * the block itself), so that the state must be exact at the instruction's end too. */

@@ -33,6 +33,7 @@ static uint8_t result_width(const struct ir_pass *p, const struct ir_op *op)
 	case IR_CONST: return op->imm >> 32 ? 8 : op->imm >> 16 ? 4 : op->imm >> 8 ? 2 : 1;
 	case IR_SEXT: return (uint8_t)op->b;
 	case IR_CMP:
+	case IR_WIDER:
 	case IR_COND: return 1;
 	case IR_CLZ:
 	case IR_CTZ:
@@ -134,7 +135,7 @@ static void strip_operands(const struct ir_pass *p, struct ir_op *op)
 {
 	unsigned size = ir_size(op);
 
-	if ((op->code >= IR_MOV && op->code <= IR_POPCNT) || op->code == IR_CMP) {
+	if ((op->code >= IR_MOV && op->code <= IR_LEA) || op->code == IR_CMP) {
 		op->a = strip_moves(p, op->a, size);
 		if (ir_operand_is_value(op, 1))
 			op->b = strip_moves(p, op->b, size);

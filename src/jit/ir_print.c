@@ -59,6 +59,7 @@ static void print_name(const struct ir_op *op, FILE *out)
 	case IR_NATIVE:
 	case IR_FENCE:
 	case IR_SELECT:
+	case IR_WIDER:
 	case IR_COND: return;
 	default: break;
 	}

@@ -47,7 +47,7 @@ static bool verify_operand(const struct verify *v, const struct ir_op *op, unsig
 		if (ir_operand_is_flags(op, n) && flags_operand_is_optional(op))
 			return true;
 		if (op->code == IR_CALL || op->code == IR_NATIVE || (op->code == IR_CALL_IF && n) ||
-		    (op->code == IR_LEA && n == 1) ||
+		    (op->code == IR_LEA && op->a | op->b) ||
 		    (op->code >= IR_ATOMIC_XCHG && op->code <= IR_ATOMIC_XOR && n == 2))
 			return true;
 		return wrong(v, "operand %c is missing", 'a' + (int)n);
@@ -79,6 +79,10 @@ static bool verify_numbers(const struct verify *v, const struct ir_op *op)
 			return wrong(v, "index shifted by %u", op->c);
 		if (ir_size(op) == 1)
 			return wrong(v, "addresses have 2, 4 or 8 bytes");
+		break;
+	case IR_WIDER:
+		if (!op->b || op->b > 64)
+			return wrong(v, "%u bits", op->b);
 		break;
 	case IR_CMP:
 		if (op->c > IR_GTS)

@@ -19,11 +19,17 @@ static struct tr_place bit_place(struct x86_tr *t, unsigned size, ir_val index,
 			 access);
 }
 
+/* The index within the operand, as a shift's count: which 4 and 8 bytes cut by themselves. */
+static ir_val bit_count(struct x86_tr *t, unsigned size, ir_val index)
+{
+	return size == 2 ? ir_bini(t->b, IR_AND, 8, index, 15) : index;
+}
+
 static void set_carry_bit(struct x86_tr *t, unsigned size, ir_val old, ir_val bit)
 {
-	ir_val c = ir_bini(t->b, IR_AND, 8, ir_bin(t->b, IR_SHR, size, old, bit), IR_C);
+	ir_val shifted = ir_bin(t->b, IR_SHR, size, old, bit); /* C is bit 0 */
 
-	ir_flags_set_masked(t->b, ir_flags_of(t->b, c), IR_C);
+	ir_flags_set_masked(t->b, ir_flags_of(t->b, shifted), IR_C);
 }
 
 void tr_bt(struct x86_tr *t)
@@ -35,13 +41,13 @@ void tr_bt(struct x86_tr *t)
 		old = tr_load(t, size, bit_place(t, size, index, TR_ACCESS_READ), 0);
 	else
 		old = tr_read(t, 0);
-	set_carry_bit(t, size, old, ir_bini(t->b, IR_AND, 8, index, size * 8 - 1));
+	set_carry_bit(t, size, old, bit_count(t, size, index));
 }
 
 static void bit_change(struct x86_tr *t, enum ir_code code, enum ir_code atomic)
 {
 	unsigned size = tr_size(t, 0);
-	ir_val index = tr_read(t, 1), bit = ir_bini(t->b, IR_AND, 8, index, size * 8 - 1), old;
+	ir_val index = tr_read(t, 1), bit = bit_count(t, size, index), old;
 	ir_val mask = ir_bin(t->b, IR_SHL, size, ir_const(t->b, 1), bit);
 
 	if (code == IR_AND)

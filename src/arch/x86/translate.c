@@ -11,13 +11,16 @@ enum { PAGE = 4096, CHUNK = 32 };
 
 /* ---- exceptions ---- */
 
-enum { RAISE_HAS_CODE = 1u << 8 };
+/* What the helper is told: vector, whether it has an error code, the code. */
+enum { RAISE_HAS_CODE = 1u << 8, RAISE_CODE_SHIFT = 32 };
 
-static uint64_t raise_helper_fn(void *env, uint64_t what, uint64_t code, uint64_t unused)
+static uint64_t raise_helper_fn(void *env, uint64_t what, uint64_t unused, uint64_t unused2)
 {
 	(void)unused;
+	(void)unused2;
 	if (what & RAISE_HAS_CODE)
-		x86_raise_code(env, (enum x86_vector)(what & 0xff), (uint32_t)code);
+		x86_raise_code(env, (enum x86_vector)(what & 0xff),
+			       (uint32_t)(what >> RAISE_CODE_SHIFT));
 	else
 		x86_raise(env, (enum x86_vector)what);
 	return 0;
@@ -27,35 +30,61 @@ static const struct ir_helper raise_helper = {
 	.name = "raise",
 	.fn = raise_helper_fn,
 	.can_fault = true,
+	.always_faults = true,
 };
 
-static void raise_always(struct x86_tr *t, uint64_t what, uint32_t code)
+/* #GP(0), of which every return and indirect branch has a check. */
+static uint64_t raise_gp0_fn(void *env, uint64_t unused, uint64_t unused2, uint64_t unused3)
 {
-	ir_call(t->b, &raise_helper, ir_const(t->b, what), ir_const(t->b, code), IR_NONE);
+	(void)unused;
+	(void)unused2;
+	(void)unused3;
+	x86_raise_code(env, EXC_GP, 0);
+	return 0;
+}
+
+static const struct ir_helper raise_gp0_helper = {
+	.name = "raise_gp0",
+	.fn = raise_gp0_fn,
+	.can_fault = true,
+	.always_faults = true,
+};
+
+static uint64_t with_code(enum x86_vector v, uint32_t code)
+{
+	return v | RAISE_HAS_CODE | (uint64_t)code << RAISE_CODE_SHIFT;
+}
+
+static void raise_always(struct x86_tr *t, uint64_t what)
+{
+	ir_call(t->b, &raise_helper, ir_const(t->b, what), IR_NONE, IR_NONE);
 	tr_end_state(t); /* not reached */
 }
 
-static void raise_if(struct x86_tr *t, ir_val cond, uint64_t what, uint32_t code)
+static void raise_if(struct x86_tr *t, ir_val cond, uint64_t what)
 {
 	uint64_t c;
 
 	if (ir_is_const(t->b, cond, &c) && !c)
 		return;
-	ir_call_if(t->b, cond, &raise_helper, ir_const(t->b, what), ir_const(t->b, code));
+	if (what == with_code(EXC_GP, 0))
+		ir_call_if(t->b, cond, &raise_gp0_helper, IR_NONE, IR_NONE);
+	else
+		ir_call_if(t->b, cond, &raise_helper, ir_const(t->b, what), IR_NONE);
 }
 
-void tr_raise(struct x86_tr *t, enum x86_vector v) { raise_always(t, v, 0); }
+void tr_raise(struct x86_tr *t, enum x86_vector v) { raise_always(t, v); }
 
 void tr_raise_code(struct x86_tr *t, enum x86_vector v, uint32_t code)
 {
-	raise_always(t, v | RAISE_HAS_CODE, code);
+	raise_always(t, with_code(v, code));
 }
 
-void tr_raise_if(struct x86_tr *t, ir_val cond, enum x86_vector v) { raise_if(t, cond, v, 0); }
+void tr_raise_if(struct x86_tr *t, ir_val cond, enum x86_vector v) { raise_if(t, cond, v); }
 
 void tr_raise_code_if(struct x86_tr *t, ir_val cond, enum x86_vector v, uint32_t code)
 {
-	raise_if(t, cond, v | RAISE_HAS_CODE, code);
+	raise_if(t, cond, with_code(v, code));
 }
 
 /* ---- leaving ---- */
@@ -157,9 +186,7 @@ void tr_check_target(struct x86_tr *t, ir_val v)
 	ir_val bad;
 
 	if (tr_is64(t)) {
-		ir_val biased = ir_bini(t->b, IR_ADD, 8, v, BIT(CANONICAL_BITS - 1));
-
-		bad = ir_cmpi(t->b, IR_GEU, 8, biased, BIT(CANONICAL_BITS));
+		bad = ir_wider(t->b, v, CANONICAL_BITS);
 	} else if (!(t->mode & MODE_FLAT_CODE)) {
 		bad = ir_cmp(t->b, IR_LTU, 4, ir_get(t->b, 4, OFS_SEG(SEG_CS, limit)),
 			     ir_zext(t->b, t->in.opsize, v));

@@ -276,6 +276,17 @@ static uint64_t helper_may_fault(void *env, uint64_t a, uint64_t b, uint64_t c)
 	return cpu->r[4] + 1;
 }
 
+/* What it does to registers stays: only what the block thought of them goes. */
+static uint64_t helper_faults(void *env, uint64_t a, uint64_t b, uint64_t c)
+{
+	struct test_cpu *cpu = env;
+
+	cpu->calls++;
+	cpu->env.fault = 2;
+	cpu->r[2] ^= a ^ b ^ c;
+	return 0;
+}
+
 static uint64_t helper_pure(void *env, uint64_t a, uint64_t b, uint64_t c)
 {
 	(void)env;
@@ -293,6 +304,9 @@ static const struct ir_helper helpers[] = {
 	{ .name = "may_fault", .fn = helper_may_fault, .can_fault = true },
 	{ .name = "pure", .fn = helper_pure, .is_pure = true },
 	{ .name = "reads_pc", .fn = helper_reads_pc, .reads_pc = true },
+};
+static const struct ir_helper always_faults = {
+	.name = "faults", .fn = helper_faults, .can_fault = true, .always_faults = true
 };
 
 struct gen {
@@ -385,7 +399,7 @@ static void gen_op(struct gen *g, ir_val *flags_op)
 	unsigned size = 1u << below(4);
 	ir_val x;
 
-	switch (below(20)) {
+	switch (below(22)) {
 	case 0:
 	case 1: keep(g, ir_get(g->b, size, slot(size))); break;
 	case 2:
@@ -394,8 +408,9 @@ static void gen_op(struct gen *g, ir_val *flags_op)
 	case 5: keep(g, ir_zext(g->b, size, pick(g))); break;
 	case 6: keep(g, ir_sext(g->b, 1u << below(2), 8u >> below(2), pick(g))); break;
 	case 7:
-		keep(g, ir_lea(g->b, below(2) ? 8 : 4, pick(g), below(2) ? pick(g) : IR_NONE, 0,
-			       below(100)));
+		keep(g, ir_lea(g->b, 2u << below(3), pick(g), below(2) ? pick(g) : IR_NONE,
+			       below(2), below(100)));
+		keep(g, ir_lea(g->b, 4u << below(2), IR_NONE, pick(g), below(4), below(100)));
 		break;
 	case 8: keep(g, ir_cmp(g->b, below(10), size, pick(g), pick(g))); break;
 	case 9: keep(g, ir_cond(g->b, below(16))); break;
@@ -408,6 +423,12 @@ static void gen_op(struct gen *g, ir_val *flags_op)
 	case 13:
 	case 14: gen_memory(g); break;
 	case 15: ir_put(g->b, 1, slot(1), pick(g)); break;
+	case 16: keep(g, ir_wider(g->b, pick(g), 1 + below(63))); break;
+	case 17:
+		if (below(3) == 0)
+			ir_call_if(g->b, ir_wider(g->b, pick(g), 8 * (1 + below(7))),
+				   &always_faults, pick(g), pick(g));
+		break;
 	default: gen_arithmetic(g, flags_op); break;
 	}
 }

@@ -111,8 +111,12 @@ static inline void ref_value(struct ref *r, unsigned i, const struct ir_op *op)
 		v = (a & mask) | (a >> (8 * size - 1) & 1 ? ~mask : 0);
 		v &= ~UINT64_C(0) >> (64 - 8 * op->b);
 		break;
-	case IR_LEA: v = (a + ((op->b ? b : 0) << op->c) + op->imm) & mask; break;
+	case IR_LEA: v = ((op->a ? a : 0) + ((op->b ? b : 0) << op->c) + op->imm) & mask; break;
 	case IR_CMP: v = model_cmp(op->c, size, a, b); break;
+	case IR_WIDER:
+		v = (int64_t)a >= (int64_t)(UINT64_C(1) << (op->b - 1)) ||
+		    (int64_t)a < -(int64_t)(UINT64_C(1) << (op->b - 1));
+		break;
 	case IR_SELECT: v = a ? r->val[op->b] : r->val[op->c]; break;
 	case IR_FLAGS_GET: r->flg[i] = r->c->flags & IR_FLAGS_ALL; break;
 	case IR_FLAGS_PUT: ref_flags_put(r, r->flg[op->a]); break;
