@@ -122,7 +122,7 @@ void x86_step_end(struct x86_cpu *c)
 		x86_debug_trap(c, dr6);
 		x86_deliver_exception(c);
 	}
-	x86_mode_update(c);
+	x86_mode_update_cs(c);
 	if ((c->rflags & FL_IF) && c->vcpu && atomic_load(&c->vcpu->inputs))
 		atomic_fetch_or(&c->vcpu->exit_request, VCPU_EXIT_INPUT);
 }
@@ -131,7 +131,7 @@ void x86_shadow_set(struct x86_cpu *c, bool is_mov_ss)
 {
 	c->in_shadow = true;
 	c->shadow_is_mov_ss = is_mov_ss;
-	x86_mode_update(c);
+	x86_mode_update_cs(c);
 }
 
 /* ---- MOV to and from DR (SDM 2 MOV; CPL is checked by the caller) ---- */

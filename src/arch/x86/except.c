@@ -208,6 +208,15 @@ static bool exc_combine(struct x86_cpu *c, struct x86_event *e)
 	return true;
 }
 
+/* A handler was entered: what was held back or armed for the next instruction is over. */
+static void exc_entered(struct x86_cpu *c)
+{
+	c->in_shadow = c->shadow_is_mov_ss = c->in_sti_shadow = false;
+	c->step_armed = false;
+	c->is_halted = false;
+	x86_mode_update_cs(c);
+}
+
 static void exc_deliver(struct x86_cpu *c, struct x86_event *e)
 {
 	for (;;) {
@@ -223,10 +232,7 @@ static void exc_deliver(struct x86_cpu *c, struct x86_event *e)
 		}
 	}
 	c->env.fault = 0;
-	c->in_shadow = c->shadow_is_mov_ss = false;
-	c->step_armed = false;
-	c->is_halted = false;
-	x86_mode_update(c);
+	exc_entered(c);
 }
 
 void x86_deliver_exception(struct x86_cpu *c)
@@ -243,4 +249,21 @@ void x86_deliver_interrupt(struct x86_cpu *c, uint8_t vector)
 	struct x86_event e = { .vector = vector, .is_external = true, .next = c->env.pc };
 
 	exc_deliver(c, &e);
+}
+
+bool x86_int_n_enter(struct x86_cpu *c, uint8_t vector, unsigned insn_len)
+{
+	struct x86_event e;
+
+	x86_int_n(c, vector, insn_len);
+	if (c->env.mode & MODE_STEP) /* what that has to say comes between */
+		return false;
+	c->env.fault = 0;
+	exc_to_event(c, &e);
+	if (log_on(LOG_INT))
+		exc_log(c, &e);
+	if (!x86_event_enter(c, &e))
+		return false;
+	exc_entered(c);
+	return true;
 }

@@ -126,7 +126,7 @@ static void far_load_cs(struct x86_cpu *c, const struct far_target *t, unsigned 
 {
 	x86_seg_fill(&c->seg[SEG_CS], (uint16_t)((t->sel & 0xfffc) | cpl), &t->cs);
 	c->env.pc = t->off;
-	x86_mode_update(c);
+	x86_mode_update_cs(c);
 }
 
 static bool far_target_check(struct x86_cpu *c, struct far_target *t)
@@ -147,7 +147,7 @@ static bool far_load_8086(struct x86_cpu *c, uint16_t sel, uint64_t off)
 	else
 		x86_seg_fill_vm86(&c->seg[SEG_CS], sel);
 	c->env.pc = off;
-	x86_mode_update(c);
+	x86_mode_update_cs(c);
 	return true;
 }
 
@@ -285,7 +285,7 @@ static bool far_ret_outer(struct x86_cpu *c, struct far_target *t, struct x86_st
 	x86_stack_commit(s);
 	far_load_cs(c, t, rpl);
 	x86_seg_drop_inner(c, rpl);
-	x86_mode_update(c);
+	x86_mode_update_cs(c);
 	return true;
 }
 

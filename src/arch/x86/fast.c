@@ -28,7 +28,7 @@ bool x86_syscall(struct x86_cpu *c, uint64_t next)
 	}
 	/* the step trap is taken by what TF has become */
 	c->step_armed = c->step_armed && (c->rflags & FL_TF);
-	x86_mode_update(c);
+	x86_mode_update_cs(c);
 	return true;
 }
 
@@ -39,7 +39,6 @@ static void fast_sysret_flags(struct x86_cpu *c, uint32_t flags)
 	x86_rflags_set(c, flags, ~(uint32_t)(FL_RF | FL_VM) & 0x3f7fd5);
 	if (c->rflags & FL_TF)
 		c->pending_db |= DR6_BS;
-	x86_mode_update(c);
 }
 
 bool x86_sysret(struct x86_cpu *c, unsigned size)
@@ -53,11 +52,11 @@ bool x86_sysret(struct x86_cpu *c, unsigned size)
 		return x86_raise_code(c, EXC_GP, 0);
 	fast_segments(c, to_64 ? (uint16_t)(base + 16) : base, (uint16_t)(base + 8), to_64, 3);
 	c->env.pc = to_64 ? c->gpr[RCX] : (uint32_t)c->gpr[RCX];
-	x86_mode_update(c);
 	if (x86_is_long(c))
 		fast_sysret_flags(c, (uint32_t)c->gpr[R11]);
 	else
 		x86_rflags_set(c, FL_IF, FL_IF);
+	x86_mode_update_cs(c);
 	return true;
 }
 
@@ -74,7 +73,7 @@ bool x86_sysenter(struct x86_cpu *c)
 	fast_segments(c, cs, (uint16_t)(cs + 8), is_long, 0);
 	c->gpr[RSP] = is_long ? c->msr_sysenter_esp : (uint32_t)c->msr_sysenter_esp;
 	c->env.pc = is_long ? c->msr_sysenter_eip : (uint32_t)c->msr_sysenter_eip;
-	x86_mode_update(c);
+	x86_mode_update_cs(c);
 	return true;
 }
 
@@ -93,6 +92,6 @@ bool x86_sysexit(struct x86_cpu *c, unsigned size)
 		      (uint16_t)((to_64 ? cs + 40 : cs + 24) | 3), to_64, 3);
 	c->gpr[RSP] = to_64 ? c->gpr[RCX] : (uint32_t)c->gpr[RCX];
 	c->env.pc = to_64 ? c->gpr[RDX] : (uint32_t)c->gpr[RDX];
-	x86_mode_update(c);
+	x86_mode_update_cs(c);
 	return true;
 }

@@ -36,9 +36,40 @@ void x86_ferr(struct x86_cpu *c, bool level)
 		c->vcpu->on_ferr(c->vcpu, level);
 }
 
+/* ---- the instruction behind STI ----
+ *
+ * While nothing waits, it needs no stepping: who looks at inputs later finds RIP still at it, or
+ * gone on. */
+
+void x86_sti(struct x86_cpu *c, uint64_t next)
+{
+	x86_rflags_set(c, FL_IF, FL_IF);
+	if (atomic_load(&c->vcpu->inputs)) {
+		x86_shadow_set(c, false);
+		return;
+	}
+	c->in_sti_shadow = true;
+	c->sti_next = next;
+}
+
+static bool inputs_in_sti_shadow(const struct x86_cpu *c)
+{
+	return c->in_sti_shadow && c->env.pc == c->sti_next;
+}
+
+/* An input is there: step over that instruction if it has still to run. */
+static void inputs_settle_shadow(struct x86_cpu *c)
+{
+	if (!c->in_sti_shadow)
+		return;
+	if (inputs_in_sti_shadow(c))
+		x86_shadow_set(c, false);
+	c->in_sti_shadow = false;
+}
+
 static bool inputs_can_interrupt(const struct x86_cpu *c)
 {
-	return (c->rflags & FL_IF) && !c->in_shadow;
+	return (c->rflags & FL_IF) && !c->in_shadow && !inputs_in_sti_shadow(c);
 }
 
 /* The inputs that would be served now. */
@@ -87,7 +118,10 @@ static bool inputs_interrupt(struct x86_cpu *c)
 bool x86_poll_inputs(struct x86_cpu *c)
 {
 	struct vcpu *v = c->vcpu;
-	uint32_t ready = inputs_ready(c);
+	uint32_t ready;
+
+	inputs_settle_shadow(c);
+	ready = inputs_ready(c);
 
 	/* Edges that mean nothing now are dropped: a start-up IPI only counts after INIT. */
 	if (!c->wait_sipi && !(ready & VCPU_INIT))

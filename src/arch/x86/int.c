@@ -160,6 +160,20 @@ static bool int_push_frame(struct x86_cpu *c, const struct int_gate *g, const st
 	return !e->has_error || x86_stack_push(s, size, e->error);
 }
 
+/* The same on a 64-bit stack, where all of it lies on one page at hand; the fault of a frame on two
+ * pages depends on the order of its pushes. */
+static bool int_push_words(struct x86_cpu *c, const struct x86_event *e, struct x86_stack *s)
+{
+	const uint64_t frame[] = { e->error,          e->next,     c->seg[SEG_CS].sel,
+				   event_flags(c, e), c->gpr[RSP], c->seg[SEG_SS].sel };
+	unsigned first = e->has_error ? 0 : 1, n = 6 - first;
+
+	if (!x86_store_words(c, s->view, s->sp - 8 * n, frame + first, n))
+		return false;
+	s->sp -= 8 * n;
+	return true;
+}
+
 static void int_commit(struct x86_cpu *c, const struct int_gate *g, const struct x86_desc *cs,
 		       const struct x86_stack *s, unsigned cpl)
 {
@@ -176,7 +190,7 @@ static void int_commit(struct x86_cpu *c, const struct int_gate *g, const struct
 	x86_seg_fill(&c->seg[SEG_CS], (uint16_t)((g->sel & 0xfffc) | cpl), cs);
 	c->env.pc = g->off;
 	x86_rflags_set(c, 0, clear);
-	x86_mode_update(c);
+	x86_mode_update_cs(c);
 }
 
 static bool int_through_gate(struct x86_cpu *c, const struct int_gate *g, const struct x86_event *e)
@@ -281,7 +295,7 @@ static bool int_long(struct x86_cpu *c, const struct x86_event *e)
 		return false;
 	}
 	s.sp &= ~UINT64_C(15);
-	if (!int_push_frame(c, &g, e, &s, true))
+	if (!int_push_words(c, e, &s) && !int_push_frame(c, &g, e, &s, true))
 		return false;
 	int_commit(c, &g, &cs, &s, cpl);
 	return true;

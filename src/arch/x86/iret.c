@@ -24,6 +24,8 @@ static bool iret_pop(struct iret_frame *f)
 
 static void iret_unblock_nmi(struct x86_cpu *c)
 {
+	if (!c->nmi_blocked)
+		return;
 	c->nmi_blocked = false;
 	if (c->vcpu && (atomic_load(&c->vcpu->inputs) & VCPU_NMI))
 		atomic_fetch_or(&c->vcpu->exit_request, VCPU_EXIT_INPUT);
@@ -71,7 +73,7 @@ static bool iret_vm86(struct x86_cpu *c, struct iret_frame *f)
 	x86_seg_fill_vm86(&c->seg[SEG_CS], (uint16_t)f->cs);
 	c->env.pc = f->ip;
 	x86_rflags_set(c, flags, mask);
-	x86_mode_update(c);
+	x86_mode_update_cs(c);
 	return true;
 }
 
@@ -96,7 +98,7 @@ static bool iret_to_vm86(struct x86_cpu *c, struct iret_frame *f)
 	x86_seg_fill_vm86(&c->seg[SEG_SS], (uint16_t)ss);
 	c->gpr[RSP] = sp;
 	c->env.pc = f->ip;
-	x86_mode_update(c);
+	x86_mode_update_cs(c);
 	return true;
 }
 
@@ -200,8 +202,8 @@ static bool iret_protected(struct x86_cpu *c, struct iret_frame *f)
 	x86_stack_commit(&f->s);
 	if (is_outer)
 		x86_seg_drop_inner(c, rpl);
-	x86_mode_update(c);
 	x86_rflags_set(c, (uint32_t)f->flags, mask);
+	x86_mode_update_cs(c);
 	return true;
 }
 

@@ -3,7 +3,8 @@
  * SPDX-License-Identifier: MIT */
 #include "arch/x86/sys.h"
 
-static void *mem_hit(struct x86_cpu *c, unsigned view, unsigned kind, gva_t addr, unsigned len)
+static inline void *mem_hit(struct x86_cpu *c, unsigned view, unsigned kind, gva_t addr,
+			    unsigned len)
 {
 	return tlb_hit(&c->env.tlb[view].e[kind][tlb_index(addr)], addr, len);
 }
@@ -48,17 +49,55 @@ bool x86_store_bytes(struct x86_cpu *c, unsigned view, gva_t addr, const void *i
 
 bool x86_load(struct x86_cpu *c, unsigned view, gva_t addr, unsigned size, uint64_t *out)
 {
+	const uint8_t *host = mem_hit(c, view, TLB_READ, addr, size);
 	uint64_t v = 0;
 
-	if (!x86_load_bytes(c, view, addr, &v, size))
-		return false;
-	*out = v;
+	if (!host) {
+		if (!c->env.mem->load(&c->env, view, addr, size, false, &v))
+			return false;
+		*out = v;
+		return true;
+	}
+	switch (size) {
+	case 1: *out = *host; break;
+	case 2: *out = ld16_le(host); break;
+	case 4: *out = ld32_le(host); break;
+	default: *out = ld64_le(host); break;
+	}
 	return true;
 }
 
 bool x86_store(struct x86_cpu *c, unsigned view, gva_t addr, unsigned size, uint64_t value)
 {
-	return x86_store_bytes(c, view, addr, &value, size);
+	uint8_t *host = mem_hit(c, view, TLB_WRITE, addr, size);
+
+	if (!host)
+		return c->env.mem->store(&c->env, view, addr, size, &value);
+	switch (size) {
+	case 1: *host = (uint8_t)value; break;
+	case 2: memcpy(host, &value, 2); break;
+	case 4: memcpy(host, &value, 4); break;
+	default: memcpy(host, &value, 8); break;
+	}
+	return true;
+}
+
+bool x86_load_words(struct x86_cpu *c, unsigned view, gva_t addr, uint64_t *out, unsigned n)
+{
+	const void *host = mem_hit(c, view, TLB_READ, addr, 8 * n);
+
+	if (host)
+		memcpy(out, host, 8 * n);
+	return host;
+}
+
+bool x86_store_words(struct x86_cpu *c, unsigned view, gva_t addr, const uint64_t *in, unsigned n)
+{
+	void *host = mem_hit(c, view, TLB_WRITE, addr, 8 * n);
+
+	if (host)
+		memcpy(host, in, 8 * n);
+	return host;
 }
 
 void x86_tlb_flush(struct x86_cpu *c, bool keep_global)

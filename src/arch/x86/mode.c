@@ -59,8 +59,6 @@ static uint64_t mode_debug(const struct x86_cpu *c)
 		m |= MODE_CODE_BREAK;
 	if (x86_debug_armed(c, false))
 		m |= MODE_DATA_BREAK;
-	if (m || (c->rflags & FL_TF) || c->in_shadow || c->step_insns || c->pending_db)
-		m |= MODE_STEP;
 	return m;
 }
 
@@ -71,24 +69,46 @@ static unsigned mode_view(const struct x86_cpu *c, unsigned cpl)
 	return (c->cr4 & CR4_SMAP) && (c->rflags & FL_AC) ? VIEW_KERNEL_AC : VIEW_KERNEL;
 }
 
-void x86_mode_update(struct x86_cpu *c)
+/* The bits that hang on control and debug registers alone. */
+static uint64_t mode_control(const struct x86_cpu *c)
 {
-	bool pe = c->cr0 & CR0_PE, vm = x86_is_vm86(c);
-	unsigned cpl = vm ? 3 : pe ? seg_dpl(&c->seg[SEG_SS]) : 0;
-	unsigned view = mode_view(c, cpl);
-	uint64_t m = mode_segments(c) | mode_fpu(c) | mode_debug(c);
+	uint64_t m = mode_fpu(c) | mode_debug(c);
 
-	if (pe)
+	if (c->cr0 & CR0_PE)
 		m |= MODE_PE;
-	if (vm)
-		m |= MODE_VM86;
 	if (c->efer & EFER_LMA)
 		m |= MODE_LMA;
+	return m;
+}
+
+/* The other bits, in this setting: segments, privilege, flags, what is pending. */
+static void mode_put(struct x86_cpu *c, uint64_t control)
+{
+	bool vm = (control & MODE_PE) && (c->rflags & FL_VM);
+	unsigned cpl = vm ? 3 : control & MODE_PE ? seg_dpl(&c->seg[SEG_SS]) : 0;
+	unsigned view = mode_view(c, cpl);
+	uint64_t m = control | mode_segments(c);
+
+	if (vm)
+		m |= MODE_VM86;
+	if ((control & (MODE_CODE_BREAK | MODE_DATA_BREAK)) || (c->rflags & FL_TF) ||
+	    c->in_shadow || c->step_insns || c->pending_db)
+		m |= MODE_STEP;
 	if (cpl == 3 && (c->cr0 & CR0_AM) && (c->rflags & FL_AC))
 		m |= MODE_ALIGN;
 	m |= (uint64_t)cpl << MODE_CPL_SHIFT | (uint64_t)view << MODE_VIEW_SHIFT;
 	c->env.mode = m;
 	c->env.view = view;
+}
+
+void x86_mode_update(struct x86_cpu *c) { mode_put(c, mode_control(c)); }
+
+void x86_mode_update_cs(struct x86_cpu *c)
+{
+	const uint64_t control = MODE_PE | MODE_LMA | MODE_NO_FPU | MODE_EM | MODE_TS | MODE_MP |
+				 MODE_SSE | MODE_AVX | MODE_CODE_BREAK | MODE_DATA_BREAK;
+
+	mode_put(c, c->env.mode & control);
 }
 
 void x86_rflags_set(struct x86_cpu *c, uint32_t value, uint32_t mask)
@@ -97,8 +117,8 @@ void x86_rflags_set(struct x86_cpu *c, uint32_t value, uint32_t mask)
 	uint32_t now = ((old & ~mask) | (value & mask)) | FL_ONE;
 
 	c->rflags = now;
-	if ((old ^ now) & (FL_TF | FL_VM | FL_AC | FL_RF))
-		x86_mode_update(c);
+	if ((old ^ now) & (FL_TF | FL_VM | FL_AC))
+		x86_mode_update_cs(c);
 	/* Interrupts that waited must be looked at before the next block. */
 	if ((now & ~old & FL_IF) && c->vcpu && atomic_load(&c->vcpu->inputs))
 		atomic_fetch_or(&c->vcpu->exit_request, VCPU_EXIT_INPUT);

@@ -196,7 +196,7 @@ bool x86_seg_load(struct x86_cpu *c, enum x86_seg_id id, uint16_t sel)
 			return false;
 		x86_seg_fill(&c->seg[id], sel, &d);
 	}
-	x86_mode_update(c);
+	x86_mode_update_cs(c);
 	return true;
 }
 

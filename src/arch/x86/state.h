@@ -216,6 +216,8 @@ struct x86_cpu {
 	uint32_t task_faults;  /* task switches that faulted, one inside the other (task.c) */
 	bool step_armed;       /* TF was set when it began */
 	bool shadow_is_mov_ss; /* in_shadow by MOV SS, POP SS: holds back #DB too */
+	bool in_sti_shadow;    /* STI with nothing waiting: as in_shadow while RIP is sti_next */
+	uint64_t sti_next;
 	bool noncanonical;     /* exc is for such an address: #GP or #SS, decided at delivery */
 	gva_t noncanonical_addr;
 	uint64_t pdpte[4]; /* PAE: loaded with CR3 (mmu.c) */

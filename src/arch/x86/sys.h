@@ -132,6 +132,8 @@ struct x86_event {
 /* One attempt to enter the handler; false: raised another exception. */
 bool x86_event_enter(struct x86_cpu *c, const struct x86_event *e);
 bool x86_int_n(struct x86_cpu *c, uint8_t vector, unsigned insn_len);
+/* INT n that enters its handler at once.  False: an exception is recorded, or INT n as one. */
+bool x86_int_n_enter(struct x86_cpu *c, uint8_t vector, unsigned insn_len);
 /* Does the instruction at RIP reach addr through the stack (#SS rather than #GP)? */
 bool x86_insn_uses_stack(struct x86_cpu *c, gva_t addr);
 
@@ -210,6 +212,8 @@ bool x86_has_work(struct vcpu *v);
 bool x86_step_begin(struct x86_cpu *c);
 void x86_step_end(struct x86_cpu *c);
 void x86_shadow_set(struct x86_cpu *c, bool is_mov_ss);
+/* IF := 1; interrupts wait until the instruction at next has run. */
+void x86_sti(struct x86_cpu *c, uint64_t next);
 void x86_halt(struct x86_cpu *c);
 void x86_triple_fault(struct x86_cpu *c);
 

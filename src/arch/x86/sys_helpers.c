@@ -36,7 +36,7 @@ HELPER(sysret, TRANSFER) { return x86_sysret(env, (unsigned)a); }
 HELPER(sysenter, TRANSFER) { return x86_sysenter(env); }
 HELPER(sysexit, TRANSFER) { return x86_sysexit(env, (unsigned)a); }
 HELPER(int, FAULTS) { return x86_software_interrupt(env, (uint8_t)a, (unsigned)b, false); }
-HELPER(int_n, FAULTS) { return x86_int_n(env, (uint8_t)a, (unsigned)b); }
+HELPER(int_n, TRANSFER) { return x86_int_n_enter(env, (uint8_t)a, (unsigned)b); }
 HELPER(icebp, FAULTS) { return x86_software_interrupt(env, EXC_DB, (unsigned)b, true); }
 
 /* ---- the interrupt flag (SDM 2 CLI, STI; SDM 3B 20.3, 20.4) ---- */
@@ -69,10 +69,8 @@ HELPER(sti, MODE)
 
 	switch (if_flag(c)) {
 	case IF_REAL:
-		if (!(c->rflags & FL_IF)) {
-			x86_rflags_set(c, FL_IF, FL_IF);
-			x86_shadow_set(c, false);
-		}
+		if (!(c->rflags & FL_IF))
+			x86_sti(c, a);
 		return 0;
 	case IF_VIRTUAL:
 		if (!(c->rflags & FL_VIP)) {

@@ -17,7 +17,8 @@ extern const struct ir_helper helper_sysenter; /* - */
 extern const struct ir_helper helper_sysexit;  /* a: operand size */
 extern const struct ir_helper helper_int;      /* a: vector, b: length */
 extern const struct ir_helper helper_int_n, helper_icebp;
-extern const struct ir_helper helper_cli, helper_sti, helper_hlt;
+extern const struct ir_helper helper_cli, helper_hlt;
+extern const struct ir_helper helper_sti; /* a: next RIP */
 
 extern const struct ir_helper helper_umip; /* #GP(0) if CR4.UMIP keeps this from users */
 extern const struct ir_helper helper_lldt, helper_ltr;  /* a: selector */

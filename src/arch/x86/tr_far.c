@@ -132,5 +132,10 @@ void tr_cli(struct x86_tr *t)
 	ir_call(t->b, &helper_cli, IR_NONE, IR_NONE, IR_NONE);
 }
 
-void tr_sti(struct x86_tr *t) { call_and_leave(t, &helper_sti); }
+void tr_sti(struct x86_tr *t)
+{
+	ir_call(t->b, &helper_sti, tr_next_pc(t, 8), IR_NONE, IR_NONE);
+	tr_end_loop(t);
+}
+
 void tr_hlt(struct x86_tr *t) { call_and_leave(t, &helper_hlt); }

@@ -26,6 +26,9 @@ bool x86_software_interrupt(struct x86_cpu *c, uint8_t vector, unsigned insn_len
 
 /* ---- mode (mode.c) ---- */
 void x86_mode_update(struct x86_cpu *c); /* recompute env.mode and env.view */
+/* The same after a change of segments, flags or what is pending alone: control and debug registers,
+ * EFER and XCR0 are as they were. */
+void x86_mode_update_cs(struct x86_cpu *c);
 /* And the mode word where a bit in it changes (TF, AC, VM). */
 void x86_rflags_set(struct x86_cpu *c, uint32_t value, uint32_t mask);
 
@@ -35,6 +38,10 @@ bool x86_load(struct x86_cpu *c, unsigned view, gva_t addr, unsigned size, uint6
 bool x86_store(struct x86_cpu *c, unsigned view, gva_t addr, unsigned size, uint64_t value);
 bool x86_load_bytes(struct x86_cpu *c, unsigned view, gva_t addr, void *out, unsigned len);
 bool x86_store_bytes(struct x86_cpu *c, unsigned view, gva_t addr, const void *in, unsigned len);
+/* n quadwords at once where all are on one page that the soft TLB holds.  False: nothing was done,
+ * take them singly. */
+bool x86_load_words(struct x86_cpu *c, unsigned view, gva_t addr, uint64_t *out, unsigned n);
+bool x86_store_words(struct x86_cpu *c, unsigned view, gva_t addr, const uint64_t *in, unsigned n);
 static inline unsigned x86_view(const struct x86_cpu *c) { return c->env.view; }
 /* Flush translations of the TLB: all, all but global, one page. Calls what the accelerator gave. */
 void x86_tlb_flush(struct x86_cpu *c, bool keep_global);

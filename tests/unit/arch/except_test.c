@@ -255,6 +255,100 @@ static void test_interrupts_wait_for_the_shadow(void)
 	rig_free(r);
 }
 
+static int ack_40(void *intc)
+{
+	vcpu_clear_input(intc, VCPU_INTR);
+	return 0x40;
+}
+
+static const struct vcpu_intc_ops intc_ops = { .ack = ack_40 };
+
+/* IF is clear, vector 40h has a gate. */
+static struct rig *rig_before_sti(void)
+{
+	struct rig *r = rig_new("max");
+
+	rig_protected(r, 0);
+	r->c->rflags &= ~(uint32_t)FL_IF;
+	r->v.intc_ops = &intc_ops;
+	r->v.intc = &r->v;
+	idt32(r, 0x40, 0x8e);
+	return r;
+}
+
+static void test_sti_holds_interrupts_back_while_rip_stands(void)
+{
+	struct rig *r = rig_before_sti();
+	struct x86_cpu *c = r->c;
+
+	x86_sti(c, 0x5001);
+	g_assert_true(c->rflags & FL_IF);
+	g_assert_false(c->env.mode & MODE_STEP);
+	c->env.pc = 0x5001;
+	vcpu_set_input(&r->v, VCPU_INTR);
+	g_assert_false(x86_has_work(&r->v));
+	g_assert_false(x86_poll_inputs(c));
+	g_assert_true(c->env.mode & MODE_STEP);
+	g_assert_true(x86_step_begin(c));
+	g_assert_true(x86_poll_inputs(c));
+	g_assert_cmphex(c->env.pc, ==, HANDLER);
+	rig_free(r);
+}
+
+static void test_sti_is_over_when_rip_has_moved(void)
+{
+	struct rig *r = rig_before_sti();
+	struct x86_cpu *c = r->c;
+
+	x86_sti(c, 0x5001);
+	c->env.pc = 0x5002;
+	vcpu_set_input(&r->v, VCPU_INTR);
+	g_assert_true(x86_has_work(&r->v));
+	g_assert_true(x86_poll_inputs(c));
+	g_assert_cmphex(c->env.pc, ==, HANDLER);
+	g_assert_cmphex(rig_peek(r, STACK0 - 12, 4), ==, 0x5002);
+	rig_free(r);
+}
+
+static void test_sti_steps_when_something_waits(void)
+{
+	struct rig *r = rig_before_sti();
+
+	vcpu_set_input(&r->v, VCPU_INTR);
+	x86_sti(r->c, 0x5001);
+	g_assert_true(r->c->env.mode & MODE_STEP);
+	g_assert_false(x86_has_work(&r->v));
+	rig_free(r);
+}
+
+static void test_int_n_enters_at_once(void)
+{
+	struct rig *r = rig_new("max");
+	struct x86_cpu *c = r->c;
+
+	rig_protected(r, 3);
+	idt32(r, 0x80, 0xee);
+	idt32(r, 0x81, 0x8e);
+	g_assert_true(x86_int_n_enter(c, 0x80, 2));
+	g_assert_cmphex(c->env.pc, ==, HANDLER);
+	g_assert_cmpuint(x86_cpl(c), ==, 0);
+	g_assert_cmpuint(c->env.fault, ==, 0);
+	g_assert_cmphex(rig_peek(r, STACK0 - 20, 4), ==, 0x5002);
+	g_assert_true(x86_iret(c, 4, 0));
+	/* what it meets is a fault of the instruction */
+	c->env.pc = 0x5000;
+	g_assert_false(x86_int_n_enter(c, 0x81, 2));
+	g_assert_cmphex(c->env.pc, ==, 0x5000);
+	rig_fault(r, EXC_GP, 0x81 * 8 + 2);
+	/* stepped, it is left to the loop */
+	c->rflags |= FL_TF;
+	x86_mode_update(c);
+	g_assert_false(x86_int_n_enter(c, 0x80, 2));
+	g_assert_true(c->exc.is_int_n);
+	rig_fault(r, 0x80, -1);
+	rig_free(r);
+}
+
 static void test_init_then_startup(void)
 {
 	struct rig *r = rig_new("max");
@@ -290,6 +384,10 @@ int main(int argc, char **argv)
 	g_test_add_func("/except/code_breakpoint_faults_once", test_code_breakpoint_faults_once);
 	g_test_add_func("/except/interrupts_wait_for_the_shadow",
 			test_interrupts_wait_for_the_shadow);
+	g_test_add_func("/except/sti_holds_back", test_sti_holds_interrupts_back_while_rip_stands);
+	g_test_add_func("/except/sti_is_over", test_sti_is_over_when_rip_has_moved);
+	g_test_add_func("/except/sti_steps", test_sti_steps_when_something_waits);
+	g_test_add_func("/except/int_n_enters_at_once", test_int_n_enters_at_once);
 	g_test_add_func("/except/init_then_startup", test_init_then_startup);
 	return g_test_run();
 }
