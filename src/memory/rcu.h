@@ -10,6 +10,8 @@
 #include <stdbool.h>
 #include <urcu.h>
 
+struct err;
+
 extern __thread bool rcu_is_registered;
 
 /* Done by rcu_enter() when needed; by hand only to have it over before a fast path. */
@@ -51,3 +53,14 @@ static inline void rcu_reclaim(void) { RCU_TSAN(acquire); }
 void rcu_retire(struct rcu_head *head, void (*fn)(struct rcu_head *head));
 /* Wait until everything retired so far is gone.  Context: not inside a reader. */
 void rcu_drain(void);
+
+/* For readers that stay inside for as long as they are left alone (vCPUs in translated code):
+ * push() is called every 10 ms while something retired waits for readers, and asks them to leave
+ * for a moment.  Context of push: a thread of its own, takes leaf locks only; of add and remove:
+ * the main thread, no locks.  Add may fail for want of a thread. */
+struct rcu_pusher {
+	void (*push)(struct rcu_pusher *p);
+	struct rcu_pusher *next; /* rcu.c's */
+};
+bool rcu_pusher_add(struct rcu_pusher *p, struct err *err);
+void rcu_pusher_remove(struct rcu_pusher *p);
