@@ -96,5 +96,6 @@ void accel_stop(struct accel *a)
 		return;
 	if (a->ops->stop)
 		a->ops->stop(a);
+	g_free(a->note);
 	object_put(&a->obj);
 }

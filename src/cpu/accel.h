@@ -34,6 +34,7 @@ struct accel {
 	struct object obj; /* of ops->type */
 	const struct accel_ops *ops;
 	struct machine *machine;
+	char *note; /* a line for the user on how it runs, or NULL; const once vCPUs are there */
 };
 
 /* Parent of the accelerators' types ("accel"). */

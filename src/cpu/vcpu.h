@@ -37,6 +37,8 @@ enum vcpu_exit {
 	VCPU_EXIT_INPUT = 1u << 0, /* look at inputs */
 	VCPU_EXIT_WORK = 1u << 1,  /* run queued work */
 	VCPU_EXIT_STOP = 1u << 2,  /* leave the run loop (pause, end) */
+	VCPU_EXIT_RCU = 1u << 3,   /* leave RCU readers for a moment */
+	VCPU_EXIT_TURN = 1u << 4,  /* another vCPU wants this one's place */
 };
 
 /* The interrupt controller of one vCPU (x86: its local APIC), called by arch code in the vCPU

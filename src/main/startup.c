@@ -201,8 +201,10 @@ static bool step_build(struct session *s, struct err *err)
 		return false;
 	ok = machine_build(s->machine, &c, s->accel, err);
 	warnings = x86_cpu_take_warnings();
-	if (ok)
+	if (ok) {
 		print_lines(s, "warning: ", warnings);
+		print_lines(s, "", s->accel->note);
+	}
 	g_free(warnings);
 	return ok;
 }
