@@ -36,6 +36,7 @@ static const struct {
 	{ "int", LOG_INT, "interrupts and exceptions" },
 	{ "in_asm", LOG_IN_ASM, "guest code of each translated block" },
 	{ "op", LOG_OP, "intermediate code of each translated block" },
+	{ "out_asm", LOG_OUT_ASM, "host code of each translated block" },
 	{ "exec", LOG_EXEC, "each block entered" },
 	{ "cpu", LOG_CPU, "registers before each block" },
 	{ "mmu", LOG_MMU, "page walks that fault" },

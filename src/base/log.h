@@ -20,6 +20,7 @@ enum log_item {
 	LOG_PCALL = 1u << 7,       /* pcall: far calls, gates, task switches */
 	LOG_UNIMP = 1u << 8,       /* unimp: registers not modelled */
 	LOG_CPU_RESET = 1u << 9,   /* cpu_reset */
+	LOG_OUT_ASM = 1u << 10,    /* out_asm: host code of each translated block */
 };
 
 /* Set before vCPUs start; read without a lock on fast paths. */
