@@ -23,9 +23,17 @@ bool tcg_cache_init(struct tcg_cache *c, uint64_t limit)
 	return true;
 }
 
-void tcg_block_free(struct tcg_block *b)
+static unsigned exit_count(const struct tcg_block *b)
 {
-	interp_block_fini(&b->code);
+	return b->is_native ? b->host.exit_count : b->code.exit_count;
+}
+
+static void block_free(struct tcg_block *b)
+{
+	if (b->is_native)
+		tcg_native_fini(b);
+	else
+		interp_block_fini(&b->code);
 	g_free(b->outgoing);
 	g_free(b);
 }
@@ -33,12 +41,23 @@ void tcg_block_free(struct tcg_block *b)
 static void free_rcu(struct rcu_head *head)
 {
 	rcu_reclaim();
-	tcg_block_free(container_of(head, struct tcg_block, rcu));
+	block_free(container_of(head, struct tcg_block, rcu));
+}
+
+void tcg_block_discard(struct tcg_accel *t, struct tcg_block *b)
+{
+	if (!b->is_native) {
+		block_free(b);
+		return;
+	}
+	/* Another thread may just be told to evict it. */
+	tcg_native_drop(t, b);
+	rcu_retire(&b->rcu, free_rcu);
 }
 
 static uint64_t block_size(const struct tcg_block *b)
 {
-	return sizeof(*b) + b->code.size + b->code.exit_count * sizeof(struct tcg_link);
+	return sizeof(*b) + b->code.size + exit_count(b) * sizeof(struct tcg_link);
 }
 
 /* ---- pages ---- */
@@ -70,7 +89,7 @@ static uint64_t granule_mask(uint64_t first, uint64_t last)
 /* The part of b that lies on its page number n: [*first, *last] in the page. */
 static void extent(const struct tcg_block *b, unsigned n, uint64_t *first, uint64_t *last)
 {
-	uint64_t at = (uintptr_t)b->code.host_pc % RAM_PAGE_SIZE, end = at + b->guest_len - 1;
+	uint64_t at = (uintptr_t)b->host_pc % RAM_PAGE_SIZE, end = at + b->guest_len - 1;
 
 	*first = n ? 0 : at;
 	*last = n ? end - RAM_PAGE_SIZE : MIN(end, RAM_PAGE_SIZE - 1);
@@ -155,19 +174,44 @@ void tcg_unpin(struct tcg_accel *t, struct tcg_pin *pin)
 
 /* ---- links ---- */
 
-static void unlink_exit(struct tcg_link *l)
+static struct interp_exit *interp_exit_of(const struct tcg_link *l)
+{
+	return &l->from->code.exits[l - l->from->outgoing];
+}
+
+static void unlink_exit(struct tcg_accel *t, struct tcg_link *l)
 {
 	if (!l->to)
 		return;
-	atomic_store_explicit(&l->from->code.exits[l - l->from->outgoing].link, NULL,
-			      memory_order_release);
+	if (l->from->is_native)
+		tcg_native_link(t, l->from, (unsigned)(l - l->from->outgoing), NULL);
+	else
+		atomic_store_explicit(&interp_exit_of(l)->link, NULL, memory_order_release);
 	*l->pprev = l->next;
 	if (l->next)
 		l->next->pprev = l->pprev;
 	l->to = NULL;
 }
 
-static bool is_dead(const struct tcg_block *b) { return !b->pages[0].page; }
+static bool is_dead(const struct tcg_block *b)
+{
+	return atomic_load_explicit(&b->state, memory_order_relaxed) == TCG_BLOCK_DEAD;
+}
+
+/* Needs c->lock. */
+static void link_exit(struct tcg_accel *t, struct tcg_link *l, bool is_guarded)
+{
+	struct interp_exit *x;
+
+	if (l->from->is_native) {
+		tcg_native_link(t, l->from, (unsigned)(l - l->from->outgoing), l->to);
+		return;
+	}
+	x = interp_exit_of(l);
+	if (x->is_guarded != is_guarded) /* it may be being read */
+		x->is_guarded = is_guarded;
+	atomic_store_explicit(&x->link, &l->to->code, memory_order_release);
+}
 
 void tcg_cache_link(struct tcg_accel *t, struct tcg_block *from, unsigned n, struct tcg_block *to,
 		    bool is_guarded)
@@ -178,7 +222,7 @@ void tcg_cache_link(struct tcg_accel *t, struct tcg_block *from, unsigned n, str
 	/* Either may have been dropped meanwhile; whose link it is stays as it was first made
 	 * guarded or not, as it leads to one page. */
 	if (!is_dead(from) && !is_dead(to) && l->to != to) {
-		unlink_exit(l);
+		unlink_exit(t, l);
 		l->from = from;
 		l->to = to;
 		l->next = to->incoming;
@@ -186,27 +230,49 @@ void tcg_cache_link(struct tcg_accel *t, struct tcg_block *from, unsigned n, str
 		if (l->next)
 			l->next->pprev = &l->next;
 		to->incoming = l;
-		if (from->code.exits[n].is_guarded != is_guarded) /* it may be being read */
-			from->code.exits[n].is_guarded = is_guarded;
-		atomic_store_explicit(&from->code.exits[n].link, &to->code, memory_order_release);
+		link_exit(t, l, is_guarded);
+		t->cache.linked++;
 	}
 	lock_drop(&t->cache.lock);
 }
 
 /* ---- blocks ---- */
 
-/* Needs c->lock.  Its memory goes when no vCPU can be inside any more. */
-static void drop_locked(struct tcg_cache *c, struct tcg_block *b)
+static void list_add(struct tcg_cache *c, struct tcg_block *b)
 {
-	struct tcg_block **at = &c->buckets[tcg_hash(b->code.host_pc, b->key)];
+	b->older = c->newest[b->is_native];
+	*(b->older ? &b->older->newer : &c->oldest[b->is_native]) = b;
+	c->newest[b->is_native] = b;
+	if (!b->is_native)
+		c->size += block_size(b);
+}
+
+static void list_remove(struct tcg_cache *c, struct tcg_block *b)
+{
+	*(b->older ? &b->older->newer : &c->oldest[b->is_native]) = b->newer;
+	*(b->newer ? &b->newer->older : &c->newest[b->is_native]) = b->older;
+	if (!b->is_native)
+		c->size -= block_size(b);
+}
+
+/* Needs cache.lock.  Its memory goes when no vCPU can be inside any more. */
+static void drop_locked(struct tcg_accel *t, struct tcg_block *b)
+{
+	struct tcg_cache *c = &t->cache;
+	struct tcg_block **at = &c->buckets[tcg_hash(b->host_pc, b->key)];
 
 	while (*at != b)
 		at = &(*at)->hash_next;
 	rcu_publish(*at, b->hash_next);
+	atomic_store(&b->state, TCG_BLOCK_DEAD);
 	while (b->incoming)
-		unlink_exit(b->incoming);
-	for (unsigned n = 0; n < b->code.exit_count; n++)
-		unlink_exit(&b->outgoing[n]);
+		unlink_exit(t, b->incoming);
+	for (unsigned n = 0; n < exit_count(b); n++)
+		unlink_exit(t, &b->outgoing[n]);
+	if (b->is_native) {
+		tcg_targets_drop(t, b);
+		tcg_native_drop(t, b);
+	}
 	for (unsigned n = 0; n < 2; n++) {
 		struct tcg_page_ref *r = &b->pages[n];
 
@@ -219,35 +285,45 @@ static void drop_locked(struct tcg_cache *c, struct tcg_block *b)
 		page_drop_if_idle(c, r->page);
 		r->page = NULL;
 	}
-	*(b->older ? &b->older->newer : &c->oldest) = b->newer;
-	*(b->newer ? &b->newer->older : &c->newest) = b->older;
-	c->size -= block_size(b);
+	list_remove(c, b);
 	c->dropped++;
 	rcu_retire(&b->rcu, free_rcu);
 }
 
-/* The oldest go first, down to 7/8 so that it doesn't happen at every insertion. */
-static void evict_locked(struct tcg_cache *c)
+/* The interpreter's oldest go first, down to 7/8 so that it doesn't happen at every insertion. */
+static void evict_locked(struct tcg_accel *t)
 {
+	struct tcg_cache *c = &t->cache;
+
 	if (c->size <= c->limit)
 		return;
-	while (c->oldest && c->size > c->limit / 8 * 7)
-		drop_locked(c, c->oldest);
+	while (c->oldest[0] && c->size > c->limit / 8 * 7)
+		drop_locked(t, c->oldest[0]);
+}
+
+void tcg_cache_evict(struct tcg_accel *t, struct tcg_block *b)
+{
+	lock_take(&t->cache.lock);
+	if (atomic_load(&b->state) == TCG_BLOCK_LIVE)
+		drop_locked(t, b);
+	else /* its maker finds out when it is to be published */
+		atomic_store(&b->state, TCG_BLOCK_DEAD);
+	lock_drop(&t->cache.lock);
 }
 
 static struct tcg_block *find_equal(struct tcg_cache *c, const struct tcg_block *b)
 {
-	struct tcg_block *o = c->buckets[tcg_hash(b->code.host_pc, b->key)];
+	struct tcg_block *o = c->buckets[tcg_hash(b->host_pc, b->key)];
 
-	while (o && (o->code.host_pc != b->code.host_pc || o->key != b->key ||
-		     o->host_second != b->host_second))
+	while (o &&
+	       (o->host_pc != b->host_pc || o->key != b->key || o->host_second != b->host_second))
 		o = o->hash_next;
 	return o;
 }
 
 static void insert_locked(struct tcg_cache *c, struct tcg_block *b, const struct tcg_pin *pin)
 {
-	struct tcg_block **bucket = &c->buckets[tcg_hash(b->code.host_pc, b->key)];
+	struct tcg_block **bucket = &c->buckets[tcg_hash(b->host_pc, b->key)];
 	uint64_t first, last;
 
 	for (unsigned n = 0; n < (b->host_second ? 2 : 1); n++) {
@@ -263,11 +339,9 @@ static void insert_locked(struct tcg_cache *c, struct tcg_block *b, const struct
 		extent(b, n, &first, &last);
 		r->page->granules |= granule_mask(first, last);
 	}
-	b->older = c->newest;
-	*(c->newest ? &c->newest->newer : &c->oldest) = b;
-	c->newest = b;
-	c->size += block_size(b);
+	list_add(c, b);
 	c->made++;
+	atomic_store(&b->state, TCG_BLOCK_LIVE);
 	b->hash_next = *bucket;
 	rcu_publish(*bucket, b);
 }
@@ -276,24 +350,26 @@ bool tcg_cache_insert(struct tcg_accel *t, struct tcg_block **b, const struct tc
 {
 	struct tcg_cache *c = &t->cache;
 	struct tcg_block *equal;
-	bool ok = true;
+	bool ok;
 
 	lock_take(&c->lock);
+	ok = !is_dead(*b);
 	for (unsigned n = 0; n < ((*b)->host_second ? 2 : 1); n++)
 		ok &= pin->page[n]->version == pin->version[n];
 	equal = ok ? find_equal(c, *b) : NULL;
+	if (equal || !ok)
+		tcg_block_discard(t, *b);
 	if (equal) {
-		tcg_block_free(*b);
 		*b = equal;
 	} else if (ok) {
-		evict_locked(c);
+		evict_locked(t);
 		insert_locked(c, *b, pin);
 	}
 	lock_drop(&c->lock);
 	return ok;
 }
 
-static unsigned page_written(struct tcg_cache *c, struct tcg_page *p, uint64_t first, uint64_t last)
+static unsigned page_written(struct tcg_accel *t, struct tcg_page *p, uint64_t first, uint64_t last)
 {
 	struct tcg_page_ref *r, *next;
 	unsigned dropped = 0;
@@ -311,11 +387,11 @@ static unsigned page_written(struct tcg_cache *c, struct tcg_page *p, uint64_t f
 		/* A block may be on this page twice. */
 		while (next && next->block == r->block)
 			next = next->next;
-		drop_locked(c, r->block);
+		drop_locked(t, r->block);
 		dropped++;
 	}
 	p->pins--;
-	page_drop_if_idle(c, p);
+	page_drop_if_idle(&t->cache, p);
 	return dropped;
 }
 
@@ -333,7 +409,7 @@ void tcg_code_written(void *opaque, struct ram_block *b, uint64_t offset, uint64
 		struct tcg_page *p = page_find(&t->cache, b, page);
 
 		if (p)
-			dropped += page_written(&t->cache, p, offset - page, stop - 1 - page);
+			dropped += page_written(t, p, offset - page, stop - 1 - page);
 		offset = stop;
 	}
 	lock_drop(&t->cache.lock);
@@ -346,22 +422,54 @@ void tcg_code_written(void *opaque, struct ram_block *b, uint64_t offset, uint64
 		((struct tcg_vcpu *)self->accel_data)->env->code_stored = true;
 }
 
-void tcg_cache_clear(struct tcg_cache *c)
+/* Needs c->lock.  Does a block overlap [first, last] in the page? */
+static bool page_is_hit(const struct tcg_page *p, uint64_t first, uint64_t last)
 {
+	uint64_t from, to;
+
+	if (!(p->granules & granule_mask(first, last)))
+		return false;
+	for (const struct tcg_page_ref *r = p->blocks; r; r = r->next) {
+		extent(r->block, r == &r->block->pages[1], &from, &to);
+		if (from <= last && to >= first)
+			return true;
+	}
+	return false;
+}
+
+bool tcg_cache_hit(struct tcg_accel *t, struct ram_block *ram, uint64_t offset, unsigned len)
+{
+	uint64_t page = align_down(offset, RAM_PAGE_SIZE), first = offset - page;
+	struct tcg_page *p;
+	bool hit;
+
+	if (!(atomic_load(&ram->page_flags[offset >> RAM_PAGE_BITS]) & RAM_PAGE_CODE))
+		return false;
+	lock_take(&t->cache.lock);
+	p = page_find(&t->cache, ram, page);
+	hit = p && page_is_hit(p, first, first + len - 1);
+	lock_drop(&t->cache.lock);
+	return hit;
+}
+
+void tcg_cache_clear(struct tcg_accel *t)
+{
+	struct tcg_cache *c = &t->cache;
 	uint64_t dropped;
 
 	lock_take(&c->lock);
 	dropped = c->dropped;
 	c->cleared_size += c->size;
-	while (c->oldest)
-		drop_locked(c, c->oldest);
+	for (unsigned tier = 0; tier < 2; tier++)
+		while (c->oldest[tier])
+			drop_locked(t, c->oldest[tier]);
 	c->dropped = dropped;
 	lock_drop(&c->lock);
 }
 
-void tcg_cache_fini(struct tcg_cache *c)
+void tcg_cache_fini(struct tcg_accel *t)
 {
-	tcg_cache_clear(c);
-	g_free(c->buckets);
-	lock_fini(&c->lock);
+	tcg_cache_clear(t);
+	g_free(t->cache.buckets);
+	lock_fini(&t->cache.lock);
 }

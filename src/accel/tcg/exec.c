@@ -1,21 +1,21 @@
 /* accel/tcg/exec.c - the execution loop: find a block, run it, deliver what happened.
  *
- * The executor goes from block to block by itself; it asks next_block() where no link leads on and
- * comes back to run_slice() for faults, inputs, exit requests and after a bounded number of
- * instructions.  A vCPU is inside an RCU reader all that time, so that blocks and flat views that
- * it looks at stay. SPDX-License-Identifier: MIT */
+ * Both executors, host code and the interpreter, go from block to block by themselves; they ask for
+ * the next where no link leads on, and come back to run_slice() for faults, inputs and exit
+ * requests, the interpreter also after a number of instructions.  A vCPU is inside an RCU reader
+ * all that time, so that blocks and flat views that it looks at stay; host code is asked to leave
+ * when something waits for that (tcg.c: push_readers()).  SPDX-License-Identifier: MIT */
 #include <inttypes.h>
-#include <string.h>
+#include <time.h>
 
 #include <glib.h>
 
 #include "base/log.h"
-#include "jit/ir.h"
 #include "accel/tcg/tcg.h"
 
 enum { PAGE = RAM_PAGE_SIZE };
 
-static uint64_t key_of(const struct tcg_vcpu *tv)
+uint64_t tcg_key(const struct tcg_vcpu *tv)
 {
 	uint32_t mode = (uint32_t)tv->env->mode;
 
@@ -24,8 +24,7 @@ static uint64_t key_of(const struct tcg_vcpu *tv)
 
 /* ---- finding ---- */
 
-/* Where code at addr lies in host memory, by the fast table or a walk. */
-static const uint8_t *code_host(struct tcg_vcpu *tv, gva_t addr, bool quiet)
+const uint8_t *tcg_code_at(struct tcg_vcpu *tv, gva_t addr, bool quiet)
 {
 	const uint8_t *p = tlb_hit(&tv->tlb[tv->env->view].e[TLB_EXEC][tlb_index(addr)], addr, 1);
 	struct ram_block *ram;
@@ -40,157 +39,42 @@ static struct tcg_block *find_block(struct tcg_vcpu *tv, gva_t pc, const uint8_t
 	struct tcg_block *b = rcu_fetch(tv->tcg->cache.buckets[tcg_hash(host, key)]);
 
 	for (; b; b = rcu_fetch(b->hash_next)) {
-		if (b->code.host_pc != host || b->key != key)
+		if (b->host_pc != host || b->key != key)
 			continue;
 		if (likely(!b->host_second) ||
-		    code_host(tv, align_down(pc, PAGE) + PAGE, true) == b->host_second)
+		    tcg_code_at(tv, align_down(pc, PAGE) + PAGE, true) == b->host_second)
 			return b;
 	}
 	return NULL;
 }
 
-/* ---- translating ---- */
-
-/* Guest code as the translator reads it; pages are pinned when first touched. */
-struct fetch {
-	struct guest_fetch base;
-	struct tcg_vcpu *tv;
-	gva_t page;             /* of the block's first byte */
-	const uint8_t *host[2]; /* those pages in host memory */
-	bool has_second;
-	struct tcg_pin pin;
-};
-
-static bool fetch_page(struct fetch *f, unsigned n)
+struct tcg_block *tcg_block_at(struct tcg_vcpu *tv, gva_t pc, const uint8_t *host)
 {
-	struct ram_block *ram;
-	uint64_t offset;
+	uint64_t key = tcg_key(tv);
+	struct tcg_block *b = find_block(tv, pc, host, key);
 
-	if (f->host[n])
-		return true;
-	f->host[n] = tcg_code_host(f->tv, f->page + n * (gva_t)PAGE, false, &ram, &offset);
-	if (!f->host[n])
-		return false;
-	tcg_pin(f->tv->tcg, &f->pin, n, ram, offset);
-	return true;
+	return likely(b) ? b : tcg_translate(tv, pc, key);
 }
 
-static unsigned fetch_bytes(struct guest_fetch *g, gva_t addr, uint8_t *out, unsigned len)
+void tcg_link_blocks(struct tcg_vcpu *tv, struct tcg_block *from, unsigned n, struct tcg_block *to)
 {
-	struct fetch *f = container_of(g, struct fetch, base);
-	gva_t distance = addr - f->page;
-	unsigned n = distance >= PAGE, at = addr % PAGE;
-
-	if (distance >= 2 * (gva_t)PAGE || !fetch_page(f, n))
-		return 0;
-	len = MIN(len, PAGE - at);
-	memcpy(out, f->host[n] + at, len);
-	return len;
-}
-
-static void log_block(struct tcg_vcpu *tv, const struct ir_block *ir, gva_t pc, struct fetch *f)
-{
-	char *text = NULL;
-	size_t size = 0;
-	FILE *out = open_memstream(&text, &size);
-	uint8_t bytes[16];
-
-	if (!out)
-		return;
-	if (log_on(LOG_IN_ASM) && tv->guest->disassemble) {
-		fprintf(out, "IN: 0x%" PRIx64 "\n", pc);
-		for (unsigned k = 0; k < ir->insn_count; k++) {
-			gva_t at = pc + (uint64_t)(int64_t)ir->insns[k].pc_delta;
-			unsigned n = f ? fetch_bytes(&f->base, at, bytes, ir->insns[k].len) : 0;
-
-			fprintf(out, "0x%" PRIx64 ":  ", at);
-			if (n)
-				tv->guest->disassemble(tv->v, at, bytes, n, out);
-			fputc('\n', out);
-		}
-	}
-	if (log_on(LOG_OP)) {
-		fprintf(out, "OP: 0x%" PRIx64 "\n", pc);
-		ir_print(ir, tv->guest->desc, out);
-	}
-	fclose(out);
-	log_line("%s", text);
-	free(text);
-}
-
-/* IR and lowered code for env->pc.  False: the fetch faulted. */
-static bool compile(struct tcg_vcpu *tv, struct guest_fetch *g, unsigned max_insns,
-		    struct interp_block *code, uint32_t *guest_len, struct fetch *f)
-{
-	const struct ir_block *ir;
-
-	for (;; max_insns /= 2) {
-		ir_begin(tv->builder, tv->env->mode, tv->guest->pc_size_log2(tv->v));
-		if (!tv->guest->translate(tv->v, tv->builder, g, max_insns, guest_len))
-			return false;
-		ir = ir_end(tv->builder);
-		if (log_on(LOG_IN_ASM | LOG_OP))
-			log_block(tv, ir, tv->guest->linear_pc(tv->v), f);
-		if (interp_lower(tv->lowerer, code, ir))
-			return true;
-		g_assert(max_insns > 1);
-	}
-}
-
-static struct tcg_block *translate_block(struct tcg_vcpu *tv, gva_t pc, uint64_t key)
-{
-	unsigned max_insns = tv->env->mode & tv->guest->step ? 1 : TCG_MAX_INSNS;
-	struct tcg_block *b;
-	bool ok;
-
-	do {
-		struct fetch f = { .base.bytes = fetch_bytes,
-				   .tv = tv,
-				   .page = align_down(pc, PAGE) };
-
-		b = g_new0(struct tcg_block, 1);
-		if (!fetch_page(&f, 0) ||
-		    !compile(tv, &f.base, max_insns, &b->code, &b->guest_len, &f)) {
-			tcg_unpin(tv->tcg, &f.pin);
-			g_free(b);
-			return NULL;
-		}
-		if (!b->guest_len)
-			b->guest_len = 1;
-		b->key = key;
-		b->code.host_pc = f.host[0] + pc % PAGE;
-		if (pc % PAGE + b->guest_len > PAGE)
-			b->host_second = f.host[1];
-		b->outgoing = g_new0(struct tcg_link, b->code.exit_count);
-		TRACE(tcg_translate, "vcpu %u: pc 0x%" PRIx64 " mode 0x%" PRIx64 ", %u bytes",
-		      tv->v->id, pc, tv->env->mode, b->guest_len);
-		ok = tcg_cache_insert(tv->tcg, &b, &f.pin);
-		tcg_unpin(tv->tcg, &f.pin);
-		if (!ok)
-			tcg_block_free(b);
-	} while (!ok);
-	return b;
-}
-
-/* ---- the next block ---- */
-
-static void link_blocks(struct tcg_vcpu *tv, struct tcg_block *from, unsigned n,
-			struct tcg_block *to)
-{
-	uint64_t at = (uintptr_t)from->code.host_pc % PAGE + (uint64_t)from->code.exits[n].pc_delta;
-	bool same_page = at < PAGE &&
-			 to->code.host_pc - from->code.host_pc == from->code.exits[n].pc_delta;
+	int64_t delta = from->is_native ? from->host.exits[n].pc_delta
+					: from->code.exits[n].pc_delta;
+	uint64_t at = (uintptr_t)from->host_pc % PAGE + (uint64_t)delta;
+	bool same_page = at < PAGE && to->host_pc - from->host_pc == delta;
 
 	/* A block's second page has to be looked up at every entry. */
-	if (to->host_second || (!same_page && !(tv->env->mode & tv->guest->flat_code)))
+	if (to->host_second || from->is_native != to->is_native)
 		return;
-	tcg_cache_link(tv->tcg, from, n, to, !same_page);
+	/* The interpreter looks at each passage whether the other page is still where it was. */
+	if (same_page || (!from->is_native && tv->env->mode & tv->guest->flat_code))
+		tcg_cache_link(tv->tcg, from, n, to, !same_page);
 }
 
+/* What the interpreter asks where no link leads on. */
 static struct interp_block *next_block(struct jit_env *env, struct interp_block *from, unsigned n)
 {
 	struct tcg_vcpu *tv = tcg_of(env);
-	uint64_t key = key_of(tv);
 	struct tcg_block *b;
 	const uint8_t *host;
 	gva_t pc;
@@ -199,12 +83,8 @@ static struct interp_block *next_block(struct jit_env *env, struct interp_block 
 	if (env->mode & tv->guest->step)
 		return NULL;
 	pc = tv->guest->linear_pc(tv->v);
-	host = code_host(tv, pc, false);
-	if (!host)
-		return NULL;
-	b = find_block(tv, pc, host, key);
-	if (unlikely(!b))
-		b = translate_block(tv, pc, key);
+	host = tcg_code_at(tv, pc, false);
+	b = host ? tcg_block_at(tv, pc, host) : NULL;
 	if (unlikely(!b))
 		return NULL;
 	if (log_on(LOG_EXEC | LOG_CPU)) {
@@ -212,52 +92,18 @@ static struct interp_block *next_block(struct jit_env *env, struct interp_block 
 		if (log_on(LOG_CPU))
 			return NULL;
 	} else if (from && n != INTERP_INDIRECT) {
-		link_blocks(tv, container_of(from, struct tcg_block, code), n, b);
+		tcg_link_blocks(tv, container_of(from, struct tcg_block, code), n, b);
 	}
 	return &b->code;
 }
 
-/* ---- code outside memory: one instruction at a time, not kept ---- */
-
-static unsigned fetch_io(struct guest_fetch *g, gva_t addr, uint8_t *out, unsigned len)
-{
-	struct fetch *f = container_of(g, struct fetch, base);
-	struct mmu_result r = { 0 };
-
-	len = MIN(len, PAGE - addr % PAGE);
-	if (!f->tv->v->arch->walk(f->tv->v, addr, MMU_EXEC, f->tv->env->view, true, &r)) {
-		f->tv->guest->access_fault(f->tv->v, addr, MMU_EXEC, f->tv->env->view, &r);
-		return 0;
-	}
-	for (unsigned i = 0; i < len; i++) {
-		uint64_t byte;
-
-		address_space_read(f->tv->v->memory, r.gpa + i, 1, &byte);
-		out[i] = (uint8_t)byte;
-	}
-	return len;
-}
-
+/* Where blocks of both executors are about, each is run by itself. */
 static struct interp_block *no_next(struct jit_env *env, struct interp_block *from, unsigned n)
 {
 	(void)env;
 	(void)from;
 	(void)n;
 	return NULL;
-}
-
-static void run_uncached(struct tcg_vcpu *tv, struct interp_run *run)
-{
-	struct fetch f = { .base.bytes = fetch_io, .tv = tv };
-	struct interp_block code = { 0 };
-	uint32_t guest_len;
-
-	if (!compile(tv, &f.base, 1, &code, &guest_len, NULL))
-		return;
-	run->next = no_next;
-	interp_run(tv->env, &code, tv->guest->desc, run);
-	run->next = next_block;
-	interp_block_fini(&code);
 }
 
 /* ---- the loop ---- */
@@ -276,44 +122,66 @@ static void log_registers(struct tcg_vcpu *tv)
 	free(text);
 }
 
+static void count_visit(struct tcg_vcpu *tv, enum x64_why why)
+{
+	switch (why) {
+	case X64_ASKED: tv->counts.asked++; break;
+	case X64_FAULT: tv->counts.faults++; break;
+	case X64_LOOP: tv->counts.loops++; break;
+	case X64_RESTART: tv->counts.restarts++; break;
+	}
+}
+
+static void run_block(struct tcg_vcpu *tv, struct tcg_block *b, struct interp_run *run)
+{
+	enum x64_why why;
+
+	if (!b->is_native) {
+		interp_run(tv->env, &b->code, tv->guest->desc, run);
+		return;
+	}
+	why = tcg_native_run(tv, b);
+	count_visit(tv, why);
+	if (why == X64_RESTART)
+		tcg_run_alone(tv, run, true);
+}
+
 /* Run blocks from env->pc on until something must be looked at. */
 static void run_blocks(struct tcg_vcpu *tv, struct interp_run *run)
 {
 	struct jit_env *env = tv->env;
 	bool is_step = env->mode & tv->guest->step;
 	gva_t pc = tv->guest->linear_pc(tv->v);
-	const uint8_t *host = code_host(tv, pc, false);
-	uint64_t key = key_of(tv);
-	struct tcg_block *b;
+	const uint8_t *host = tcg_code_at(tv, pc, false);
+	struct tcg_block *b = host ? tcg_block_at(tv, pc, host) : NULL;
 
-	if (!host) {
-		if (!env->fault)
-			run_uncached(tv, run);
-	} else {
-		b = find_block(tv, pc, host, key);
-		if (!b)
-			b = translate_block(tv, pc, key);
-		if (b) {
-			if (log_on(LOG_EXEC))
-				log_line("Trace %u: 0x%" PRIx64 " mode 0x%" PRIx64, tv->v->id, pc,
-					 env->mode);
-			if (log_on(LOG_CPU))
-				log_registers(tv);
-			interp_run(env, &b->code, tv->guest->desc, run);
-		}
+	if (b) {
+		if (log_on(LOG_EXEC))
+			log_line("Trace %u: 0x%" PRIx64 " mode 0x%" PRIx64, tv->v->id, pc,
+				 env->mode);
+		if (log_on(LOG_CPU))
+			log_registers(tv);
+		run_block(tv, b, run);
+	} else if (!host && !env->fault) {
+		tv->counts.uncached++;
+		tcg_run_alone(tv, run, false);
 	}
-	if (is_step && !env->fault)
+	if (is_step && !env->fault) {
+		tv->counts.stepped++;
 		tv->guest->after_step(tv->v);
+	}
 }
 
 /* Returns when the vCPU must look at its run state, halts, or has run long enough. */
 static void run_slice(struct tcg_vcpu *tv)
 {
-	struct interp_run run = { .next = next_block, .budget = TCG_SLICE_INSNS };
+	struct interp_run run = { .next = tv->compiler ? no_next : next_block,
+				  .budget = TCG_SLICE_INSNS };
 	struct vcpu *v = tv->v;
 
 	/* Rounds count too: a guest whose handlers fault at once never uses up its budget. */
-	for (unsigned rounds = 0; run.budget >= 0 && rounds < TCG_SLICE_INSNS; rounds++) {
+	for (unsigned rounds = 0; run.budget >= 0 && rounds < TCG_SLICE_INSNS && !tv->needs_room;
+	     rounds++) {
 		uint32_t asked;
 
 		if (tv->env->fault) {
@@ -341,17 +209,36 @@ static void run_slice(struct tcg_vcpu *tv)
 	atomic_fetch_add(&tv->insns, (uint64_t)(TCG_SLICE_INSNS - run.budget));
 }
 
+static void count_time(struct tcg_vcpu *tv)
+{
+	struct timespec t;
+
+	if (clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t) == 0)
+		tv->counts.cpu_ns = (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
+}
+
 void tcg_vcpu_run(struct vcpu *v)
 {
 	struct tcg_vcpu *tv = v->accel_data;
+	struct tcg_accel *t = tv->tcg;
 
 	rcu_thread_register();
 	while (vcpu_wait_event(v)) {
-		tcg_enter(tv->tcg);
+		if (t->thread_mode == TCG_THREAD_SINGLE)
+			tcg_turn_take(&t->turn, v);
+		tcg_enter(t);
 		rcu_enter();
 		run_slice(tv);
 		rcu_leave();
-		tcg_leave(tv->tcg);
+		tcg_leave(t);
+		if (t->thread_mode == TCG_THREAD_SINGLE)
+			tcg_turn_drop(&t->turn);
+		if (tv->needs_room) {
+			tv->counts.no_room++;
+			tv->needs_room = false;
+			tcg_native_wait(t);
+		}
 	}
+	count_time(tv);
 	rcu_thread_unregister();
 }

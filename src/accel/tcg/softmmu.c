@@ -340,6 +340,25 @@ static bool resolve_both(struct tcg_vcpu *tv, unsigned view, unsigned kind, gva_
 	return !len[1] || resolve(tv, view, kind, addr + len[0], &p[1]);
 }
 
+bool tcg_store_hits_code(struct tcg_vcpu *tv, unsigned view, gva_t addr, unsigned size)
+{
+	bool hit = false;
+
+	for (unsigned done = 0, len; done < size && !hit; done += len) {
+		struct place p;
+		gpa_t gpa;
+
+		len = MIN(size - done, (unsigned)(PAGE - (addr + done) % PAGE));
+		if (!translate(tv, view, TLB_WRITE, addr + done, true, &gpa))
+			break; /* the store itself will say so */
+		find_place(tv, gpa, &p);
+		hit = p.host && !p.is_rom &&
+		      tcg_cache_hit(tv->tcg, p.range->region->ram, ram_offset(&p), len);
+	}
+	tv->is_watched = false;
+	return hit;
+}
+
 static bool op_load(struct jit_env *env, unsigned view, gva_t addr, unsigned size, bool for_write,
 		    void *out)
 {

@@ -1,6 +1,9 @@
 /* accel/tcg/tcg.c - the translating accelerator: its properties, start and stop, vCPUs coming and
  * going. SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
+#include <unistd.h>
 
 #include <glib.h>
 
@@ -11,16 +14,19 @@
 #include "accel/accel.h"
 #include "accel/tcg/tcg.h"
 
-enum { THREAD_MULTI, THREAD_SINGLE };
+/* All host code reaches all other by 32-bit displacements. */
+enum { MAX_TB_MIB = 1024 };
 
 static const char *const thread_words[] = { "multi", "single", NULL };
 
 /* clang-format off */
 static const struct prop tcg_props[] = {
-	PROP_ENUM(struct tcg_accel, thread_mode, "thread", thread_words, THREAD_MULTI,
-		  .help = "multi: a host thread for each vCPU"),
-	PROP_NUM(struct tcg_accel, tb_size, "tb-size", 64, .min = 1, .max = 1 << 20, .help = "room for translated code, MiB"),
-	PROP_BOOL(struct tcg_accel, stats, "stats", false, .help = "log counts of instructions and blocks at the end"),
+	PROP_NUM(struct tcg_accel, tier, "tier", 1, .min = 0, .max = 1, .help = "1: translate to host code where the host can have it; 0: interpret"),
+	PROP_ENUM(struct tcg_accel, thread_mode, "thread", thread_words, TCG_THREAD_MULTI, .help = "multi: vCPUs run at the same time; single: one at a time, in turn"),
+	PROP_NUM(struct tcg_accel, tb_size, "tb-size", 256, .min = 1, .max = 1 << 20, .help = "room for translated code, MiB; above 1024 counts as 1024"),
+	PROP_BOOL(struct tcg_accel, stats, "stats", false, .help = "log at the end what was translated, how often code was left and why, and times"),
+	PROP_BOOL(struct tcg_accel, perf, "perf", false, .help = "write a perf map file, /tmp/perf-PID.map: perf report names host code guest_ADDRESS"),
+	PROP_BOOL(struct tcg_accel, check_on, "check", false, .help = "run each block by the interpreter too and compare (not in this build)"),
 	{ 0 },
 };
 /* clang-format on */
@@ -38,28 +44,96 @@ static struct tcg_accel *tcg_accel_of(struct accel *a)
 	return container_of(a, struct tcg_accel, accel);
 }
 
+/* ---- start and stop ---- */
+
+/* Something that was retired waits for readers, as vCPUs in host code are. */
+static void push_readers(struct rcu_pusher *p)
+{
+	struct tcg_accel *t = container_of(p, struct tcg_accel, pusher);
+
+	lock_take(&t->vcpus_lock);
+	for (struct tcg_vcpu *tv = t->vcpus; tv; tv = tv->next)
+		atomic_fetch_or(&tv->v->exit_request, VCPU_EXIT_RCU);
+	lock_drop(&t->vcpus_lock);
+}
+
+/* No host code: how it runs instead, and why, for the user to know. */
+static void fall_back(struct tcg_accel *t, const struct err *err)
+{
+	g_free(t->accel.note);
+	t->accel.note = g_strdup_printf(
+		"tcg: guest code is interpreted, not translated to host code: %s", err->text);
+}
+
+/* The file's name is perf's convention; its folder is everybody's. */
+static bool open_perf_map(struct tcg_accel *t, struct err *err)
+{
+	g_autofree char *path = g_strdup_printf("/tmp/perf-%d.map", (int)getpid());
+	int fd;
+
+	if (unlink(path) < 0 && errno != ENOENT)
+		return err_errno(err, errno, "perf=on: cannot remove the old '%s'", path);
+	fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	t->perf_map = fd >= 0 ? fdopen(fd, "w") : NULL;
+	if (!t->perf_map) {
+		err_errno(err, errno, "perf=on: cannot create '%s'", path);
+		if (fd >= 0)
+			close(fd);
+		return false;
+	}
+	setvbuf(t->perf_map, NULL, _IOLBF, 0); /* perf may look at any time */
+	return true;
+}
+
+static void init_parts(struct tcg_accel *t)
+{
+	lock_init(&t->vcpus_lock, LOCK_LEAF, "tcg vcpus");
+	tcg_exclusive_init(&t->exclusive);
+	tcg_turn_init(&t->turn);
+	tcg_cache_init(&t->cache, MIN(t->tb_size, (uint64_t)MAX_TB_MIB) * MIB);
+	t->mem_ops = tcg_mem_ops;
+	if (t->stats)
+		tcg_stats_wrap(&t->mem_ops);
+}
+
+static void fini_parts(struct tcg_accel *t)
+{
+	tcg_cache_fini(t);
+	tcg_native_stop(t);
+	if (t->perf_map)
+		fclose(t->perf_map);
+	t->perf_map = NULL;
+	tcg_turn_fini(&t->turn);
+	tcg_exclusive_fini(&t->exclusive);
+	lock_fini(&t->vcpus_lock);
+}
+
 static bool tcg_start(struct accel *a, struct err *err)
 {
 	struct tcg_accel *t = tcg_accel_of(a);
+	struct err why;
 
-	if (t->thread_mode == THREAD_SINGLE)
-		return err_set(err, 0,
-			       "thread=single is not supported: each vCPU has a thread of its own");
-	lock_init(&t->vcpus_lock, LOCK_LEAF, "tcg vcpus");
-	tcg_exclusive_init(&t->exclusive);
-	return tcg_cache_init(&t->cache, t->tb_size * MIB);
-}
-
-static void log_stats(struct tcg_accel *t)
-{
-	uint64_t insns = atomic_load(&t->insns);
-
-	for (const struct tcg_vcpu *tv = t->vcpus; tv; tv = tv->next)
-		insns += atomic_load(&tv->insns);
-	log_line("tcg: %" PRIu64 " guest instructions, %" PRIu64 " blocks translated, %" PRIu64
-		 " dropped, %" PRIu64 " KiB of blocks",
-		 insns, t->cache.made, t->cache.dropped,
-		 (t->cache.size + t->cache.cleared_size) / KIB);
+	t->check = t->check_on ? TCG_CHECK_ON : TCG_CHECK_OFF;
+	if (t->check != TCG_CHECK_OFF)
+		return err_set(err, 0, "check=on: this build of rhea cannot compare its executors");
+	init_parts(t);
+	if (t->tier && !tcg_native_start(t, t->cache.limit, &why))
+		fall_back(t, &why);
+	if ((t->native && log_on(LOG_OUT_ASM) && !tcg_disas_load(err)) ||
+	    (t->native && t->perf && !open_perf_map(t, err)))
+		goto fail;
+	if (!t->native && t->perf) {
+		err_set(err, 0, "perf=on: there is no host code to name%s%s",
+			t->tier ? ": " : " with tier=0", t->tier ? why.text : "");
+		goto fail;
+	}
+	t->pusher.push = push_readers;
+	t->has_pusher = t->native && rcu_pusher_add(&t->pusher, err);
+	if (t->has_pusher || !t->native)
+		return true;
+fail:
+	fini_parts(t);
+	return false;
 }
 
 static void tcg_stop(struct accel *a)
@@ -67,10 +141,10 @@ static void tcg_stop(struct accel *a)
 	struct tcg_accel *t = tcg_accel_of(a);
 
 	if (t->stats)
-		log_stats(t);
-	tcg_cache_fini(&t->cache);
-	tcg_exclusive_fini(&t->exclusive);
-	lock_fini(&t->vcpus_lock);
+		tcg_stats_log(t);
+	if (t->has_pusher)
+		rcu_pusher_remove(&t->pusher);
+	fini_parts(t);
 }
 
 /* ---- changes of the memory map ---- */
@@ -119,6 +193,7 @@ static bool tcg_vcpu_attach(struct accel *a, struct vcpu *v, struct err *err)
 {
 	struct tcg_accel *t = tcg_accel_of(a);
 	struct tcg_vcpu *tv;
+	struct err why;
 
 	if (!v->arch->guest)
 		return err_set(err, 0, "tcg cannot translate code of '%s' guests", v->arch->name);
@@ -133,9 +208,11 @@ static bool tcg_vcpu_attach(struct accel *a, struct vcpu *v, struct err *err)
 	tv->lowerer = interp_lowerer_new(tv->guest->desc);
 	tcg_tlb_flush_all(tv);
 	tv->env->exit_request = &v->exit_request;
-	tv->env->mem = &tcg_mem_ops;
+	tv->env->mem = &t->mem_ops;
 	tv->env->tlb = tv->tlb;
 	tv->env->accel = tv;
+	if (t->native && !tcg_native_attach(tv, &why))
+		fall_back(t, &why);
 	v->accel_data = tv;
 	lock_take(&t->vcpus_lock);
 	tv->next = t->vcpus;
@@ -158,6 +235,9 @@ static void tcg_vcpu_detach(struct accel *a, struct vcpu *v)
 	*at = tv->next;
 	lock_drop(&t->vcpus_lock);
 	atomic_fetch_add(&t->insns, atomic_load(&tv->insns));
+	tcg_stats_add(&t->counts, &tv->counts);
+	if (tv->compiler)
+		tcg_native_detach(tv);
 	tv->env->tlb = NULL;
 	tv->env->accel = NULL;
 	v->accel_data = NULL;
@@ -168,7 +248,7 @@ static void tcg_vcpu_detach(struct accel *a, struct vcpu *v)
 	g_free(tv);
 	if (t->vcpus)
 		return;
-	tcg_cache_clear(&t->cache);
+	tcg_cache_clear(t);
 	if (t->listened)
 		address_space_unlisten(t->listened, &t->listener);
 	t->listened = NULL;

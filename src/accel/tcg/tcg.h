@@ -1,8 +1,10 @@
 /* accel/tcg/tcg.h - the translating accelerator's insides.
  *
- * exec.c runs a vCPU: finds blocks, runs them, delivers what happened.  cache.c keeps the blocks
- * that all vCPUs share.  softmmu.c fills the soft TLB and does what misses it.  exclusive.c stops
- * the world. SPDX-License-Identifier: MIT */
+ * exec.c runs a vCPU: finds blocks, runs them, delivers what happened.  translate.c makes a block.
+ * cache.c keeps the blocks that all vCPUs share.  native.c has them as host code (native_none.c:
+ * where there is no back end), targets.c remembers where indirect jumps lead.  softmmu.c fills the
+ * soft TLB and does what misses it.  exclusive.c stops the world, turn.c lets vCPUs run one at a
+ * time.  stats.c counts, disas.c shows host code. SPDX-License-Identifier: MIT */
 #pragma once
 
 #include <stdatomic.h>
@@ -15,19 +17,27 @@
 #include "memory/rcu.h"
 #include "jit/env.h"
 #include "jit/interp.h"
+#include "jit/x64/x64.h"
 #include "cpu/accel.h"
 #include "cpu/guest.h"
 #include "cpu/vcpu.h"
 
 struct ir_builder;
 struct tcg_block;
+struct tcg_native;
 struct tcg_page;
 
 enum {
 	TCG_MAX_INSNS = 64,       /* guest instructions in a block */
-	TCG_SLICE_INSNS = 400000, /* between visits to the loop: bounds RCU grace periods */
+	TCG_SLICE_INSNS = 400000, /* the interpreter's, between visits to the loop */
+	TCG_SLICE_MS = 10,        /* thread=single: a turn while others wait */
 	TCG_HASH_BITS = 15,
 };
+
+enum { TCG_THREAD_MULTI, TCG_THREAD_SINGLE };
+
+/* How sure we want to be of host code. */
+enum tcg_check { TCG_CHECK_OFF, TCG_CHECK_ON };
 
 /* One exit of a block on the list of its target's callers. */
 struct tcg_link {
@@ -41,16 +51,29 @@ struct tcg_page_ref {
 	struct tcg_page *page;
 };
 
+enum tcg_block_state {
+	TCG_BLOCK_NEW,  /* known to its maker and, as host code, to the code cache */
+	TCG_BLOCK_LIVE, /* in the cache */
+	TCG_BLOCK_DEAD, /* dropped: nobody enters it any more */
+};
+
 struct tcg_block {
-	struct interp_block code; /* first; code.host_pc names the physical place */
+	union {
+		struct x64_code host;     /* first: how the code cache and the back end know it */
+		struct interp_block code; /* the interpreter's */
+	};
+	bool is_native; /* const: it is host code */
+	_Atomic uint8_t state;
 	uint64_t key;
 	uint32_t guest_len;
-	const uint8_t *host_second;      /* where its second page lies in host memory, or NULL */
+	const uint8_t *host_pc;          /* where it lies in host memory: its physical place */
+	const uint8_t *host_second;      /* where its second page lies there, or NULL */
+	_Atomic uint64_t target_pc;      /* where tables of targets name it: targets.c */
 	struct tcg_block *hash_next;     /* RCU */
 	struct tcg_page_ref pages[2];    /* cache.lock */
 	struct tcg_link *incoming;       /* cache.lock */
 	struct tcg_link *outgoing;       /* one per exit */
-	struct tcg_block *older, *newer; /* cache.lock: in order of birth */
+	struct tcg_block *older, *newer; /* cache.lock: of its tier, in order of birth */
 	struct rcu_head rcu;
 };
 
@@ -68,12 +91,14 @@ struct tcg_page {
 
 struct tcg_cache {
 	struct lock lock;
-	struct tcg_block **buckets;        /* RCU chains */
-	struct tcg_page *pages[1024];      /* lock */
-	struct tcg_block *oldest, *newest; /* lock */
-	uint64_t size, limit;              /* lock */
-	uint64_t made, dropped;            /* lock: statistics */
-	uint64_t cleared_size;             /* lock: statistics; what tcg_cache_clear() found */
+	struct tcg_block **buckets;   /* RCU chains */
+	struct tcg_page *pages[1024]; /* lock */
+	/* lock; by is_native: host code goes when the code cache says so */
+	struct tcg_block *oldest[2], *newest[2];
+	uint64_t size, limit;   /* lock: bytes of the interpreter's */
+	uint64_t made, dropped; /* lock: statistics */
+	uint64_t linked;        /* lock: statistics */
+	uint64_t cleared_size;  /* lock: statistics; what tcg_cache_clear() found */
 };
 
 struct tcg_exclusive {
@@ -83,15 +108,43 @@ struct tcg_exclusive {
 	bool is_active;   /* lock: one wants to be, or is, alone */
 };
 
+/* thread=single: who runs. */
+struct tcg_turn {
+	struct lock lock;
+	pthread_cond_t cond;
+	uint64_t next, now;  /* lock: tickets: the next to be drawn, whose turn it is */
+	int64_t ends_ns;     /* lock: when the holder is asked to let go */
+	struct vcpu *holder; /* lock */
+};
+
+/* What one vCPU did; its own thread counts. */
+struct tcg_counts {
+	uint64_t blocks[2], insns[2], bytes[2];      /* translated, by is_native; bytes made */
+	uint64_t translate_ns;                       /* with stats=on */
+	uint64_t loads, stores, atomics, exclusives; /* slow accesses, with stats=on */
+	uint64_t asks, linkable, target_misses;      /* calls of next(), by reason */
+	uint64_t asked, faults, loops, restarts;     /* visits to the loop, by reason */
+	uint64_t stepped, uncached, no_room;
+	uint64_t cpu_ns; /* of the thread */
+};
+
 struct tcg_accel {
 	struct accel accel;
 	/* properties */
 	int thread_mode;
-	uint64_t tb_size;
-	bool stats;
+	uint64_t tier, tb_size;
+	bool stats, perf, check_on;
 
+	enum tcg_check check;
+	struct tcg_native *native; /* const after the first vCPU: NULL: the interpreter alone */
 	struct tcg_cache cache;
 	struct tcg_exclusive exclusive;
+	struct tcg_turn turn;
+	struct rcu_pusher pusher;
+	bool has_pusher;
+	struct jit_mem_ops mem_ops; /* const after start: softmmu's, counted when stats=on */
+	FILE *perf_map;             /* const after start */
+	struct tcg_counts counts;   /* vcpus_lock: of vCPUs that are gone */
 	struct lock vcpus_lock;
 	struct tcg_vcpu *vcpus; /* vcpus_lock */
 	struct memory_listener listener;
@@ -120,17 +173,21 @@ struct tcg_vcpu {
 	bool view_used[TLB_VIEWS];                    /* vcpu thread */
 	bool is_watched;                              /* vcpu thread: by the access now made */
 	bool has_large;                               /* vcpu thread: pages above 4 KiB were seen */
-	_Atomic uint64_t insns;
-	struct tcg_vcpu *next; /* vcpus_lock */
+	struct x64_compiler *compiler;                /* NULL: the interpreter's blocks only */
+	struct tcg_targets *targets;                  /* vcpu thread; others take entries away */
+	bool needs_room; /* vcpu thread: wait for the code cache outside */
+	struct tcg_counts counts;
+	_Atomic uint64_t insns; /* run by the interpreter */
+	struct tcg_vcpu *next;  /* vcpus_lock */
 };
 
 static inline struct tcg_vcpu *tcg_of(struct jit_env *env) { return env->accel; }
 
 /* ---- cache.c ---- */
 bool tcg_cache_init(struct tcg_cache *c, uint64_t limit);
-void tcg_cache_fini(struct tcg_cache *c);
+void tcg_cache_fini(struct tcg_accel *t);
 /* Drop all blocks: the RAM they were made from may go.  No vCPU is running. */
-void tcg_cache_clear(struct tcg_cache *c);
+void tcg_cache_clear(struct tcg_accel *t);
 static inline unsigned tcg_hash(const uint8_t *host_pc, uint64_t key)
 {
 	uint64_t h = ((uint64_t)(uintptr_t)host_pc ^ key * UINT64_C(0x9e3779b97f4a7c15)) *
@@ -147,14 +204,19 @@ struct tcg_pin {
 void tcg_pin(struct tcg_accel *t, struct tcg_pin *pin, unsigned n, struct ram_block *ram,
 	     uint64_t offset);
 void tcg_unpin(struct tcg_accel *t, struct tcg_pin *pin);
-/* Publish b, made from the pinned pages.  False: they were written meanwhile.  Returns with an
- * equal block in *b when another vCPU was faster. */
+/* Publish b, made from the pinned pages.  False: they were written, or b evicted, meanwhile, and b
+ * is gone.  Returns with an equal block in *b when another vCPU was faster. */
 bool tcg_cache_insert(struct tcg_accel *t, struct tcg_block **b, const struct tcg_pin *pin);
 void tcg_cache_link(struct tcg_accel *t, struct tcg_block *from, unsigned n, struct tcg_block *to,
 		    bool is_guarded);
 /* Stores hit [offset, offset + len): drop what was translated from it.  Context: any thread. */
 void tcg_code_written(void *opaque, struct ram_block *b, uint64_t offset, uint64_t len);
-void tcg_block_free(struct tcg_block *b);
+/* The code cache takes b's memory away.  Context: a vCPU thread, no lock held. */
+void tcg_cache_evict(struct tcg_accel *t, struct tcg_block *b);
+/* Might a store to these bytes of a page hit a translation?  Cheap when the page has none. */
+bool tcg_cache_hit(struct tcg_accel *t, struct ram_block *ram, uint64_t offset, unsigned len);
+/* b was not published. */
+void tcg_block_discard(struct tcg_accel *t, struct tcg_block *b);
 
 /* ---- softmmu.c ---- */
 extern const struct jit_mem_ops tcg_mem_ops;
@@ -165,6 +227,8 @@ bool tcg_tlb_protect(struct tcg_accel *t, const uint8_t *host_page);
  * without: not in memory.  quiet: no fault is recorded. */
 const uint8_t *tcg_code_host(struct tcg_vcpu *tv, gva_t addr, bool quiet, struct ram_block **ram,
 			     uint64_t *offset);
+/* Would a store of these bytes, in as far as it can be made, hit translated code? */
+bool tcg_store_hits_code(struct tcg_vcpu *tv, unsigned view, gva_t addr, unsigned size);
 
 /* ---- exclusive.c ---- */
 void tcg_exclusive_init(struct tcg_exclusive *x);
@@ -175,5 +239,79 @@ void tcg_leave(struct tcg_accel *t);
 void tcg_exclusive_begin(struct tcg_accel *t);
 void tcg_exclusive_end(struct tcg_accel *t);
 
+/* ---- turn.c: thread=single ---- */
+void tcg_turn_init(struct tcg_turn *t);
+void tcg_turn_fini(struct tcg_turn *t);
+/* Wait until all that asked before had theirs.  Whoever holds it too long is asked to leave. */
+void tcg_turn_take(struct tcg_turn *t, struct vcpu *v);
+void tcg_turn_drop(struct tcg_turn *t);
+
+/* ---- translate.c ---- */
+/* The block for env->pc, linear address pc, newly made.  NULL with env->fault: the fetch faulted;
+ * NULL with needs_room: the code cache has none. */
+struct tcg_block *tcg_translate(struct tcg_vcpu *tv, gva_t pc, uint64_t key);
+/* Run the instruction at env->pc by the interpreter and forget it: code outside memory, and what
+ * host code leaves to us. */
+enum interp_why tcg_run_alone(struct tcg_vcpu *tv, struct interp_run *run, bool is_ram);
+
+/* ---- targets.c: where indirect jumps lead ---- */
+/* All 4 KiB pages of an address-space set share what is not flushed; a table is for one mode and
+ * distance of linear addresses from pcs. */
+struct tcg_targets *tcg_targets_new(void);
+void tcg_targets_free(struct tcg_targets *s);
+/* Make env->probe the table of the present mode. */
+void tcg_targets_select(struct tcg_vcpu *tv);
+/* In the present table env->pc leads to b from now on, unless b was dropped. */
+void tcg_targets_enter(struct tcg_vcpu *tv, struct tcg_block *b);
+/* Executable mappings go: page is a linear address in the page, ~0: all of them.  Context: vcpu
+ * thread. */
+void tcg_targets_flush(struct tcg_vcpu *tv, gva_t page);
+/* b is TCG_BLOCK_DEAD: no table of any vCPU leads there when this returns. */
+void tcg_targets_drop(struct tcg_accel *t, struct tcg_block *b);
+static inline void tcg_targets_init_block(struct tcg_block *b)
+{
+	atomic_store_explicit(&b->target_pc, ~UINT64_C(0), memory_order_relaxed);
+}
+
+/* ---- native.c: host code ---- */
+/* Is there a back end for this host, and memory for its code?  False: err says why not. */
+bool tcg_native_start(struct tcg_accel *t, uint64_t size, struct err *err);
+void tcg_native_stop(struct tcg_accel *t);
+/* The first vCPU tells what guest it is for: false: err, and t->native is NULL. */
+bool tcg_native_attach(struct tcg_vcpu *tv, struct err *err);
+void tcg_native_detach(struct tcg_vcpu *tv);
+enum x64_result tcg_native_compile(struct tcg_vcpu *tv, struct tcg_block *b,
+				   const struct ir_block *ir);
+void tcg_native_link(struct tcg_accel *t, struct tcg_block *from, unsigned n,
+		     const struct tcg_block *to);
+/* b's code is not entered any more: the code cache need not tell of it. */
+void tcg_native_drop(struct tcg_accel *t, struct tcg_block *b);
+void tcg_native_fini(struct tcg_block *b);
+enum x64_why tcg_native_run(struct tcg_vcpu *tv, const struct tcg_block *b);
+/* Until there is room again.  Context: not in an RCU reader. */
+void tcg_native_wait(struct tcg_accel *t);
+void tcg_native_stats(struct tcg_accel *t);
+void tcg_native_log(struct tcg_vcpu *tv, const struct tcg_block *b, gva_t pc);
+
+/* ---- stats.c ---- */
+/* The operations that count, for ops. */
+void tcg_stats_wrap(struct jit_mem_ops *ops);
+void tcg_stats_add(struct tcg_counts *sum, const struct tcg_counts *c);
+void tcg_stats_log(struct tcg_accel *t);
+
+/* ---- disas.c: -d out_asm ---- */
+/* False: host code cannot be shown as text, err says why. */
+bool tcg_disas_load(struct err *err);
+/* code will run at address run.  Bytes, where there is no disassembler. */
+void tcg_disas(const uint8_t *code, size_t size, uint64_t run, FILE *out);
+
 /* ---- exec.c ---- */
+uint64_t tcg_key(const struct tcg_vcpu *tv);
+/* Where code at addr lies in host memory, by the fast table or a walk. */
+const uint8_t *tcg_code_at(struct tcg_vcpu *tv, gva_t addr, bool quiet);
+/* The block for env->pc, found or made.  NULL: as tcg_translate(), or code that is not in memory.
+ */
+struct tcg_block *tcg_block_at(struct tcg_vcpu *tv, gva_t pc, const uint8_t *host);
+/* Exit n of `from` led to `to`: go there by itself from now on, if that may be. */
+void tcg_link_blocks(struct tcg_vcpu *tv, struct tcg_block *from, unsigned n, struct tcg_block *to);
 void tcg_vcpu_run(struct vcpu *v);

@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: MIT */
 #include "accel/tcg/tcg.h"
 
+#include <sys/resource.h>
 #include <time.h>
 
 #include <glib.h>
@@ -52,16 +53,27 @@ static void io_write(struct device *dev, uint64_t offset, uint64_t value, unsign
 
 static const struct region_ops io_ops = { .read = io_read, .write = io_write, .concurrent = true };
 
-static bool set_size(struct object *o, void *opaque, struct err *err)
+/* Words "name=value" that set properties, separated by commas.  What the tests look into is the
+ * interpreter's. */
+static bool set_props(struct object *o, void *opaque, struct err *err)
 {
-	return object_set(o, NULL, "tb-size", opaque, err);
+	g_auto(GStrv) words = g_strsplit(opaque, ",", 0);
+	bool ok = object_set(o, NULL, "tier", "0", err);
+
+	for (char **w = words; ok && *w; w++) {
+		char *value = strchr(*w, '=');
+
+		*value = '\0';
+		ok = object_set(o, NULL, *w, value + 1, err);
+	}
+	return ok;
 }
 
-static void setup(struct board *m, unsigned count, const char *tb_size)
+static void setup(struct board *m, unsigned count, const char *props)
 {
 	struct accel_choice choice = { .name = "tcg",
-				       .configure = set_size,
-				       .opaque = (void *)(uintptr_t)tb_size };
+				       .configure = set_props,
+				       .opaque = (void *)(uintptr_t)props };
 	struct err err;
 	char *notes;
 
@@ -156,7 +168,7 @@ static void test_a_loop_runs_and_its_blocks_are_linked(void)
 	struct board m;
 	uint64_t insns;
 
-	setup(&m, 1, "64");
+	setup(&m, 1, "");
 	put_code(&m, CODE, code, ARRAY_SIZE(code));
 	run_all(&m);
 	g_assert_cmpuint(m.cpu[0]->r[0], ==, 3u << 20);
@@ -176,7 +188,7 @@ static void test_a_fault_is_exact_and_delivered(void)
 	static const uint32_t handler[] = { TOY(TOY_HALT, 0, 0, 0) };
 	struct board m;
 
-	setup(&m, 1, "64");
+	setup(&m, 1, "");
 	put_code(&m, CODE, code, ARRAY_SIZE(code));
 	put_code(&m, 0x3000, handler, 1);
 	m.cpu[0]->r[7] = 0x3000;
@@ -194,7 +206,7 @@ static void test_code_outside_the_map_faults_or_reads_as_ones(void)
 	static const uint32_t handler[] = { TOY(TOY_HALT, 0, 0, 0) };
 	struct board m;
 
-	setup(&m, 1, "64");
+	setup(&m, 1, "");
 	put_code(&m, CODE, code, 1);
 	put_code(&m, 0x3000, handler, 1);
 	m.cpu[0]->r[7] = 0x3000;
@@ -225,7 +237,7 @@ static void test_a_store_into_the_running_block_takes_effect_at_once(void)
 	};
 	struct board m;
 
-	setup(&m, 1, "64");
+	setup(&m, 1, "");
 	put_code(&m, CODE, code, ARRAY_SIZE(code));
 	m.cpu[0]->r[1] = CODE + 12;
 	m.cpu[0]->r[2] = TOY(TOY_ADDI, 3, 0, 50);
@@ -248,7 +260,7 @@ static void test_dma_into_a_loop_ends_it(void)
 	static const uint32_t halt[] = { TOY(TOY_HALT, 0, 0, 0) };
 	struct board m;
 
-	setup(&m, 2, "64");
+	setup(&m, 2, "");
 	put_code(&m, CODE, code, ARRAY_SIZE(code));
 	vcpu_resume(&m.v[0]);
 	vcpu_resume(&m.v[1]);
@@ -265,7 +277,7 @@ static void test_a_page_is_plain_again_when_its_code_is_gone(void)
 	static const uint32_t code[] = { TOY(TOY_HALT, 0, 0, 0) };
 	struct board m;
 
-	setup(&m, 1, "64");
+	setup(&m, 1, "");
 	put_code(&m, CODE, code, 1);
 	run_all(&m);
 	g_assert_false(ram_page_is_plain(m.block, CODE));
@@ -287,7 +299,7 @@ static void test_a_block_on_two_pages_hears_of_both(void)
 	static const uint32_t other[] = { TOY(TOY_ADDI, 0, 0, 100) };
 	struct board m;
 
-	setup(&m, 1, "64");
+	setup(&m, 1, "");
 	for (unsigned shift = 6; shift <= 8;
 	     shift += 2) { /* 6: the second instruction is on both */
 		uint64_t at = 0x8000 - shift;
@@ -320,7 +332,7 @@ static void check_atomics(uint64_t where)
 	uint64_t sum = 0;
 
 	atomic_store(&io_value, 0);
-	setup(&m, MAX_VCPUS, "64");
+	setup(&m, MAX_VCPUS, "");
 	put_code(&m, CODE, code, ARRAY_SIZE(code));
 	for (unsigned i = 0; i < MAX_VCPUS; i++) {
 		m.cpu[i]->r[0] = where;
@@ -350,7 +362,7 @@ static void test_atomics_on_a_code_page_drop_code(void)
 	};
 	struct board m;
 
-	setup(&m, 1, "64");
+	setup(&m, 1, "");
 	put_code(&m, CODE, code, ARRAY_SIZE(code));
 	m.cpu[0]->r[0] = CODE + 8;
 	m.cpu[0]->r[1] = (uint64_t)1 << 24; /* imm + 1 */
@@ -368,7 +380,7 @@ static void test_devices_are_reached_and_misaligned_accesses_split(void)
 	};
 	struct board m;
 
-	setup(&m, 1, "64");
+	setup(&m, 1, "");
 	put_code(&m, CODE, code, ARRAY_SIZE(code));
 	m.cpu[0]->r[0] = IO_AT;
 	m.cpu[0]->r[1] = 0x1122334455667788;
@@ -392,7 +404,7 @@ static void test_stepping_calls_back_after_each_instruction(void)
 	};
 	struct board m;
 
-	setup(&m, 1, "64");
+	setup(&m, 1, "");
 	put_code(&m, CODE, code, ARRAY_SIZE(code));
 	run_all(&m);
 	g_assert_cmpuint(m.cpu[0]->r[0], ==, 3);
@@ -409,7 +421,7 @@ static void test_old_blocks_go_when_room_runs_out(void)
 	for (unsigned i = 0; i < ARRAY_SIZE(code) - 1; i++)
 		code[i] = i & 1 ? TOY(TOY_JNZ, 1, 0, 5) : TOY(TOY_ADDI, 0, 0, 1);
 	code[ARRAY_SIZE(code) - 1] = TOY(TOY_HALT, 0, 0, 0);
-	setup(&m, 1, "1");
+	setup(&m, 1, "tb-size=1");
 	put_code(&m, CODE, code, ARRAY_SIZE(code));
 	for (unsigned round = 0; round < 3; round++) {
 		m.cpu[0]->env.pc = CODE;
@@ -427,7 +439,7 @@ static void test_map_changes_are_seen(void)
 	static const uint32_t code[] = { TOY(TOY_LD8, 2, 0, 0), TOY(TOY_HALT, 0, 0, 0) };
 	struct board m;
 
-	setup(&m, 1, "64");
+	setup(&m, 1, "");
 	put_code(&m, CODE, code, ARRAY_SIZE(code));
 	m.cpu[0]->r[0] = DATA;
 	run_all(&m);
@@ -449,7 +461,7 @@ static void test_a_halted_vcpu_sleeps_until_its_input(void)
 	struct board m;
 	clockid_t clock;
 
-	setup(&m, 1, "64");
+	setup(&m, 1, "");
 	put_code(&m, CODE, code, ARRAY_SIZE(code));
 	vcpu_resume(&m.v[0]);
 	wait_halts(&m, 0, 1);
@@ -479,7 +491,7 @@ static void test_a_guest_that_only_faults_lets_readers_go(void)
 	static struct rcu_head head;
 	struct board m;
 
-	setup(&m, 1, "64");
+	setup(&m, 1, "");
 	atomic_store(&io_value, 0);
 	m.cpu[0]->env.pc = m.cpu[0]->r[7] = 32 * MIB; /* not mapped */
 	vcpu_resume(&m.v[0]);
@@ -500,7 +512,7 @@ static void test_ram_goes_with_the_last_vcpu(void)
 	static const uint32_t code[] = { TOY(TOY_ADDI, 0, 0, 1), TOY(TOY_HALT, 0, 0, 0) };
 	struct board m;
 
-	setup(&m, 2, "64");
+	setup(&m, 2, "");
 	put_code(&m, CODE, code, ARRAY_SIZE(code));
 	run_all(&m);
 	g_assert_cmpuint(tcg(&m)->cache.size, >, 0);
@@ -512,19 +524,139 @@ static void test_ram_goes_with_the_last_vcpu(void)
 	accel_stop(m.accel);
 }
 
-static void test_single_thread_is_refused(void)
-{
-	struct accel_choice choice = { .name = "tcg" };
-	struct err err = { 0 };
-	struct object *o = object_new(&tcg_accel_type);
+/* ---- thread=single ---- */
 
-	(void)choice;
-	g_assert_false(object_set(o, NULL, "thread", "many", &err));
-	g_assert_true(object_set(o, NULL, "thread", "single", &err));
-	container_of(o, struct accel, obj)->ops = &tcg_accel_ops;
-	g_assert_false(tcg_accel_ops.start(container_of(o, struct accel, obj), &err));
-	g_assert_nonnull(strstr(err.text, "thread=single"));
-	object_put(o);
+/* Each vCPU adds to its own register and never halts: all must get on. */
+static void test_vcpus_that_never_halt_take_turns(void)
+{
+	static const uint32_t code[] = { TOY(TOY_MOVI, 1, 0, 1), TOY(TOY_ADDI, 2, 0, 1),
+					 TOY(TOY_ST8, 3, 2, 0), TOY(TOY_JNZ, 1, 0, -2) };
+	uint64_t seen[MAX_VCPUS] = { 0 };
+	struct board m;
+
+	setup(&m, MAX_VCPUS, "thread=single");
+	put_code(&m, CODE, code, ARRAY_SIZE(code));
+	for (unsigned i = 0; i < MAX_VCPUS; i++) {
+		m.cpu[i]->r[3] = DATA + 8 * i;
+		vcpu_resume(&m.v[i]);
+	}
+	for (unsigned i = 0; i < MAX_VCPUS; i++) {
+		for (unsigned ms = 0; !seen[i]; ms++) {
+			g_assert_cmpuint(ms, <, 20000);
+			g_usleep(1000);
+			g_assert_true(dma_read(&m.as, DATA + 8 * i, &seen[i], 8));
+		}
+	}
+	for (unsigned i = 0; i < MAX_VCPUS; i++)
+		vcpu_pause(&m.v[i]);
+	teardown(&m);
+}
+
+static void test_single_means_one_at_a_time(void)
+{
+	struct board m;
+	struct tcg_turn *turn;
+
+	setup(&m, 2, "thread=single");
+	turn = &tcg(&m)->turn;
+	tcg_turn_take(turn, &m.v[0]);
+	/* The other has its thread and something to do, but not the turn. */
+	m.cpu[1]->env.pc = CODE; /* zeros: HALT */
+	vcpu_resume(&m.v[1]);
+	g_usleep(30000);
+	g_assert_cmpuint(atomic_load(&m.cpu[1]->halts), ==, 0);
+	g_assert_true(atomic_load(&m.v[0].exit_request) & VCPU_EXIT_TURN);
+	tcg_turn_drop(turn);
+	wait_halts(&m, 1, 1);
+	teardown(&m);
+}
+
+static void test_a_halted_vcpu_gives_its_turn_back(void)
+{
+	static const uint32_t halt[] = { TOY(TOY_HALT, 0, 0, 0) };
+	struct board m;
+
+	setup(&m, 3, "thread=single");
+	put_code(&m, CODE, halt, 1);
+	for (unsigned i = 0; i < 3; i++) {
+		vcpu_resume(&m.v[i]);
+		wait_halts(&m, i, 1);
+	}
+	g_assert_cmpuint(tcg(&m)->turn.next, ==, tcg(&m)->turn.now);
+	teardown(&m);
+}
+
+/* ---- properties, and hosts that refuse ---- */
+
+static struct accel *start(const char *props, struct err *err)
+{
+	struct accel_choice choice = { .name = "tcg",
+				       .configure = set_props,
+				       .opaque = (void *)(uintptr_t)props };
+	char *notes;
+	struct accel *a = accel_start_first(accel_list, NULL, &choice, 1, &notes, err);
+
+	g_assert_null(notes);
+	return a;
+}
+
+static void test_wrong_properties_are_refused(void)
+{
+	static const char *const wrong[][2] = {
+		{ "thread=many", "many" },       { "tier=2", "tier" },
+		{ "tb-size=0", "tb-size" },      { "check=on", "check=on" },
+		{ "tier=0,perf=on", "perf=on" },
+	};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(wrong); i++) {
+		struct err err = { 0 };
+
+		g_assert_null(start(wrong[i][0], &err));
+		g_assert_nonnull(strstr(err.text, wrong[i][1]));
+	}
+}
+
+static void test_more_room_than_code_can_reach_is_cut(void)
+{
+	struct err err;
+	struct accel *a = start("tb-size=4096", &err);
+
+	g_assert_nonnull(a);
+	g_assert_cmpuint(container_of(a, struct tcg_accel, accel)->cache.limit, ==, GIB);
+	accel_stop(a);
+}
+
+/* Whatever the host is, one line says that there is no host code; it is no error. */
+static void test_no_memory_for_host_code_means_the_interpreter(void)
+{
+	struct rlimit old, none;
+	struct err err;
+	struct accel *a;
+	char *where;
+
+	getrlimit(RLIMIT_AS, &old);
+	none = old;
+	none.rlim_cur = 1024 * MIB;
+	setrlimit(RLIMIT_AS, &none);
+	a = start("tier=1,tb-size=1024", &err);
+	setrlimit(RLIMIT_AS, &old);
+	g_assert_nonnull(a);
+	g_assert_null(container_of(a, struct tcg_accel, accel)->native);
+	g_assert_nonnull(a->note);
+	where = strstr(a->note, "interpreted");
+	g_assert_nonnull(where);
+	g_assert_null(strchr(a->note, '\n'));
+	accel_stop(a);
+}
+
+static void test_tier_0_says_nothing(void)
+{
+	struct err err;
+	struct accel *a = start("", &err);
+
+	g_assert_nonnull(a);
+	g_assert_null(a->note);
+	accel_stop(a);
 }
 
 int main(int argc, char **argv)
@@ -550,6 +682,12 @@ int main(int argc, char **argv)
 	g_test_add_func("/tcg/halt", test_a_halted_vcpu_sleeps_until_its_input);
 	g_test_add_func("/tcg/fault-loop", test_a_guest_that_only_faults_lets_readers_go);
 	g_test_add_func("/tcg/ram-first", test_ram_goes_with_the_last_vcpu);
-	g_test_add_func("/tcg/thread-single", test_single_thread_is_refused);
+	g_test_add_func("/tcg/single/turns", test_vcpus_that_never_halt_take_turns);
+	g_test_add_func("/tcg/single/one", test_single_means_one_at_a_time);
+	g_test_add_func("/tcg/single/halted", test_a_halted_vcpu_gives_its_turn_back);
+	g_test_add_func("/tcg/props", test_wrong_properties_are_refused);
+	g_test_add_func("/tcg/tb-size", test_more_room_than_code_can_reach_is_cut);
+	g_test_add_func("/tcg/no-memory", test_no_memory_for_host_code_means_the_interpreter);
+	g_test_add_func("/tcg/tier-0", test_tier_0_says_nothing);
 	return g_test_run();
 }

@@ -1,0 +1,236 @@
+/* accel/tcg/native.c - blocks as host code: between the block cache, the code cache and the back
+ * end for this host.
+ * SPDX-License-Identifier: MIT */
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include <glib.h>
+
+#include "base/log.h"
+#include "jit/code_cache.h"
+#include "jit/x64/x64.h"
+#include "accel/tcg/tcg.h"
+
+enum {
+	TRAP = 0xcc,        /* INT3, where no code is */
+	ROOM_WAIT_MS = 100, /* then try again: others may hold what could be emptied */
+};
+
+struct tcg_native {
+	struct code_cache *cache;
+	struct x64_jit *jit; /* const after the first vCPU */
+};
+
+/* ---- what the code cache asks for ---- */
+
+static void native_evict(void *opaque, void *owner) { tcg_cache_evict(opaque, owner); }
+
+struct retired_chunk {
+	struct rcu_head rcu;
+	struct code_cache *cache;
+	unsigned chunk;
+};
+
+static void free_chunk(struct rcu_head *head)
+{
+	struct retired_chunk *r = container_of(head, struct retired_chunk, rcu);
+
+	rcu_reclaim();
+	code_chunk_free(r->cache, r->chunk);
+	g_free(r);
+}
+
+static void native_retire(void *opaque, unsigned chunk)
+{
+	struct tcg_accel *t = opaque;
+	struct retired_chunk *r = g_new0(struct retired_chunk, 1);
+
+	r->cache = t->native->cache;
+	r->chunk = chunk;
+	rcu_retire(&r->rcu, free_chunk);
+}
+
+static const struct code_cache_ops cache_ops = { .evict = native_evict, .retire = native_retire };
+
+/* ---- what host code asks for ---- */
+
+/* After an instruction that may have changed anything: is it for run_slice() to go on? */
+static bool must_look(struct tcg_vcpu *tv)
+{
+	struct vcpu *v = tv->v;
+
+	return tv->env->fault || atomic_load(&v->exit_request) || atomic_load(&v->inputs) ||
+	       tv->guest->is_halted(v);
+}
+
+static void lead_on(struct tcg_vcpu *tv, struct x64_code *from, unsigned n, struct tcg_block *b)
+{
+	if (n == X64_INDIRECT) {
+		tv->counts.target_misses++;
+		tcg_targets_enter(tv, b);
+	} else if (from->exits[n].can_link) {
+		tv->counts.linkable++;
+		tcg_link_blocks(tv, container_of(from, struct tcg_block, host), n, b);
+	}
+}
+
+static struct x64_code *native_next(struct jit_env *env, struct x64_code *from, unsigned n)
+{
+	struct tcg_vcpu *tv = tcg_of(env);
+	struct tcg_block *b;
+	const uint8_t *host;
+	gva_t pc;
+
+	if (n == X64_LOOPED)
+		tv->counts.asks++;
+	if (env->mode & tv->guest->step || (n == X64_LOOPED && must_look(tv)))
+		return NULL;
+	env->code_stored = false;
+	pc = tv->guest->linear_pc(tv->v);
+	host = tcg_code_at(tv, pc, false);
+	b = host ? tcg_block_at(tv, pc, host) : NULL;
+	if (unlikely(!b) || !b->is_native)
+		return NULL;
+	tcg_targets_select(tv);
+	if (log_on(LOG_EXEC | LOG_CPU)) {
+		if (log_on(LOG_CPU))
+			return NULL; /* run_blocks() shows both */
+		log_line("Trace %u: 0x%" PRIx64 " mode 0x%" PRIx64, tv->v->id, pc, env->mode);
+	} else if (n != X64_LOOPED) {
+		lead_on(tv, from, n, b);
+	}
+	x64_env_update(env);
+	return &b->host;
+}
+
+static bool native_hits_code(struct jit_env *env, unsigned view, gva_t addr, unsigned size)
+{
+	return tcg_store_hits_code(tcg_of(env), view, addr, size);
+}
+
+static const struct x64_ops x64_ops = { .next = native_next, .hits_code = native_hits_code };
+
+/* ---- start and stop ---- */
+
+bool tcg_native_start(struct tcg_accel *t, uint64_t size, struct err *err)
+{
+	struct tcg_native *n;
+
+	if (!x64_host_ok(err))
+		return false;
+	n = g_new0(struct tcg_native, 1);
+	n->cache = code_cache_new(size, TRAP, &cache_ops, t, err);
+	if (!n->cache) {
+		g_free(n);
+		return false;
+	}
+	t->native = n;
+	return true;
+}
+
+void tcg_native_stop(struct tcg_accel *t)
+{
+	struct tcg_native *n = t->native;
+
+	if (!n)
+		return;
+	rcu_drain(); /* chunks on their way back */
+	if (n->jit)
+		x64_jit_free(n->jit);
+	code_cache_free(n->cache);
+	g_free(n);
+	t->native = NULL;
+}
+
+bool tcg_native_attach(struct tcg_vcpu *tv, struct err *err)
+{
+	struct tcg_native *n = tv->tcg->native;
+
+	if (!n->jit)
+		n->jit = x64_jit_new(n->cache, tv->guest->desc, &x64_ops, err);
+	if (!n->jit) {
+		tcg_native_stop(tv->tcg);
+		return false;
+	}
+	tv->compiler = x64_compiler_new(n->jit);
+	tv->targets = tcg_targets_new();
+	return true;
+}
+
+void tcg_native_detach(struct tcg_vcpu *tv)
+{
+	if (tv->compiler)
+		x64_compiler_free(tv->compiler);
+	tcg_targets_free(tv->targets);
+	tv->compiler = NULL;
+	tv->targets = NULL;
+}
+
+/* ---- blocks ---- */
+
+enum x64_result tcg_native_compile(struct tcg_vcpu *tv, struct tcg_block *b,
+				   const struct ir_block *ir)
+{
+	return x64_compile(tv->compiler, &b->host, ir, tv->env->pc,
+			   tv->env->mode & tv->guest->position_free);
+}
+
+void tcg_native_link(struct tcg_accel *t, struct tcg_block *from, unsigned n,
+		     const struct tcg_block *to)
+{
+	x64_link(t->native->jit, &from->host, n, to ? &to->host : NULL);
+}
+
+void tcg_native_drop(struct tcg_accel *t, struct tcg_block *b)
+{
+	code_drop(t->native->cache, b->host.base);
+}
+
+void tcg_native_fini(struct tcg_block *b) { x64_code_fini(&b->host); }
+
+enum x64_why tcg_native_run(struct tcg_vcpu *tv, const struct tcg_block *b)
+{
+	tcg_targets_select(tv);
+	return x64_run(tv->tcg->native->jit, tv->env, &b->host);
+}
+
+void tcg_native_wait(struct tcg_accel *t) { code_cache_wait(t->native->cache, ROOM_WAIT_MS); }
+
+/* ---- for people ---- */
+
+void tcg_native_log(struct tcg_vcpu *tv, const struct tcg_block *b, gva_t pc)
+{
+	uint64_t start = b->host.base;
+	char *text = NULL;
+	size_t size = 0;
+	FILE *out;
+
+	if (tv->tcg->perf_map)
+		fprintf(tv->tcg->perf_map, "%" PRIx64 " %x guest_%" PRIx64 "\n", start,
+			b->host.size, pc);
+	if (!log_on(LOG_OUT_ASM))
+		return;
+	out = open_memstream(&text, &size);
+	if (!out)
+		return;
+	fprintf(out, "OUT: 0x%" PRIx64 ", %u bytes, entered at 0x%" PRIx64 "\n", pc, b->host.size,
+		b->host.run);
+	tcg_disas((const uint8_t *)(uintptr_t)start, b->host.size, start, out);
+	fclose(out);
+	log_line("%s", text);
+	free(text);
+}
+
+void tcg_native_stats(struct tcg_accel *t)
+{
+	struct code_stats s;
+
+	code_cache_stats(t->native->cache, &s);
+	log_line("tcg: code cache: %u chunks of %" PRIu64
+		 " KiB, %u free, %u waiting for their last "
+		 "visitors; %" PRIu64 " evicted, %" PRIu64 " times no room",
+		 s.chunks, s.chunk_size / KIB, s.free_chunks, s.retired_chunks, s.evicted,
+		 s.refused);
+	log_line("tcg: code cache: %" PRIu64 " pieces of code, %" PRIu64 " KiB, ever", s.blocks,
+		 s.bytes / KIB);
+}

@@ -1,0 +1,286 @@
+/* accel/tcg/translate.c - from guest code to a block: fetch it, have it made into IR, compile that.
+ *
+ * A translation is made without a lock; the pages it is made from are pinned, and it is taken only
+ * if nobody stored to them meanwhile.
+ * SPDX-License-Identifier: MIT */
+#include <inttypes.h>
+#include <string.h>
+#include <time.h>
+
+#include <glib.h>
+
+#include "base/log.h"
+#include "jit/ir.h"
+#include "accel/tcg/tcg.h"
+
+enum { PAGE = RAM_PAGE_SIZE };
+
+/* Guest code as the translator reads it. */
+struct fetch {
+	struct guest_fetch base;
+	struct tcg_vcpu *tv;
+	gva_t page;             /* of the block's first byte */
+	const uint8_t *host[2]; /* those pages in host memory */
+	bool is_pinned;         /* pages are pinned when first touched */
+	struct tcg_pin pin;
+};
+
+/* ---- fetching ---- */
+
+static bool fetch_page(struct fetch *f, unsigned n)
+{
+	struct ram_block *ram;
+	uint64_t offset;
+
+	if (f->host[n])
+		return true;
+	f->host[n] = tcg_code_host(f->tv, f->page + n * (gva_t)PAGE, false, &ram, &offset);
+	if (!f->host[n])
+		return false;
+	if (f->is_pinned)
+		tcg_pin(f->tv->tcg, &f->pin, n, ram, offset);
+	return true;
+}
+
+static unsigned fetch_bytes(struct guest_fetch *g, gva_t addr, uint8_t *out, unsigned len)
+{
+	struct fetch *f = container_of(g, struct fetch, base);
+	gva_t distance = addr - f->page;
+	unsigned n = distance >= PAGE, at = addr % PAGE;
+
+	if (distance >= 2 * (gva_t)PAGE || !fetch_page(f, n))
+		return 0;
+	len = MIN(len, PAGE - at);
+	memcpy(out, f->host[n] + at, len);
+	return len;
+}
+
+/* Code that is not in memory: nothing is kept, each byte is read as the bus gives it. */
+static unsigned fetch_io(struct guest_fetch *g, gva_t addr, uint8_t *out, unsigned len)
+{
+	struct fetch *f = container_of(g, struct fetch, base);
+	struct mmu_result r = { 0 };
+
+	len = MIN(len, PAGE - addr % PAGE);
+	if (!f->tv->v->arch->walk(f->tv->v, addr, MMU_EXEC, f->tv->env->view, true, &r)) {
+		f->tv->guest->access_fault(f->tv->v, addr, MMU_EXEC, f->tv->env->view, &r);
+		return 0;
+	}
+	for (unsigned i = 0; i < len; i++) {
+		uint64_t byte;
+
+		address_space_read(f->tv->v->memory, r.gpa + i, 1, &byte);
+		out[i] = (uint8_t)byte;
+	}
+	return len;
+}
+
+/* ---- IR ---- */
+
+static void log_block(struct tcg_vcpu *tv, const struct ir_block *ir, gva_t pc, struct fetch *f)
+{
+	char *text = NULL;
+	size_t size = 0;
+	FILE *out = open_memstream(&text, &size);
+	uint8_t bytes[16];
+
+	if (!out)
+		return;
+	if (log_on(LOG_IN_ASM) && tv->guest->disassemble) {
+		fprintf(out, "IN: 0x%" PRIx64 "\n", pc);
+		for (unsigned k = 0; k < ir->insn_count; k++) {
+			gva_t at = pc + (uint64_t)(int64_t)ir->insns[k].pc_delta;
+			unsigned n = f->host[0] ? fetch_bytes(&f->base, at, bytes, ir->insns[k].len)
+						: 0;
+
+			fprintf(out, "0x%" PRIx64 ":  ", at);
+			if (n)
+				tv->guest->disassemble(tv->v, at, bytes, n, out);
+			fputc('\n', out);
+		}
+	}
+	if (log_on(LOG_OP)) {
+		fprintf(out, "OP: 0x%" PRIx64 "\n", pc);
+		ir_print(ir, tv->guest->desc, out);
+	}
+	fclose(out);
+	log_line("%s", text);
+	free(text);
+}
+
+/* IR of at most max_insns instructions from env->pc on.  NULL: the fetch faulted. */
+static const struct ir_block *make_ir(struct tcg_vcpu *tv, struct fetch *f, unsigned max_insns,
+				      uint32_t *guest_len)
+{
+	const struct ir_block *ir;
+
+	ir_begin(tv->builder, tv->env->mode, tv->guest->pc_size_log2(tv->v));
+	if (!tv->guest->translate(tv->v, tv->builder, &f->base, max_insns, guest_len))
+		return NULL;
+	ir = ir_end(tv->builder);
+	if (log_on(LOG_IN_ASM | LOG_OP))
+		log_block(tv, ir, tv->guest->linear_pc(tv->v), f);
+	return ir;
+}
+
+static bool lower(struct tcg_vcpu *tv, struct fetch *f, unsigned max_insns,
+		  struct interp_block *code, uint32_t *guest_len)
+{
+	for (;; max_insns /= 2) {
+		const struct ir_block *ir = make_ir(tv, f, max_insns, guest_len);
+
+		if (!ir)
+			return false;
+		if (interp_lower(tv->lowerer, code, ir))
+			return true;
+		g_assert(max_insns > 1);
+	}
+}
+
+/* ---- blocks ---- */
+
+static void log_lowered(const struct tcg_block *b, gva_t pc)
+{
+	char *text = NULL;
+	size_t size = 0;
+	FILE *out = open_memstream(&text, &size);
+
+	if (!out)
+		return;
+	fprintf(out, "OUT: 0x%" PRIx64 ", for the interpreter\n", pc);
+	interp_print(&b->code, out);
+	fclose(out);
+	log_line("%s", text);
+	free(text);
+}
+
+static bool compile_lowered(struct tcg_vcpu *tv, struct fetch *f, struct tcg_block *b, gva_t pc,
+			    unsigned max_insns)
+{
+	b->is_native = false;
+	memset(&b->code, 0, sizeof(b->code));
+	if (!lower(tv, f, max_insns, &b->code, &b->guest_len))
+		return false;
+	b->code.host_pc = b->host_pc;
+	b->outgoing = g_new0(struct tcg_link, b->code.exit_count);
+	tv->counts.insns[0] += b->code.insn_count;
+	tv->counts.bytes[0] += b->code.size;
+	if (log_on(LOG_OUT_ASM))
+		log_lowered(b, pc);
+	return true;
+}
+
+static bool compile_native(struct tcg_vcpu *tv, struct fetch *f, struct tcg_block *b, gva_t pc)
+{
+	unsigned max_insns = TCG_MAX_INSNS;
+	enum x64_result result;
+
+	b->is_native = true;
+	do {
+		const struct ir_block *ir = make_ir(tv, f, max_insns, &b->guest_len);
+
+		if (!ir)
+			return false;
+		result = tcg_native_compile(tv, b, ir);
+		max_insns /= 2;
+	} while (result == X64_TOO_BIG && max_insns);
+	if (result == X64_TOO_BIG) /* one instruction that is beyond it */
+		return compile_lowered(tv, f, b, pc, 1);
+	if (result == X64_NO_ROOM) {
+		tv->needs_room = true;
+		return false;
+	}
+	b->outgoing = g_new0(struct tcg_link, b->host.exit_count);
+	tv->counts.insns[1] += b->host.insn_count;
+	tv->counts.bytes[1] += b->host.size;
+	tcg_native_log(tv, b, pc);
+	return true;
+}
+
+static struct tcg_block *make_block(struct tcg_vcpu *tv, struct fetch *f, gva_t pc, uint64_t key)
+{
+	bool is_step = tv->env->mode & tv->guest->step;
+	struct tcg_block *b;
+	bool ok;
+
+	if (!fetch_page(f, 0))
+		return NULL;
+	b = g_new0(struct tcg_block, 1);
+	b->key = key;
+	b->host_pc = f->host[0] + pc % PAGE;
+	tcg_targets_init_block(b);
+	if (tv->compiler && !is_step)
+		ok = compile_native(tv, f, b, pc);
+	else
+		ok = compile_lowered(tv, f, b, pc, is_step ? 1 : TCG_MAX_INSNS);
+	if (!ok) {
+		g_free(b);
+		return NULL;
+	}
+	if (!b->guest_len)
+		b->guest_len = 1;
+	if (pc % PAGE + b->guest_len > PAGE)
+		b->host_second = f->host[1];
+	tv->counts.blocks[b->is_native]++;
+	TRACE(tcg_translate, "vcpu %u: pc 0x%" PRIx64 " mode 0x%" PRIx64 ", %u bytes", tv->v->id,
+	      pc, tv->env->mode, b->guest_len);
+	return b;
+}
+
+static uint64_t thread_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
+}
+
+struct tcg_block *tcg_translate(struct tcg_vcpu *tv, gva_t pc, uint64_t key)
+{
+	uint64_t began = tv->tcg->stats ? thread_ns() : 0;
+	struct tcg_block *b;
+	bool ok = true;
+
+	do {
+		struct fetch f = { .base.bytes = fetch_bytes,
+				   .tv = tv,
+				   .page = align_down(pc, PAGE),
+				   .is_pinned = true };
+
+		b = make_block(tv, &f, pc, key);
+		if (b)
+			ok = tcg_cache_insert(tv->tcg, &b, &f.pin);
+		tcg_unpin(tv->tcg, &f.pin);
+	} while (b && !ok);
+	if (began)
+		tv->counts.translate_ns += thread_ns() - began;
+	return b;
+}
+
+/* ---- one instruction, not kept ---- */
+
+static struct interp_block *no_next(struct jit_env *env, struct interp_block *from, unsigned n)
+{
+	(void)env;
+	(void)from;
+	(void)n;
+	return NULL;
+}
+
+enum interp_why tcg_run_alone(struct tcg_vcpu *tv, struct interp_run *run, bool is_ram)
+{
+	struct fetch f = { .base.bytes = is_ram ? fetch_bytes : fetch_io,
+			   .tv = tv,
+			   .page = align_down(tv->guest->linear_pc(tv->v), PAGE) };
+	struct interp_run alone = { .next = no_next, .budget = run->budget };
+	struct interp_block code = { 0 };
+	enum interp_why why;
+	uint32_t guest_len;
+
+	if (!lower(tv, &f, 1, &code, &guest_len))
+		return INTERP_FAULT;
+	why = interp_run(tv->env, &code, tv->guest->desc, &alone);
+	run->budget = alone.budget;
+	interp_block_fini(&code);
+	return why;
+}
