@@ -1,0 +1,277 @@
+/* tests/unit/accel/targets_test.c - tables of indirect targets: entered, flushed by page, dropped
+ * with their block, one for each mode.  What host code does is done here by lookup().
+ * SPDX-License-Identifier: MIT */
+#include "accel/tcg/tcg.h"
+
+#include <glib.h>
+
+enum { FLAT = 1u << 31, PAGE = 4096 };
+
+struct rig {
+	struct tcg_accel tcg;
+	struct tcg_vcpu tv[2];
+	struct jit_env env[2];
+	struct vcpu v[2];
+};
+
+/* The board of linear_pc(), which has only the vCPU to go by: the segment's base. */
+static uint64_t linear_base;
+static struct rig *rig_now;
+
+static gva_t linear_pc(struct vcpu *v) { return rig_now->env[v - rig_now->v].pc + linear_base; }
+
+static const struct guest_ops guest = { .flat_code = FLAT, .linear_pc = linear_pc };
+
+static void setup(struct rig *r)
+{
+	memset(r, 0, sizeof(*r));
+	rig_now = r;
+	linear_base = 0;
+	lock_init(&r->tcg.vcpus_lock, LOCK_LEAF, "test vcpus");
+	for (unsigned i = 0; i < 2; i++) {
+		struct tcg_vcpu *tv = &r->tv[i];
+
+		tv->v = &r->v[i];
+		tv->env = &r->env[i];
+		tv->guest = &guest;
+		tv->tcg = &r->tcg;
+		tv->targets = tcg_targets_new();
+		tv->next = r->tcg.vcpus;
+		r->tcg.vcpus = tv;
+		tv->env->mode = FLAT;
+		tcg_targets_select(tv);
+	}
+}
+
+static void teardown(struct rig *r)
+{
+	for (unsigned i = 0; i < 2; i++)
+		tcg_targets_free(r->tv[i].targets);
+	lock_fini(&r->tcg.vcpus_lock);
+}
+
+static void block_at(struct tcg_block *b, uint64_t entry)
+{
+	memset(b, 0, sizeof(*b));
+	b->is_native = true;
+	b->host.probe_entry = entry;
+	b->state = TCG_BLOCK_LIVE;
+	tcg_targets_init_block(b);
+}
+
+static void enter(struct rig *r, unsigned i, uint64_t pc, struct tcg_block *b)
+{
+	r->env[i].pc = pc;
+	tcg_targets_enter(&r->tv[i], b);
+}
+
+/* Where an indirect jump to pc goes, 0: to C. */
+static uint64_t lookup(struct rig *r, unsigned i, uint64_t pc)
+{
+	const struct x64_target *t = (const void *)(uintptr_t)r->env[i].probe;
+
+	t += x64_probe_index(pc);
+	return t->pc == pc ? t->entry : 0;
+}
+
+static void test_a_new_table_leads_nowhere(void)
+{
+	struct rig r;
+
+	setup(&r);
+	for (uint64_t pc = 0; pc < 64 * 1024; pc++)
+		g_assert_cmphex(lookup(&r, 0, pc), ==, 0);
+	g_assert_cmphex(lookup(&r, 0, ~UINT64_C(0)), ==, 0);
+	teardown(&r);
+}
+
+static void test_what_is_entered_is_found_by_that_vcpu(void)
+{
+	struct tcg_block b;
+	struct rig r;
+
+	setup(&r);
+	block_at(&b, 0x7000);
+	for (uint64_t pc = 0; pc < 64; pc++) { /* index 0 among them */
+		enter(&r, 0, pc, &b);
+		g_assert_cmphex(lookup(&r, 0, pc), ==, 0x7000);
+		g_assert_cmphex(lookup(&r, 1, pc), ==, 0);
+	}
+	teardown(&r);
+}
+
+/* Fills many entries or few: cleared one by one or all together. */
+static void check_flush(unsigned pages, unsigned per_page)
+{
+	uint64_t base = UINT64_C(0xffffffff81ffa000), step = PAGE / per_page;
+	struct tcg_block b;
+	struct rig r;
+
+	setup(&r);
+	block_at(&b, 0x7000);
+	for (unsigned p = 0; p < pages; p++)
+		for (unsigned k = 0; k < per_page; k++)
+			enter(&r, 0, base + p * PAGE + k * step + 1, &b);
+	/* A block may reach from the page before into the flushed one. */
+	tcg_targets_flush(&r.tv[0], base + 2 * PAGE + 0x123);
+	for (unsigned p = 0; p < pages; p++) {
+		for (unsigned k = 0; k < per_page; k++) {
+			uint64_t pc = base + p * PAGE + k * step + 1;
+
+			if (p == 1 || p == 2)
+				g_assert_cmphex(lookup(&r, 0, pc), ==, 0);
+			else
+				g_assert_cmphex(lookup(&r, 0, pc), ==, 0x7000);
+		}
+	}
+	tcg_targets_flush(&r.tv[0], ~UINT64_C(0));
+	for (unsigned p = 0; p < pages; p++)
+		for (unsigned k = 0; k < per_page; k++)
+			g_assert_cmphex(lookup(&r, 0, base + p * PAGE + k * step + 1), ==, 0);
+	teardown(&r);
+}
+
+static void test_few_entries_are_flushed_by_page(void) { check_flush(4, 4); }
+/* Four neighbouring pages differ in bits 12 and 13: none drives another out. */
+static void test_many_entries_are_flushed_by_page(void) { check_flush(4, 256); }
+
+static void test_each_mode_has_a_table(void)
+{
+	struct tcg_block b;
+	struct rig r;
+
+	setup(&r);
+	block_at(&b, 0x7000);
+	for (unsigned mode = 0; mode < 4; mode++) {
+		r.env[0].mode = FLAT | mode;
+		tcg_targets_select(&r.tv[0]);
+		g_assert_cmphex(lookup(&r, 0, 0x1000), ==, 0);
+		enter(&r, 0, 0x1000, &b);
+	}
+	/* The bits above 31 are no part of the key. */
+	r.env[0].mode = FLAT | UINT64_C(7) << 40;
+	tcg_targets_select(&r.tv[0]);
+	g_assert_cmphex(lookup(&r, 0, 0x1000), ==, 0x7000);
+	/* A fifth takes the table that was used longest ago, mode 1's, and finds it empty. */
+	r.env[0].mode = FLAT | 4;
+	tcg_targets_select(&r.tv[0]);
+	g_assert_cmphex(lookup(&r, 0, 0x1000), ==, 0);
+	r.env[0].mode = FLAT | 3;
+	tcg_targets_select(&r.tv[0]);
+	g_assert_cmphex(lookup(&r, 0, 0x1000), ==, 0x7000);
+	r.env[0].mode = FLAT | 1;
+	tcg_targets_select(&r.tv[0]);
+	g_assert_cmphex(lookup(&r, 0, 0x1000), ==, 0);
+	/* A flush reaches tables that are not in use. */
+	r.env[0].mode = FLAT | 3;
+	tcg_targets_flush(&r.tv[0], 0x1000);
+	tcg_targets_select(&r.tv[0]);
+	g_assert_cmphex(lookup(&r, 0, 0x1000), ==, 0);
+	teardown(&r);
+}
+
+static void test_a_segment_base_is_part_of_the_key(void)
+{
+	struct tcg_block b;
+	struct rig r;
+
+	setup(&r);
+	block_at(&b, 0x7000);
+	r.env[0].mode = 0;
+	linear_base = 0xf0010;
+	tcg_targets_select(&r.tv[0]);
+	enter(&r, 0, 0x100, &b);
+	enter(&r, 0, 0xff8, &b); /* linear 0xf1008 */
+	linear_base = 0xe0000;
+	tcg_targets_select(&r.tv[0]);
+	g_assert_cmphex(lookup(&r, 0, 0x100), ==, 0);
+	linear_base = 0xf0010;
+	tcg_targets_select(&r.tv[0]);
+	g_assert_cmphex(lookup(&r, 0, 0x100), ==, 0x7000);
+	/* Pages are linear. */
+	tcg_targets_flush(&r.tv[0], 0xf2000);
+	g_assert_cmphex(lookup(&r, 0, 0x100), ==, 0x7000);
+	g_assert_cmphex(lookup(&r, 0, 0xff8), ==, 0);
+	teardown(&r);
+}
+
+static void test_a_dropped_block_is_found_nowhere(void)
+{
+	struct tcg_block once, often, other, never;
+	struct rig r;
+
+	setup(&r);
+	block_at(&once, 0x7000);
+	block_at(&often, 0x8000);
+	block_at(&other, 0x9000);
+	block_at(&never, 0xa000);
+	enter(&r, 0, 0x1000, &once);
+	enter(&r, 1, 0x1000, &once);
+	enter(&r, 0, 0x2000, &often);
+	enter(&r, 1, 0x5550, &often);
+	enter(&r, 1, ~UINT64_C(0), &other);
+	r.env[0].mode = FLAT | 1;
+	tcg_targets_select(&r.tv[0]);
+	enter(&r, 0, 0x1000, &once);
+	tcg_targets_drop(&r.tcg, &never);
+	g_assert_cmphex(lookup(&r, 0, 0x1000), ==, 0x7000);
+	tcg_targets_drop(&r.tcg, &once);
+	g_assert_cmphex(lookup(&r, 0, 0x1000), ==, 0);
+	g_assert_cmphex(lookup(&r, 1, 0x1000), ==, 0);
+	r.env[0].mode = FLAT;
+	tcg_targets_select(&r.tv[0]);
+	g_assert_cmphex(lookup(&r, 0, 0x1000), ==, 0);
+	g_assert_cmphex(lookup(&r, 0, 0x2000), ==, 0x8000);
+	tcg_targets_drop(&r.tcg, &often);
+	g_assert_cmphex(lookup(&r, 0, 0x2000), ==, 0);
+	g_assert_cmphex(lookup(&r, 1, 0x5550), ==, 0);
+	g_assert_cmphex(lookup(&r, 1, ~UINT64_C(0)), ==, 0x9000);
+	tcg_targets_drop(&r.tcg, &other);
+	g_assert_cmphex(lookup(&r, 1, ~UINT64_C(0)), ==, 0);
+	teardown(&r);
+}
+
+static void test_a_dead_block_is_not_entered(void)
+{
+	struct tcg_block b;
+	struct rig r;
+
+	setup(&r);
+	block_at(&b, 0x7000);
+	b.state = TCG_BLOCK_DEAD;
+	enter(&r, 0, 0x1000, &b);
+	g_assert_cmphex(lookup(&r, 0, 0x1000), ==, 0);
+	teardown(&r);
+}
+
+/* Its place is another's by now: that one stays. */
+static void test_dropping_spares_who_took_the_place(void)
+{
+	struct tcg_block a, b;
+	struct rig r;
+
+	setup(&r);
+	block_at(&a, 0x7000);
+	block_at(&b, 0x8000);
+	enter(&r, 0, 0x1000, &a);
+	enter(&r, 0, 0x1001, &b);
+	g_assert_cmpuint(x64_probe_index(0x1000), ==, x64_probe_index(0x1001));
+	tcg_targets_drop(&r.tcg, &a);
+	g_assert_cmphex(lookup(&r, 0, 0x1001), ==, 0x8000);
+	teardown(&r);
+}
+
+int main(int argc, char **argv)
+{
+	g_test_init(&argc, &argv, NULL);
+	g_test_add_func("/targets/empty", test_a_new_table_leads_nowhere);
+	g_test_add_func("/targets/enter", test_what_is_entered_is_found_by_that_vcpu);
+	g_test_add_func("/targets/flush-few", test_few_entries_are_flushed_by_page);
+	g_test_add_func("/targets/flush-many", test_many_entries_are_flushed_by_page);
+	g_test_add_func("/targets/modes", test_each_mode_has_a_table);
+	g_test_add_func("/targets/base", test_a_segment_base_is_part_of_the_key);
+	g_test_add_func("/targets/drop", test_a_dropped_block_is_found_nowhere);
+	g_test_add_func("/targets/dead", test_a_dead_block_is_not_entered);
+	g_test_add_func("/targets/replaced", test_dropping_spares_who_took_the_place);
+	return g_test_run();
+}
