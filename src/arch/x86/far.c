@@ -131,10 +131,7 @@ static void far_load_cs(struct x86_cpu *c, const struct far_target *t, unsigned 
 
 static bool far_target_check(struct x86_cpu *c, struct far_target *t)
 {
-	struct x86_seg cs;
-
-	x86_seg_fill(&cs, t->sel, &t->cs);
-	return x86_code_offset_check(c, &cs, t->off, 0) && x86_desc_set_accessed(c, &t->cs);
+	return x86_code_offset_check(c, &t->cs, t->off, 0) && x86_desc_set_accessed(c, &t->cs);
 }
 
 /* Real and virtual-8086 mode. */
@@ -271,15 +268,15 @@ static bool far_ret_outer(struct x86_cpu *c, struct far_target *t, struct x86_st
 {
 	bool to_code64 = x86_is_long(c) && (t->cs.hi & DESC_L);
 	unsigned rpl = t->sel & 3;
+	struct x86_desc seg;
 	uint64_t sp, ss;
-	struct x86_seg seg;
 
 	s->sp += release;
 	if (!x86_stack_pop(s, t->size, &sp) || !x86_stack_pop(s, t->size, &ss) ||
 	    !x86_outer_ss(c, (uint16_t)ss, rpl, to_code64, &seg) || !far_target_check(c, t))
 		return false;
-	c->seg[SEG_SS] = seg;
-	s->seg = seg;
+	x86_seg_fill(&c->seg[SEG_SS], (uint16_t)ss, &seg);
+	s->seg = c->seg[SEG_SS];
 	s->is_64 = to_code64;
 	s->sp = sp + release;
 	x86_stack_commit(s);

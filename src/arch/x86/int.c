@@ -185,7 +185,6 @@ static void int_commit(struct x86_cpu *c, const struct int_gate *g, const struct
 		x86_seg_fill_null(&c->seg[SEG_FS], 0);
 		x86_seg_fill_null(&c->seg[SEG_GS], 0);
 	}
-	c->seg[SEG_SS] = s->seg;
 	x86_stack_commit(s);
 	x86_seg_fill(&c->seg[SEG_CS], (uint16_t)((g->sel & 0xfffc) | cpl), cs);
 	c->env.pc = g->off;
@@ -197,7 +196,6 @@ static bool int_through_gate(struct x86_cpu *c, const struct int_gate *g, const 
 {
 	unsigned cpl = x86_cpl(c);
 	struct x86_desc cs;
-	struct x86_seg seg;
 	struct x86_stack s;
 	bool is_inner;
 
@@ -220,10 +218,10 @@ static bool int_through_gate(struct x86_cpu *c, const struct int_gate *g, const 
 		s.error = (ss & 0xfffc) | g->ext;
 		cpl = dpl;
 	}
-	x86_seg_fill(&seg, g->sel, &cs);
-	if (!x86_code_offset_check(c, &seg, g->off, g->ext) ||
+	if (!x86_code_offset_check(c, &cs, g->off, g->ext) ||
 	    !int_push_frame(c, g, e, &s, is_inner))
 		return false;
+	c->seg[SEG_SS] = s.seg;
 	int_commit(c, g, &cs, &s, cpl);
 	return true;
 }
@@ -267,7 +265,8 @@ static bool int_long(struct x86_cpu *c, const struct x86_event *e)
 
 	if (e->vector * 16u + 15 > c->idtr.limit)
 		return x86_raise_code(c, EXC_GP, idt_error(e, g.ext));
-	if (!x86_load_bytes(c, VIEW_KERNEL, c->idtr.base + e->vector * 16u, raw, 16))
+	if (!x86_load_words(c, VIEW_KERNEL, c->idtr.base + e->vector * 16u, raw, 2) &&
+	    !x86_load_bytes(c, VIEW_KERNEL, c->idtr.base + e->vector * 16u, raw, 16))
 		return false;
 	g.d = (struct x86_desc){ .lo = (uint32_t)raw[0], .hi = (uint32_t)(raw[0] >> 32) };
 	type = desc_type(&g.d);
@@ -288,8 +287,6 @@ static bool int_long(struct x86_cpu *c, const struct x86_event *e)
 		cpl = desc_dpl(&cs);
 		if (!x86_tss_rsp(c, ist ? 2 + ist : cpl, g.ext, &s.sp))
 			return false;
-		x86_seg_fill_null(&s.seg, (uint16_t)cpl);
-		s.seg.attr = (uint16_t)(cpl << SEG_ATTR_DPL_SHIFT);
 		s.view = VIEW_KERNEL;
 	} else if (ist && !x86_tss_rsp(c, 2 + ist, g.ext, &s.sp)) {
 		return false;
@@ -297,6 +294,10 @@ static bool int_long(struct x86_cpu *c, const struct x86_event *e)
 	s.sp &= ~UINT64_C(15);
 	if (!int_push_words(c, e, &s) && !int_push_frame(c, &g, e, &s, true))
 		return false;
+	if (cpl != x86_cpl(c)) {
+		x86_seg_fill_null(&c->seg[SEG_SS], (uint16_t)cpl);
+		c->seg[SEG_SS].attr = (uint16_t)(cpl << SEG_ATTR_DPL_SHIFT);
+	}
 	int_commit(c, &g, &cs, &s, cpl);
 	return true;
 }

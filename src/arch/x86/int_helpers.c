@@ -18,63 +18,100 @@ static void put_gpr(struct x86_cpu *c, unsigned size, unsigned r, uint64_t v)
 
 /* ---- DIV, IDIV ---- */
 
-/* Dividend of 2 * size bytes: AX, or rDX:rAX.  The quotient must fit size bytes: #DE. */
+static void put_quotient(struct x86_cpu *c, unsigned size, uint64_t quotient, uint64_t remainder)
+{
+	if (size == 1) {
+		put_gpr(c, 2, RAX, (remainder & 0xff) << 8 | (quotient & 0xff));
+	} else {
+		put_gpr(c, size, RAX, quotient);
+		put_gpr(c, size, RDX, remainder);
+	}
+}
+
+/* The dividend of 2 * size bytes, size at most 4: AX, or DX:AX, EDX:EAX. */
+static uint64_t dividend(const struct x86_cpu *c, unsigned size)
+{
+	uint64_t mask = BIT(8 * size) - 1;
+
+	if (size == 1)
+		return c->gpr[RAX] & 0xffff;
+	return (c->gpr[RDX] & mask) << 8 * size | (c->gpr[RAX] & mask);
+}
+
+/* RDX:RAX.  The quotient fits where the upper half is less than the divisor; nearly always that is
+ * 0, and the division one of 64 bits. */
+static uint64_t div_64(struct x86_cpu *c, uint64_t divisor)
+{
+	uint64_t low = c->gpr[RAX], high = c->gpr[RDX];
+	unsigned __int128 n;
+
+	if (high >= divisor)
+		return x86_raise(c, EXC_DE);
+	if (!high) {
+		put_quotient(c, 8, low / divisor, low % divisor);
+		return 0;
+	}
+	n = (unsigned __int128)high << 64 | low;
+	low = (uint64_t)(n / divisor);
+	put_quotient(c, 8, low, (uint64_t)n - low * divisor);
+	return 0;
+}
+
+/* The quotient must fit size bytes: #DE. */
 static uint64_t div_fn(void *env, uint64_t divisor, uint64_t size, uint64_t unused)
 {
 	struct x86_cpu *c = env;
-	unsigned bits = 8 * (unsigned)size;
-	uint64_t mask = bits == 64 ? UINT64_MAX : BIT(bits) - 1;
-	unsigned __int128 n, q;
+	uint64_t n, q;
 
 	(void)unused;
-	if (size == 1)
-		n = c->gpr[RAX] & 0xffff;
-	else
-		n = (unsigned __int128)(c->gpr[RDX] & mask) << bits | (c->gpr[RAX] & mask);
-	divisor &= mask;
-	if (!divisor || n / divisor > mask)
+	if (size == 8)
+		return div_64(c, divisor);
+	n = dividend(c, (unsigned)size);
+	divisor &= BIT(8 * size) - 1;
+	if (n >> 8 * size >= divisor) /* also 0 */
 		return x86_raise(c, EXC_DE);
 	q = n / divisor;
-	n %= divisor;
-	if (size == 1) {
-		put_gpr(c, 2, RAX, (uint64_t)n << 8 | (uint64_t)q);
-	} else {
-		put_gpr(c, (unsigned)size, RAX, (uint64_t)q);
-		put_gpr(c, (unsigned)size, RDX, (uint64_t)n);
+	put_quotient(c, (unsigned)size, q, n - q * divisor);
+	return 0;
+}
+
+/* RDX:RAX, signed. */
+static uint64_t idiv_64(struct x86_cpu *c, int64_t d)
+{
+	int64_t low = (int64_t)c->gpr[RAX];
+	__int128 n, q;
+
+	if (!d)
+		return x86_raise(c, EXC_DE);
+	if ((int64_t)c->gpr[RDX] == low >> 63 && d != -1) {
+		put_quotient(c, 8, (uint64_t)(low / d), (uint64_t)(low % d));
+		return 0;
 	}
+	n = (__int128)((unsigned __int128)c->gpr[RDX] << 64 | (uint64_t)low);
+	/* by -1 the one quotient that may overflow 128 bits; it does not fit either */
+	q = d == -1 ? (__int128)(0 - (unsigned __int128)n) : n / d;
+	if (q != (int64_t)q || (d == -1 && n < 0 && q < 0))
+		return x86_raise(c, EXC_DE);
+	put_quotient(c, 8, (uint64_t)q, (uint64_t)n - (uint64_t)q * (uint64_t)d);
 	return 0;
 }
 
 static uint64_t idiv_fn(void *env, uint64_t divisor, uint64_t size, uint64_t unused)
 {
-	struct x86_cpu *c = env;
 	unsigned bits = 8 * (unsigned)size;
-	int64_t d = sign_extend(divisor, bits);
-	__int128 n, q, r;
+	int64_t d = sign_extend(divisor, bits), n, q;
+	struct x86_cpu *c = env;
 
 	(void)unused;
-	if (size == 1)
-		n = (int16_t)c->gpr[RAX];
-	else
-		n = (__int128)((unsigned __int128)(__int128)sign_extend(c->gpr[RDX], bits) << bits |
-			       (c->gpr[RAX] & (UINT64_MAX >> (64 - bits))));
-	if (!d)
+	if (size == 8)
+		return idiv_64(c, d);
+	n = sign_extend(dividend(c, (unsigned)size), 2 * bits);
+	if (!d || (d == -1 && n == INT64_MIN))
 		return x86_raise(c, EXC_DE);
-	if (d == -1) { /* the one quotient that may overflow 128 bits */
-		q = (__int128)(0 - (unsigned __int128)n);
-		r = 0;
-	} else {
-		q = n / d;
-		r = n % d;
-	}
-	if ((n < 0 && d == -1 && q < 0) || q != (__int128)sign_extend((uint64_t)q, bits))
+	q = n / d;
+	if (q != sign_extend((uint64_t)q, bits))
 		return x86_raise(c, EXC_DE);
-	if (size == 1) {
-		put_gpr(c, 2, RAX, ((uint64_t)r & 0xff) << 8 | ((uint64_t)q & 0xff));
-	} else {
-		put_gpr(c, (unsigned)size, RAX, (uint64_t)q);
-		put_gpr(c, (unsigned)size, RDX, (uint64_t)r);
-	}
+	put_quotient(c, (unsigned)size, (uint64_t)q, (uint64_t)(n - q * d));
 	return 0;
 }
 

@@ -10,11 +10,31 @@ enum {
 struct iret_frame {
 	uint64_t ip, cs, flags, sp, ss;
 	unsigned size;
+	bool has_stack; /* sp and ss were popped already */
 	struct x86_stack s;
 };
 
+/* All of a frame for 64-bit code, where it lies on one page at hand. */
+static bool iret_pop_words(struct iret_frame *f)
+{
+	uint64_t w[5];
+
+	if (!f->s.is_64 || f->size != 8 ||
+	    !x86_load_words(f->s.c, f->s.view, f->s.sp, w, ARRAY_SIZE(w)))
+		return false;
+	f->ip = w[0];
+	f->cs = w[1] & 0xffff;
+	f->flags = w[2];
+	f->sp = w[3];
+	f->ss = w[4];
+	f->has_stack = true;
+	return true;
+}
+
 static bool iret_pop(struct iret_frame *f)
 {
+	if (iret_pop_words(f))
+		return true;
 	if (!x86_stack_pop(&f->s, f->size, &f->ip) || !x86_stack_pop(&f->s, f->size, &f->cs) ||
 	    !x86_stack_pop(&f->s, f->size, &f->flags))
 		return false;
@@ -145,14 +165,14 @@ static bool iret_code(struct x86_cpu *c, uint16_t sel, struct x86_desc *d)
 }
 
 /* The stack segment returned to; null is allowed when going to 64-bit code below CPL 3. */
-bool x86_outer_ss(struct x86_cpu *c, uint16_t sel, unsigned rpl, bool to_code64, struct x86_seg *ss)
+bool x86_outer_ss(struct x86_cpu *c, uint16_t sel, unsigned rpl, bool to_code64,
+		  struct x86_desc *ss)
 {
 	if (sel & 0xfffc)
 		return x86_stack_segment(c, sel, rpl, EXC_GP, 0, ss);
 	if (!to_code64 || rpl == 3 || (sel & 3) != rpl)
 		return x86_raise_code(c, EXC_GP, 0);
-	x86_seg_fill_null(ss, sel);
-	ss->attr = (uint16_t)(rpl << SEG_ATTR_DPL_SHIFT);
+	*ss = (struct x86_desc){ .hi = rpl << (8 + SEG_ATTR_DPL_SHIFT) };
 	return true;
 }
 
@@ -168,39 +188,41 @@ static uint32_t iret_mask(const struct x86_cpu *c, unsigned size, unsigned cpl)
 	return mask;
 }
 
+/* The stack returned to. */
+static bool iret_stack(struct x86_cpu *c, struct iret_frame *f, bool to_code64, struct x86_desc *ss)
+{
+	if (!f->has_stack &&
+	    (!x86_stack_pop(&f->s, f->size, &f->sp) || !x86_stack_pop(&f->s, f->size, &f->ss)))
+		return false;
+	return x86_outer_ss(c, (uint16_t)f->ss, f->cs & 3, to_code64, ss);
+}
+
 static bool iret_protected(struct x86_cpu *c, struct iret_frame *f)
 {
 	unsigned cpl = x86_cpl(c), rpl;
 	uint32_t mask = iret_mask(c, f->size, cpl);
-	bool in_code64 = x86_is_code64(c), is_outer, to_code64;
-	struct x86_seg cs, ss = c->seg[SEG_SS];
-	struct x86_desc d;
+	bool has_stack, to_code64;
+	struct x86_desc cs, ss;
 
 	rpl = f->cs & 3;
-	if (!iret_code(c, (uint16_t)f->cs, &d))
+	if (!iret_code(c, (uint16_t)f->cs, &cs))
 		return false;
-	is_outer = rpl > cpl;
-	to_code64 = x86_is_long(c) && (d.hi & DESC_L);
-	if (in_code64 || is_outer) {
-		if (!x86_stack_pop(&f->s, f->size, &f->sp) ||
-		    !x86_stack_pop(&f->s, f->size, &f->ss) ||
-		    !x86_outer_ss(c, (uint16_t)f->ss, rpl, to_code64, &ss))
-			return false;
-	}
-	x86_seg_fill(&cs, (uint16_t)f->cs, &d);
-	if (!x86_code_offset_check(c, &cs, f->ip, 0) || !x86_desc_set_accessed(c, &d))
+	to_code64 = x86_is_long(c) && (cs.hi & DESC_L);
+	has_stack = x86_is_code64(c) || rpl > cpl;
+	if (has_stack && !iret_stack(c, f, to_code64, &ss))
 		return false;
-	cs.attr |= SEG_ATTR_A;
-	c->seg[SEG_CS] = cs;
+	if (!x86_code_offset_check(c, &cs, f->ip, 0) || !x86_desc_set_accessed(c, &cs))
+		return false;
+	x86_seg_fill(&c->seg[SEG_CS], (uint16_t)f->cs, &cs);
 	c->env.pc = f->ip;
-	if (in_code64 || is_outer) {
-		c->seg[SEG_SS] = ss;
+	if (has_stack) {
+		x86_seg_fill(&c->seg[SEG_SS], (uint16_t)f->ss, &ss);
 		f->s.sp = f->sp;
-		f->s.seg = ss;
+		f->s.seg.attr = c->seg[SEG_SS].attr;
 		f->s.is_64 = to_code64;
 	}
 	x86_stack_commit(&f->s);
-	if (is_outer)
+	if (rpl > cpl)
 		x86_seg_drop_inner(c, rpl);
 	x86_rflags_set(c, (uint32_t)f->flags, mask);
 	x86_mode_update_cs(c);
@@ -209,9 +231,11 @@ static bool iret_protected(struct x86_cpu *c, struct iret_frame *f)
 
 bool x86_iret(struct x86_cpu *c, unsigned size, uint64_t next)
 {
-	struct iret_frame f = { .size = size };
+	struct iret_frame f;
 	bool ok;
 
+	f.size = size;
+	f.has_stack = false;
 	x86_stack_current(c, &f.s);
 	if (x86_is_real(c)) {
 		ok = iret_real(c, &f);

@@ -47,17 +47,22 @@ bool x86_store_bytes(struct x86_cpu *c, unsigned view, gva_t addr, const void *i
 	return true;
 }
 
+static bool load_missed(struct x86_cpu *c, unsigned view, gva_t addr, unsigned size, uint64_t *out)
+{
+	uint64_t v = 0;
+
+	if (!c->env.mem->load(&c->env, view, addr, size, false, &v))
+		return false;
+	*out = v;
+	return true;
+}
+
 bool x86_load(struct x86_cpu *c, unsigned view, gva_t addr, unsigned size, uint64_t *out)
 {
 	const uint8_t *host = mem_hit(c, view, TLB_READ, addr, size);
-	uint64_t v = 0;
 
-	if (!host) {
-		if (!c->env.mem->load(&c->env, view, addr, size, false, &v))
-			return false;
-		*out = v;
-		return true;
-	}
+	if (!host)
+		return load_missed(c, view, addr, size, out);
 	switch (size) {
 	case 1: *out = *host; break;
 	case 2: *out = ld16_le(host); break;
@@ -67,12 +72,18 @@ bool x86_load(struct x86_cpu *c, unsigned view, gva_t addr, unsigned size, uint6
 	return true;
 }
 
+static bool store_missed(struct x86_cpu *c, unsigned view, gva_t addr, unsigned size,
+			 uint64_t value)
+{
+	return c->env.mem->store(&c->env, view, addr, size, &value);
+}
+
 bool x86_store(struct x86_cpu *c, unsigned view, gva_t addr, unsigned size, uint64_t value)
 {
 	uint8_t *host = mem_hit(c, view, TLB_WRITE, addr, size);
 
 	if (!host)
-		return c->env.mem->store(&c->env, view, addr, size, &value);
+		return store_missed(c, view, addr, size, value);
 	switch (size) {
 	case 1: *host = (uint8_t)value; break;
 	case 2: memcpy(host, &value, 2); break;
@@ -82,22 +93,30 @@ bool x86_store(struct x86_cpu *c, unsigned view, gva_t addr, unsigned size, uint
 	return true;
 }
 
+/* Word by word: what was stored in words just now comes sooner so than in greater pieces. */
 bool x86_load_words(struct x86_cpu *c, unsigned view, gva_t addr, uint64_t *out, unsigned n)
 {
-	const void *host = mem_hit(c, view, TLB_READ, addr, 8 * n);
+	const uint8_t *host = mem_hit(c, view, TLB_READ, addr, 8 * n);
 
-	if (host)
-		memcpy(out, host, 8 * n);
-	return host;
+	if (!host)
+		return false;
+	for (unsigned i = 0; i < n; i++)
+		__atomic_store_n(&out[i], ld64_le(host + 8 * i), __ATOMIC_RELAXED);
+	return true;
 }
 
 bool x86_store_words(struct x86_cpu *c, unsigned view, gva_t addr, const uint64_t *in, unsigned n)
 {
-	void *host = mem_hit(c, view, TLB_WRITE, addr, 8 * n);
+	uint8_t *host = mem_hit(c, view, TLB_WRITE, addr, 8 * n);
 
-	if (host)
-		memcpy(host, in, 8 * n);
-	return host;
+	if (!host)
+		return false;
+	for (unsigned i = 0; i < n; i++) {
+		uint64_t v = __atomic_load_n(&in[i], __ATOMIC_RELAXED);
+
+		memcpy(host + 8 * i, &v, 8);
+	}
+	return true;
 }
 
 void x86_tlb_flush(struct x86_cpu *c, bool keep_global)

@@ -9,7 +9,9 @@
 #include "arch/x86/sys.h"
 #include "base/log.h"
 #include "memory/address_space.h"
+#include "memory/ram.h"
 #include "memory/rcu.h"
+#include "memory/region.h"
 
 enum {
 	PTE_P = 1u << 0,
@@ -32,6 +34,7 @@ struct mmu_entry {
 struct mmu_walk {
 	struct x86_cpu *c;
 	struct address_space *as;
+	const struct flat_range *range; /* where the last entry lay: tables lie together */
 	gva_t addr;
 	enum mmu_access access;
 	bool is_user; /* the view's privilege */
@@ -46,13 +49,26 @@ enum mmu_step { STEP_DONE, STEP_FAULT, STEP_AGAIN };
 
 /* ---- entries in guest memory ---- */
 
-static uint64_t mmu_entry_read(const struct mmu_walk *w, gpa_t addr)
+/* The entry in host memory, or NULL.  Entries are in line: they cross no range's end by halves. */
+static void *mmu_entry_host(struct mmu_walk *w, gpa_t addr)
 {
-	uint64_t len = w->entry_size, value = 0;
-	void *p = dma_map(w->as, addr, &len, false);
+	const struct flat_range *r = w->range;
 
-	if (p && len == w->entry_size) {
-		if (len == 8)
+	if (!r || addr < r->start || addr > r->last)
+		r = w->range = address_space_find(w->as, addr);
+	if (!r || r->last - addr < w->entry_size - 1 ||
+	    (r->region->kind != REGION_RAM && r->region->kind != REGION_ROM))
+		return NULL;
+	return r->region->ram->host + r->region->ram_offset + r->offset + (addr - r->start);
+}
+
+static uint64_t mmu_entry_read(struct mmu_walk *w, gpa_t addr)
+{
+	void *p = mmu_entry_host(w, addr);
+	uint64_t value = 0;
+
+	if (p) {
+		if (w->entry_size == 8)
 			return atomic_load_explicit((_Atomic uint64_t *)p, memory_order_acquire);
 		return atomic_load_explicit((_Atomic uint32_t *)p, memory_order_acquire);
 	}
@@ -67,8 +83,6 @@ static bool mmu_entry_set(const struct mmu_walk *w, struct mmu_entry *e, uint64_
 	void *p;
 	bool ok;
 
-	if ((e->value & bits) == bits)
-		return true;
 	p = dma_map(w->as, e->addr, &len, true);
 	if (!p || len != w->entry_size)
 		return true;
@@ -113,7 +127,7 @@ static enum mmu_step mmu_fault(struct mmu_walk *w, uint32_t bits)
 }
 
 /* Checks presence and reserved bits of an entry that was read at `at`, accumulates rights. */
-static enum mmu_step mmu_pass(struct mmu_walk *w, gpa_t at, uint64_t e, uint64_t reserved)
+static inline enum mmu_step mmu_pass(struct mmu_walk *w, gpa_t at, uint64_t e, uint64_t reserved)
 {
 	if (!(e & PTE_P))
 		return mmu_fault(w, 0);
@@ -125,7 +139,8 @@ static enum mmu_step mmu_pass(struct mmu_walk *w, gpa_t at, uint64_t e, uint64_t
 }
 
 /* Each entry is read once: another vCPU may change it at any moment. */
-static enum mmu_step mmu_descend(struct mmu_walk *w, gpa_t at, uint64_t reserved, uint64_t *value)
+static inline enum mmu_step mmu_descend(struct mmu_walk *w, gpa_t at, uint64_t reserved,
+					uint64_t *value)
 {
 	*value = mmu_entry_read(w, at);
 	return mmu_pass(w, at, *value, reserved);
@@ -142,9 +157,10 @@ static enum mmu_step mmu_finish(struct mmu_walk *w, bool set_ad, uint64_t size, 
 		return mmu_fault(w, PF_P);
 	if (set_ad) {
 		for (unsigned i = 0; i + 1 < w->count; i++)
-			if (!mmu_entry_set(w, &w->entries[i], PTE_A))
+			if (!(w->entries[i].value & PTE_A) &&
+			    !mmu_entry_set(w, &w->entries[i], PTE_A))
 				return STEP_AGAIN;
-		if (!mmu_entry_set(w, leaf, bits))
+		if (bits & ~leaf->value && !mmu_entry_set(w, leaf, bits))
 			return STEP_AGAIN;
 	}
 	r->gpa = (frame & ~(size - 1)) | (w->addr & (size - 1));
@@ -310,10 +326,11 @@ bool x86_pdpte_load(struct x86_cpu *c, uint64_t cr3)
 	uint64_t pdpte[4];
 
 	reserved |= 0x1e6; /* bits 1, 2, 5-8 */
-	for (unsigned i = 0; i < 4; i++) {
-		rcu_enter();
+	rcu_enter();
+	for (unsigned i = 0; i < 4; i++)
 		pdpte[i] = mmu_entry_read(&w, (cr3 & 0xffffffe0) + 8 * i);
-		rcu_leave();
+	rcu_leave();
+	for (unsigned i = 0; i < 4; i++) {
 		if ((pdpte[i] & PTE_P) && (pdpte[i] & reserved))
 			return x86_raise_code(c, EXC_GP, 0);
 	}

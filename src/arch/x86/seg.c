@@ -2,20 +2,6 @@
  * SPDX-License-Identifier: MIT */
 #include "arch/x86/sys.h"
 
-uint32_t desc_limit(const struct x86_desc *d)
-{
-	uint32_t limit = (d->lo & 0xffff) | (d->hi & 0xf0000);
-
-	return d->hi & DESC_G ? limit << 12 | 0xfff : limit;
-}
-
-uint64_t desc_base(const struct x86_desc *d)
-{
-	uint32_t base = d->lo >> 16 | (d->hi & 0xff) << 16 | (d->hi & 0xff000000);
-
-	return (uint64_t)d->top << 32 | base;
-}
-
 /* ---- reading tables ---- */
 
 static bool desc_table(const struct x86_cpu *c, uint16_t sel, uint64_t *base, uint32_t *limit)
@@ -94,16 +80,6 @@ bool x86_desc_set_busy(struct x86_cpu *c, struct x86_desc *d, bool busy)
 
 /* ---- hidden parts ---- */
 
-void x86_seg_fill(struct x86_seg *s, uint16_t sel, const struct x86_desc *d)
-{
-	*s = (struct x86_seg){
-		.sel = sel,
-		.attr = d->hi >> 8 & 0xf0ff,
-		.limit = desc_limit(d),
-		.base = desc_base(d),
-	};
-}
-
 /* Real mode changes selector and base only: limit and rights stay ("unreal mode"). */
 void x86_seg_fill_real(struct x86_seg *s, uint16_t sel)
 {
@@ -135,11 +111,11 @@ void x86_seg_fill_flat(struct x86_seg *s, uint16_t sel, bool is_code, bool is_64
 	*s = (struct x86_seg){ .sel = sel, .attr = (uint16_t)attr, .limit = UINT32_MAX };
 }
 
-bool x86_code_offset_check(struct x86_cpu *c, const struct x86_seg *cs, uint64_t off, uint32_t ext)
+bool x86_code_offset_check(struct x86_cpu *c, const struct x86_desc *cs, uint64_t off, uint32_t ext)
 {
-	bool is_64 = x86_is_long(c) && (cs->attr & SEG_ATTR_L);
+	bool is_64 = x86_is_long(c) && (cs->hi & DESC_L);
 
-	if (is_64 ? x86_is_canonical(off) : off <= cs->limit)
+	if (is_64 ? x86_is_canonical(off) : off <= desc_limit(cs))
 		return true;
 	return x86_raise_code(c, EXC_GP, ext);
 }

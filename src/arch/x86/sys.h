@@ -58,8 +58,18 @@ static inline bool desc_is_writable_data(const struct x86_desc *d)
 {
 	return (d->hi & (DESC_S | DESC_CODE | DESC_W)) == (DESC_S | DESC_W);
 }
-uint32_t desc_limit(const struct x86_desc *d);
-uint64_t desc_base(const struct x86_desc *d);
+static inline uint32_t desc_limit(const struct x86_desc *d)
+{
+	uint32_t limit = (d->lo & 0xffff) | (d->hi & 0xf0000);
+
+	return d->hi & DESC_G ? limit << 12 | 0xfff : limit;
+}
+static inline uint64_t desc_base(const struct x86_desc *d)
+{
+	uint32_t base = d->lo >> 16 | (d->hi & 0xff) << 16 | (d->hi & 0xff000000);
+
+	return (uint64_t)d->top << 32 | base;
+}
 
 /* The descriptor sel names; outside its table: `v` with the selector.  `ext` is bit 0 of error
  * codes. */
@@ -72,7 +82,13 @@ bool x86_desc_read_top(struct x86_cpu *c, uint16_t sel, enum x86_vector v, uint3
 		       struct x86_desc *d);
 bool x86_desc_set_accessed(struct x86_cpu *c, struct x86_desc *d);
 bool x86_desc_set_busy(struct x86_cpu *c, struct x86_desc *d, bool busy);
-void x86_seg_fill(struct x86_seg *s, uint16_t sel, const struct x86_desc *d);
+static inline void x86_seg_fill(struct x86_seg *s, uint16_t sel, const struct x86_desc *d)
+{
+	s->sel = sel;
+	s->attr = d->hi >> 8 & 0xf0ff;
+	s->limit = desc_limit(d);
+	s->base = desc_base(d);
+}
 void x86_seg_fill_real(struct x86_seg *s, uint16_t sel);
 void x86_seg_fill_vm86(struct x86_seg *s, uint16_t sel);
 void x86_seg_fill_null(struct x86_seg *s, uint16_t sel);
@@ -81,7 +97,8 @@ void x86_seg_fill_flat(struct x86_seg *s, uint16_t sel, bool is_code, bool is_64
 /* MOV/POP/LDS...: ES SS DS FS GS in every mode. */
 bool x86_seg_load(struct x86_cpu *c, enum x86_seg_id id, uint16_t sel);
 /* Does CS:off lie in the code segment about to be loaded (#GP(0))? */
-bool x86_code_offset_check(struct x86_cpu *c, const struct x86_seg *cs, uint64_t off, uint32_t ext);
+bool x86_code_offset_check(struct x86_cpu *c, const struct x86_desc *cs, uint64_t off,
+			   uint32_t ext);
 bool x86_ldt_load(struct x86_cpu *c, uint16_t sel, enum x86_vector v);
 /* Return to an outer level: segments the new level may not use become null (SDM: RET, IRET). */
 void x86_seg_drop_inner(struct x86_cpu *c, unsigned cpl);
@@ -142,9 +159,10 @@ bool x86_far_jump(struct x86_cpu *c, uint16_t sel, uint64_t off, unsigned size, 
 bool x86_far_call(struct x86_cpu *c, uint16_t sel, uint64_t off, unsigned size, uint64_t next);
 bool x86_far_ret(struct x86_cpu *c, unsigned size, unsigned release);
 bool x86_iret(struct x86_cpu *c, unsigned size, uint64_t next);
-/* The stack segment of a return to outer level rpl (RET, IRET). */
+/* The stack segment of a return to outer level rpl (RET, IRET); for a null one a descriptor that
+ * fills it so. */
 bool x86_outer_ss(struct x86_cpu *c, uint16_t sel, unsigned rpl, bool to_code64,
-		  struct x86_seg *ss);
+		  struct x86_desc *ss);
 bool x86_syscall(struct x86_cpu *c, uint64_t next);
 bool x86_sysret(struct x86_cpu *c, unsigned size);
 bool x86_sysenter(struct x86_cpu *c);
@@ -167,7 +185,7 @@ bool x86_tss_rsp(struct x86_cpu *c, unsigned slot, uint32_t ext, uint64_t *rsp);
 bool x86_inner_ss(struct x86_cpu *c, uint16_t sel, unsigned dpl, uint32_t ext, struct x86_seg *ss);
 /* A stack segment, not null, for privilege dpl; else v, but #SS if it is absent. */
 bool x86_stack_segment(struct x86_cpu *c, uint16_t sel, unsigned dpl, enum x86_vector v,
-		       uint32_t ext, struct x86_seg *ss);
+		       uint32_t ext, struct x86_desc *ss);
 
 /* ---- control registers (cr.c), MSRs (msr.c), debug (debug.c) ---- */
 bool x86_cr_read(struct x86_cpu *c, unsigned n, uint64_t *v);

@@ -312,30 +312,6 @@ HELPER(cpuid, .can_fault = false)
 	return 0;
 }
 
-HELPER(swapgs, .can_fault = false)
-{
-	struct x86_cpu *c = env;
-	uint64_t base = c->seg[SEG_GS].base;
-
-	c->seg[SEG_GS].base = c->msr_kernel_gs_base;
-	c->msr_kernel_gs_base = base;
-	return 0;
-}
-
-HELPER(fsgsbase, FAULTS)
-{
-	if (!(((struct x86_cpu *)env)->cr4 & CR4_FSGSBASE))
-		x86_raise(env, EXC_UD);
-	return 0;
-}
-
-HELPER(canonical, FAULTS)
-{
-	if (!x86_is_canonical(a))
-		x86_raise_code(env, EXC_GP, 0);
-	return 0;
-}
-
 /* ---- extended state ---- */
 
 HELPER(fxsave, FAULTS) { return x86_fxsave(env, a, b); }

@@ -32,9 +32,6 @@ extern const struct ir_helper helper_cr_read, helper_dr_read;   /* a: number */
 extern const struct ir_helper helper_cr_write, helper_dr_write; /* a: number, b: value */
 extern const struct ir_helper helper_ac;                        /* a: new EFLAGS.AC */
 extern const struct ir_helper helper_rdmsr, helper_wrmsr, helper_rdtsc, helper_rdpmc, helper_cpuid;
-extern const struct ir_helper helper_swapgs;
-extern const struct ir_helper helper_fsgsbase;               /* #UD unless CR4.FSGSBASE */
-extern const struct ir_helper helper_canonical;              /* #GP(0) unless a is */
 extern const struct ir_helper helper_fxsave, helper_fxrstor; /* a: linear address, b: REX.W */
 /* a: linear address, b: REX.W, c: enum x86_xsave_kind */
 extern const struct ir_helper helper_xsave, helper_xrstor;

@@ -65,28 +65,29 @@ bool x86_tss_rsp(struct x86_cpu *c, unsigned slot, uint32_t ext, uint64_t *rsp)
 }
 
 bool x86_stack_segment(struct x86_cpu *c, uint16_t sel, unsigned dpl, enum x86_vector v,
-		       uint32_t ext, struct x86_seg *ss)
+		       uint32_t ext, struct x86_desc *ss)
 {
 	uint32_t error = (sel & 0xfffc) | ext;
-	struct x86_desc d;
 
-	if (!x86_desc_read(c, sel, v, ext, &d))
+	if (!x86_desc_read(c, sel, v, ext, ss))
 		return false;
-	if ((sel & 3u) != dpl || desc_dpl(&d) != dpl || !desc_is_writable_data(&d))
+	if ((sel & 3u) != dpl || desc_dpl(ss) != dpl || !desc_is_writable_data(ss))
 		return x86_raise_code(c, v, error);
-	if (!(d.hi & DESC_P))
+	if (!(ss->hi & DESC_P))
 		return x86_raise_code(c, EXC_SS, error);
-	if (!x86_desc_set_accessed(c, &d))
-		return false;
-	x86_seg_fill(ss, sel, &d);
-	return true;
+	return x86_desc_set_accessed(c, ss);
 }
 
 bool x86_inner_ss(struct x86_cpu *c, uint16_t sel, unsigned dpl, uint32_t ext, struct x86_seg *ss)
 {
+	struct x86_desc d;
+
 	if (!(sel & 0xfffc))
 		return x86_raise_code(c, EXC_TS, ext);
-	return x86_stack_segment(c, sel, dpl, EXC_TS, ext, ss);
+	if (!x86_stack_segment(c, sel, dpl, EXC_TS, ext, &d))
+		return false;
+	x86_seg_fill(ss, sel, &d);
+	return true;
 }
 
 /* ---- the state in the TSS ---- */

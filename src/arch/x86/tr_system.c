@@ -209,15 +209,32 @@ void tr_rdmsr(struct x86_tr *t) { call0(t, &helper_rdmsr); }
 void tr_rdtsc(struct x86_tr *t) { call0(t, &helper_rdtsc); }
 void tr_rdpmc(struct x86_tr *t) { call0(t, &helper_rdpmc); }
 void tr_cpuid(struct x86_tr *t) { call0(t, &helper_cpuid); }
-void tr_swapgs(struct x86_tr *t) { call0(t, &helper_swapgs); }
+
+/* In 64-bit mode only, at privilege level 0: both by the table's row. */
+void tr_swapgs(struct x86_tr *t)
+{
+	ir_val base = ir_get(t->b, 8, OFS_SEG(SEG_GS, base));
+	ir_val other = ir_get(t->b, 8, OFS(msr_kernel_gs_base));
+
+	ir_put(t->b, 8, OFS_SEG(SEG_GS, base), other);
+	ir_put(t->b, 8, OFS(msr_kernel_gs_base), base);
+}
 
 void tr_rdtscp(struct x86_tr *t) { ir_call(t->b, &helper_rdtsc, num(t, 1), IR_NONE, IR_NONE); }
 
 static unsigned base_seg(const struct x86_tr *t) { return t->in.modrm >> 3 & 1 ? SEG_GS : SEG_FS; }
 
+/* CR4.FSGSBASE is not part of the mode. */
+static void require_fsgsbase(struct x86_tr *t)
+{
+	ir_val on = ir_bini(t->b, IR_AND, 4, ir_get(t->b, 4, OFS(cr4)), CR4_FSGSBASE);
+
+	tr_raise_if(t, ir_cmpi(t->b, IR_EQ, 4, on, 0), EXC_UD);
+}
+
 void tr_rdsegbase(struct x86_tr *t)
 {
-	call0(t, &helper_fsgsbase);
+	require_fsgsbase(t);
 	tr_write(t, 0, ir_get(t->b, 8, OFS_SEG(base_seg(t), base)));
 }
 
@@ -225,8 +242,8 @@ void tr_wrsegbase(struct x86_tr *t)
 {
 	ir_val v = ir_zext(t->b, tr_size(t, 0), tr_read(t, 0));
 
-	call0(t, &helper_fsgsbase);
-	ir_call(t->b, &helper_canonical, v, IR_NONE, IR_NONE);
+	require_fsgsbase(t);
+	tr_check_target(t, v); /* canonical, as RIP must be */
 	ir_put(t->b, 8, OFS_SEG(base_seg(t), base), v);
 }
 
