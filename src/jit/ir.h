@@ -89,6 +89,9 @@ struct ir_helper {
 	bool writes_flags; /* leaves new flags in their slot: its instruction can't fault now */
 	bool reads_pc;     /* wants the pc slot to be the current instruction's */
 	bool ends_block;   /* mode or mapping may differ after it (the translator ends the block) */
+	/* 1 to 3: that argument is a constant rule (jit/native.h), by which a host of the same kind
+	 * can do it itself; the result is the same. */
+	uint8_t rule_arg;
 };
 
 /* A vector or FP instruction on state slots: the interpreter calls fn; a back end that has a rule
@@ -104,7 +107,7 @@ struct ir_native {
 	uint8_t esize;   /* element bytes where it matters */
 	bool zero_upper; /* clear the destination register above vlen (VEX) */
 	bool can_fault;  /* look at env->fault after it (unmasked SIMD FP exceptions) */
-	uint64_t rule;   /* guest encoding facts for re-emission: map, prefix, opcode, W, L */
+	uint64_t rule;   /* guest encoding facts for re-emission: jit/native.h */
 };
 
 /* Where each guest instruction begins: for precise faults. */
@@ -135,6 +138,7 @@ struct ir_state_desc {
 	uint32_t pc_offset;          /* 8 bytes */
 	uint32_t flags_offset; /* 4 bytes, flags at enum ir_flag positions; other bits are kept */
 	uint32_t size;
+	const struct ir_native_state *native; /* jit/native.h, or NULL */
 };
 
 /* ---- building ---- */

@@ -66,31 +66,31 @@ struct x64_site {
 
 enum { THUNK_SIZES = 6 }; /* 1 to 32 bytes */
 struct x64_thunks {
-	uint64_t enter;              /* (env, code) -> enum x64_why */
-	uint64_t load[THUNK_SIZES];  /* address in S0 -> S0 = &bounce with the bytes */
+	uint64_t enter;               /* (env, code) -> enum x64_why */
+	uint64_t load[THUNK_SIZES];   /* address in S0 -> S0 = &bounce with the bytes */
 	uint64_t modify[THUNK_SIZES]; /* the same, must be writable; commit follows */
-	uint64_t store[THUNK_SIZES]; /* address in S0, bytes in bounce */
+	uint64_t store[THUNK_SIZES];  /* address in S0, bytes in bounce */
 	uint64_t commit[THUNK_SIZES]; /* bounce to where modify read it; keeps S1 and EFLAGS */
-	uint64_t access;             /* address in S0, struct access in S1 -> S0 = bounce's 8 bytes */
-	uint64_t helper;             /* ir_helper in S0, arguments in bounce -> S0 */
-	uint64_t native;             /* ir_native in S0, value in bounce */
-	uint64_t atomic;             /* kind in S0, address and operands in bounce -> S0 = old */
-	uint64_t sync;               /* flags slot := flags */
-	uint64_t carry;              /* -> S0 = carry of the flags in env */
-	uint64_t link;               /* called by an exit's stub */
-	uint64_t miss;               /* jumped to: no target for the pc in S0 */
-	uint64_t dispatch;           /* jumped to: env->pc, env->mode say where on */
-	uint64_t asked;              /* jumped to: env->pc is set, a request waits */
+	uint64_t access;   /* address in S0, struct access in S1 -> S0 = bounce's 8 bytes */
+	uint64_t helper;   /* ir_helper in S0, arguments in bounce -> S0 */
+	uint64_t native;   /* ir_native in S0, value in bounce */
+	uint64_t atomic;   /* kind in S0, address and operands in bounce -> S0 = old */
+	uint64_t sync;     /* flags slot := flags */
+	uint64_t carry;    /* -> S0 = carry of the flags in env */
+	uint64_t link;     /* called by an exit's stub */
+	uint64_t miss;     /* jumped to: no target for the pc in S0 */
+	uint64_t dispatch; /* jumped to: env->pc, env->mode say where on */
+	uint64_t asked;    /* jumped to: env->pc is set, a request waits */
 };
 
 struct x64_jit {
 	struct code_cache *cache;
 	const struct ir_state_desc *desc;
 	const struct x64_ops *ops;
-	uint32_t anchor;     /* what P points at, from the state's start: the general registers */
-	uint8_t reg_of[16];  /* guest register n (slot.pin n + 1) -> host register, or X64_NO_REG */
-	uint32_t first_gpr;  /* byte offset of guest register 0; 8 bytes each */
-	uint8_t gpr_of[16];  /* host register -> guest register, or 0xff */
+	uint32_t anchor;    /* what P points at, from the state's start: the general registers */
+	uint8_t reg_of[16]; /* guest register n (slot.pin n + 1) -> host register, or X64_NO_REG */
+	uint32_t first_gpr; /* byte offset of guest register 0; 8 bytes each */
+	uint8_t gpr_of[16]; /* host register -> guest register, or 0xff */
 	struct x64_thunks thunk;
 	struct code_writer writer; /* of the thunks */
 };
@@ -124,13 +124,20 @@ enum stub_kind {
 struct stub {
 	uint8_t kind;
 	uint8_t size_log2;
+	bool is_write;  /* STUB_LOAD: must be writable */
+	bool is_vector; /* STUB_STORE: of the state at op's slot */
+	bool has_old;
+	uint16_t at;          /* the IR op whose place in the block it stands for */
+	struct x64_rm old;    /* STUB_MODIFY: where the value that was there is kept */
 	bool is_address_lost; /* S0 = offset in the page, S1 = entry: a load's */
-	uint16_t op;
+	uint16_t op;          /* STUB_MODIFY: the operation */
 	uint16_t exit;
 	struct x64_label in, back;
 	struct x64_rm address; /* lea S0, address; or (kind MEM with base P) a saved one */
 	bool is_saved;         /* address is a slot that holds it */
 	struct arg arg[3];
+	uint32_t record_kind; /* STUB_EXIT: flags to tell env of; their operands are arg */
+	bool has_b, has_c;
 	struct x64_site site;
 };
 
@@ -148,15 +155,15 @@ struct x64_compiler {
 	uint16_t last_use[IR_MAX_OPS];   /* position, recipes included */
 	uint16_t flags_last[IR_MAX_OPS]; /* flags: last position that may ask */
 	uint16_t put[IR_MAX_OPS];        /* the PUT whose slot the op itself writes, or 0 */
-	uint16_t modify[IR_MAX_OPS];     /* RMW: of LOAD and operation, the STORE; of the STORE, 1 */
-	bool is_fused[IR_MAX_OPS];       /* COND, CMP computed by their one user */
-	bool is_done[IR_MAX_OPS];        /* nothing to emit any more */
+	uint16_t modify[IR_MAX_OPS]; /* RMW: of LOAD and operation, the STORE; of the STORE, 1 */
+	bool is_fused[IR_MAX_OPS];   /* COND, CMP computed by their one user */
+	bool is_done[IR_MAX_OPS];    /* nothing to emit any more */
 
 	/* state */
 	unsigned pos;
 	struct place at[IR_MAX_OPS];
 	uint16_t next_in_reg[IR_MAX_OPS];
-	uint16_t in_reg[16]; /* values in a host register, chained */
+	uint16_t in_reg[16];            /* values in a host register, chained */
 	uint16_t in_memory[IR_MAX_OPS]; /* values in slots */
 	unsigned in_memory_count;
 	uint16_t pending_mem; /* the value of kind PLACE_MEM, or 0 */
@@ -166,7 +173,8 @@ struct x64_compiler {
 	uint16_t slot_flags;  /* flags value that the slot should have; 0: what env says */
 	uint16_t env_flags;   /* flags value that env has been told of */
 	bool is_synced;       /* the slot's bits are true (env->flags_kind is 0) */
-	struct place carry[IR_MAX_OPS]; /* of a recipe: its carry in */
+	struct place carry[IR_MAX_OPS]; /* of a recipe: its flags in, a temporary */
+	struct place bits[IR_MAX_OPS];  /* of flags: their six bits, a temporary */
 
 	struct stub stubs[LOWER_STUBS];
 	unsigned stub_count;
@@ -176,6 +184,7 @@ struct x64_compiler {
 	unsigned exit_count;
 	uint64_t constants[LOWER_SITES];
 	unsigned constant_count;
+	unsigned native_count;
 	struct x64_label asked;
 };
 
@@ -275,7 +284,18 @@ void flags_carry(struct x64_compiler *c, unsigned f);
 void flags_keep_carry(struct x64_compiler *c, unsigned i);
 /* Tell env of flags f: stores only, EFLAGS stay. */
 void flags_record(struct x64_compiler *c, unsigned f);
+void flags_record_later(struct x64_compiler *c, unsigned f, struct stub *s);
+void stub_record(struct x64_compiler *c, const struct stub *s);
+/* The six bits of f as an operand of 4 bytes; other bits may be set beside them.  EFLAGS are lost.
+ */
+struct x64_rm flags_bits(struct x64_compiler *c, unsigned f);
 void lower_flags_op(struct x64_compiler *c, unsigned i);
+/* Make the flags slot true. */
+void flags_sync_slot(struct x64_compiler *c);
+/* Does a fault at op i need flags that env does not know? */
+bool flags_wanted(const struct x64_compiler *c, unsigned i);
+/* Let env know them. */
+void flags_before_call(struct x64_compiler *c, unsigned i);
 /* The flags at op i, as a fault there must report them. */
 void flags_site(struct x64_compiler *c, unsigned i, struct x64_site *site);
 /* Flags slot := f, the six bits; through C. */
@@ -287,12 +307,16 @@ void lower_store(struct x64_compiler *c, unsigned i);
 void lower_vector_access(struct x64_compiler *c, unsigned i);
 void lower_atomic(struct x64_compiler *c, unsigned i);
 void stub_access(struct x64_compiler *c, struct stub *s);
+/* S0 = host pointer to `bytes` bytes at op i's address.  The caller fills in the rest of the stub,
+ * and binds its `back`: of a load at once, of a store behind it. */
+struct stub *mem_check(struct x64_compiler *c, unsigned i, unsigned bytes, bool write,
+		       enum stub_kind kind);
 
 /* ---- lower_flow.c ---- */
 /* A new stub; NULL never: a full table makes c->is_full and hands out the last. */
 struct stub *stub_new(struct x64_compiler *c, enum stub_kind kind, unsigned op);
 /* The call just emitted may leave: remember the site. */
-void site_add(struct x64_compiler *c, const struct x64_site *site);
+void site_add(struct x64_compiler *c, unsigned i, const struct x64_site *site);
 void lower_call(struct x64_compiler *c, unsigned i);
 void lower_native(struct x64_compiler *c, unsigned i);
 void lower_exit(struct x64_compiler *c, unsigned i);
@@ -301,6 +325,10 @@ void lower_entry(struct x64_compiler *c);
 void lower_stubs(struct x64_compiler *c);
 /* reg := pc of the block's entry + delta, before it is cut. */
 void lower_pc(struct x64_compiler *c, unsigned reg, int64_t delta);
+
+/* ---- lower.c ---- */
+/* The copy of a NATIVE op's instruction that lives as long as the code. */
+uint64_t lower_native_copy(struct x64_compiler *c, const struct ir_native *n);
 
 /* ---- thunk.c ---- */
 bool x64_thunks_write(struct x64_jit *j);

@@ -45,7 +45,8 @@ struct x64_code {
 	struct x64_exit *exits;
 	struct x64_site *sites;
 	uint64_t *constants; /* that sites refer to */
-	void *memory;        /* one allocation holds all three */
+	struct ir_native *natives;
+	void *memory; /* one allocation holds all of these */
 };
 
 enum x64_why {

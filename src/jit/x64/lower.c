@@ -1,0 +1,306 @@
+/* jit/x64/lower.c - one pass over a block's operations, each turned into host code.
+ * SPDX-License-Identifier: MIT */
+#include <stdlib.h>
+#include <string.h>
+
+#include <glib.h>
+
+#include "base/bits.h"
+#include "jit/x64/lower.h"
+
+/* ---- guest state ---- */
+
+/* The flags slot changes under our hands: read it now. */
+static void get_flags_slot(struct x64_compiler *c, unsigned i)
+{
+	const struct ir_op *op = op_at(c, i);
+	unsigned size = ir_size(op), reg;
+
+	flags_sync_slot(c);
+	reg = place_scratch(c, 0);
+	if (size == 8)
+		x64_mov(&c->a, 8, reg, state(c, (uint32_t)op->imm));
+	else
+		x64_movzx(&c->a, size, reg, state(c, (uint32_t)op->imm));
+	place_reg(c, i, reg, 8);
+}
+
+static void lower_get(struct x64_compiler *c, unsigned i)
+{
+	const struct ir_op *op = op_at(c, i);
+	unsigned size = ir_size(op), at = op->imm % 8;
+	unsigned reg = place_pinned(c, (uint32_t)op->imm), to;
+
+	if (lower_covers_flags(c, op)) {
+		get_flags_slot(c, i);
+	} else if (reg == X64_NO_REG) {
+		place_set(c, i,
+			  (struct place){
+				  .kind = PLACE_SLOT, .valid = (uint8_t)size, .imm = op->imm });
+	} else if (!at) {
+		place_reg(c, i, reg, size);
+	} else if (at == 1 && size == 1) {
+		place_set(c, i,
+			  (struct place){ .kind = PLACE_HIGH, .reg = (uint8_t)reg, .valid = 1 });
+	} else {
+		to = place_scratch(c, 0);
+		x64_rorx(&c->a, 8, to, x64_r(reg), 8 * at);
+		place_reg(c, i, to, size);
+	}
+}
+
+/* Part of a register: by way of memory. */
+static void put_part(struct x64_compiler *c, unsigned reg, const struct ir_op *op)
+{
+	unsigned size = ir_size(op), v = place_in_reg(c, op->a, size, 0);
+	struct place p;
+	struct x64_rm whole = place_new_tmp(c, &p), part = whole;
+
+	part.disp += (int32_t)(op->imm % 8);
+	x64_mov_to(&c->a, 8, whole, reg);
+	x64_mov_to(&c->a, size, part, v);
+	x64_mov(&c->a, 8, reg, whole);
+}
+
+/* AH to BH: turned to the bottom and back. */
+static void put_high(struct x64_compiler *c, unsigned reg, const struct ir_op *op)
+{
+	unsigned v = place_in_reg(c, op->a, 1, 1u << S1);
+
+	if (v == S1) {
+		place_settle(c, 0);
+		place_evict(c, S0, true);
+		x64_mov_rr(&c->a, 8, S0, S1);
+		v = S0;
+	}
+	place_evict(c, S1, false);
+	x64_rorx(&c->a, 8, S1, x64_r(reg), 8);
+	x64_mov_rr(&c->a, 1, S1, v);
+	x64_rorx(&c->a, 8, reg, x64_r(S1), 56);
+	for (unsigned w = c->in_reg[S1]; w; w = c->in_reg[S1])
+		place_set(c, w, (struct place){ 0 });
+}
+
+static void put_pinned(struct x64_compiler *c, unsigned reg, const struct ir_op *op)
+{
+	unsigned size = ir_size(op), v = op->a, at = op->imm % 8;
+	const struct place *p = &c->at[v];
+
+	if (!at && size != 4 && p->kind == PLACE_REG && p->reg == reg && p->valid >= size &&
+	    (size < 8 || p->valid == 8))
+		return;
+	if (p->kind == PLACE_LAZY && is_live(c, v))
+		place_in_reg(c, v, 8, 0);
+	place_evict(c, reg, false);
+	if (at == 1 && size == 1) {
+		put_high(c, reg, op);
+	} else if (at || size == 4) {
+		put_part(c, reg, op);
+	} else {
+		place_copy(c, reg, v, size, size == 8);
+		if (size == 8 && is_live(c, v) && p->kind != PLACE_CONST)
+			place_reg(c, v, reg, 8);
+	}
+}
+
+static void put_memory(struct x64_compiler *c, const struct ir_op *op)
+{
+	struct x64_rm m = state(c, (uint32_t)op->imm);
+	unsigned size = ir_size(op);
+	int64_t imm;
+
+	if (place_is_imm(c, op->a, size, &imm)) {
+		place_evict_slot(c, (uint32_t)op->imm, size);
+		x64_mov_i(&c->a, size, m, (int32_t)imm);
+		return;
+	}
+	/* the value before what it replaces is saved: it may be made of that */
+	if (c->at[op->a].kind == PLACE_SLOT && c->at[op->a].imm == op->imm &&
+	    c->at[op->a].valid >= size)
+		return;
+	place_in_reg(c, op->a, size, 0);
+	place_evict_slot(c, (uint32_t)op->imm, size);
+	x64_mov_to(&c->a, size, m, place_in_reg(c, op->a, size, 0));
+}
+
+static void lower_put(struct x64_compiler *c, unsigned i)
+{
+	const struct ir_op *op = op_at(c, i);
+	unsigned reg = place_pinned(c, (uint32_t)op->imm);
+	bool is_flags = lower_covers_flags(c, op);
+
+	if (is_flags)
+		flags_sync_slot(c);
+	if (reg != X64_NO_REG)
+		put_pinned(c, reg, op);
+	else
+		put_memory(c, op);
+	if (is_flags)
+		c->slot_flags = c->env_flags = 0;
+}
+
+/* ---- one operation ---- */
+
+uint64_t lower_native_copy(struct x64_compiler *c, const struct ir_native *n)
+{
+	struct ir_native *copy = &c->code->natives[c->native_count++];
+
+	*copy = *n;
+	return (uint64_t)(uintptr_t)copy;
+}
+
+static void lower_fence(struct x64_compiler *c, const struct ir_op *op)
+{
+	if (op->a == 1)
+		x64_lfence(&c->a);
+	else if (op->a == 2)
+		x64_sfence(&c->a);
+	else
+		x64_mfence(&c->a);
+}
+
+static void lower_op(struct x64_compiler *c, unsigned i)
+{
+	const struct ir_op *op = op_at(c, i);
+
+	switch (op->code) {
+	case IR_NOP: break;
+	case IR_CONST:
+		place_set(c, i, (struct place){ .kind = PLACE_CONST, .valid = 8, .imm = op->imm });
+		break;
+	case IR_GET: lower_get(c, i); break;
+	case IR_PUT: lower_put(c, i); break;
+	case IR_LOAD: lower_load(c, i); break;
+	case IR_STORE: lower_store(c, i); break;
+	case IR_VLOAD:
+	case IR_VSTORE: lower_vector_access(c, i); break;
+	case IR_ATOMIC_XCHG:
+	case IR_ATOMIC_ADD:
+	case IR_ATOMIC_AND:
+	case IR_ATOMIC_OR:
+	case IR_ATOMIC_XOR:
+	case IR_ATOMIC_CAS: lower_atomic(c, i); break;
+	case IR_FENCE: lower_fence(c, op); break;
+	case IR_CALL:
+	case IR_CALL_IF: lower_call(c, i); break;
+	case IR_NATIVE: lower_native(c, i); break;
+	case IR_EXIT_IF: lower_exit_if(c, i); break;
+	case IR_EXIT:
+	case IR_EXIT_TO:
+	case IR_EXIT_LOOP:
+	case IR_EXIT_STATE: lower_exit(c, i); break;
+	case IR_FLAGS_GET:
+	case IR_FLAGS_PUT:
+	case IR_FLAGS_OF:
+	case IR_FLAGS_TO:
+	case IR_FLAGS_MERGE: lower_flags_op(c, i); break;
+	default:
+		if (c->modify[i] || c->is_fused[i])
+			break;
+		if (!lower_is_lazy(c, i))
+			lower_value_op(c, i);
+		else if (c->uses[i])
+			place_set(c, i, (struct place){ .kind = PLACE_LAZY, .valid = 8 });
+		break;
+	}
+}
+
+/* PC and LEA whose result goes straight to a register. */
+static bool lower_direct(struct x64_compiler *c, unsigned i)
+{
+	const struct ir_op *op = op_at(c, i);
+	unsigned reg;
+
+	if (!c->put[i] || op->form & IR_FORM_FLAGS ||
+	    (op->code != IR_PC && op->code != IR_LEA && op->code != IR_ADD) || ir_size(op) < 4 ||
+	    (op->code == IR_ADD && ir_has_imm(op) && !x64_fits32((int64_t)op->imm)) ||
+	    (op->code == IR_LEA && !x64_fits32((int64_t)op->imm)))
+		return false;
+	reg = place_pinned(c, (uint32_t)op_at(c, c->put[i])->imm);
+	place_evict(c, reg, false);
+	place_force(c, i, reg, 0);
+	place_reg(c, i, reg, 8);
+	return true;
+}
+
+/* ---- a block ---- */
+
+static void begin(struct x64_compiler *c, struct x64_code *code, const struct ir_block *ir)
+{
+	unsigned natives = 0;
+
+	c->ir = ir;
+	c->code = code;
+	c->is_full = false;
+	c->stub_count = c->site_count = c->exit_count = c->constant_count = c->native_count = 0;
+	c->eflags = c->slot_flags = c->env_flags = 0;
+	c->is_synced = false;
+	memset(c->carry, 0, ir->op_count * sizeof(c->carry[0]));
+	memset(c->bits, 0, ir->op_count * sizeof(c->bits[0]));
+	for (unsigned i = 1; i < ir->op_count; i++)
+		natives += ir->ops[i].code == IR_NATIVE;
+	code->natives = natives ? g_new(struct ir_native, natives) : NULL;
+	lower_plan(c);
+	place_begin(c);
+}
+
+static void finish(struct x64_compiler *c)
+{
+	struct x64_code *code = c->code;
+	size_t exits = c->exit_count * sizeof(struct x64_exit);
+	size_t sites = c->site_count * sizeof(struct x64_site);
+	size_t constants = c->constant_count * sizeof(uint64_t);
+	uint8_t *m = malloc(exits + sites + constants + 1);
+
+	if (!m)
+		g_error("out of memory for a translated block");
+	code->memory = m;
+	code->constants = (void *)m;
+	code->exits = (void *)(m + constants);
+	code->sites = (void *)(m + constants + exits);
+	memcpy(code->constants, c->constants, constants);
+	memcpy(code->exits, c->exits, exits);
+	memcpy(code->sites, c->sites, sites);
+	code->exit_count = (uint16_t)c->exit_count;
+	code->site_count = (uint16_t)c->site_count;
+	code->insn_count = c->ir->insn_count;
+	code->size = x64_offset(&c->a);
+}
+
+static void lower_block(struct x64_compiler *c)
+{
+	lower_entry(c);
+	for (unsigned i = 1; i < c->ir->op_count && !c->is_full && !c->a.is_full; i++) {
+		c->pos = i;
+		if (!lower_direct(c, i))
+			lower_op(c, i);
+	}
+	lower_stubs(c);
+}
+
+enum x64_result x64_compile(struct x64_compiler *c, struct x64_code *code,
+			    const struct ir_block *ir, uint64_t pc, bool is_free)
+{
+	size_t room = MIN(code_max_room(c->jit->cache), 1024 + (size_t)ir->op_count * 160);
+	uint8_t *write;
+	uint64_t run;
+
+	*code = (struct x64_code){ .is_free = is_free, .pc_size = ir->pc_size };
+	code->pc_base = is_free ? pc % 4096 : pc;
+	if (!code_reserve(&c->writer, room, &write, &run))
+		return X64_NO_ROOM;
+	x64_begin(&c->a, write, run, room);
+	code->base = run;
+	begin(c, code, ir);
+	lower_block(c);
+	if (c->is_full || c->a.is_full) {
+		code_commit(&c->writer, 0, NULL);
+		g_free(code->natives);
+		*code = (struct x64_code){ 0 };
+		return X64_TOO_BIG;
+	}
+	finish(c);
+	code_written(run, code->size);
+	code_commit(&c->writer, code->size, code);
+	return X64_DONE;
+}

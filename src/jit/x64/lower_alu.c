@@ -1,0 +1,686 @@
+/* jit/x64/lower_alu.c - arithmetic: the host's own instruction for each operation.
+ * SPDX-License-Identifier: MIT */
+#include "jit/x64/lower.h"
+
+static bool wants_flags(const struct x64_compiler *c, unsigned i)
+{
+	return op_at(c, i)->form & IR_FORM_FLAGS && c->flags_last[i] > c->pos;
+}
+
+static unsigned pinned_dest(const struct x64_compiler *c, unsigned i)
+{
+	return c->put[i] ? place_pinned(c, (uint32_t)op_at(c, c->put[i])->imm) : X64_NO_REG;
+}
+
+/* Is v in reg now, and may reg be overwritten with what is made of it? */
+static bool ends_in(const struct x64_compiler *c, unsigned v, unsigned reg, unsigned size)
+{
+	const struct place *p = &c->at[v];
+
+	if (p->kind != PLACE_REG || p->reg != reg || p->valid < size || c->last_use[v] != c->pos)
+		return false;
+	for (unsigned w = c->in_reg[reg]; w; w = c->next_in_reg[w])
+		if (is_live(c, w))
+			return false;
+	return true;
+}
+
+unsigned alu_dest(struct x64_compiler *c, unsigned i, unsigned avoid)
+{
+	unsigned reg = pinned_dest(c, i);
+
+	if (reg == X64_NO_REG)
+		return place_scratch(c, avoid);
+	place_evict(c, reg, false);
+	return reg;
+}
+
+static void result(struct x64_compiler *c, unsigned i, unsigned reg)
+{
+	unsigned size = ir_size(op_at(c, i));
+
+	place_reg(c, i, reg, size == 4 ? 8 : size);
+}
+
+static unsigned rm_mask(struct x64_rm m)
+{
+	unsigned mask = m.base < 16 ? 1u << m.base : 0;
+
+	if (m.kind == X64_RM_MEM && m.index < 16)
+		mask |= 1u << m.index;
+	return mask;
+}
+
+struct source { /* second operand: an immediate or an rm */
+	bool is_imm;
+	int64_t imm;
+	struct x64_rm rm;
+};
+
+/* Only moves are emitted: EFLAGS stay. */
+static struct source second(struct x64_compiler *c, const struct ir_op *op, unsigned avoid)
+{
+	struct source s = { 0 };
+	unsigned size = ir_size(op), reg;
+
+	if (ir_has_imm(op)) {
+		s.imm = size == 8   ? (int64_t)op->imm
+			: size == 4 ? (int32_t)op->imm
+			: size == 2 ? (int16_t)op->imm
+				    : (int8_t)op->imm;
+		s.is_imm = x64_fits32(s.imm);
+		if (!s.is_imm) {
+			reg = place_scratch(c, avoid);
+			x64_mov_ri(&c->a, reg, op->imm);
+			s.rm = x64_r(reg);
+		}
+	} else if (place_is_imm(c, op->b, size, &s.imm)) {
+		s.is_imm = true;
+	} else {
+		s.rm = place_rm(c, op->b, size, avoid);
+	}
+	return s;
+}
+
+static const uint8_t alu_of[IR_CODE_COUNT] = {
+	[IR_ADD] = X64_ADD, [IR_SUB] = X64_SUB, [IR_ADC] = X64_ADC, [IR_SBB] = X64_SBB,
+	[IR_AND] = X64_AND, [IR_OR] = X64_OR,   [IR_XOR] = X64_XOR,
+};
+
+static bool is_commutative(enum ir_code code)
+{
+	return code == IR_ADD || code == IR_ADC || code == IR_AND || code == IR_OR ||
+	       code == IR_XOR || code == IR_MUL;
+}
+
+/* reg = reg op b */
+static void apply(struct x64_compiler *c, enum ir_code code, unsigned size, unsigned reg,
+		  const struct source *b)
+{
+	if (code == IR_MUL) {
+		if (b->is_imm)
+			x64_imul_i(&c->a, size, reg, x64_r(reg), (int32_t)b->imm);
+		else
+			x64_imul(&c->a, size, reg, b->rm);
+	} else if (b->is_imm) {
+		x64_alu_i(&c->a, alu_of[code], size, x64_r(reg), b->imm);
+	} else {
+		x64_alu(&c->a, alu_of[code], size, reg, b->rm);
+	}
+}
+
+static bool is_reg(struct x64_rm m, unsigned reg) { return rm_mask(m) & 1u << reg; }
+
+/* Bring a to the result's register, which b does not involve then; returns it.  *swap: b is there
+ * already and a is what to apply. */
+static unsigned first_to_dest(struct x64_compiler *c, unsigned i, const struct ir_op *op,
+			      struct source *b, unsigned *move_to)
+{
+	unsigned size = ir_size(op), t = pinned_dest(c, i), reg;
+	bool a_in_t;
+
+	*move_to = X64_NO_REG;
+	if (t != X64_NO_REG) {
+		a_in_t = c->at[op->a].kind == PLACE_REG && c->at[op->a].reg == t &&
+			 c->at[op->a].valid >= size;
+		place_evict(c, t, false);
+		*b = second(c, op, 0);
+		if (a_in_t)
+			return t;
+		if (b->is_imm || !is_reg(b->rm, t)) {
+			place_copy(c, t, op->a, size, false);
+			return t;
+		}
+		if (is_commutative(op->code) && b->rm.kind == X64_RM_REG) {
+			b->rm = place_rm(c, op->a, size, 1u << t);
+			return t;
+		}
+		*move_to = t;
+	} else {
+		*b = second(c, op, 0);
+	}
+	if (t == X64_NO_REG)
+		for (reg = S0; reg <= S1; reg++)
+			if (ends_in(c, op->a, reg, size) && (b->is_imm || !is_reg(b->rm, reg)))
+				return reg;
+	reg = place_scratch(c, b->is_imm ? 0 : rm_mask(b->rm));
+	place_copy(c, reg, op->a, size, false);
+	return reg;
+}
+
+/* A lazy first operand needs scratch registers of its own: make it real while there are some. */
+static void force_lazy(struct x64_compiler *c, unsigned v, unsigned size)
+{
+	if (c->at[v].kind == PLACE_LAZY)
+		place_in_reg(c, v, size, 0);
+}
+
+static void lower_binary(struct x64_compiler *c, unsigned i)
+{
+	const struct ir_op *op = op_at(c, i);
+	unsigned size = ir_size(op), reg, move_to;
+	struct source b;
+
+	force_lazy(c, op->a, size);
+	if (op->code == IR_ADC || op->code == IR_SBB) {
+		flags_keep_carry(c, i);
+		flags_carry(c, op->c);
+	}
+	reg = first_to_dest(c, i, op, &b, &move_to);
+	apply(c, op->code, size, reg, &b);
+	if (op->code == IR_MUL)
+		flags_are(c, i, IR_C | IR_O);
+	else
+		flags_are(c, i, IR_FLAGS_ALL);
+	if (move_to != X64_NO_REG) {
+		x64_mov_rr(&c->a, size < 4 ? size : 8, move_to, reg);
+		reg = move_to;
+	}
+	result(c, i, reg);
+}
+
+/* a without b: one register is enough where b is not in it */
+static void lower_andn(struct x64_compiler *c, unsigned i)
+{
+	const struct ir_op *op = op_at(c, i);
+	unsigned size = ir_size(op), a = place_in_reg(c, op->a, size, 0), d;
+	struct source b = second(c, op, 1u << a);
+
+	if (b.is_imm) {
+		unsigned r = place_scratch(c, 1u << a);
+
+		x64_mov_ri(&c->a, r, (uint64_t)b.imm);
+		b.rm = x64_r(r);
+	}
+	d = pinned_dest(c, i);
+	if (d != X64_NO_REG)
+		place_evict(c, d, false);
+	else
+		d = rm_mask(b.rm) & 1u << S1 || a == S1 ? S1 : S0;
+	if (d == S0 || d == S1)
+		place_evict(c, d, true);
+	x64_bmi_rvm(&c->a, X64_ANDN, size < 4 ? 4 : size, d, a, b.rm);
+	if (size >= 4)
+		flags_are(c, i, IR_C | IR_O | IR_Z | IR_S);
+	else
+		flags_lost(c);
+	result(c, i, d);
+}
+
+/* ---- one operand ---- */
+
+static void apply_unary(struct x64_compiler *c, enum ir_code code, unsigned size, unsigned reg)
+{
+	switch (code) {
+	case IR_NOT: x64_unary(&c->a, X64_NOT, size, x64_r(reg)); break;
+	case IR_NEG: x64_unary(&c->a, X64_NEG, size, x64_r(reg)); break;
+	case IR_INC: x64_inc(&c->a, size, x64_r(reg)); break;
+	default: x64_dec(&c->a, size, x64_r(reg)); break;
+	}
+}
+
+/* Bring a to where the result is to be. */
+static unsigned only_to_dest(struct x64_compiler *c, unsigned i, const struct ir_op *op)
+{
+	unsigned size = ir_size(op), reg;
+	bool is_there;
+
+	force_lazy(c, op->a, size);
+	for (reg = S0; reg <= S1; reg++)
+		if (pinned_dest(c, i) == X64_NO_REG && ends_in(c, op->a, reg, size))
+			return reg;
+	reg = pinned_dest(c, i);
+	is_there = reg != X64_NO_REG && c->at[op->a].kind == PLACE_REG && c->at[op->a].reg == reg &&
+		   c->at[op->a].valid >= size;
+	reg = alu_dest(c, i, 0);
+	if (!is_there)
+		place_copy(c, reg, op->a, size, false);
+	return reg;
+}
+
+static void after_unary(struct x64_compiler *c, unsigned i)
+{
+	const struct ir_op *op = op_at(c, i);
+	bool has_carry = op->c && c->eflags == op->c && c->eflags_mask & IR_C;
+
+	if (op->code == IR_NEG)
+		flags_are(c, i, IR_FLAGS_ALL);
+	else if (op->code == IR_INC || op->code == IR_DEC)
+		flags_are(c, i, IR_FLAGS_ALL & ~(has_carry ? 0u : (unsigned)IR_C));
+}
+
+static void lower_unary(struct x64_compiler *c, unsigned i)
+{
+	const struct ir_op *op = op_at(c, i);
+	unsigned reg;
+
+	if (op->code == IR_INC || op->code == IR_DEC)
+		flags_keep_carry(c, i);
+	reg = only_to_dest(c, i, op);
+	apply_unary(c, op->code, ir_size(op), reg);
+	after_unary(c, i);
+	result(c, i, reg);
+}
+
+static void lower_bswap(struct x64_compiler *c, unsigned i)
+{
+	const struct ir_op *op = op_at(c, i);
+	unsigned reg = only_to_dest(c, i, op);
+
+	if (ir_size(op) >= 4) {
+		x64_bswap(&c->a, ir_size(op), reg);
+	} else {
+		x64_shift_i(&c->a, X64_ROL, 2, x64_r(reg), 8);
+		flags_lost(c);
+	}
+	result(c, i, reg);
+}
+
+static void lower_scan(struct x64_compiler *c, unsigned i)
+{
+	const struct ir_op *op = op_at(c, i);
+	unsigned size = ir_size(op), d;
+	enum x64_scan scan = op->code == IR_CLZ   ? X64_LZCNT
+			     : op->code == IR_CTZ ? X64_TZCNT
+						  : X64_POPCNT;
+	struct x64_rm m;
+
+	if (size == 1) { /* as 32 bits, with a bit behind the byte or 24 too many */
+		d = place_scratch(c, 0);
+		place_copy(c, d, op->a, 1, true);
+		if (scan == X64_TZCNT)
+			x64_alu_i(&c->a, X64_OR, 4, x64_r(d), 0x100);
+		x64_scan(&c->a, scan, 4, d, x64_r(d));
+		if (scan == X64_LZCNT)
+			x64_alu_i(&c->a, X64_SUB, 4, x64_r(d), 24);
+	} else {
+		m = place_rm(c, op->a, size, 0);
+		d = alu_dest(c, i, rm_mask(m));
+		x64_scan(&c->a, scan, size, d, m);
+	}
+	flags_lost(c);
+	if (size < 4 && pinned_dest(c, i) != X64_NO_REG && d != pinned_dest(c, i)) {
+		unsigned t = alu_dest(c, i, 0);
+
+		x64_mov_rr(&c->a, size, t, d);
+		d = t;
+	}
+	place_reg(c, i, d, size == 2 ? 2 : size == 1 ? 1 : 8);
+}
+
+/* ---- shifts ---- */
+
+static enum x64_shift shift_of(enum ir_code code)
+{
+	static const uint8_t of[] = {
+		X64_SHL, X64_SHR, X64_SAR, X64_ROL, X64_ROR, X64_RCL, X64_RCR
+	};
+
+	return of[code - IR_SHL];
+}
+
+static bool is_rotate(enum ir_code code) { return code >= IR_ROL && code <= IR_RCR; }
+
+static bool takes_carry(enum ir_code code) { return code == IR_RCL || code == IR_RCR; }
+
+/* What EFLAGS say of op i after the host did it with a count of n. */
+static void after_shift(struct x64_compiler *c, unsigned i, unsigned n)
+{
+	const struct ir_op *op = op_at(c, i);
+	uint32_t mask = is_rotate(op->code) ? IR_C : IR_C | IR_Z | IR_S | IR_P;
+
+	if (n == 1)
+		mask |= IR_O;
+	if (n < 8 * ir_size(op) || is_rotate(op->code))
+		flags_are(c, i, mask);
+	else
+		flags_are(c, i, mask & ~(uint32_t)IR_C);
+}
+
+static void lower_shift_imm(struct x64_compiler *c, unsigned i)
+{
+	const struct ir_op *op = op_at(c, i);
+	unsigned size = ir_size(op), n = (unsigned)op->imm & (size == 8 ? 63 : 31), reg;
+
+	if (op->c && (wants_flags(c, i) || takes_carry(op->code)))
+		flags_keep_carry(c, i);
+	if (takes_carry(op->code))
+		flags_carry(c, op->c);
+	if (!takes_carry(op->code) && !(op->form & IR_FORM_FLAGS) && size >= 4 &&
+	    (op->code == IR_ROL || op->code == IR_ROR)) {
+		struct x64_rm m = place_rm(c, op->a, size, 0);
+
+		reg = alu_dest(c, i, 0);
+		x64_rorx(&c->a, size, reg, m, op->code == IR_ROR ? n : 8 * size - n);
+		result(c, i, reg);
+		return;
+	}
+	reg = only_to_dest(c, i, op);
+	x64_shift_i(&c->a, shift_of(op->code), size, x64_r(reg), n);
+	after_shift(c, i, n);
+	result(c, i, reg);
+}
+
+/* Sizes 4 and 8, SHL SHR SAR without flags of its own. */
+static void shift_x(struct x64_compiler *c, unsigned i)
+{
+	const struct ir_op *op = op_at(c, i);
+	static const uint32_t forms[] = { X64_SHLX, X64_SHRX, X64_SARX };
+	unsigned size = ir_size(op), n = place_in_reg(c, op->b, 1, 0), reg;
+	struct x64_rm m = place_rm(c, op->a, size, 1u << n);
+
+	reg = pinned_dest(c, i);
+	if (reg != X64_NO_REG) {
+		place_evict(c, reg, false);
+	} else {
+		reg = n == S0 || is_reg(m, S0) ? S0 : S1;
+		place_settle(c, m.kind == X64_RM_MEM && m.base == S0 ? op->a : 0);
+		place_evict(c, reg, true);
+	}
+	x64_bmi_rmv(&c->a, forms[op->code - IR_SHL], size, reg, m, n);
+	result(c, i, reg);
+}
+
+/* By CL, which is lent out where the count is elsewhere.  The value in S1. */
+static void shift_by_cl(struct x64_compiler *c, unsigned i)
+{
+	const struct ir_op *op = op_at(c, i);
+	unsigned size = ir_size(op), n;
+	struct place old;
+	struct x64_rm saved;
+	bool lend;
+
+	n = place_in_reg(c, op->b, 1, 1u << S1);
+	lend = n != X64_RCX;
+	if (lend && n != S0) {
+		unsigned to = place_scratch(c, 1u << S1);
+
+		x64_mov_rr(&c->a, 8, to, n);
+		n = to;
+	}
+	place_evict(c, S1, true);
+	place_copy(c, S1, op->a, size, false);
+	if (lend) {
+		saved = place_new_tmp(c, &old);
+		x64_mov_to(&c->a, 8, saved, X64_RCX);
+		x64_mov_rr(&c->a, 8, X64_RCX, n);
+	}
+	if (takes_carry(op->code))
+		flags_carry(c, op->c);
+	x64_shift_cl(&c->a, shift_of(op->code), size, x64_r(S1));
+	flags_lost(c);
+	if (lend)
+		x64_mov(&c->a, 8, X64_RCX, saved);
+	result(c, i, S1);
+}
+
+static void lower_shift(struct x64_compiler *c, unsigned i)
+{
+	const struct ir_op *op = op_at(c, i);
+
+	if (ir_has_imm(op)) {
+		lower_shift_imm(c, i);
+		return;
+	}
+	force_lazy(c, op->a, ir_size(op));
+	if (takes_carry(op->code) || (op->c && wants_flags(c, i)))
+		flags_keep_carry(c, i);
+	if (op->code <= IR_SAR && ir_size(op) >= 4)
+		shift_x(c, i);
+	else
+		shift_by_cl(c, i);
+}
+
+/* ---- multiplication ---- */
+
+/* The high half of what fits 64 bits: widen, multiply, shift. */
+static void high_narrow(struct x64_compiler *c, unsigned i)
+{
+	const struct ir_op *op = op_at(c, i);
+	unsigned size = ir_size(op);
+	bool is_signed = op->code == IR_MULSH;
+	struct source b;
+
+	place_in_reg(c, op->a, size, 0);
+	b = second(c, op, 0);
+	if (b.is_imm) {
+		unsigned r = place_scratch(c, 1u << S0);
+
+		x64_mov_ri(&c->a, r, (uint64_t)b.imm);
+		b.rm = x64_r(r);
+	}
+	/* both to scratch registers: b first, as it may be one already */
+	place_evict(c, S1, true);
+	if (is_signed)
+		x64_movsx(&c->a, 8, size, S1, b.rm);
+	else
+		x64_movzx(&c->a, size, S1, b.rm);
+	place_settle(c, 0);
+	place_evict(c, S0, true);
+	place_copy(c, S0, op->a, size, true);
+	if (is_signed)
+		x64_movsx(&c->a, 8, size, S0, x64_r(S0));
+	x64_imul(&c->a, 8, S0, x64_r(S1));
+	x64_shift_i(&c->a, X64_SHR, 8, x64_r(S0), 8 * size);
+	flags_lost(c);
+	place_reg(c, i, S0, size == 4 ? 8 : size);
+	if (size == 4)
+		x64_mov_rr(&c->a, 4, S0, S0);
+}
+
+/* RDX:RAX are lent. */
+static void high_wide(struct x64_compiler *c, unsigned i)
+{
+	const struct ir_op *op = op_at(c, i);
+	struct place t;
+	struct x64_rm rax = place_new_tmp(c, &t), rdx = place_new_tmp(c, &t);
+	struct source b = second(c, op, 0);
+
+	if (b.is_imm) {
+		unsigned r = place_scratch(c, 0);
+
+		x64_mov_ri(&c->a, r, (uint64_t)b.imm);
+		b.rm = x64_r(r);
+	}
+	if (b.rm.kind != X64_RM_REG || b.rm.base != S1) {
+		place_evict(c, S1, true);
+		x64_mov(&c->a, 8, S1, b.rm);
+	} else {
+		place_evict(c, S1, true);
+	}
+	place_settle(c, 0);
+	place_evict(c, S0, true);
+	place_copy(c, S0, op->a, 8, false);
+	x64_mov_to(&c->a, 8, rax, X64_RAX);
+	x64_mov_to(&c->a, 8, rdx, X64_RDX);
+	x64_mov_rr(&c->a, 8, X64_RAX, S0);
+	x64_unary(&c->a, op->code == IR_MULSH ? X64_IMUL : X64_MUL, 8, x64_r(S1));
+	flags_lost(c);
+	x64_mov_rr(&c->a, 8, S0, X64_RDX);
+	x64_mov(&c->a, 8, X64_RAX, rax);
+	x64_mov(&c->a, 8, X64_RDX, rdx);
+	place_reg(c, i, S0, 8);
+}
+
+/* There is no two-operand multiplication of bytes. */
+static void mul_bytes(struct x64_compiler *c, unsigned i)
+{
+	const struct ir_op *op = op_at(c, i);
+	struct source b;
+
+	place_in_reg(c, op->a, 1, 0);
+	b = second(c, op, 0);
+	place_evict(c, S1, true);
+	if (b.is_imm)
+		x64_mov_ri(&c->a, S1, (uint64_t)b.imm);
+	else
+		x64_movzx(&c->a, 1, S1, b.rm);
+	place_settle(c, 0);
+	place_evict(c, S0, true);
+	place_copy(c, S0, op->a, 1, true);
+	x64_imul(&c->a, 4, S0, x64_r(S1));
+	flags_lost(c);
+	place_reg(c, i, S0, 1);
+}
+
+/* ---- moves, comparisons, choices ---- */
+
+static void lower_mov(struct x64_compiler *c, unsigned i)
+{
+	const struct ir_op *op = op_at(c, i);
+	unsigned size = ir_size(op), reg;
+	struct place p = c->at[op->a];
+
+	if (!c->put[i] && (p.kind == PLACE_REG || p.kind == PLACE_SLOT || p.kind == PLACE_TMP)) {
+		p.valid = p.valid < size ? p.valid : (uint8_t)size;
+		place_set(c, i, p); /* the same place, fewer bytes */
+		return;
+	}
+	reg = alu_dest(c, i, 0);
+	place_copy(c, reg, op->a, size, c->put[i] ? ir_size(op_at(c, c->put[i])) == 8 : true);
+	place_reg(c, i, reg, c->put[i] && ir_size(op_at(c, c->put[i])) < 8 ? size : 8);
+}
+
+static void lower_sext(struct x64_compiler *c, unsigned i)
+{
+	const struct ir_op *op = op_at(c, i);
+	struct x64_rm m = place_rm(c, op->a, ir_size(op), 0);
+	unsigned reg = alu_dest(c, i, m.kind == X64_RM_MEM ? rm_mask(m) : 0);
+
+	x64_movsx(&c->a, op->b, ir_size(op), reg, m);
+	place_reg(c, i, reg, op->b == 2 ? 2 : 8);
+}
+
+static void lower_set(struct x64_compiler *c, unsigned i)
+{
+	enum x64_cc cc = flags_test(c, i);
+	unsigned reg = place_scratch(c, 0);
+
+	x64_setcc(&c->a, cc, x64_r(reg));
+	place_reg(c, i, reg, 1);
+}
+
+static void lower_select(struct x64_compiler *c, unsigned i)
+{
+	const struct ir_op *op = op_at(c, i);
+	unsigned reg, yes, valid, t = pinned_dest(c, i);
+	enum x64_cc cc;
+
+	force_lazy(c, op->b, 8);
+	force_lazy(c, op->c, 8);
+	cc = flags_test(c, op->a);
+	yes = place_in_reg(c, op->b, 8, 0);
+	reg = t != X64_NO_REG && t != yes ? alu_dest(c, i, 0) : place_scratch(c, 1u << yes);
+	valid = 8;
+	if (!(c->at[op->c].kind == PLACE_REG && c->at[op->c].reg == reg &&
+	      c->at[op->c].valid == 8 && reg == t))
+		place_copy(c, reg, op->c, 8, false);
+	x64_cmov(&c->a, cc, 8, reg, x64_r(yes));
+	if (t != X64_NO_REG && reg != t) {
+		t = alu_dest(c, i, 1u << reg);
+		x64_mov_rr(&c->a, 8, t, reg);
+		reg = t;
+	}
+	place_reg(c, i, reg, valid);
+}
+
+/* ---- read-modify-write ---- */
+
+void alu_capture(struct x64_compiler *c, unsigned v, unsigned size, struct arg *out)
+{
+	const struct ir_op *op = op_at(c, v);
+	int64_t imm;
+
+	*out = (struct arg){ .is_imm = true, .valid = (uint8_t)size };
+	if (!v)
+		return;
+	if (op->code == IR_CONST) {
+		out->imm = op->imm;
+		if (place_is_imm(c, v, size, &imm))
+			out->imm = (uint64_t)imm;
+		return;
+	}
+	out->is_imm = false;
+	out->rm = place_rm(c, v, size, 1u << S0);
+}
+
+void alu_apply(struct x64_compiler *c, const struct ir_op *op, unsigned reg, const struct arg *b)
+{
+	struct source s = { .is_imm = b->is_imm, .imm = (int64_t)b->imm, .rm = b->rm };
+
+	if (op->code == IR_NEG || op->code == IR_NOT || op->code == IR_INC || op->code == IR_DEC)
+		apply_unary(c, op->code, ir_size(op), reg);
+	else if (op->code >= IR_SHL && op->code <= IR_ROR)
+		x64_shift_i(&c->a, shift_of(op->code), ir_size(op), x64_r(reg),
+			    (unsigned)op->imm & (ir_size(op) == 8 ? 63 : 31));
+	else
+		apply(c, op->code, ir_size(op), reg, &s);
+}
+
+void alu_applied(struct x64_compiler *c, unsigned i)
+{
+	const struct ir_op *op = op_at(c, i);
+
+	if (op->code == IR_NEG || op->code == IR_INC || op->code == IR_DEC)
+		after_unary(c, i);
+	else if (op->code >= IR_SHL && op->code <= IR_ROR)
+		after_shift(c, i, (unsigned)op->imm & (ir_size(op) == 8 ? 63 : 31));
+	else if (op->code != IR_NOT)
+		flags_are(c, i, IR_FLAGS_ALL);
+}
+
+/* ---- all of them ---- */
+
+static void lower_high(struct x64_compiler *c, unsigned i)
+{
+	if (ir_size(op_at(c, i)) == 8)
+		high_wide(c, i);
+	else
+		high_narrow(c, i);
+}
+
+void lower_value_op(struct x64_compiler *c, unsigned i)
+{
+	const struct ir_op *op = op_at(c, i);
+
+	/* Whoever asks for the flags alone does the operation then. */
+	if (wants_flags(c, i)) {
+		force_lazy(c, op->a, ir_size(op));
+		if (ir_operand_is_value(op, 1) && op->b)
+			force_lazy(c, op->b, ir_size(op));
+	}
+	if (!c->uses[i] && !op->c && op->code < IR_SHL)
+		return;
+	switch (op->code) {
+	case IR_MOV: lower_mov(c, i); break;
+	case IR_SEXT: lower_sext(c, i); break;
+	case IR_ADD:
+	case IR_SUB:
+	case IR_ADC:
+	case IR_SBB:
+	case IR_AND:
+	case IR_OR:
+	case IR_XOR: lower_binary(c, i); break;
+	case IR_ANDN: lower_andn(c, i); break;
+	case IR_MUL:
+		if (ir_size(op) == 1)
+			mul_bytes(c, i);
+		else
+			lower_binary(c, i);
+		break;
+	case IR_NEG:
+	case IR_NOT:
+	case IR_INC:
+	case IR_DEC: lower_unary(c, i); break;
+	case IR_MULUH:
+	case IR_MULSH: lower_high(c, i); break;
+	case IR_BSWAP: lower_bswap(c, i); break;
+	case IR_CLZ:
+	case IR_CTZ:
+	case IR_POPCNT: lower_scan(c, i); break;
+	case IR_COND:
+	case IR_CMP: lower_set(c, i); break;
+	case IR_SELECT: lower_select(c, i); break;
+	default: lower_shift(c, i); break;
+	}
+}

@@ -1,0 +1,352 @@
+/* jit/x64/lower_flow.c - ways in and out of a block, calls of C, and the stubs behind it.
+ * SPDX-License-Identifier: MIT */
+#include "jit/x64/lower.h"
+
+enum { PAGE = 4096 };
+
+struct stub *stub_new(struct x64_compiler *c, enum stub_kind kind, unsigned i)
+{
+	struct stub *s;
+
+	if (c->stub_count >= LOWER_STUBS) {
+		c->is_full = true;
+		c->stub_count--;
+	}
+	s = &c->stubs[c->stub_count++];
+	*s = (struct stub){
+		.kind = (uint8_t)kind, .at = (uint16_t)i, .in = X64_LABEL, .back = X64_LABEL
+	};
+	return s;
+}
+
+static unsigned insn_end(const struct x64_compiler *c, unsigned k)
+{
+	return k + 1u < c->ir->insn_count ? c->ir->insns[k + 1].first_op : c->ir->op_count;
+}
+
+void site_add(struct x64_compiler *c, unsigned i, const struct x64_site *site)
+{
+	unsigned k = c->insn[i];
+	const struct ir_insn *in = &c->ir->insns[k];
+	struct x64_site *s;
+
+	if (c->site_count >= LOWER_SITES) {
+		c->is_full = true;
+		return;
+	}
+	s = &c->sites[c->site_count++];
+	*s = *site;
+	s->at = x64_offset(&c->a);
+	s->pc_delta = in->pc_delta;
+	s->is_last = i + 1 == insn_end(c, k);
+	s->pc_next = in->pc_delta + in->len;
+}
+
+void lower_pc(struct x64_compiler *c, unsigned reg, int64_t delta)
+{
+	uint64_t pc = c->code->pc_base + (uint64_t)delta;
+	int64_t left = (int64_t)pc;
+
+	if (!c->code->is_free) {
+		x64_mov_ri(&c->a, reg, pc & ~UINT64_C(0) >> (64 - (8u << c->code->pc_size)));
+		return;
+	}
+	x64_mov(&c->a, 8, reg, ENV(c, page));
+	for (int64_t step; left; left -= step) {
+		step = left > INT32_MAX ? INT32_MAX : left < INT32_MIN ? INT32_MIN : left;
+		x64_lea(&c->a, 8, reg, x64_m(reg, (int32_t)step));
+	}
+}
+
+/* ---- calls ---- */
+
+static struct x64_rm bounce(const struct x64_compiler *c, unsigned n)
+{
+	struct x64_rm m = ENV(c, bounce);
+
+	m.disp += (int32_t)(8 * n);
+	return m;
+}
+
+static void pass_value(struct x64_compiler *c, unsigned n, unsigned v)
+{
+	const struct ir_op *op = op_at(c, v);
+
+	if (!v)
+		return;
+	if (op->code == IR_CONST && x64_fits32((int64_t)op->imm))
+		x64_mov_i(&c->a, 8, bounce(c, n), (int32_t)op->imm);
+	else
+		x64_mov_to(&c->a, 8, bounce(c, n), place_in_reg(c, v, 8, 0));
+}
+
+static void before_helper(struct x64_compiler *c, unsigned i, const struct ir_helper *h)
+{
+	if (h->reads_flags || h->writes_flags)
+		flags_record(c, c->slot_flags);
+	else if (h->can_fault)
+		flags_before_call(c, i);
+}
+
+static void after_helper(struct x64_compiler *c, const struct ir_helper *h)
+{
+	flags_lost(c);
+	if (h->reads_flags || h->writes_flags)
+		c->is_synced = true;
+	if (h->writes_flags)
+		c->slot_flags = c->env_flags = 0;
+}
+
+static void capture_value(struct x64_compiler *c, unsigned v, struct arg *out)
+{
+	const struct ir_op *op = op_at(c, v);
+
+	*out = (struct arg){ .is_imm = true };
+	if (!v)
+		return;
+	if (op->code == IR_CONST) {
+		out->imm = op->imm;
+		return;
+	}
+	out->is_imm = false;
+	out->rm = x64_r(place_in_reg(c, v, 8, 0));
+}
+
+static void lower_call_if(struct x64_compiler *c, unsigned i)
+{
+	const struct ir_op *op = op_at(c, i);
+	const struct ir_helper *h = (const void *)(uintptr_t)op->imm;
+	struct stub *s = stub_new(c, STUB_CALL_IF, i);
+	enum x64_cc cc;
+
+	if (h->reads_flags || h->writes_flags)
+		flags_record(c, c->slot_flags);
+	if (!h->always_faults)
+		place_evict_state(c);
+	cc = flags_test(c, op->a);
+	if (!h->always_faults || flags_wanted(c, i))
+		place_evict_scratch(c, true);
+	capture_value(c, op->b, &s->arg[0]);
+	if (!s->arg[0].is_imm && op->c && op_at(c, op->c)->code != IR_CONST)
+		place_evict(c, s->arg[0].rm.base, false);
+	capture_value(c, op->c, &s->arg[1]);
+	flags_site(c, i, &s->site);
+	x64_jcc(&c->a, cc, &s->in);
+	x64_bind(&c->a, &s->back);
+	if (h->writes_flags && !h->always_faults) {
+		/* Taken or not: the slot tells. */
+		flags_lost(c);
+		c->slot_flags = c->env_flags = 0;
+		c->is_synced = false;
+	} else if (!h->always_faults) {
+		flags_lost(c);
+	}
+}
+
+void lower_call(struct x64_compiler *c, unsigned i)
+{
+	const struct ir_op *op = op_at(c, i);
+	const struct ir_helper *h = (const void *)(uintptr_t)op->imm;
+	struct x64_site site = { 0 };
+
+	if (op->code == IR_CALL_IF) {
+		lower_call_if(c, i);
+		return;
+	}
+	before_helper(c, i, h);
+	pass_value(c, 0, op->a);
+	pass_value(c, 1, op->b);
+	pass_value(c, 2, op->c);
+	if (h->is_pure)
+		place_evict_scratch(c, true);
+	else
+		place_evict_state(c);
+	flags_site(c, i, &site);
+	x64_mov_ri(&c->a, S0, op->imm);
+	x64_call_at(&c->a, c->jit->thunk.helper);
+	site_add(c, i, &site);
+	after_helper(c, h);
+	place_reg(c, i, S0, 8);
+}
+
+static void stub_call_if(struct x64_compiler *c, struct stub *s)
+{
+	const struct ir_op *op = op_at(c, s->at);
+
+	for (unsigned n = 0; n < 2; n++) {
+		const struct arg *a = &s->arg[n];
+
+		if (!a->is_imm)
+			x64_mov_to(&c->a, 8, bounce(c, n), a->rm.base);
+	}
+	for (unsigned n = 0; n < 2; n++) {
+		const struct arg *a = &s->arg[n];
+
+		if (a->is_imm && x64_fits32((int64_t)a->imm)) {
+			x64_mov_i(&c->a, 8, bounce(c, n), (int32_t)a->imm);
+		} else if (a->is_imm) {
+			x64_mov_ri(&c->a, S0, a->imm);
+			x64_mov_to(&c->a, 8, bounce(c, n), S0);
+		}
+	}
+	x64_mov_i(&c->a, 8, bounce(c, 2), 0);
+	x64_mov_ri(&c->a, S0, op->imm);
+	x64_call_at(&c->a, c->jit->thunk.helper);
+	site_add(c, s->at, &s->site);
+	x64_jmp(&c->a, &s->back);
+}
+
+void lower_native(struct x64_compiler *c, unsigned i)
+{
+	const struct ir_op *op = op_at(c, i);
+	const struct ir_native *n = (const void *)(uintptr_t)op->imm;
+	struct x64_site site = { 0 };
+
+	if (n->can_fault)
+		flags_before_call(c, i);
+	pass_value(c, 0, op->a);
+	place_evict_state(c);
+	flags_site(c, i, &site);
+	x64_mov_ri(&c->a, S0, lower_native_copy(c, n));
+	x64_call_at(&c->a, c->jit->thunk.native);
+	site_add(c, i, &site);
+	flags_lost(c);
+}
+
+/* ---- leaving ---- */
+
+static struct x64_exit *exit_new(struct x64_compiler *c, unsigned i)
+{
+	const struct ir_op *op = op_at(c, i);
+	uint64_t at = c->code->pc_base + op->imm;
+	struct x64_exit *x;
+
+	if (c->exit_count >= LOWER_EXITS) {
+		c->is_full = true;
+		c->exit_count--;
+	}
+	x = &c->exits[c->exit_count++];
+	*x = (struct x64_exit){
+		.pc_delta = (int64_t)op->imm,
+		.is_polled = (int64_t)op->imm <= c->ir->insns[c->insn[i]].pc_delta,
+		.can_link = !c->code->is_free || at < PAGE,
+	};
+	return x;
+}
+
+/* To the pc in S0. */
+static void probe(struct x64_compiler *c)
+{
+	struct x64_asm *a = &c->a;
+
+	x64_rorx(a, 8, S1, x64_r(S0), X64_PROBE_BITS);
+	x64_alu_rr(a, X64_XOR, 4, S1, S0);
+	x64_alu_i(a, X64_AND, 4, x64_r(S1), (X64_PROBE_SIZE - 1) << 4);
+	x64_alu(a, X64_ADD, 8, S1, ENV(c, probe));
+	x64_alu_to(a, X64_CMP, 8, x64_m(S1, offsetof(struct x64_target, pc)), S0);
+	x64_jcc_at(a, X64_CC_NE, c->jit->thunk.miss);
+	x64_jmp_rm(a, x64_m(S1, offsetof(struct x64_target, entry)));
+}
+
+/* What a linked jump leads to at first: the exit asks C. */
+static void ask_for_link(struct x64_compiler *c, struct x64_exit *x)
+{
+	x->stub = x64_offset(&c->a);
+	x64_call_at(&c->a, c->jit->thunk.link);
+}
+
+static void leave_by(struct x64_compiler *c, struct x64_exit *x)
+{
+	if (!x->can_link) {
+		lower_pc(c, S0, x->pc_delta);
+		probe(c);
+		return;
+	}
+	/* Aligned, and its target is right behind it. */
+	x->jump = x64_jmp_patchable(&c->a, 0);
+	x64_patch(c->a.start + x->jump, c->a.run + x->jump, x64_pc(&c->a));
+	ask_for_link(c, x);
+}
+
+static void exit_to(struct x64_compiler *c, unsigned i)
+{
+	const struct ir_op *op = op_at(c, i);
+	unsigned reg = place_in_reg(c, op->a, 8, 0);
+
+	if (c->ir->pc_size < 3)
+		x64_movzx(&c->a, 1u << c->ir->pc_size, S0, x64_r(reg));
+	else if (reg != S0)
+		x64_mov_rr(&c->a, 8, S0, reg);
+	probe(c);
+}
+
+void lower_exit(struct x64_compiler *c, unsigned i)
+{
+	const struct ir_op *op = op_at(c, i);
+
+	flags_record(c, c->slot_flags);
+	switch (op->code) {
+	case IR_EXIT: leave_by(c, exit_new(c, i)); break;
+	case IR_EXIT_TO: exit_to(c, i); break;
+	case IR_EXIT_LOOP:
+		lower_pc(c, S0, (int64_t)op->imm);
+		x64_mov_to(&c->a, 8, state(c, c->jit->desc->pc_offset), S0);
+		x64_jmp_at(&c->a, c->jit->thunk.dispatch);
+		break;
+	default: x64_jmp_at(&c->a, c->jit->thunk.dispatch); break;
+	}
+}
+
+void lower_exit_if(struct x64_compiler *c, unsigned i)
+{
+	const struct ir_op *op = op_at(c, i);
+	struct stub *s = stub_new(c, STUB_EXIT, i);
+	enum x64_cc cc = flags_test(c, op->a);
+
+	s->exit = (uint16_t)c->exit_count;
+	exit_new(c, i);
+	flags_record_later(c, c->slot_flags, s);
+	x64_jcc(&c->a, cc, &s->in);
+}
+
+/* ---- ways in ---- */
+
+void lower_entry(struct x64_compiler *c)
+{
+	struct x64_asm *a = &c->a;
+
+	c->asked = X64_LABEL;
+	c->code->probe_entry = x64_pc(a);
+	if (c->code->is_free) {
+		x64_alu_i(a, X64_AND, 8, x64_r(S0), -PAGE);
+		x64_mov_to(a, 8, ENV(c, page), S0);
+	}
+	c->code->poll_entry = x64_pc(a);
+	x64_mov(a, 8, S1, ENV(c, exit_request));
+	x64_alu_i(a, X64_CMP, 4, x64_m(S1, 0), 0);
+	x64_jcc(a, X64_CC_NE, &c->asked);
+	c->code->run = x64_pc(a);
+}
+
+/* ---- stubs ---- */
+
+void lower_stubs(struct x64_compiler *c)
+{
+	for (unsigned n = 0; n < c->stub_count; n++) {
+		struct stub *s = &c->stubs[n];
+
+		x64_bind(&c->a, &s->in);
+		switch (s->kind) {
+		case STUB_CALL_IF: stub_call_if(c, s); break;
+		case STUB_EXIT:
+			stub_record(c, s);
+			leave_by(c, &c->exits[s->exit]);
+			break;
+		default: stub_access(c, s); break;
+		}
+	}
+	x64_bind(&c->a, &c->asked);
+	lower_pc(c, S0, 0);
+	x64_mov_to(&c->a, 8, state(c, c->jit->desc->pc_offset), S0);
+	x64_jmp_at(&c->a, c->jit->thunk.asked);
+}

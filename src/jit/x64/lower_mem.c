@@ -1,0 +1,552 @@
+/* jit/x64/lower_mem.c - memory: the check of the soft TLB in line, everything else in a stub.
+ *
+ * The check leaves a host pointer in S0; behind the stub of a load that went through C it points at
+ * env->bounce, where the bytes are.
+ * SPDX-License-Identifier: MIT */
+#include "jit/x64/lower.h"
+
+enum { PAGE = 4096 };
+
+/* The address of op as an operand of LEA, or in S0 (*in_s0). */
+static struct x64_rm address_of(struct x64_compiler *c, const struct ir_op *op, bool *in_s0)
+{
+	const struct ir_op *base = op_at(c, op->a);
+	int64_t disp = (int64_t)op->imm, imm;
+	struct x64_rm m;
+
+	*in_s0 = false;
+	if (c->at[op->a].kind == PLACE_CONST) {
+		imm = (int64_t)base->imm + disp;
+		if (x64_fits32(imm))
+			return x64_m(X64_NO_REG, (int32_t)imm);
+		place_settle(c, 0);
+		place_evict(c, S0, true);
+		x64_mov_ri(&c->a, S0, (uint64_t)imm);
+		*in_s0 = true;
+		return x64_m(S0, 0);
+	}
+	if (c->at[op->a].kind == PLACE_LAZY && base->code == IR_PC && ir_size(base) == 8 &&
+	    x64_fits32((int64_t)base->imm + disp)) {
+		place_settle(c, 0);
+		place_evict(c, S0, true);
+		lower_pc(c, S0, (int64_t)base->imm + disp);
+		*in_s0 = true;
+		return x64_m(S0, 0);
+	}
+	if (c->at[op->a].kind == PLACE_LAZY && base->code != IR_PC && ir_size(base) == 8) {
+		m = place_address(c, op->a, 0);
+		if (x64_fits32(m.disp + disp)) {
+			m.disp += (int32_t)disp;
+			return m;
+		}
+	}
+	m = x64_m(place_in_reg(c, op->a, 8, 0), 0);
+	if (x64_fits32(disp)) {
+		m.disp = (int32_t)disp;
+		return m;
+	}
+	place_settle(c, 0);
+	place_evict(c, S1, true);
+	if (m.base == S1)
+		x64_mov_rr(&c->a, 8, S0, S1);
+	x64_mov_ri(&c->a, S1, (uint64_t)disp);
+	return x64_mx(m.base == S1 ? S0 : m.base, S1, 0, 0);
+}
+
+static bool is_scratch(unsigned reg) { return reg == S0 || reg == S1; }
+
+/* S0 = host pointer to `bytes` bytes at op i's address; the stub takes over where there is none. */
+struct stub *mem_check(struct x64_compiler *c, unsigned i, unsigned bytes, bool write,
+		       enum stub_kind kind)
+{
+	struct x64_asm *a = &c->a;
+	struct stub *s = stub_new(c, kind, i);
+	struct place saved;
+	bool in_s0;
+	struct x64_rm m = address_of(c, op_at(c, i), &in_s0);
+
+	place_evict_scratch(c, flags_wanted(c, i));
+	flags_site(c, i, &s->site);
+	if (!in_s0) {
+		if (m.index == X64_NO_REG && !m.disp && m.base != X64_NO_REG)
+			x64_mov_rr(a, 8, S0, m.base);
+		else
+			x64_lea(a, 8, S0, m);
+	}
+	s->address = m;
+	if (write && (is_scratch(m.base) || (m.index != X64_NO_REG && is_scratch(m.index)))) {
+		s->address = place_new_tmp(c, &saved);
+		s->is_saved = true;
+		x64_mov_to(a, 8, s->address, S0);
+	}
+	s->is_address_lost = !write;
+	x64_rorx(a, 4, S1, x64_r(S0), 8);
+	x64_alu_i(a, X64_AND, 4, x64_r(S1), (TLB_SIZE - 1) << 4);
+	x64_alu(a, X64_ADD, 8, S1, write ? ENV(c, tlb_write) : ENV(c, tlb_read));
+	x64_alu(a, X64_SUB, 8, S0, x64_m(S1, offsetof(struct tlb_entry, tag)));
+	x64_alu_i(a, X64_CMP, 8, x64_r(S0), PAGE - (int64_t)bytes);
+	x64_jcc(a, X64_CC_A, &s->in);
+	x64_alu(a, X64_ADD, 8, S0, x64_m(S1, offsetof(struct tlb_entry, host)));
+	flags_lost(c);
+	return s;
+}
+
+/* ---- loads ---- */
+
+static unsigned log2_of(unsigned bytes) { return (unsigned)__builtin_ctz(bytes); }
+
+/* In a view that is not the block's: through C. */
+static void load_view(struct x64_compiler *c, unsigned i)
+{
+	const struct ir_op *op = op_at(c, i);
+	struct x64_site site = { 0 };
+	bool in_s0;
+	struct x64_rm m = address_of(c, op, &in_s0);
+
+	place_evict_scratch(c, true);
+	flags_site(c, i, &site);
+	if (!in_s0)
+		x64_lea(&c->a, 8, S0, m);
+	x64_mov_ri(&c->a, S1, access_pack(ir_size(op), op->c, op->b & IR_MEM_RMW, false));
+	x64_call_at(&c->a, c->jit->thunk.access);
+	site_add(c, i, &site);
+	flags_lost(c);
+	place_reg(c, i, S0, 8);
+}
+
+void lower_load(struct x64_compiler *c, unsigned i)
+{
+	const struct ir_op *op = op_at(c, i);
+	bool rmw = op->b & IR_MEM_RMW;
+	unsigned size = ir_size(op), reg;
+	struct stub *s;
+
+	if (c->modify[i])
+		return;
+	if (op->c) {
+		load_view(c, i);
+		return;
+	}
+	s = mem_check(c, i, size, rmw, STUB_LOAD);
+	s->size_log2 = (uint8_t)log2_of(size);
+	s->is_write = rmw;
+	x64_bind(&c->a, &s->back);
+	if (!c->uses[i]) {
+		/* What is not used is still read: a device may care, and did when it was one. */
+		return;
+	}
+	place_set(c, i, (struct place){ .kind = PLACE_MEM, .reg = S0, .valid = (uint8_t)size });
+	if (!c->put[i])
+		return;
+	reg = place_pinned(c, (uint32_t)op_at(c, c->put[i])->imm);
+	place_evict(c, reg, false);
+	if (ir_size(op_at(c, c->put[i])) < 8)
+		x64_mov(&c->a, size, reg, x64_m(S0, 0));
+	else if (size == 8)
+		x64_mov(&c->a, 8, reg, x64_m(S0, 0));
+	else
+		x64_movzx(&c->a, size, reg, x64_m(S0, 0));
+	place_reg(c, i, reg, ir_size(op_at(c, c->put[i])) < 8 ? size : 8);
+}
+
+/* ---- stores ---- */
+
+static void store_arg(struct x64_compiler *c, unsigned size, struct x64_rm to, const struct arg *v)
+{
+	if (v->is_imm) {
+		if (x64_fits32((int64_t)v->imm)) {
+			x64_mov_i(&c->a, size, to, (int32_t)v->imm);
+			return;
+		}
+		x64_mov_ri(&c->a, S1, v->imm);
+		x64_mov_to(&c->a, size, to, S1);
+	} else if (v->rm.kind == X64_RM_REG) {
+		x64_mov_to(&c->a, size, to, v->rm.base);
+	} else {
+		x64_mov(&c->a, size, S1, v->rm);
+		x64_mov_to(&c->a, size, to, S1);
+	}
+}
+
+/* A value to be stored: not in a scratch register. */
+static void capture_value(struct x64_compiler *c, unsigned v, unsigned size, struct arg *out)
+{
+	struct place p = c->at[v];
+
+	if (p.kind == PLACE_LAZY || p.kind == PLACE_HIGH || p.kind == PLACE_MEM)
+		place_in_reg(c, v, size, 0);
+	p = c->at[v];
+	if (p.kind == PLACE_REG && (p.valid < size || is_scratch(p.reg))) {
+		place_in_reg(c, v, size, 0);
+		p = c->at[v];
+		if (p.kind == PLACE_REG && is_scratch(p.reg))
+			place_evict(c, p.reg, true);
+	} else if ((p.kind == PLACE_SLOT || p.kind == PLACE_TMP) && p.valid < size) {
+		unsigned reg = place_in_reg(c, v, size, 0);
+
+		place_reg(c, v, reg, 8);
+		place_evict(c, reg, true);
+	}
+	alu_capture(c, v, size, out);
+}
+
+/* S1 = operation on what S0 points at */
+static void modify_value(struct x64_compiler *c, const struct stub *s)
+{
+	const struct ir_op *op = op_at(c, s->op);
+	unsigned size = ir_size(op);
+
+	if (size < 4)
+		x64_movzx(&c->a, size, S1, x64_m(S0, 0));
+	else
+		x64_mov(&c->a, size, S1, x64_m(S0, 0));
+	if (s->has_old)
+		x64_mov_to(&c->a, 8, s->old, S1);
+	if (op->code == IR_ADC || op->code == IR_SBB)
+		x64_bt_i(&c->a, X64_BT, 4, tmp_rm(c, (unsigned)c->carry[s->op].imm), 0);
+	alu_apply(c, op, S1, &s->arg[0]);
+}
+
+/* LOAD, operation and STORE at the place of the STORE, on one check. */
+static void lower_modify(struct x64_compiler *c, unsigned k)
+{
+	unsigned j = c->modify[k], i = op_at(c, j)->a;
+	const struct ir_op *op = op_at(c, j);
+	unsigned size = ir_size(op);
+	struct arg b = { .is_imm = true };
+	struct stub *s;
+
+	if (op->c && ir_reads_carry_only(op))
+		flags_keep_carry(c, j);
+	if (op->code == IR_ADC || op->code == IR_SBB) {
+		if (c->carry[j].kind == PLACE_NONE) {
+			struct x64_rm to = place_new_tmp(c, &c->carry[j]);
+
+			flags_carry(c, op->c);
+			x64_mov_i(&c->a, 4, to, 0);
+			x64_setcc(&c->a, X64_CC_B, to);
+		}
+	}
+	if (ir_has_imm(op))
+		b.imm = op->imm;
+	else if (ir_operand_is_value(op, 1))
+		capture_value(c, op->b, size, &b);
+	if (b.is_imm && ir_operand_is_value(op, 1) == false && ir_has_imm(op)) {
+		b.imm = (uint64_t)(size == 8   ? (int64_t)op->imm
+				   : size == 4 ? (int32_t)op->imm
+				   : size == 2 ? (int16_t)op->imm
+					       : (int8_t)op->imm);
+	}
+	if (b.is_imm && !x64_fits32((int64_t)b.imm)) {
+		struct place p;
+		struct x64_rm to;
+
+		place_evict_scratch(c, true);
+		x64_mov_ri(&c->a, S1, b.imm);
+		to = place_new_tmp(c, &p);
+		x64_mov_to(&c->a, 8, to, S1);
+		b = (struct arg){ .valid = 8, .rm = to };
+	}
+	s = mem_check(c, k, size, true, STUB_MODIFY);
+	s->size_log2 = (uint8_t)log2_of(size);
+	s->op = (uint16_t)j;
+	s->arg[0] = b;
+	if (c->flags_last[j] > c->pos && lower_form(c, j) == FORM_AB)
+		s->old = place_new_tmp(c, &c->at[i]);
+	s->has_old = c->at[i].kind == PLACE_TMP;
+	modify_value(c, s);
+	x64_mov_to(&c->a, size, x64_m(S0, 0), S1);
+	x64_bind(&c->a, &s->back);
+	alu_applied(c, j);
+	place_reg(c, j, S1, size == 4 ? 8 : size);
+}
+
+static void store_view(struct x64_compiler *c, unsigned i)
+{
+	const struct ir_op *op = op_at(c, i);
+	struct x64_site site = { 0 };
+	struct arg v;
+	struct x64_rm m;
+	bool in_s0;
+
+	capture_value(c, op->b, ir_size(op), &v);
+	m = address_of(c, op, &in_s0);
+	place_evict_scratch(c, true);
+	flags_site(c, i, &site);
+	if (!in_s0)
+		x64_lea(&c->a, 8, S0, m);
+	store_arg(c, ir_size(op), ENV(c, bounce), &v);
+	x64_mov_ri(&c->a, S1, access_pack(ir_size(op), op->c, false, true));
+	x64_call_at(&c->a, c->jit->thunk.access);
+	site_add(c, i, &site);
+	flags_lost(c);
+}
+
+void lower_store(struct x64_compiler *c, unsigned i)
+{
+	const struct ir_op *op = op_at(c, i);
+	unsigned size = ir_size(op);
+	struct stub *s;
+	struct arg v;
+
+	if (c->modify[i]) {
+		lower_modify(c, i);
+		return;
+	}
+	if (op->c) {
+		store_view(c, i);
+		return;
+	}
+	capture_value(c, op->b, size, &v);
+	s = mem_check(c, i, size, true, STUB_STORE);
+	s->size_log2 = (uint8_t)log2_of(size);
+	s->arg[0] = v;
+	store_arg(c, size, x64_m(S0, 0), &v);
+	x64_bind(&c->a, &s->back);
+}
+
+/* ---- vectors: state and memory ---- */
+
+static bool is_vector_size(unsigned bytes) { return bytes == 16 || bytes == 32; }
+
+/* Bytes from one place in the state to another, by S1. */
+static void copy_state(struct x64_compiler *c, uint32_t to, uint32_t from, unsigned bytes)
+{
+	for (unsigned done = 0, step; done < bytes; done += step) {
+		unsigned left = bytes - done;
+
+		step = left >= 8 ? 8 : left >= 4 ? 4 : left >= 2 ? 2 : 1;
+		x64_mov(&c->a, step, S1, state(c, from + done));
+		x64_mov_to(&c->a, step, state(c, to + done), S1);
+	}
+}
+
+/* Other sizes: C brings the bytes to or from bounce. */
+static void vector_access_by_c(struct x64_compiler *c, unsigned i)
+{
+	const struct ir_op *op = op_at(c, i);
+	bool load = op->code == IR_VLOAD;
+	uint32_t offset = (uint32_t)op->c * 8, bounce = offsetof(struct jit_env, bounce);
+	struct x64_site site = { 0 };
+	bool in_s0;
+	struct x64_rm m = address_of(c, op, &in_s0);
+
+	place_evict_scratch(c, true);
+	flags_site(c, i, &site);
+	if (!in_s0)
+		x64_lea(&c->a, 8, S0, m);
+	if (!load)
+		copy_state(c, bounce, offset, op->b);
+	x64_mov_ri(&c->a, S1, access_pack(op->b, 0, false, !load));
+	x64_call_at(&c->a, c->jit->thunk.access);
+	site_add(c, i, &site);
+	flags_lost(c);
+	if (load)
+		copy_state(c, offset, bounce, op->b);
+}
+
+void lower_vector_access(struct x64_compiler *c, unsigned i)
+{
+	const struct ir_op *op = op_at(c, i);
+	bool load = op->code == IR_VLOAD;
+	unsigned bytes = op->b;
+	uint32_t offset = (uint32_t)op->c * 8;
+	struct stub *s;
+
+	if (load)
+		place_evict_slot(c, offset, bytes);
+	if (!is_vector_size(bytes)) {
+		vector_access_by_c(c, i);
+		return;
+	}
+	s = mem_check(c, i, bytes, !load, load ? STUB_LOAD : STUB_STORE);
+	s->size_log2 = (uint8_t)log2_of(bytes);
+	s->is_vector = true;
+	if (load) {
+		x64_bind(&c->a, &s->back);
+		x64_vmovups(&c->a, bytes, 15, x64_m(S0, 0));
+		x64_vmovups_to(&c->a, bytes, state(c, offset), 15);
+	} else {
+		x64_vmovups(&c->a, bytes, 15, state(c, offset));
+		x64_vmovups_to(&c->a, bytes, x64_m(S0, 0), 15);
+		x64_bind(&c->a, &s->back);
+	}
+}
+
+/* ---- atomic operations ---- */
+
+static void atomic_args(struct x64_compiler *c, unsigned i, struct stub *s)
+{
+	const struct ir_op *op = op_at(c, i);
+
+	capture_value(c, op->b, ir_size(op), &s->arg[0]);
+	s->arg[1] = (struct arg){ .is_imm = true };
+	if (op->code == IR_ATOMIC_CAS)
+		capture_value(c, op->c, ir_size(op), &s->arg[1]);
+}
+
+static void arg_to_reg(struct x64_compiler *c, unsigned size, unsigned reg, const struct arg *v)
+{
+	if (v->is_imm)
+		x64_mov_ri(&c->a, reg, v->imm);
+	else if (v->rm.kind == X64_RM_REG)
+		x64_mov_rr(&c->a, 8, reg, v->rm.base);
+	else if (size < 4)
+		x64_movzx(&c->a, size, reg, v->rm);
+	else
+		x64_mov(&c->a, size, reg, v->rm);
+}
+
+/* RAX is lent: expected value in, old value out. */
+static void atomic_cas(struct x64_compiler *c, unsigned size, const struct arg *expect,
+		       const struct arg *desired)
+{
+	struct place p;
+	struct x64_rm rax = place_new_tmp(c, &p);
+
+	arg_to_reg(c, size, S1, desired);
+	x64_mov_to(&c->a, 8, rax, X64_RAX);
+	if (expect->is_imm || expect->rm.kind != X64_RM_REG || expect->rm.base != X64_RAX)
+		arg_to_reg(c, size, X64_RAX, expect);
+	x64_lock(&c->a);
+	x64_cmpxchg(&c->a, size, x64_m(S0, 0), S1);
+	x64_mov_rr(&c->a, 8, S1, X64_RAX);
+	x64_mov(&c->a, 8, X64_RAX, rax);
+}
+
+/* The old value is wanted, and there is no instruction for that: until it has not changed. */
+static void atomic_loop(struct x64_compiler *c, enum x64_alu alu, unsigned size,
+			const struct arg *v)
+{
+	struct place p;
+	struct x64_rm rax = place_new_tmp(c, &p), x = place_new_tmp(c, &p);
+	struct x64_label again = X64_LABEL;
+
+	arg_to_reg(c, size, S1, v);
+	x64_mov_to(&c->a, 8, x, S1);
+	x64_mov_to(&c->a, 8, rax, X64_RAX);
+	x64_mov(&c->a, size, X64_RAX, x64_m(S0, 0));
+	x64_bind(&c->a, &again);
+	x64_mov_rr(&c->a, 8, S1, X64_RAX);
+	x64_alu(&c->a, alu, size, S1, x);
+	x64_lock(&c->a);
+	x64_cmpxchg(&c->a, size, x64_m(S0, 0), S1);
+	x64_jcc(&c->a, X64_CC_NE, &again);
+	x64_mov_rr(&c->a, 8, S1, X64_RAX);
+	x64_mov(&c->a, 8, X64_RAX, rax);
+}
+
+static void atomic_op(struct x64_compiler *c, unsigned i, const struct stub *s)
+{
+	const struct ir_op *op = op_at(c, i);
+	unsigned size = ir_size(op);
+	static const uint8_t alu[] = { X64_ADD, X64_AND, X64_OR, X64_XOR };
+
+	switch (op->code) {
+	case IR_ATOMIC_CAS: atomic_cas(c, size, &s->arg[0], &s->arg[1]); return;
+	case IR_ATOMIC_XCHG:
+		arg_to_reg(c, size, S1, &s->arg[0]);
+		x64_xchg(&c->a, size, x64_m(S0, 0), S1);
+		return;
+	case IR_ATOMIC_ADD:
+		arg_to_reg(c, size, S1, &s->arg[0]);
+		x64_lock(&c->a);
+		x64_xadd(&c->a, size, x64_m(S0, 0), S1);
+		return;
+	default: break;
+	}
+	if (c->uses[i]) {
+		atomic_loop(c, alu[op->code - IR_ATOMIC_ADD], size, &s->arg[0]);
+		return;
+	}
+	arg_to_reg(c, size, S1, &s->arg[0]);
+	x64_lock(&c->a);
+	x64_alu_to(&c->a, alu[op->code - IR_ATOMIC_ADD], size, x64_m(S0, 0), S1);
+}
+
+void lower_atomic(struct x64_compiler *c, unsigned i)
+{
+	const struct ir_op *op = op_at(c, i);
+	unsigned size = ir_size(op);
+	struct stub *s, args;
+
+	atomic_args(c, i, &args);
+	s = mem_check(c, i, size, true, STUB_ATOMIC);
+	s->size_log2 = (uint8_t)log2_of(size);
+	s->arg[0] = args.arg[0];
+	s->arg[1] = args.arg[1];
+	if (size > 1) { /* not across cache lines */
+		x64_test_i(&c->a, 1, x64_r(S0), size - 1);
+		x64_jcc(&c->a, X64_CC_NE, &s->in);
+	}
+	atomic_op(c, i, s);
+	x64_bind(&c->a, &s->back);
+	flags_lost(c);
+	if (c->uses[i])
+		place_reg(c, i, S1, size == 4 && op->code != IR_ATOMIC_CAS ? 8 : size);
+}
+
+/* ---- stubs ---- */
+
+static void stub_address(struct x64_compiler *c, const struct stub *s)
+{
+	if (s->is_address_lost)
+		x64_alu(&c->a, X64_ADD, 8, S0, x64_m(S1, offsetof(struct tlb_entry, tag)));
+	else if (s->is_saved)
+		x64_mov(&c->a, 8, S0, s->address);
+	else
+		x64_lea(&c->a, 8, S0, s->address);
+}
+
+static void stub_call(struct x64_compiler *c, struct stub *s, uint64_t thunk)
+{
+	x64_call_at(&c->a, thunk);
+	site_add(c, s->at, &s->site);
+}
+
+static void stub_atomic(struct x64_compiler *c, struct stub *s)
+{
+	const struct ir_op *op = op_at(c, s->at);
+	struct x64_rm bounce = ENV(c, bounce);
+
+	x64_mov_to(&c->a, 8, bounce, S0);
+	bounce.disp += 8;
+	arg_to_reg(c, ir_size(op), S1, &s->arg[0]);
+	x64_mov_to(&c->a, 8, bounce, S1);
+	bounce.disp += 8;
+	arg_to_reg(c, ir_size(op), S1, &s->arg[1]);
+	x64_mov_to(&c->a, 8, bounce, S1);
+	x64_mov_ri(&c->a, S0, op->code | (uint64_t)ir_size_log2(op) << 8);
+	stub_call(c, s, c->jit->thunk.atomic);
+	x64_mov_rr(&c->a, 8, S1, S0);
+}
+
+void stub_access(struct x64_compiler *c, struct stub *s)
+{
+	const struct x64_thunks *t = &c->jit->thunk;
+	unsigned size = 1u << s->size_log2;
+	struct x64_rm bounce = ENV(c, bounce);
+
+	stub_address(c, s);
+	switch (s->kind) {
+	case STUB_LOAD:
+		stub_call(c, s, s->is_write ? t->modify[s->size_log2] : t->load[s->size_log2]);
+		break;
+	case STUB_MODIFY:
+		stub_call(c, s, t->modify[s->size_log2]);
+		modify_value(c, s);
+		x64_mov_to(&c->a, size, bounce, S1);
+		stub_call(c, s, t->commit[s->size_log2]);
+		break;
+	case STUB_STORE:
+		if (s->is_vector)
+			x64_vmovups(&c->a, size, 15, state(c, op_at(c, s->at)->c * 8u)),
+				x64_vmovups_to(&c->a, size, bounce, 15);
+		else
+			store_arg(c, size, bounce, &s->arg[0]);
+		stub_call(c, s, t->store[s->size_log2]);
+		break;
+	default: stub_atomic(c, s); break;
+	}
+	x64_jmp(&c->a, &s->back);
+}

@@ -1,0 +1,423 @@
+/* jit/x64/lower_place.c - where values are, and how they get out of the way.
+ * SPDX-License-Identifier: MIT */
+#include <string.h>
+
+#include "jit/x64/lower.h"
+
+void place_begin(struct x64_compiler *c)
+{
+	memset(c->in_reg, 0, sizeof(c->in_reg));
+	memset(c->at, 0, c->ir->op_count * sizeof(c->at[0]));
+	c->in_memory_count = 0;
+	c->pending_mem = 0;
+	c->next_tmp = 0;
+}
+
+unsigned place_pinned(const struct x64_compiler *c, uint32_t offset)
+{
+	uint32_t n = (offset - c->jit->first_gpr) / 8;
+
+	return offset >= c->jit->first_gpr && n < 16 ? c->jit->reg_of[n] : X64_NO_REG;
+}
+
+/* ---- saying where ---- */
+
+static void unchain(struct x64_compiler *c, unsigned v)
+{
+	uint16_t *at = &c->in_reg[c->at[v].reg];
+
+	while (*at && *at != v)
+		at = &c->next_in_reg[*at];
+	if (*at)
+		*at = c->next_in_reg[v];
+}
+
+void place_set(struct x64_compiler *c, unsigned v, struct place p)
+{
+	struct place *old = &c->at[v];
+
+	if (old->kind == PLACE_REG || old->kind == PLACE_HIGH)
+		unchain(c, v);
+	if (c->pending_mem == v)
+		c->pending_mem = 0;
+	*old = p;
+	if (p.kind == PLACE_REG || p.kind == PLACE_HIGH) {
+		c->next_in_reg[v] = c->in_reg[p.reg];
+		c->in_reg[p.reg] = (uint16_t)v;
+	} else if (p.kind == PLACE_SLOT) {
+		c->in_memory[c->in_memory_count++] = (uint16_t)v;
+	} else if (p.kind == PLACE_MEM) {
+		c->pending_mem = (uint16_t)v;
+	}
+}
+
+void place_reg(struct x64_compiler *c, unsigned v, unsigned reg, unsigned valid)
+{
+	place_set(
+		c, v,
+		(struct place){ .kind = PLACE_REG, .reg = (uint8_t)reg, .valid = (uint8_t)valid });
+}
+
+struct x64_rm place_new_tmp(struct x64_compiler *c, struct place *p)
+{
+	if (c->next_tmp >= JIT_TMP_COUNT) {
+		c->is_full = true;
+		c->next_tmp = 0;
+	}
+	*p = (struct place){ .kind = PLACE_TMP, .valid = 8, .imm = c->next_tmp++ };
+	return tmp_rm(c, (unsigned)p->imm);
+}
+
+/* ---- out of the way ---- */
+
+static bool must_stay(const struct x64_compiler *c, unsigned v, bool too)
+{
+	return c->last_use[v] > c->pos || (too && c->last_use[v] == c->pos);
+}
+
+void place_evict(struct x64_compiler *c, unsigned reg, bool too)
+{
+	struct place tmp = { 0 };
+
+	for (unsigned v = c->in_reg[reg], next; v; v = next) {
+		struct place p = c->at[v];
+
+		next = c->next_in_reg[v];
+		if (must_stay(c, v, too)) {
+			if (tmp.kind == PLACE_NONE) {
+				struct x64_rm m = place_new_tmp(c, &tmp);
+
+				x64_mov_to(&c->a, 8, m, reg);
+			}
+			if (p.kind == PLACE_HIGH) {
+				/* its own byte of the copy */
+				struct place high = tmp;
+				struct x64_rm m = tmp_rm(c, (unsigned)tmp.imm), to;
+
+				m.disp += 1;
+				to = place_new_tmp(c, &high);
+				/* through the stack: no register is free here */
+				x64_push(&c->a, reg);
+				x64_movzx(&c->a, 1, reg, m);
+				x64_mov_to(&c->a, 8, to, reg);
+				x64_pop(&c->a, reg);
+				place_set(c, v, high);
+				continue;
+			}
+			tmp.valid = p.valid;
+			place_set(c, v, tmp);
+			tmp.valid = 8;
+		} else {
+			place_set(c, v, (struct place){ 0 });
+		}
+	}
+}
+
+void place_evict_slot(struct x64_compiler *c, uint32_t offset, unsigned bytes)
+{
+	unsigned kept = 0;
+
+	for (unsigned n = 0; n < c->in_memory_count; n++) {
+		unsigned v = c->in_memory[n];
+		struct place p = c->at[v], tmp;
+		struct x64_rm to;
+
+		if (p.kind != PLACE_SLOT || !is_live(c, v))
+			continue;
+		if (p.imm >= offset + bytes || offset >= p.imm + p.valid) {
+			c->in_memory[kept++] = (uint16_t)v;
+			continue;
+		}
+		/* No register need be free: RAX lends itself. */
+		to = place_new_tmp(c, &tmp);
+		tmp.valid = p.valid;
+		x64_push(&c->a, X64_RAX);
+		if (p.valid == 8)
+			x64_mov(&c->a, 8, X64_RAX, state(c, (uint32_t)p.imm));
+		else
+			x64_movzx(&c->a, p.valid, X64_RAX, state(c, (uint32_t)p.imm));
+		x64_mov_to(&c->a, 8, to, X64_RAX);
+		x64_pop(&c->a, X64_RAX);
+		place_set(c, v, tmp);
+	}
+	c->in_memory_count = kept;
+}
+
+void place_settle(struct x64_compiler *c, unsigned v)
+{
+	unsigned m = c->pending_mem;
+	unsigned size;
+
+	if (!m || m == v)
+		return;
+	size = c->at[m].valid;
+	if (c->last_use[m] < c->pos) {
+		place_set(c, m, (struct place){ 0 });
+		return;
+	}
+	if (size == 8)
+		x64_mov(&c->a, 8, S0, x64_m(S0, 0));
+	else
+		x64_movzx(&c->a, size, S0, x64_m(S0, 0));
+	place_reg(c, m, S0, 8);
+}
+
+void place_evict_scratch(struct x64_compiler *c, bool too)
+{
+	place_settle(c, 0);
+	place_evict(c, S0, too);
+	place_evict(c, S1, too);
+}
+
+void place_evict_state(struct x64_compiler *c)
+{
+	place_evict_scratch(c, false);
+	for (unsigned r = 0; r < 16; r++)
+		if (c->in_reg[r])
+			place_evict(c, r, false);
+	place_evict_slot(c, 0, UINT32_MAX);
+}
+
+static bool is_idle(const struct x64_compiler *c, unsigned reg)
+{
+	if (reg == S0 && c->pending_mem && c->last_use[c->pending_mem] >= c->pos)
+		return false;
+	for (unsigned v = c->in_reg[reg]; v; v = c->next_in_reg[v])
+		if (c->last_use[v] >= c->pos)
+			return false;
+	return true;
+}
+
+unsigned place_scratch(struct x64_compiler *c, unsigned avoid)
+{
+	unsigned reg = avoid & 1u << S1 ? S0 : S1;
+
+	if (!(avoid & 1u << S0) && reg == S1 && !is_idle(c, S1) && is_idle(c, S0))
+		reg = S0;
+	if (reg == S0)
+		place_settle(c, 0);
+	place_evict(c, reg, true);
+	return reg;
+}
+
+/* ---- reading ---- */
+
+bool place_is_imm(const struct x64_compiler *c, unsigned v, unsigned size, int64_t *imm)
+{
+	const struct ir_op *op = op_at(c, v);
+	int64_t x;
+
+	if (op->code != IR_CONST)
+		return false;
+	x = (int64_t)op->imm;
+	if (size < 8)
+		x = size == 4 ? (int32_t)x : size == 2 ? (int16_t)x : (int8_t)x;
+	*imm = x;
+	return x64_fits32(x);
+}
+
+bool place_uses_reg(const struct x64_compiler *c, unsigned v, unsigned reg)
+{
+	const struct place *p = &c->at[v];
+	const struct ir_op *op = op_at(c, v);
+
+	switch (p->kind) {
+	case PLACE_REG:
+	case PLACE_HIGH: return p->reg == reg;
+	case PLACE_MEM: return reg == S0;
+	case PLACE_LAZY:
+		if (op->code == IR_PC)
+			return false;
+		return (op->a && place_uses_reg(c, op->a, reg)) ||
+		       (!ir_has_imm(op) && op->b && place_uses_reg(c, op->b, reg));
+	default: return false;
+	}
+}
+
+/* LEA and ADD as one x64 address; what is not in a register is brought to one not in avoid. */
+static struct x64_rm lazy_address(struct x64_compiler *c, const struct ir_op *op, unsigned avoid)
+{
+	bool is_sum = op->code == IR_ADD;
+	bool has_index = is_sum ? !ir_has_imm(op) : op->b != IR_NONE;
+	int32_t disp = !is_sum || ir_has_imm(op) ? (int32_t)op->imm : 0;
+	unsigned size = ir_size(op), base = X64_NO_REG, index = X64_NO_REG;
+	int64_t imm;
+
+	if (op->a && !(place_is_imm(c, op->a, 8, &imm) && x64_fits32(imm + disp))) {
+		base = place_in_reg(c, op->a, size, avoid);
+		avoid |= 1u << base;
+	} else if (op->a) {
+		disp += (int32_t)imm;
+	}
+	if (has_index)
+		index = place_in_reg(c, op->b, size, avoid);
+	if (!has_index)
+		return x64_m(base, disp);
+	return x64_mx(base, index, is_sum ? 0 : op->c, disp);
+}
+
+struct x64_rm place_address(struct x64_compiler *c, unsigned v, unsigned avoid)
+{
+	return lazy_address(c, op_at(c, v), avoid);
+}
+
+unsigned place_force(struct x64_compiler *c, unsigned v, unsigned reg, unsigned avoid)
+{
+	const struct ir_op *op = op_at(c, v);
+
+	if (op->code == IR_PC) {
+		if (reg == X64_NO_REG)
+			reg = place_scratch(c, avoid);
+		lower_pc(c, reg, (int64_t)op->imm);
+		if (ir_size(op) < 8)
+			x64_movzx(&c->a, ir_size(op), reg, x64_r(reg));
+	} else {
+		struct x64_rm m = lazy_address(c, op, avoid);
+
+		if (reg == X64_NO_REG) {
+			/* the operands' own registers will do */
+			bool s0_free = !(avoid & 1u << S0) && is_idle(c, S0);
+			unsigned used = (m.base == S0 || m.index == S0 ? 1u << S0 : 0) |
+					(m.base == S1 || m.index == S1 ? 1u << S1 : 0);
+
+			if (used && !(avoid & used))
+				reg = used & 1u << S1 ? S1 : S0;
+			else
+				reg = s0_free && !(used & 1u << S0)
+					      ? S0
+					      : place_scratch(c, avoid | used);
+			if (used & 1u << reg)
+				place_evict(c, reg, true);
+		}
+		x64_lea(&c->a, ir_size(op), reg, m);
+	}
+	return reg;
+}
+
+struct x64_rm place_rm(struct x64_compiler *c, unsigned v, unsigned size, unsigned avoid)
+{
+	struct place p = c->at[v];
+	struct x64_rm m;
+	unsigned reg;
+
+	switch (p.kind) {
+	case PLACE_REG:
+		if (p.valid >= size)
+			return x64_r(p.reg);
+		break;
+	case PLACE_SLOT:
+	case PLACE_TMP:
+		m = p.kind == PLACE_SLOT ? state(c, (uint32_t)p.imm) : tmp_rm(c, (unsigned)p.imm);
+		if (p.valid >= size)
+			return m;
+		break;
+	case PLACE_MEM:
+		if (p.valid >= size && !is_live(c, v) && !(avoid & 1u << S0))
+			return x64_m(S0, 0);
+		break;
+	default: break;
+	}
+	reg = place_in_reg(c, v, size, avoid);
+	return x64_r(reg);
+}
+
+/* Zero-extended to 8 bytes. */
+static void copy_zero(struct x64_compiler *c, unsigned reg, struct place p)
+{
+	struct x64_rm m;
+
+	switch (p.kind) {
+	case PLACE_REG: m = x64_r(p.reg); break;
+	case PLACE_HIGH:
+		/* AH has no name beside a register above 7. */
+		x64_rorx(&c->a, 4, reg, x64_r(p.reg), 8);
+		x64_movzx(&c->a, 1, reg, x64_r(reg));
+		return;
+	case PLACE_SLOT: m = state(c, (uint32_t)p.imm); break;
+	case PLACE_TMP: m = tmp_rm(c, (unsigned)p.imm); break;
+	default: m = x64_m(S0, 0); break;
+	}
+	if (p.valid < 8)
+		x64_movzx(&c->a, p.valid, reg, m);
+	else if (p.kind != PLACE_REG || p.reg != reg)
+		x64_mov(&c->a, 8, reg, m);
+}
+
+unsigned place_in_reg(struct x64_compiler *c, unsigned v, unsigned size, unsigned avoid)
+{
+	struct place p = c->at[v];
+	unsigned reg;
+
+	if (p.kind == PLACE_REG && p.valid >= size)
+		return p.reg;
+	if (p.kind == PLACE_CONST) {
+		reg = place_scratch(c, avoid);
+		x64_mov_ri(&c->a, reg, ir_size(op_at(c, v)) < 8 ? (uint32_t)p.imm : p.imm);
+		return reg;
+	}
+	if (p.kind == PLACE_LAZY) {
+		reg = place_force(c, v, X64_NO_REG, avoid);
+		place_reg(c, v, reg, 8);
+		return reg;
+	}
+	if (p.kind == PLACE_MEM) {
+		reg = avoid & 1u << S0 ? place_scratch(c, avoid) : S0;
+		copy_zero(c, reg, p);
+		place_reg(c, v, reg, 8);
+		return reg;
+	}
+	if (p.kind == PLACE_REG && p.reg >= X64_R8 && (p.reg == S0 || p.reg == S1)) {
+		copy_zero(c, p.reg, p);
+		c->at[v].valid = 8;
+		return p.reg;
+	}
+	reg = place_scratch(c, avoid);
+	copy_zero(c, reg, p);
+	if (p.kind == PLACE_TMP || p.kind == PLACE_HIGH)
+		place_reg(c, v, reg, 8);
+	return reg;
+}
+
+void place_copy(struct x64_compiler *c, unsigned reg, unsigned v, unsigned size, bool zero)
+{
+	struct place p = c->at[v];
+
+	if (p.kind == PLACE_CONST) {
+		uint64_t x = p.imm;
+
+		if (size < 8)
+			x &= ~UINT64_C(0) >> (64 - 8 * size);
+		if (zero || size >= 4)
+			x64_mov_ri(&c->a, reg, x);
+		else
+			x64_mov_i(&c->a, size, x64_r(reg), (int32_t)x);
+		return;
+	}
+	if (p.kind == PLACE_LAZY && size >= 4) {
+		const struct ir_op *op = op_at(c, v);
+
+		place_force(c, v, reg, 0);
+		if (size < ir_size(op))
+			x64_movzx(&c->a, size, reg, x64_r(reg));
+		return;
+	}
+	if (p.kind == PLACE_LAZY || p.kind == PLACE_HIGH || (p.valid < size && !zero)) {
+		unsigned from = place_in_reg(c, v, size, reg < 16 ? 1u << reg : 0);
+
+		p = c->at[v];
+		if (p.kind != PLACE_REG)
+			p = (struct place){ .kind = PLACE_REG, .reg = (uint8_t)from, .valid = 8 };
+	}
+	if (zero || size == 8) {
+		p.valid = p.valid < size ? p.valid : (uint8_t)size;
+		copy_zero(c, reg, p);
+	} else {
+		struct x64_rm m = p.kind == PLACE_REG    ? x64_r(p.reg)
+				  : p.kind == PLACE_SLOT ? state(c, (uint32_t)p.imm)
+				  : p.kind == PLACE_TMP  ? tmp_rm(c, (unsigned)p.imm)
+							 : x64_m(S0, 0);
+
+		if (m.kind != X64_RM_REG || m.base != reg)
+			x64_mov(&c->a, size, reg, m);
+	}
+}

@@ -1,0 +1,332 @@
+/* jit/x64/lower_plan.c - before a block is lowered: who uses which value until when, which results
+ * go straight to the register they are put into, which operations are done elsewhere.
+ * SPDX-License-Identifier: MIT */
+#include <string.h>
+
+#include "jit/x64/lower.h"
+
+static bool has_flags(const struct ir_op *op) { return op->form & IR_FORM_FLAGS; }
+
+/* LEA and what is like it: can be part of an address, costs nothing until asked for. */
+static bool is_lazy_code(const struct ir_op *op)
+{
+	int64_t imm = (int64_t)op->imm;
+
+	switch (op->code) {
+	case IR_PC: return true;
+	case IR_LEA: return ir_size(op) >= 4 && x64_fits32(imm);
+	case IR_ADD:
+		return ir_size(op) >= 4 && !has_flags(op) && (!ir_has_imm(op) || x64_fits32(imm));
+	default: return false;
+	}
+}
+
+bool lower_is_lazy(const struct x64_compiler *c, unsigned i)
+{
+	return is_lazy_code(op_at(c, i)) && !c->put[i];
+}
+
+enum recipe_form lower_form(const struct x64_compiler *c, unsigned f)
+{
+	bool used = c->uses[f];
+
+	switch (op_at(c, f)->code) {
+	case IR_ADD:
+	case IR_SUB: return used ? FORM_RB : FORM_AB;
+	case IR_AND:
+	case IR_OR:
+	case IR_XOR:
+	case IR_ANDN:
+	case IR_NEG:
+	case IR_INC:
+	case IR_DEC: return used ? FORM_R : FORM_AB;
+	default: return FORM_AB;
+	}
+}
+
+/* ---- uses ---- */
+
+static void extend(uint16_t *last, unsigned pos)
+{
+	if (*last < pos)
+		*last = (uint16_t)pos;
+}
+
+static void plan_uses(struct x64_compiler *c)
+{
+	const struct ir_block *ir = c->ir;
+	unsigned k = 0;
+
+	for (unsigned i = 1; i < ir->op_count; i++) {
+		const struct ir_op *op = op_at(c, i);
+		const uint16_t v[3] = { op->a, op->b, op->c };
+
+		while (k + 1u < ir->insn_count && ir->insns[k + 1].first_op <= i)
+			k++;
+		c->insn[i] = (uint16_t)k;
+		for (unsigned n = 0; n < 3; n++) {
+			if (!ir_operand_is_value(op, n) || !v[n])
+				continue;
+			c->uses[v[n]]++;
+			c->last_use[v[n]] = (uint16_t)i;
+		}
+	}
+}
+
+/* COND and CMP whose one user can ask for the condition itself. */
+static void plan_fused(struct x64_compiler *c)
+{
+	for (unsigned i = 1; i < c->ir->op_count; i++) {
+		const struct ir_op *op = op_at(c, i), *user;
+		unsigned at = c->last_use[i];
+
+		if ((op->code != IR_COND && op->code != IR_CMP) || c->uses[i] != 1)
+			continue;
+		user = op_at(c, at);
+		if (user->a != i || (user->code != IR_EXIT_IF && user->code != IR_CALL_IF &&
+				     user->code != IR_SELECT))
+			continue;
+		c->is_fused[i] = true;
+		if (op->code == IR_CMP) {
+			extend(&c->last_use[op->a], at);
+			if (!ir_has_imm(op))
+				extend(&c->last_use[op->b], at);
+		}
+	}
+}
+
+/* ---- read-modify-write ---- */
+
+static bool can_modify(const struct ir_op *op)
+{
+	switch (op->code) {
+	case IR_ADD:
+	case IR_SUB:
+	case IR_ADC:
+	case IR_SBB:
+	case IR_AND:
+	case IR_OR:
+	case IR_XOR:
+	case IR_NEG:
+	case IR_NOT:
+	case IR_INC:
+	case IR_DEC: return true;
+	case IR_SHL:
+	case IR_SHR:
+	case IR_SAR:
+	case IR_ROL:
+	case IR_ROR: return ir_has_imm(op) && !op->c;
+	default: return false;
+	}
+}
+
+/* LOAD i, an operation, a STORE to the same place, and nothing else that matters between. */
+static void plan_modify(struct x64_compiler *c, unsigned i)
+{
+	const struct ir_op *load = op_at(c, i);
+	unsigned j = c->last_use[i], k;
+
+	if (!(load->b & IR_MEM_RMW) || load->c || c->uses[i] != 1 || !can_modify(op_at(c, j)) ||
+	    op_at(c, j)->a != i || ir_size(op_at(c, j)) != ir_size(load))
+		return;
+	for (k = i + 1; k < c->ir->op_count; k++) {
+		const struct ir_op *op = op_at(c, k);
+
+		if (op->code == IR_STORE)
+			break;
+		if (ir_may_leave(op) || op->code == IR_PUT || op->code == IR_FLAGS_PUT ||
+		    (k > j && op->a == j && ir_operand_is_value(op, 0)) ||
+		    (k > j && op->b == j && ir_operand_is_value(op, 1)) ||
+		    (k > j && op->c == j && ir_operand_is_value(op, 2)))
+			return;
+	}
+	if (k >= c->ir->op_count || k < j || op_at(c, k)->b != j || op_at(c, k)->a != load->a ||
+	    op_at(c, k)->imm != load->imm || op_at(c, k)->c ||
+	    ir_size(op_at(c, k)) != ir_size(load) || c->insn[k] != c->insn[i])
+		return;
+	c->modify[i] = c->modify[j] = (uint16_t)k;
+	c->modify[k] = (uint16_t)j;
+	if (ir_operand_is_value(op_at(c, j), 1))
+		extend(&c->last_use[op_at(c, j)->b], k);
+}
+
+/* ---- results that go straight to their slot ---- */
+
+static bool overlaps(const struct ir_op *op, uint64_t offset, unsigned bytes)
+{
+	return op->imm < offset + bytes && offset < op->imm + ir_size(op);
+}
+
+static bool put_fits(const struct ir_op *op, const struct ir_op *put)
+{
+	switch (op->code) {
+	case IR_LOAD:
+	case IR_MOV:
+	case IR_SEXT: return ir_size(put) == 8 || ir_size(put) == ir_size(op);
+	case IR_GET:
+	case IR_CALL:
+	case IR_CONST:
+	case IR_COND:
+	case IR_CMP: return false;
+	default:
+		if (op->code >= IR_ATOMIC_XCHG && op->code <= IR_ATOMIC_CAS)
+			return false;
+		return ir_size(put) == ir_size(op) || (ir_size(put) == 8 && ir_size(op) == 4);
+	}
+}
+
+static bool must_stay_behind(const struct x64_compiler *c, const struct ir_op *op,
+			     const struct ir_op *put)
+{
+	unsigned size = ir_size(put);
+
+	if (ir_may_leave(op) || ir_clobbers_state(op))
+		return true;
+	if (op->code == IR_GET || op->code == IR_PUT)
+		return overlaps(op, put->imm, size);
+	(void)c;
+	return op->code == IR_VLOAD;
+}
+
+static void plan_put(struct x64_compiler *c, unsigned p)
+{
+	const struct ir_op *put = op_at(c, p);
+	unsigned i = put->a;
+
+	/* What is put into the low half alone leaves the upper one. */
+	if (ir_size(put) == 4 || c->put[i] || c->modify[i] || c->is_fused[i] ||
+	    !put_fits(op_at(c, i), put) || place_pinned(c, (uint32_t)put->imm) == X64_NO_REG)
+		return;
+	for (unsigned k = i + 1; k < p; k++)
+		if (must_stay_behind(c, op_at(c, k), put))
+			return;
+	c->put[i] = (uint16_t)p;
+}
+
+/* ---- flags ---- */
+
+static void ask(struct x64_compiler *c, unsigned f, unsigned pos)
+{
+	if (f)
+		extend(&c->flags_last[f], pos);
+}
+
+unsigned lower_merge_source(const struct x64_compiler *c, unsigned f, uint32_t mask)
+{
+	while (op_at(c, f)->code == IR_FLAGS_MERGE) {
+		const struct ir_op *op = op_at(c, f);
+
+		if (!(mask & ~(uint32_t)op->imm))
+			f = op->a;
+		else if (!(mask & op->imm))
+			f = op->b;
+		else
+			break;
+	}
+	return f;
+}
+
+static bool touches_flags(const struct ir_op *op)
+{
+	const struct ir_helper *h = (const void *)(uintptr_t)op->imm;
+
+	return (op->code == IR_CALL || op->code == IR_CALL_IF) &&
+	       (h->reads_flags || h->writes_flags);
+}
+
+bool lower_covers_flags(const struct x64_compiler *c, const struct ir_op *op)
+{
+	uint32_t at = c->jit->desc->flags_offset;
+
+	return (op->code == IR_GET || op->code == IR_PUT) && overlaps(op, at, 4);
+}
+
+static void plan_flags(struct x64_compiler *c)
+{
+	unsigned slot = 0;
+
+	for (unsigned i = 1; i < c->ir->op_count; i++) {
+		const struct ir_op *op = op_at(c, i);
+		unsigned start = c->ir->insns[c->insn[i]].flags_op;
+		unsigned pos = c->modify[i] > i ? c->modify[i] : i;
+
+		if (op->code == IR_COND) {
+			unsigned f = lower_merge_source(c, op->a, ir_cond_flags(op->b));
+
+			ask(c, f, c->is_fused[i] ? c->last_use[i] : i);
+			continue;
+		}
+		for (unsigned n = 0; n < 3; n++)
+			if (ir_operand_is_flags(op, n) && op->code != IR_FLAGS_PUT)
+				ask(c, (const uint16_t[]){ op->a, op->b, op->c }[n], pos);
+		if (op->code == IR_FLAGS_PUT)
+			slot = op->a;
+		if (touches_flags(op) || lower_covers_flags(c, op))
+			ask(c, slot, i);
+		if (ir_may_leave(op)) {
+			bool is_exit = op->code == IR_EXIT_IF ||
+				       ir_info[op->code].props & IR_PROP_ENDS;
+
+			ask(c, is_exit || !start ? slot : start, i);
+		}
+		if (touches_flags(op) &&
+		    ((const struct ir_helper *)(uintptr_t)op->imm)->writes_flags)
+			slot = 0;
+	}
+}
+
+/* Operands of recipes and of what is computed late live as long as these. */
+static void plan_lives(struct x64_compiler *c)
+{
+	for (unsigned i = c->ir->op_count; i-- > 1;) {
+		const struct ir_op *op = op_at(c, i);
+		unsigned until = 0;
+
+		if (ir_info[op->code].props & IR_PROP_FLAGS && c->flags_last[i]) {
+			enum recipe_form form = lower_form(c, i);
+
+			until = c->flags_last[i];
+			if (form != FORM_AB)
+				extend(&c->last_use[i], until);
+			if (form != FORM_AB && form != FORM_RB)
+				until = 0;
+			if (form == FORM_RB) { /* not the first operand */
+				if (ir_operand_is_value(op, 1))
+					extend(&c->last_use[op->b], until);
+				until = 0;
+			}
+		}
+		if (lower_is_lazy(c, i) && c->last_use[i] > until)
+			until = c->last_use[i];
+		if (!until)
+			continue;
+		if (ir_operand_is_value(op, 0))
+			extend(&c->last_use[op->a], until);
+		if (ir_operand_is_value(op, 1))
+			extend(&c->last_use[op->b], until);
+	}
+}
+
+void lower_plan(struct x64_compiler *c)
+{
+	size_t n = c->ir->op_count;
+
+	memset(c->insn, 0, n * sizeof(c->insn[0]));
+	memset(c->uses, 0, n * sizeof(c->uses[0]));
+	memset(c->last_use, 0, n * sizeof(c->last_use[0]));
+	memset(c->flags_last, 0, n * sizeof(c->flags_last[0]));
+	memset(c->put, 0, n * sizeof(c->put[0]));
+	memset(c->modify, 0, n * sizeof(c->modify[0]));
+	memset(c->is_fused, 0, n * sizeof(c->is_fused[0]));
+	plan_uses(c);
+	plan_fused(c);
+	for (unsigned i = 1; i < n; i++)
+		if (op_at(c, i)->code == IR_LOAD)
+			plan_modify(c, i);
+	for (unsigned i = 1; i < n; i++)
+		if (op_at(c, i)->code == IR_PUT)
+			plan_put(c, i);
+	plan_flags(c);
+	plan_lives(c);
+	c->last_use[0] = 0;
+}
