@@ -73,7 +73,7 @@ static bool map_registers(struct x64_jit *j, struct err *err)
 		if (!n)
 			j->first_gpr = s->offset;
 		if (n >= 16 || !(found & 1 || !n) || s->size != 8 ||
-		    s->offset != j->first_gpr + 8 * n || found >> n & 1)
+		    s->offset != j->first_gpr + 8 * n)
 			return err_set(err, 0, "register '%s' of the guest does not fit in",
 				       s->name);
 		found |= (uint16_t)(1u << n);

@@ -292,8 +292,6 @@ uint64_t x64_rt_helper(struct jit_env *env, const struct ir_helper *h, uint32_t 
 	bounce_give(env, h->fn(env, arg[0], arg[1], arg[2]));
 	if (unlikely(h->can_fault && env->fault))
 		return leave_at(env, ret, gpr, X64_FAULT);
-	if (h->writes_flags)
-		env->flags_kind = 0;
 	if (unlikely(env->code_stored))
 		return helper_stored(env, h, ret, gpr);
 	return GO_ON;

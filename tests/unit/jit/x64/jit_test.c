@@ -8,6 +8,21 @@
 
 /* ---- setting up ---- */
 
+static void test_hosts_are_judged_as_the_compiler_does(void)
+{
+	struct err err = { 0 };
+	bool ok = x64_host_ok(&err);
+
+	if (ok)
+		g_assert_true(__builtin_cpu_supports("bmi") && __builtin_cpu_supports("bmi2") &&
+			      __builtin_cpu_supports("popcnt") && __builtin_cpu_supports("avx"));
+	else
+		g_assert_cmpstr(err.text, !=, "");
+	/* No processor has AVX2 and BMI2 without the others. */
+	if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi2"))
+		g_assert_true(ok);
+}
+
 static void test_guests_that_do_not_fit_are_refused(void)
 {
 	struct ir_slot slots[ARRAY_SIZE(guest_slots)];
@@ -78,6 +93,7 @@ static void test_compilers_and_tables_are_freed(void)
 
 static void add_tests(void)
 {
+	g_test_add_func("/jit/x64/jit/host", test_hosts_are_judged_as_the_compiler_does);
 	g_test_add_func("/jit/x64/jit/guests", test_guests_that_do_not_fit_are_refused);
 	g_test_add_func("/jit/x64/jit/full", test_a_full_cache_is_an_error);
 	g_test_add_func("/jit/x64/jit/compiler", test_compilers_and_tables_are_freed);

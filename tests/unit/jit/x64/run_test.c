@@ -104,6 +104,7 @@ static const struct recipe_row recipe_rows[] = {
 	{ IR_ANDN, 2, FORM_R, 0xff, 0x1ff, 0 },
 	{ IR_NEG, 0, FORM_R, 0x80, 0, 0 },
 	{ IR_NEG, 2, FORM_R, 0, 0, 0 },
+	{ IR_NEG, 1, FORM_R, 1, 0, 0 },
 	{ IR_INC, 0, FORM_R, 0x7f, 0, 1 },
 	{ IR_INC, 1, FORM_R, 0xffff, 0, 0 },
 	{ IR_DEC, 3, FORM_R, 0, 0, 1 },
@@ -377,13 +378,20 @@ static void test_helpers_that_store_to_code_end_their_instruction(void)
 
 /* ---- from block to block ---- */
 
+/* A block that was entered has the stack as x64_run() made it. */
+static void assert_stack(const struct world *w)
+{
+	g_assert_cmphex(w->g->env.tmp[0], ==, w->g->env.host_sp);
+	w->g->env.tmp[0] = 0;
+}
+
 /* A block with nothing but one exit. */
 static void block_exit(struct world *w, struct block *b, int64_t pc_delta, bool is_polled)
 {
 	struct x64_exit *x = &b->exits[1];
 
 	block_begin(w, b);
-	b->exits[0].stub = UINT32_MAX; /* another's */
+	b->exits[0].stub = 0; /* another's */
 	b->code.exit_count = 2;
 	*x = (struct x64_exit){ .pc_delta = pc_delta, .is_polled = is_polled };
 	x->jump = x64_jmp_patchable(&b->a, x64_pc(&b->a));
@@ -405,6 +413,7 @@ static void block_target(struct world *w, struct block *b, int n)
 	b->code.poll_entry = x64_pc(&b->a);
 	x64_alu_i(&b->a, X64_ADD, 8, x64_r(X64_RBX), 16 * n);
 	x64_bind(&b->a, &end);
+	x64_mov_to(&b->a, 8, at(b, offsetof(struct guest, env.tmp)), X64_RSP);
 	block_end(b);
 }
 
@@ -426,6 +435,7 @@ static void test_exits_are_linked(void)
 		g_assert_cmpuint(w.g->gpr[RBX], ==, 1); /* by C: requests were looked for */
 		g_assert_cmpuint(w.g->nexts, ==, 1);
 		g_assert_true(w.g->from == &b.code && w.g->n == 1);
+		assert_stack(&w);
 		assert_left(&w, block_run(&b), X64_ASKED, BLOCK_PC + 0x20);
 		g_assert_cmpuint(w.g->gpr[RBX], ==, polled ? 17 : 2);
 		g_assert_cmpuint(w.g->nexts, ==, 1);
@@ -494,6 +504,7 @@ static void test_indirect_targets_are_asked_for(void)
 	assert_left(&w, block_run(&b), X64_ASKED, UINT64_C(0x7fffdeadbeef));
 	g_assert_cmpuint(w.g->gpr[RBX], ==, 3);
 	g_assert_true(!w.g->from && w.g->n == X64_INDIRECT);
+	assert_stack(&w);
 	g_assert_cmphex(w.g->env.page, ==, UINT64_C(0x7fffdeadb000));
 	w.g->to = NULL;
 	assert_left(&w, block_run(&b), X64_LOOP, UINT64_C(0x7fffdeadbeef));
@@ -520,6 +531,7 @@ static void test_dispatch_looks_around(void)
 	assert_left(&w, block_run(&b), X64_ASKED, 0x5678);
 	g_assert_cmpuint(w.g->gpr[RBX], ==, 3);
 	g_assert_true(!w.g->from && w.g->n == X64_LOOPED);
+	assert_stack(&w);
 	g_assert_cmphex(w.g->flags, ==, IR_Z | IR_P);
 	g_assert_cmphex(w.g->env.tlb_read, ==, (uintptr_t)w.tlb[2].e[TLB_READ]);
 	w.g->nexts = 0;
