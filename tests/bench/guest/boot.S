@@ -1,4 +1,4 @@
-/* tests/bench/guest/boot.S - a kernel by the PVH entry, which runs the loops in ring 0 of long mode.
+/* tests/bench/guest/boot.S - a kernel by the PVH entry: runs the loops in ring 0 of long mode.
  *
  * 0-4 GiB are mapped identically in 2 MiB pages, global and for user mode as well, by both of two
  * address spaces; guest.c gives them pages of their own. Interrupts stay off. Ends by

@@ -237,8 +237,11 @@ op_test: testb $8, %al
 	.balign 8
 handlers: .quad op_add, op_xor, op_shl, op_test
 	.section .rodata
-program: .byte 0, 1, 2, 3, 1, 3, 2, 0, 0, 2, 1, 1, 3, 0, 2, 3, 3, 1, 0, 2, 2, 1, 0, 0, 3, 1, 2, 3, 0, 1, 3, 2
-	.byte 1, 0, 3, 3, 2, 2, 0, 1, 3, 0, 1, 2, 0, 3, 2, 1, 1, 2, 3, 0, 2, 0, 1, 3, 0, 0, 3, 2, 1, 3, 2, 1
+program: /* 64 steps */
+	.byte 0, 1, 2, 3, 1, 3, 2, 0, 0, 2, 1, 1, 3, 0, 2, 3
+	.byte 3, 1, 0, 2, 2, 1, 0, 0, 3, 1, 2, 3, 0, 1, 3, 2
+	.byte 1, 0, 3, 3, 2, 2, 0, 1, 3, 0, 1, 2, 0, 3, 2, 1
+	.byte 1, 2, 3, 0, 2, 0, 1, 3, 0, 0, 3, 2, 1, 3, 2, 1
 
 LOOP branch, "6 conditional branches by a pattern"
 	xorl %eax, %eax
