@@ -31,7 +31,7 @@ static void lower_get(struct x64_compiler *c, unsigned i)
 	unsigned size = ir_size(op), at = op->imm % 8;
 	unsigned reg = place_pinned(c, (uint32_t)op->imm), to;
 
-	if (lower_covers_flags(c, op)) {
+	if (covers_flags_slot(c, op)) {
 		get_flags_slot(c, i);
 	} else if (reg == X64_NO_REG) {
 		place_set(c, i,
@@ -127,7 +127,7 @@ static void lower_put(struct x64_compiler *c, unsigned i)
 {
 	const struct ir_op *op = op_at(c, i);
 	unsigned reg = place_pinned(c, (uint32_t)op->imm);
-	bool is_flags = lower_covers_flags(c, op);
+	bool is_flags = covers_flags_slot(c, op);
 
 	if (is_flags)
 		flags_sync_slot(c);

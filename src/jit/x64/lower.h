@@ -213,7 +213,7 @@ bool lower_is_lazy(const struct x64_compiler *c, unsigned i);
 /* The flags value that the flags of mask in f come from. */
 unsigned lower_merge_source(const struct x64_compiler *c, unsigned f, uint32_t mask);
 /* GET or PUT of the flags slot. */
-bool lower_covers_flags(const struct x64_compiler *c, const struct ir_op *op);
+bool covers_flags_slot(const struct x64_compiler *c, const struct ir_op *op);
 
 /* ---- lower_place.c ---- */
 static inline bool is_live(const struct x64_compiler *c, unsigned v)

@@ -263,7 +263,7 @@ static void leave_by(struct x64_compiler *c, struct x64_exit *x)
 		return;
 	}
 	/* Aligned, and its target is right behind it. */
-	x->jump = x64_jmp_patchable(&c->a, 0);
+	x->jump = x64_jmp_patchable(&c->a, x64_pc(&c->a));
 	x64_patch(c->a.start + x->jump, c->a.run + x->jump, x64_pc(&c->a));
 	ask_for_link(c, x);
 }

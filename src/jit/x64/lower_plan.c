@@ -234,7 +234,7 @@ static bool touches_flags(const struct ir_op *op)
 	       (h->reads_flags || h->writes_flags);
 }
 
-bool lower_covers_flags(const struct x64_compiler *c, const struct ir_op *op)
+bool covers_flags_slot(const struct x64_compiler *c, const struct ir_op *op)
 {
 	uint32_t at = c->jit->desc->flags_offset;
 
@@ -261,7 +261,7 @@ static void plan_flags(struct x64_compiler *c)
 				ask(c, (const uint16_t[]){ op->a, op->b, op->c }[n], pos);
 		if (op->code == IR_FLAGS_PUT)
 			slot = op->a;
-		if (touches_flags(op) || lower_covers_flags(c, op))
+		if (touches_flags(op) || covers_flags_slot(c, op))
 			ask(c, slot, i);
 		if (ir_may_leave(op)) {
 			bool is_exit = op->code == IR_EXIT_IF ||
