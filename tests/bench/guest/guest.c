@@ -10,6 +10,8 @@ enum {
 	PIT_CHANNEL0 = 0x40,
 	PIT_MODE = 0x43,
 	PIT_HZ = 1193182,
+	PIT_READINGS = 20,
+	CALIBRATIONS = 7,
 	PRESENT = 0x67, /* dirty, accessed, user, writable, present */
 	TABLE_ENTRIES = 512,
 	PRIVATE_TABLES = PRIVATE_PAGES / TABLE_ENTRIES
@@ -49,33 +51,76 @@ uint64_t ticks(void)
 	return (uint64_t)high << 32 | low;
 }
 
-/* Channel 0 of the 8254 counts down from FFFFh. */
-static unsigned pit_elapsed(void)
+/* Channel 0 of the 8254, which counts down from FFFFh, and when it was read. */
+struct reading {
+	unsigned elapsed;
+	uint64_t tsc;
+};
+
+static struct reading pit_read(void)
 {
+	struct reading r;
+	uint64_t start = ticks();
 	unsigned count;
 
-	out8(PIT_MODE, 0);
+	out8(PIT_MODE, 0); /* latch */
+	r.tsc = ticks();
 	count = in8(PIT_CHANNEL0);
-	return 0xffffu - (count | (unsigned)in8(PIT_CHANNEL0) << 8);
+	r.elapsed = 0xffffu - (count | (unsigned)in8(PIT_CHANNEL0) << 8);
+	r.tsc = start + (r.tsc - start) / 2;
+	return r;
 }
 
-uint64_t ticks_per_second(void)
+/* The reading that was the least disturbed of some. */
+static struct reading pit_read_well(void)
 {
-	uint64_t start, end;
-	unsigned first, last;
+	struct reading best = { 0 }, r;
+	uint64_t best_time = UINT64_MAX;
+
+	for (int i = 0; i < PIT_READINGS; i++) {
+		uint64_t start = ticks(), time;
+
+		r = pit_read();
+		time = ticks() - start;
+		if (time < best_time) {
+			best = r;
+			best_time = time;
+		}
+	}
+	return best;
+}
+
+static uint64_t calibrate(void)
+{
+	struct reading first, last;
 
 	out8(PIT_MODE, 0x30); /* channel 0, low byte and high byte, mode 0 */
 	out8(PIT_CHANNEL0, 0xff);
 	out8(PIT_CHANNEL0, 0xff);
+	first = pit_read_well();
 	do
-		first = pit_elapsed();
-	while (first < 100);
-	start = ticks();
-	do
-		last = pit_elapsed();
-	while (last < first + PIT_HZ / 25); /* 40 ms of 55 */
-	end = ticks();
-	return (end - start) * PIT_HZ / (last - first);
+		last = pit_read();
+	while (last.elapsed < first.elapsed + PIT_HZ / 100);
+	last = pit_read_well();
+	if (last.elapsed <= first.elapsed)
+		return 0; /* it wrapped */
+	return (last.tsc - first.tsc) * PIT_HZ / (last.elapsed - first.elapsed);
+}
+
+/* The median of some calibrations: the host may run something else at any moment. */
+uint64_t ticks_per_second(void)
+{
+	uint64_t sorted[CALIBRATIONS];
+
+	for (int i = 0; i < CALIBRATIONS; i++) {
+		uint64_t hz = calibrate();
+		int j = i;
+
+		for (; j > 0 && sorted[j - 1] > hz; j--)
+			sorted[j] = sorted[j - 1];
+		sorted[j] = hz;
+	}
+	return sorted[CALIBRATIONS / 2];
 }
 
 /* The private pages of a space: few frames, many pages. */
