@@ -107,7 +107,7 @@ void place_evict(struct x64_compiler *c, unsigned reg, bool too)
 			tmp.valid = p.valid;
 			place_set(c, v, tmp);
 			tmp.valid = 8;
-		} else {
+		} else if (c->last_use[v] < c->pos) {
 			place_set(c, v, (struct place){ 0 });
 		}
 	}
