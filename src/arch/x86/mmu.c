@@ -34,7 +34,12 @@ struct mmu_entry {
 struct mmu_walk {
 	struct x86_cpu *c;
 	struct address_space *as;
-	const struct flat_range *range; /* where the last entry lay: tables lie together */
+	/* Where the last entry lay, as tables lie together: an entry at first + n, n <= span, is at
+	 * host + n.  host NULL: nowhere yet. */
+	const struct flat_range *range;
+	uint8_t *host;
+	gpa_t first;
+	uint64_t span;
 	gva_t addr;
 	enum mmu_access access;
 	bool is_user; /* the view's privilege */
@@ -49,31 +54,51 @@ enum mmu_step { STEP_DONE, STEP_FAULT, STEP_AGAIN };
 
 /* ---- entries in guest memory ---- */
 
-/* The entry in host memory, or NULL.  Entries are in line: they cross no range's end by halves. */
-static void *mmu_entry_host(struct mmu_walk *w, gpa_t addr)
-{
-	const struct flat_range *r = w->range;
+static inline uint64_t mmu_entry_read(struct mmu_walk *w, gpa_t addr);
 
-	if (!r || addr < r->start || addr > r->last)
-		r = w->range = address_space_find(w->as, addr);
-	if (!r || r->last - addr < w->entry_size - 1 ||
-	    (r->region->kind != REGION_RAM && r->region->kind != REGION_ROM))
-		return NULL;
-	return r->region->ram->host + r->region->ram_offset + r->offset + (addr - r->start);
+/* Where entries about addr lie: most often on the range of memory of the last walk's. */
+static const struct flat_range *mmu_range_find(struct mmu_walk *w, gpa_t addr)
+{
+	const struct flat_view *v = rcu_fetch(w->as->view);
+	uint32_t i = __atomic_load_n(&w->c->table_range, __ATOMIC_RELAXED);
+	const struct flat_range *r;
+
+	if (i < v->count && addr >= v->ranges[i].start && addr <= v->ranges[i].last)
+		return &v->ranges[i];
+	r = address_space_find(w->as, addr);
+	if (r >= v->ranges && r < v->ranges + v->count) /* no other view came meanwhile */
+		__atomic_store_n(&w->c->table_range, (uint32_t)(r - v->ranges), __ATOMIC_RELAXED);
+	return r;
 }
 
-static uint64_t mmu_entry_read(struct mmu_walk *w, gpa_t addr)
+/* An entry that lies elsewhere than the one before. */
+static uint64_t mmu_entry_find(struct mmu_walk *w, gpa_t addr)
 {
-	void *p = mmu_entry_host(w, addr);
+	const struct flat_range *r = mmu_range_find(w, addr);
 	uint64_t value = 0;
 
-	if (p) {
-		if (w->entry_size == 8)
-			return atomic_load_explicit((_Atomic uint64_t *)p, memory_order_acquire);
-		return atomic_load_explicit((_Atomic uint32_t *)p, memory_order_acquire);
+	if (r && r->last - addr >= w->entry_size - 1 &&
+	    (r->region->kind == REGION_RAM || r->region->kind == REGION_ROM)) {
+		w->range = r;
+		w->first = r->start;
+		w->span = r->last - r->start - (w->entry_size - 1);
+		w->host = r->region->ram->host + r->region->ram_offset + r->offset;
+		return mmu_entry_read(w, addr);
 	}
 	address_space_read(w->as, addr, w->entry_size, &value);
 	return value;
+}
+
+static inline uint64_t mmu_entry_read(struct mmu_walk *w, gpa_t addr)
+{
+	gpa_t at = addr - w->first;
+
+	if (unlikely(!w->host || at > w->span))
+		return mmu_entry_find(w, addr);
+	if (w->entry_size == 8)
+		return atomic_load_explicit((_Atomic uint64_t *)(w->host + at),
+					    memory_order_acquire);
+	return atomic_load_explicit((_Atomic uint32_t *)(w->host + at), memory_order_acquire);
 }
 
 /* Set bits in an entry if nobody changed it meanwhile.  What is not RAM keeps no bits. */
@@ -103,21 +128,27 @@ static bool mmu_entry_set(const struct mmu_walk *w, struct mmu_entry *e, uint64_
 
 /* ---- permissions ---- */
 
-static bool mmu_may(const struct mmu_walk *w, enum mmu_access access)
+/* What the path's entries allow the view, in r. */
+static void mmu_rights(const struct mmu_walk *w, struct mmu_result *r)
 {
 	const struct x86_cpu *c = w->c;
 	bool user_page = w->perm & PTE_US;
+	bool may_write = (w->perm & PTE_RW) || !(w->is_user || (c->cr0 & CR0_WP));
+	bool may_exec = !(w->perm & PTE_NX);
 
-	if (access == MMU_EXEC &&
-	    ((w->perm & PTE_NX) || (!w->is_user && user_page && (c->cr4 & CR4_SMEP))))
-		return false;
-	if (w->is_user && !user_page)
-		return false;
-	if (access != MMU_EXEC && w->is_smap && user_page)
-		return false;
-	if (access == MMU_WRITE && !(w->perm & PTE_RW))
-		return !w->is_user && !(c->cr0 & CR0_WP);
-	return true;
+	if (w->is_user) {
+		r->can_read = user_page;
+		r->can_exec = may_exec && user_page;
+	} else {
+		r->can_read = !(w->is_smap && user_page);
+		r->can_exec = may_exec && !(user_page && (c->cr4 & CR4_SMEP));
+	}
+	r->can_write = r->can_read && may_write;
+}
+
+static bool mmu_is_allowed(const struct mmu_result *r, enum mmu_access access)
+{
+	return access == MMU_READ ? r->can_read : access == MMU_WRITE ? r->can_write : r->can_exec;
 }
 
 static enum mmu_step mmu_fault(struct mmu_walk *w, uint32_t bits)
@@ -146,28 +177,35 @@ static inline enum mmu_step mmu_descend(struct mmu_walk *w, gpa_t at, uint64_t r
 	return mmu_pass(w, at, *value, reserved);
 }
 
-/* Rights of the whole path, then A in all entries and D in the leaf; the TLB's view of it. */
-static enum mmu_step mmu_finish(struct mmu_walk *w, bool set_ad, uint64_t size, gpa_t frame,
-				struct mmu_result *r)
+static inline enum mmu_step mmu_set_ad(struct mmu_walk *w)
 {
 	struct mmu_entry *leaf = &w->entries[w->count - 1];
 	uint64_t bits = PTE_A | (w->access == MMU_WRITE ? PTE_D : 0);
 
-	if (!mmu_may(w, w->access))
-		return mmu_fault(w, PF_P);
-	if (set_ad) {
-		for (unsigned i = 0; i + 1 < w->count; i++)
-			if (!(w->entries[i].value & PTE_A) &&
-			    !mmu_entry_set(w, &w->entries[i], PTE_A))
-				return STEP_AGAIN;
-		if (bits & ~leaf->value && !mmu_entry_set(w, leaf, bits))
+	for (struct mmu_entry *e = w->entries; e < leaf; e++)
+		if (!(e->value & PTE_A) && !mmu_entry_set(w, e, PTE_A))
 			return STEP_AGAIN;
+	if ((bits & ~leaf->value) && !mmu_entry_set(w, leaf, bits))
+		return STEP_AGAIN;
+	return STEP_DONE;
+}
+
+/* Rights of the whole path, then A in all entries and D in the leaf; the TLB's view of it. */
+static enum mmu_step mmu_finish(struct mmu_walk *w, bool set_ad, uint64_t size, gpa_t frame,
+				struct mmu_result *r)
+{
+	const struct mmu_entry *leaf = &w->entries[w->count - 1];
+
+	mmu_rights(w, r);
+	if (!mmu_is_allowed(r, w->access)) {
+		r->can_read = r->can_write = r->can_exec = false;
+		return mmu_fault(w, PF_P);
 	}
+	if (set_ad && mmu_set_ad(w) == STEP_AGAIN)
+		return STEP_AGAIN;
 	r->gpa = (frame & ~(size - 1)) | (w->addr & (size - 1));
 	r->page_size = size;
-	r->can_read = mmu_may(w, MMU_READ);
-	r->can_write = (leaf->value & PTE_D) && mmu_may(w, MMU_WRITE);
-	r->can_exec = mmu_may(w, MMU_EXEC);
+	r->can_write &= (leaf->value & PTE_D) != 0;
 	r->is_global = (leaf->value & PTE_G) && (w->c->cr4 & CR4_PGE);
 	return STEP_DONE;
 }
@@ -270,12 +308,13 @@ static enum mmu_step mmu_walk_once(struct mmu_walk *w, bool set_ad, struct mmu_r
 	return mmu_walk_32(w, set_ad, r);
 }
 
-static bool mmu_is_watched(const struct x86_cpu *c, gva_t addr)
+/* Is a data breakpoint armed in the mapping of this size around addr? */
+static bool mmu_is_watched(const struct x86_cpu *c, gva_t addr, uint64_t size)
 {
 	if (!(c->env.mode & MODE_DATA_BREAK))
 		return false;
 	for (unsigned i = 0; i < 4; i++)
-		if ((c->dr[7] >> (2 * i) & 3) && ((c->dr[i] ^ addr) & ~UINT64_C(0xfff)) == 0)
+		if ((c->dr[7] >> (2 * i) & 3) && ((c->dr[i] ^ addr) & ~(size - 1)) == 0)
 			return true;
 	return false;
 }
@@ -284,29 +323,29 @@ bool x86_walk(struct vcpu *v, gva_t addr, enum mmu_access access, unsigned view,
 	      struct mmu_result *r)
 {
 	struct x86_cpu *c = v->cpu;
-	struct mmu_walk w = {
-		.c = c,
-		.as = v->memory,
-		.addr = addr,
-		.access = access,
-		.is_user = view == VIEW_USER,
-		.is_smap = view == VIEW_KERNEL && (c->cr4 & CR4_SMAP),
-	};
+	struct mmu_walk w;
 	enum mmu_step s;
 
-	*r = (struct mmu_result){ .is_watched = access != MMU_EXEC && mmu_is_watched(c, addr) };
+	*r = (struct mmu_result){ 0 };
 	if (!(c->cr0 & CR0_PG)) {
 		r->gpa = (uint32_t)addr;
 		r->page_size = 4 * KIB;
 		r->can_read = r->can_write = r->can_exec = true;
+		r->is_watched = access != MMU_EXEC && mmu_is_watched(c, addr, r->page_size);
 		return true;
 	}
-	if (!x86_is_long(c)) {
-		w.addr = (uint32_t)addr;
-	} else if (!x86_is_canonical(addr)) {
+	if (x86_is_long(c) && !x86_is_canonical(addr)) {
 		r->fault_code = X86_FAULT_NONCANONICAL;
 		return false;
 	}
+	w.c = c;
+	w.as = v->memory;
+	w.range = NULL;
+	w.host = NULL;
+	w.addr = x86_linear(c, addr);
+	w.access = access;
+	w.is_user = view == VIEW_USER;
+	w.is_smap = view == VIEW_KERNEL && (c->cr4 & CR4_SMAP);
 	rcu_enter();
 	do /* another vCPU changed an entry under us: as if the walk began later */
 		s = mmu_walk_once(&w, set_ad, r);
@@ -316,6 +355,7 @@ bool x86_walk(struct vcpu *v, gva_t addr, enum mmu_access access, unsigned view,
 		r->fault_code = w.error;
 		return false;
 	}
+	r->is_watched = access != MMU_EXEC && mmu_is_watched(c, addr, r->page_size);
 	return true;
 }
 

@@ -383,8 +383,28 @@ static bool msr_write(struct x86_cpu *c, uint32_t msr, uint64_t v)
 	return x86_is_amd(c) && msr_amd_read(msr, &ignored);
 }
 
+/* What systems access at each context switch or system call, before all the tables; long mode is on
+ * where they do. */
+static uint64_t *msr_base(struct x86_cpu *c, uint32_t msr)
+{
+	if (!x86_is_long(c))
+		return NULL;
+	switch (msr) {
+	case MSR_FS_BASE: return &c->seg[SEG_FS].base;
+	case MSR_GS_BASE: return &c->seg[SEG_GS].base;
+	case MSR_KERNEL_GS_BASE: return &c->msr_kernel_gs_base;
+	}
+	return NULL;
+}
+
 bool x86_msr_read(struct x86_cpu *c, uint32_t msr, uint64_t *v)
 {
+	const uint64_t *base = msr_base(c, msr);
+
+	if (base) {
+		*v = *base;
+		return true;
+	}
 	if (msr_read(c, msr, v))
 		return true;
 	if (log_on(LOG_UNIMP))
@@ -395,6 +415,12 @@ bool x86_msr_read(struct x86_cpu *c, uint32_t msr, uint64_t *v)
 
 bool x86_msr_write(struct x86_cpu *c, uint32_t msr, uint64_t v)
 {
+	uint64_t *base = msr_base(c, msr);
+
+	if (base && x86_is_canonical(v)) {
+		*base = v;
+		return true;
+	}
 	if (msr_write(c, msr, v))
 		return true;
 	if (log_on(LOG_UNIMP))

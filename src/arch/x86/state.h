@@ -221,6 +221,7 @@ struct x86_cpu {
 	bool noncanonical;     /* exc is for such an address: #GP or #SS, decided at delivery */
 	gva_t noncanonical_addr;
 	uint64_t pdpte[4]; /* PAE: loaded with CR3 (mmu.c) */
+	uint32_t table_range; /* atomic, a hint: the range of memory that held page tables last */
 
 	const struct x86_model *model;   /* const after init */
 	struct x86_cpuid_features *feat; /* const after init: what CPUID announces (cpuid.h) */
