@@ -679,8 +679,9 @@ void lower_value_op(struct x64_compiler *c, unsigned i)
 	case IR_CTZ:
 	case IR_POPCNT: lower_scan(c, i); break;
 	case IR_COND:
+	case IR_WIDER:
 	case IR_CMP: lower_set(c, i); break;
 	case IR_SELECT: lower_select(c, i); break;
-	default: lower_shift(c, i); break;
+	default: lower_shift(c, i); break; /* SHL to RCR */
 	}
 }

@@ -479,6 +479,19 @@ static enum x64_cc compare_values(struct x64_compiler *c, const struct ir_op *op
 	return cc[op->c];
 }
 
+/* The bits from the sign bit of `bits` up are all equal when one more makes them 0 or 1. */
+static enum x64_cc test_wider(struct x64_compiler *c, const struct ir_op *op)
+{
+	unsigned from = op->b - 1u, v = place_in_reg(c, op->a, 8, 0);
+	unsigned reg = place_scratch(c, 1u << v);
+
+	x64_rorx(&c->a, 8, reg, x64_r(v), from);
+	x64_lea(&c->a, 4, reg, x64_m(reg, 1));
+	x64_test_i(&c->a, 4, x64_r(reg), (int32_t)((UINT32_C(1) << (64 - from)) - 2));
+	flags_lost(c);
+	return X64_CC_NE;
+}
+
 enum x64_cc flags_test(struct x64_compiler *c, unsigned v)
 {
 	const struct ir_op *op = op_at(c, v);
@@ -488,6 +501,8 @@ enum x64_cc flags_test(struct x64_compiler *c, unsigned v)
 		return flags_cond(c, op->a, op->b);
 	if (c->at[v].kind == PLACE_NONE && op->code == IR_CMP)
 		return compare_values(c, op);
+	if (c->at[v].kind == PLACE_NONE && op->code == IR_WIDER)
+		return test_wider(c, op);
 	m = place_rm(c, v, c->at[v].valid < 8 && c->at[v].kind != PLACE_LAZY ? c->at[v].valid : 8,
 		     0);
 	if (m.kind == X64_RM_REG)

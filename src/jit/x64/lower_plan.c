@@ -73,25 +73,25 @@ static void plan_uses(struct x64_compiler *c)
 	}
 }
 
-/* COND and CMP whose one user can ask for the condition itself. */
+/* COND, CMP and WIDER whose one user can ask for the condition itself. */
 static void plan_fused(struct x64_compiler *c)
 {
 	for (unsigned i = 1; i < c->ir->op_count; i++) {
 		const struct ir_op *op = op_at(c, i), *user;
 		unsigned at = c->last_use[i];
 
-		if ((op->code != IR_COND && op->code != IR_CMP) || c->uses[i] != 1)
+		if ((op->code != IR_COND && op->code != IR_CMP && op->code != IR_WIDER) ||
+		    c->uses[i] != 1)
 			continue;
 		user = op_at(c, at);
 		if (user->a != i || (user->code != IR_EXIT_IF && user->code != IR_CALL_IF &&
 				     user->code != IR_SELECT))
 			continue;
 		c->is_fused[i] = true;
-		if (op->code == IR_CMP) {
+		if (op->code != IR_COND)
 			extend(&c->last_use[op->a], at);
-			if (!ir_has_imm(op))
-				extend(&c->last_use[op->b], at);
-		}
+		if (op->code == IR_CMP && !ir_has_imm(op))
+			extend(&c->last_use[op->b], at);
 	}
 }
 
@@ -167,6 +167,7 @@ static bool put_fits(const struct ir_op *op, const struct ir_op *put)
 	case IR_CALL:
 	case IR_CONST:
 	case IR_COND:
+	case IR_WIDER:
 	case IR_CMP: return false;
 	default:
 		if (op->code >= IR_ATOMIC_XCHG && op->code <= IR_ATOMIC_CAS)
