@@ -129,6 +129,8 @@ static void lower_put(struct x64_compiler *c, unsigned i)
 	unsigned reg = place_pinned(c, (uint32_t)op->imm);
 	bool is_flags = covers_flags_slot(c, op);
 
+	if (vec_put(c, i))
+		return;
 	if (is_flags)
 		flags_sync_slot(c);
 	if (reg != X64_NO_REG)
@@ -212,9 +214,7 @@ static bool lower_direct(struct x64_compiler *c, unsigned i)
 	unsigned reg;
 
 	if (!c->put[i] || op->form & IR_FORM_FLAGS ||
-	    (op->code != IR_PC && op->code != IR_LEA && op->code != IR_ADD) || ir_size(op) < 4 ||
-	    (op->code == IR_ADD && ir_has_imm(op) && !x64_fits32((int64_t)op->imm)) ||
-	    (op->code == IR_LEA && !x64_fits32((int64_t)op->imm)))
+	    (op->code != IR_PC && op->code != IR_LEA && op->code != IR_ADD) || ir_size(op) < 4)
 		return false;
 	reg = place_pinned(c, (uint32_t)op_at(c, c->put[i])->imm);
 	place_evict(c, reg, false);
@@ -242,6 +242,7 @@ static void begin(struct x64_compiler *c, struct x64_code *code, const struct ir
 	code->natives = natives ? g_new(struct ir_native, natives) : NULL;
 	lower_plan(c);
 	place_begin(c);
+	vec_begin(c);
 }
 
 static void finish(struct x64_compiler *c)

@@ -234,12 +234,33 @@ bool place_uses_reg(const struct x64_compiler *c, unsigned v, unsigned reg)
 	}
 }
 
+/* A displacement of 64 bits: in a register of its own, S1, the rest in S0. */
+static struct x64_rm far_address(struct x64_compiler *c, const struct ir_op *op, unsigned base,
+				 unsigned index, unsigned avoid)
+{
+	unsigned reg = place_scratch(c, avoid | (base < 16 ? 1u << base : 0));
+
+	if (index != X64_NO_REG) {
+		struct x64_rm m = x64_mx(base, index, op->code == IR_ADD ? 0 : op->c, 0);
+
+		reg = place_scratch(c, avoid);
+		x64_lea(&c->a, 8, reg, m);
+		base = reg;
+		reg = reg == S0 ? S1 : S0;
+		place_settle(c, 0);
+		place_evict(c, reg, true);
+	}
+	x64_mov_ri(&c->a, reg, op->imm);
+	return base == X64_NO_REG ? x64_m(reg, 0) : x64_mx(base, reg, 0, 0);
+}
+
 /* LEA and ADD as one x64 address; what is not in a register is brought to one not in avoid. */
 static struct x64_rm lazy_address(struct x64_compiler *c, const struct ir_op *op, unsigned avoid)
 {
 	bool is_sum = op->code == IR_ADD;
 	bool has_index = is_sum ? !ir_has_imm(op) : op->b != IR_NONE;
-	int32_t disp = !is_sum || ir_has_imm(op) ? (int32_t)op->imm : 0;
+	bool is_far = (!is_sum || ir_has_imm(op)) && !x64_fits32((int64_t)op->imm);
+	int32_t disp = is_far || (is_sum && !ir_has_imm(op)) ? 0 : (int32_t)op->imm;
 	unsigned size = ir_size(op), base = X64_NO_REG, index = X64_NO_REG;
 	int64_t imm;
 
@@ -251,6 +272,8 @@ static struct x64_rm lazy_address(struct x64_compiler *c, const struct ir_op *op
 	}
 	if (has_index)
 		index = place_in_reg(c, op->b, size, avoid);
+	if (is_far)
+		return far_address(c, op, base, index, avoid);
 	if (!has_index)
 		return x64_m(base, disp);
 	return x64_mx(base, index, is_sum ? 0 : op->c, disp);
@@ -289,7 +312,9 @@ unsigned place_force(struct x64_compiler *c, unsigned v, unsigned reg, unsigned 
 			if (used & 1u << reg)
 				place_evict(c, reg, true);
 		}
-		x64_lea(&c->a, ir_size(op), reg, m);
+		x64_lea(&c->a, ir_size(op) < 4 ? 4 : ir_size(op), reg, m);
+		if (ir_size(op) < 4)
+			x64_movzx(&c->a, ir_size(op), reg, x64_r(reg));
 	}
 	return reg;
 }

@@ -169,6 +169,8 @@ static bool put_fits(const struct ir_op *op, const struct ir_op *put)
 	case IR_COND:
 	case IR_WIDER:
 	case IR_CMP: return false;
+	case IR_PC:
+	case IR_LEA: return ir_size(op) >= 4 && (ir_size(put) == 8 || ir_size(put) == ir_size(op));
 	default:
 		if (op->code >= IR_ATOMIC_XCHG && op->code <= IR_ATOMIC_CAS)
 			return false;
@@ -194,8 +196,8 @@ static void plan_put(struct x64_compiler *c, unsigned p)
 	const struct ir_op *put = op_at(c, p);
 	unsigned i = put->a;
 
-	/* What is put into the low half alone leaves the upper one. */
-	if (ir_size(put) == 4 || c->put[i] || c->modify[i] || c->is_fused[i] ||
+	/* What is put into the low half alone leaves the upper one; AH to BH are turned. */
+	if (ir_size(put) == 4 || put->imm % 8 || c->put[i] || c->modify[i] || c->is_fused[i] ||
 	    !put_fits(op_at(c, i), put) || place_pinned(c, (uint32_t)put->imm) == X64_NO_REG)
 		return;
 	for (unsigned k = i + 1; k < p; k++)
