@@ -403,9 +403,36 @@ unsigned place_in_reg(struct x64_compiler *c, unsigned v, unsigned size, unsigne
 	return reg;
 }
 
+/* To the low bytes of a register whose others stay, what is less than that: by way of memory. */
+static void copy_part(struct x64_compiler *c, unsigned reg, struct place p, unsigned size)
+{
+	struct place tmp;
+	struct x64_rm m = place_new_tmp(c, &tmp), high;
+
+	if (p.kind == PLACE_HIGH) {
+		x64_mov_to(&c->a, 8, m, p.reg);
+		m.disp += 1;
+		high = m;
+		high.disp += 1;
+		if (size > 1)
+			x64_mov_i(&c->a, 1, high, 0);
+	} else if (p.kind == PLACE_REG) {
+		x64_mov_i(&c->a, 4, m, 0);
+		x64_mov_to(&c->a, p.valid, m, p.reg);
+	} else {
+		x64_push(&c->a, S1);
+		copy_zero(c, S1, p);
+		x64_mov_to(&c->a, 8, m, S1);
+		x64_pop(&c->a, S1);
+	}
+	x64_mov(&c->a, size, reg, m);
+}
+
+/* No other register changes, nor do EFLAGS, unless v is lazy. */
 void place_copy(struct x64_compiler *c, unsigned reg, unsigned v, unsigned size, bool zero)
 {
 	struct place p = c->at[v];
+	bool whole = zero || size >= 4 || reg == S0 || reg == S1; /* all of reg may change */
 
 	if (p.kind == PLACE_CONST) {
 		uint64_t x = p.imm;
@@ -426,16 +453,15 @@ void place_copy(struct x64_compiler *c, unsigned reg, unsigned v, unsigned size,
 			x64_movzx(&c->a, size, reg, x64_r(reg));
 		return;
 	}
-	if (p.kind == PLACE_LAZY || p.kind == PLACE_HIGH || (p.valid < size && !zero)) {
-		unsigned from = place_in_reg(c, v, size, reg < 16 ? 1u << reg : 0);
-
+	if (p.kind == PLACE_LAZY) {
+		place_in_reg(c, v, size, reg < 16 ? 1u << reg : 0);
 		p = c->at[v];
-		if (p.kind != PLACE_REG)
-			p = (struct place){ .kind = PLACE_REG, .reg = (uint8_t)from, .valid = 8 };
 	}
-	if (zero || size == 8) {
+	if (whole && (zero || size == 8 || p.kind == PLACE_HIGH || p.valid < size)) {
 		p.valid = p.valid < size ? p.valid : (uint8_t)size;
 		copy_zero(c, reg, p);
+	} else if (p.kind == PLACE_HIGH || p.valid < size) {
+		copy_part(c, reg, p, size);
 	} else {
 		struct x64_rm m = p.kind == PLACE_REG    ? x64_r(p.reg)
 				  : p.kind == PLACE_SLOT ? state(c, (uint32_t)p.imm)
