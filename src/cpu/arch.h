@@ -10,6 +10,7 @@
 #include "base/bits.h"
 
 struct err;
+struct flat_range;
 struct guest_ops;
 struct vcpu;
 
@@ -22,7 +23,10 @@ struct mmu_result {
 	/* In this view, A/D already as they must be for a TLB fill. */
 	bool can_read, can_write, can_exec;
 	bool is_global;
-	bool is_watched; /* a data breakpoint lies in the page: never cache, tell
+	/* Where tables were, so perhaps gpa too; or NULL.  Lives as long as the caller's RCU
+	 * reader. */
+	const struct flat_range *near;
+	bool is_watched; /* a data breakpoint lies in the mapping: never cache, tell
 			  * guest_ops.accessed() */
 	/* on failure */
 	uint32_t fault_code; /* arch's own: x86 page-fault error code */

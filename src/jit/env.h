@@ -44,6 +44,10 @@ struct jit_env;
 
 #define JIT_ASID_ALL (~UINT64_C(0))
 
+/* The tag of jit_env.stack when it is empty.  Only addresses that are not canonical match: whoever
+ * goes by the entry must know that the address is one. */
+#define JIT_STACK_NONE BIT(63)
+
 /* Slow paths, provided by the accelerator.  Each returns false when the access faulted (env->fault
  * is set, the arch has recorded the exception).  Any size 1..64, any alignment, RAM or device. */
 struct jit_mem_ops {

@@ -2,7 +2,7 @@
  * hold code, page crossings.
  *
  * Fast entries exist only for whole pages of RAM (for writes: without page flags that want to hear
- * of stores) and ROM.  phys[] remembers the last walk of each index also for pages that stay slow.
+ * of stores) and ROM.  The second level (tlb.c) knows also the mappings that stay slow.
  * SPDX-License-Identifier: MIT */
 #include <string.h>
 
@@ -18,83 +18,47 @@ enum { PAGE = RAM_PAGE_SIZE };
 /* Where one access goes. */
 struct place {
 	gpa_t gpa;
-	const struct flat_range *range; /* NULL: nothing answers */
+	uint64_t room;                  /* bytes from there on that it may touch, less one */
+	const struct flat_range *range; /* NULL: not looked up, or nothing answers */
 	uint64_t offset;                /* in the range's region */
 	uint8_t *host;                  /* RAM and ROM */
+	struct ram_block *ram;          /* of host */
 	bool is_rom;
+};
+
+/* What addr's mapping says of it. */
+struct found {
+	struct tlb_mapping map;
+	uint64_t offset; /* of the address in the mapping */
 };
 
 static const enum mmu_access access_of[TLB_KINDS] = { MMU_READ, MMU_WRITE, MMU_EXEC };
 
 /* ---- flushing ---- */
 
-static void drop_entry(struct tcg_vcpu *tv, unsigned view, unsigned kind, unsigned i)
-{
-	__atomic_store_n(&tv->tlb[view].e[kind][i].tag, tlb_empty_tag(i), __ATOMIC_RELAXED);
-	tv->phys[view][kind][i].page = 0;
-}
-
-static void flush_view(struct tcg_vcpu *tv, unsigned view, bool keep_global)
-{
-	for (unsigned kind = 0; kind < TLB_KINDS; kind++)
-		for (unsigned i = 0; i < TLB_SIZE; i++)
-			if (!keep_global || !(tv->phys[view][kind][i].page & TCG_PHYS_GLOBAL))
-				drop_entry(tv, view, kind, i);
-	if (!keep_global)
-		tv->view_used[view] = false;
-}
-
-static void flush(struct tcg_vcpu *tv, bool keep_global)
-{
-	for (unsigned view = 0; view < TLB_VIEWS; view++)
-		if (tv->view_used[view])
-			flush_view(tv, view, keep_global);
-	if (!keep_global)
-		tv->has_large = false;
-}
-
-void tcg_tlb_flush_all(struct tcg_vcpu *tv)
-{
-	memset(tv->view_used, true, sizeof(tv->view_used));
-	flush(tv, false);
-}
-
-/* Every entry whose mapping covers addr: with large pages there may be many. */
-static void flush_covering(struct tcg_vcpu *tv, unsigned view, gva_t addr)
-{
-	for (unsigned kind = 0; kind < TLB_KINDS; kind++) {
-		for (unsigned i = 0; i < TLB_SIZE; i++) {
-			const struct tcg_phys *e = &tv->phys[view][kind][i];
-
-			if (e->page & TCG_PHYS_VALID && !((e->page ^ addr) & ~(e->page_size - 1)))
-				drop_entry(tv, view, kind, i);
-		}
-	}
-}
-
-static void flush_page(struct tcg_vcpu *tv, gva_t addr)
-{
-	unsigned i = tlb_index(addr);
-
-	for (unsigned view = 0; view < TLB_VIEWS; view++) {
-		if (!tv->view_used[view])
-			continue;
-		if (tv->has_large) {
-			flush_covering(tv, view, addr);
-			continue;
-		}
-		for (unsigned kind = 0; kind < TLB_KINDS; kind++)
-			if (!((tv->phys[view][kind][i].page ^ addr) & ~(gva_t)(PAGE - 1)))
-				drop_entry(tv, view, kind, i);
-	}
-}
-
 static void op_tlb_flush(struct jit_env *env, gva_t page, bool keep_global)
 {
-	if (page == ~UINT64_C(0))
-		flush(tcg_of(env), keep_global);
+	struct tcg_vcpu *tv = tcg_of(env);
+
+	if (page != ~UINT64_C(0))
+		tlb_flush_page(tv, page);
+	else if (keep_global)
+		tlb_flush_space(tv, tv->sets->space->asid);
 	else
-		flush_page(tcg_of(env), page);
+		tlb_flush_all(tv);
+}
+
+static void op_tlb_flush_space(struct jit_env *env, uint64_t asid, gva_t page)
+{
+	if (page != ~UINT64_C(0))
+		tlb_flush_space_page(tcg_of(env), asid, page);
+	else
+		tlb_flush_space(tcg_of(env), asid);
+}
+
+static void op_tlb_switch(struct jit_env *env, uint64_t asid, bool keep)
+{
+	tlb_switch(tcg_of(env), asid, keep);
 }
 
 bool tcg_tlb_protect(struct tcg_accel *t, const uint8_t *host_page)
@@ -104,65 +68,79 @@ bool tcg_tlb_protect(struct tcg_accel *t, const uint8_t *host_page)
 	/* Pairs with the fence in set_entry(). */
 	atomic_thread_fence(memory_order_seq_cst);
 	lock_take(&t->vcpus_lock);
-	for (struct tcg_vcpu *tv = t->vcpus; tv; tv = tv->next) {
-		for (unsigned n = 0; n < TLB_VIEWS * TLB_SIZE; n++) {
-			unsigned i = n % TLB_SIZE;
-			struct tlb_entry *e = &tv->tlb[n / TLB_SIZE].e[TLB_WRITE][i];
-
-			if (__atomic_load_n(&e->host, __ATOMIC_RELAXED) != (uintptr_t)host_page ||
-			    __atomic_load_n(&e->tag, __ATOMIC_RELAXED) == tlb_empty_tag(i))
-				continue;
-			__atomic_store_n(&e->tag, tlb_empty_tag(i), __ATOMIC_RELAXED);
+	for (struct tcg_vcpu *tv = t->vcpus; tv; tv = tv->next)
+		if (tlb_protect(tv, host_page))
 			found |= tv->v != vcpu_current();
-		}
-	}
 	lock_drop(&t->vcpus_lock);
 	return found;
 }
 
 /* ---- filling ---- */
 
-static void find_place(struct tcg_vcpu *tv, gpa_t gpa, struct place *p)
+static void place_in(const struct flat_range *r, gpa_t gpa, struct place *p)
 {
-	const struct flat_range *r = address_space_find(tv->v->memory, gpa);
-
 	*p = (struct place){ .gpa = gpa, .range = r };
 	if (!r)
 		return;
+	p->room = r->last - gpa;
 	p->offset = r->offset + (gpa - r->start);
 	if (r->region->kind == REGION_RAM || r->region->kind == REGION_ROM) {
-		p->host = r->region->ram->host + r->region->ram_offset + p->offset;
+		p->ram = r->region->ram;
+		p->host = p->ram->host + r->region->ram_offset + p->offset;
 		p->is_rom = r->region->kind == REGION_ROM;
 	}
 }
 
-static uint64_t ram_offset(const struct place *p)
+static void find_place(struct tcg_vcpu *tv, gpa_t gpa, struct place *p)
 {
-	return (uint64_t)(p->host - p->range->region->ram->host);
+	place_in(address_space_find(tv->v->memory, gpa), gpa, p);
 }
 
-static bool is_whole_page(const struct place *p)
-{
-	gpa_t page = align_down(p->gpa, PAGE);
+static uint64_t ram_offset(const struct place *p) { return (uint64_t)(p->host - p->ram->host); }
 
-	return p->range->start <= page && p->range->last >= page + PAGE - 1 &&
-	       !((uintptr_t)(p->host - (p->gpa - page)) % PAGE);
+/* Is all of the aligned piece of 1 << shift bytes around p in one range of RAM or ROM? */
+static bool is_whole(const struct place *p, unsigned shift)
+{
+	gpa_t in = p->gpa & (BIT(shift) - 1), begin = p->gpa - in;
+
+	if (!p->range) /* known from a mapping that was */
+		return p->host;
+	return p->host && p->range->start <= begin && p->range->last - begin >= BIT(shift) - 1 &&
+	       !((uintptr_t)(p->host - in) % PAGE);
+}
+
+/* The place of a mapped address.  A store to ROM is its region's matter. */
+static void place_of(struct tcg_vcpu *tv, const struct found *f, unsigned kind, struct place *p)
+{
+	const struct tlb_mapping *m = &f->map;
+
+	if (!m->host || (kind == TLB_WRITE && m->is_rom)) {
+		find_place(tv, m->gpa + f->offset, p);
+		return;
+	}
+	*p = (struct place){
+		.gpa = m->gpa + f->offset,
+		.room = BIT(m->shift) - f->offset - 1,
+		.host = (uint8_t *)(uintptr_t)(m->host + f->offset),
+		.ram = m->ram,
+		.is_rom = m->is_rom,
+	};
 }
 
 /* Make accesses of this kind fast, if they may be. */
 static void set_entry(struct tcg_vcpu *tv, unsigned view, unsigned kind, gva_t addr,
-		      const struct place *p)
+		      const struct tlb_mapping *m, const struct place *p)
 {
 	gva_t page = align_down(addr, PAGE);
+	uint64_t empty = tlb_empty_tag(tlb_index(addr));
 	struct tlb_entry *e = &tv->tlb[view].e[kind][tlb_index(addr)];
-	const struct ram_block *ram;
 
-	if (!p->host || !is_whole_page(p))
+	if (!is_whole(p, RAM_PAGE_BITS))
 		return;
-	ram = p->range->region->ram;
-	if (kind == TLB_WRITE && (p->is_rom || !ram_page_is_plain(ram, ram_offset(p))))
+	if (kind == TLB_WRITE && (p->is_rom || !ram_page_is_plain(p->ram, ram_offset(p))))
 		return;
-	__atomic_store_n(&e->tag, tlb_empty_tag(tlb_index(addr)), __ATOMIC_RELAXED);
+	tlb_note_fill(tv->sets, addr, view, kind, m);
+	__atomic_store_n(&e->tag, empty, __ATOMIC_RELAXED);
 	__atomic_store_n(&e->host, (uint64_t)(uintptr_t)p->host - (addr - page), __ATOMIC_RELAXED);
 	__atomic_store_n(&e->tag, page, __ATOMIC_RELAXED);
 	if (kind != TLB_WRITE)
@@ -170,53 +148,80 @@ static void set_entry(struct tcg_vcpu *tv, unsigned view, unsigned kind, gva_t a
 	/* The page may have got a flag since we looked: either the one who set it sees our entry,
 	 * or we see the flag. */
 	atomic_thread_fence(memory_order_seq_cst);
-	if (!ram_page_is_plain(ram, ram_offset(p)))
-		__atomic_store_n(&e->tag, tlb_empty_tag(tlb_index(addr)), __ATOMIC_RELAXED);
+	if (!ram_page_is_plain(p->ram, ram_offset(p)))
+		__atomic_store_n(&e->tag, empty, __ATOMIC_RELAXED);
 }
 
-/* addr to guest-physical, through phys[] or a walk.  False: faulted (recorded unless quiet). */
-static bool translate(struct tcg_vcpu *tv, unsigned view, unsigned kind, gva_t addr, bool quiet,
-		      gpa_t *gpa)
+/* What a walk found becomes a mapping of the second level. */
+static void remember(struct tcg_vcpu *tv, unsigned view, unsigned kind, gva_t addr,
+		     const struct mmu_result *r, struct found *f)
 {
-	struct tcg_phys *e = &tv->phys[view][kind][tlb_index(addr)];
-	gva_t page = align_down(addr, PAGE);
+	unsigned shift = r->page_size > PAGE ? (unsigned)__builtin_ctzll(r->page_size)
+					     : RAM_PAGE_BITS;
+	unsigned rights = 1u << tlb_right(view, kind);
+	const struct flat_range *near = r->near;
+	struct place p;
+
+	/* One walk tells of all kinds of access; but data may be watched where code is not. */
+	if (kind != TLB_EXEC) {
+		rights |= (unsigned)r->can_read << tlb_right(view, TLB_READ);
+		rights |= (unsigned)r->can_write << tlb_right(view, TLB_WRITE);
+		rights |= (unsigned)r->can_exec << tlb_right(view, TLB_EXEC);
+	}
+	f->offset = r->gpa & (BIT(shift) - 1);
+	f->map = (struct tlb_mapping){
+		.gpa = r->gpa - f->offset,
+		.shift = (uint8_t)shift,
+		.is_global = r->is_global,
+	};
+	if (near && r->gpa >= near->start && r->gpa <= near->last)
+		place_in(near, r->gpa, &p);
+	else
+		find_place(tv, r->gpa, &p);
+	if (is_whole(&p, shift)) {
+		f->map.host = (uintptr_t)p.host - f->offset;
+		f->map.ram = p.ram;
+		f->map.is_rom = p.is_rom;
+	}
+	tlb2_insert(tv->sets, addr, rights, &f->map);
+}
+
+/* addr's mapping, known or walked to.  False: faulted (recorded unless quiet). */
+static bool translate(struct tcg_vcpu *tv, unsigned view, unsigned kind, gva_t addr, bool quiet,
+		      struct found *f)
+{
 	struct mmu_result r = { 0 };
 
-	if (e->page & TCG_PHYS_VALID && align_down(e->page, PAGE) == page) {
-		*gpa = e->gpa + (addr - page);
+	if (likely(tlb2_find(tv->sets, addr, view, kind, &f->map))) {
+		f->offset = addr & (BIT(f->map.shift) - 1);
 		return true;
 	}
 	if (!tv->v->arch->walk(tv->v, addr, access_of[kind], view, true, &r)) {
-		if (!quiet)
-			tv->guest->access_fault(tv->v, addr, access_of[kind], view, &r);
+		if (quiet)
+			return false;
+		/* The page is looked up anew when the access is made again (SDM 3A 4.10.4.1). */
+		tlb_flush_page(tv, addr);
+		tv->guest->access_fault(tv->v, addr, access_of[kind], view, &r);
 		return false;
 	}
-	*gpa = r.gpa;
 	if (r.is_watched) {
 		tv->is_watched = true;
+		*f = (struct found){ .map = { .gpa = r.gpa } };
 		return true;
 	}
-	/* Whatever stood at this index goes: a fast entry must be covered by phys[]. */
-	drop_entry(tv, view, kind, tlb_index(addr));
-	tv->view_used[view] = true;
-	tv->has_large |= r.page_size > PAGE;
-	*e = (struct tcg_phys){
-		.page = page | TCG_PHYS_VALID | (r.is_global ? TCG_PHYS_GLOBAL : 0),
-		.gpa = align_down(r.gpa, PAGE),
-		.page_size = MAX(r.page_size, (uint64_t)PAGE),
-	};
+	remember(tv, view, kind, addr, &r, f);
 	return true;
 }
 
 static bool resolve(struct tcg_vcpu *tv, unsigned view, unsigned kind, gva_t addr, struct place *p)
 {
-	gpa_t gpa;
+	struct found f;
 
-	if (!translate(tv, view, kind, addr, false, &gpa))
+	if (!translate(tv, view, kind, addr, false, &f))
 		return false;
-	find_place(tv, gpa, p);
-	if (!tv->is_watched)
-		set_entry(tv, view, kind, addr, p);
+	place_of(tv, &f, kind, p);
+	if (likely(!tv->is_watched))
+		set_entry(tv, view, kind, addr, &f.map, p);
 	return true;
 }
 
@@ -233,16 +238,16 @@ static void tell_watcher(struct tcg_vcpu *tv, gva_t addr, unsigned size, enum mm
 const uint8_t *tcg_code_host(struct tcg_vcpu *tv, gva_t addr, bool quiet, struct ram_block **ram,
 			     uint64_t *offset)
 {
+	struct found f;
 	struct place p;
-	gpa_t gpa;
 
-	if (!translate(tv, tv->env->view, TLB_EXEC, addr, quiet, &gpa))
+	if (!translate(tv, tv->env->view, TLB_EXEC, addr, quiet, &f))
 		return NULL;
-	find_place(tv, gpa, &p);
-	if (!p.host || !is_whole_page(&p))
+	place_of(tv, &f, TLB_EXEC, &p);
+	if (!is_whole(&p, RAM_PAGE_BITS))
 		return NULL;
-	set_entry(tv, tv->env->view, TLB_EXEC, addr, &p);
-	*ram = p.range->region->ram;
+	set_entry(tv, tv->env->view, TLB_EXEC, addr, &f.map, &p);
+	*ram = p.ram;
 	*offset = ram_offset(&p);
 	return p.host;
 }
@@ -255,7 +260,7 @@ static unsigned io_step(unsigned left) { return left >= 8 ? 8 : left >= 4 ? 4 : 
 /* Does all of it lie in the one range? */
 static bool fits(const struct place *p, unsigned size)
 {
-	return p->range && p->range->last - p->gpa >= size - 1;
+	return (p->range || p->host) && p->room >= size - 1;
 }
 
 static void read_place(struct tcg_vcpu *tv, const struct place *p, unsigned size, uint8_t *out)
@@ -311,7 +316,7 @@ static void write_place(struct tcg_vcpu *tv, const struct place *p, unsigned siz
 {
 	if (p->host && !p->is_rom && fits(p, size)) {
 		store_once(p->host, in, size);
-		ram_stored(p->range->region->ram, ram_offset(p), size);
+		ram_stored(p->ram, ram_offset(p), size);
 		return;
 	}
 	for (unsigned done = 0, step; done < size; done += step) {
@@ -345,15 +350,14 @@ bool tcg_store_hits_code(struct tcg_vcpu *tv, unsigned view, gva_t addr, unsigne
 	bool hit = false;
 
 	for (unsigned done = 0, len; done < size && !hit; done += len) {
+		struct found f;
 		struct place p;
-		gpa_t gpa;
 
 		len = MIN(size - done, (unsigned)(PAGE - (addr + done) % PAGE));
-		if (!translate(tv, view, TLB_WRITE, addr + done, true, &gpa))
+		if (!translate(tv, view, TLB_WRITE, addr + done, true, &f))
 			break; /* the store itself will say so */
-		find_place(tv, gpa, &p);
-		hit = p.host && !p.is_rom &&
-		      tcg_cache_hit(tv->tcg, p.range->region->ram, ram_offset(&p), len);
+		place_of(tv, &f, TLB_WRITE, &p);
+		hit = p.host && !p.is_rom && tcg_cache_hit(tv->tcg, p.ram, ram_offset(&p), len);
 	}
 	tv->is_watched = false;
 	return hit;
@@ -412,7 +416,7 @@ static void op_stored(struct jit_env *env, unsigned view, gva_t addr, unsigned s
 	struct place p;
 
 	if (resolve(tcg_of(env), view, TLB_WRITE, addr, &p) && p.host && !p.is_rom)
-		ram_stored(p.range->region->ram, ram_offset(&p), size);
+		ram_stored(p.ram, ram_offset(&p), size);
 }
 
 static void op_exclusive_begin(struct jit_env *env) { tcg_exclusive_begin(tcg_of(env)->tcg); }
@@ -426,5 +430,7 @@ const struct jit_mem_ops tcg_mem_ops = {
 	.exclusive_begin = op_exclusive_begin,
 	.exclusive_end = op_exclusive_end,
 	.tlb_flush = op_tlb_flush,
+	.tlb_flush_space = op_tlb_flush_space,
+	.tlb_switch = op_tlb_switch,
 	.stored = op_stored,
 };

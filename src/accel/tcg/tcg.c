@@ -152,7 +152,7 @@ static void tcg_stop(struct accel *a)
 static void flush_work(struct vcpu *v, void *opaque)
 {
 	(void)opaque;
-	tcg_tlb_flush_all(v->accel_data);
+	tlb_flush_all(v->accel_data);
 }
 
 /* Every vCPU drops what it cached of the old view; until then an access may still reach the old
@@ -202,14 +202,11 @@ static bool tcg_vcpu_attach(struct accel *a, struct vcpu *v, struct err *err)
 	tv->tcg = t;
 	tv->guest = v->arch->guest;
 	tv->env = tv->guest->env(v);
-	tv->tlb = g_new0(struct tlb_view, TLB_VIEWS);
-	tv->phys = g_malloc0(TLB_VIEWS * sizeof(*tv->phys));
 	tv->builder = ir_builder_new(tv->guest->desc);
 	tv->lowerer = interp_lowerer_new(tv->guest->desc);
-	tcg_tlb_flush_all(tv);
+	tcg_tlb_init(tv);
 	tv->env->exit_request = &v->exit_request;
 	tv->env->mem = &t->mem_ops;
-	tv->env->tlb = tv->tlb;
 	tv->env->accel = tv;
 	if (t->native && !tcg_native_attach(tv, &why))
 		fall_back(t, &why);
@@ -238,13 +235,11 @@ static void tcg_vcpu_detach(struct accel *a, struct vcpu *v)
 	tcg_stats_add(&t->counts, &tv->counts);
 	if (tv->compiler)
 		tcg_native_detach(tv);
-	tv->env->tlb = NULL;
+	tcg_tlb_fini(tv);
 	tv->env->accel = NULL;
 	v->accel_data = NULL;
 	ir_builder_free(tv->builder);
 	interp_lowerer_free(tv->lowerer);
-	g_free(tv->phys);
-	g_free(tv->tlb);
 	g_free(tv);
 	if (t->vcpus)
 		return;

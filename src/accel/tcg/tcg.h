@@ -21,6 +21,7 @@
 #include "cpu/accel.h"
 #include "cpu/guest.h"
 #include "cpu/vcpu.h"
+#include "accel/tcg/tlb.h"
 
 struct ir_builder;
 struct tcg_block;
@@ -152,15 +153,6 @@ struct tcg_accel {
 	_Atomic uint64_t insns; /* of vCPUs that are gone */
 };
 
-/* What the last walks found, beside the fast tables: also pages that must always take the slow
- * path. */
-struct tcg_phys {
-	gva_t page; /* | 1: valid, 2: global */
-	gpa_t gpa;
-	uint64_t page_size;
-};
-enum { TCG_PHYS_VALID = 1, TCG_PHYS_GLOBAL = 2 };
-
 struct tcg_vcpu {
 	struct vcpu *v;
 	struct jit_env *env;
@@ -168,13 +160,11 @@ struct tcg_vcpu {
 	struct tcg_accel *tcg;
 	struct ir_builder *builder;
 	struct interp_lowerer *lowerer;
-	struct tlb_view *tlb;                         /* read by others in tcg_tlb_protect() */
-	struct tcg_phys (*phys)[TLB_KINDS][TLB_SIZE]; /* vcpu thread */
-	bool view_used[TLB_VIEWS];                    /* vcpu thread */
-	bool is_watched;                              /* vcpu thread: by the access now made */
-	bool has_large;                               /* vcpu thread: pages above 4 KiB were seen */
-	struct x64_compiler *compiler;                /* NULL: the interpreter's blocks only */
-	struct tcg_targets *targets;                  /* vcpu thread; others take entries away */
+	struct tlb_view *tlb;          /* vcpu thread: tables of the running address space */
+	struct tcg_tlb *sets;          /* vcpu thread; others empty entries in tlb_protect() */
+	bool is_watched;               /* vcpu thread: by the access now made */
+	struct x64_compiler *compiler; /* NULL: the interpreter's blocks only */
+	struct tcg_targets *targets;   /* vcpu thread; others take entries away */
 	bool needs_room; /* vcpu thread: wait for the code cache outside */
 	struct tcg_counts counts;
 	_Atomic uint64_t insns; /* run by the interpreter */
@@ -220,7 +210,6 @@ void tcg_block_discard(struct tcg_accel *t, struct tcg_block *b);
 
 /* ---- softmmu.c ---- */
 extern const struct jit_mem_ops tcg_mem_ops;
-void tcg_tlb_flush_all(struct tcg_vcpu *tv);
 /* Take the write entries of a page away from all vCPUs.  True: another vCPU had one. */
 bool tcg_tlb_protect(struct tcg_accel *t, const uint8_t *host_page);
 /* Where code at addr lies: host pointer, and the RAM it is in.  NULL with env->fault: faulted; NULL

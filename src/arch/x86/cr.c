@@ -78,9 +78,13 @@ bool x86_lmsw(struct x86_cpu *c, uint16_t v)
 
 static bool cr3_write(struct x86_cpu *c, uint64_t v)
 {
+	bool keep = false;
+
 	if (x86_is_long(c)) {
-		if (c->cr4 & CR4_PCIDE)
-			v &= ~BIT(63); /* "keep this PCID's translations": ours are not tagged */
+		if (c->cr4 & CR4_PCIDE) { /* SDM 3A 4.10.4.1: keep this PCID's translations */
+			keep = v & BIT(63);
+			v &= ~BIT(63);
+		}
 		if (v >> c->phys_bits)
 			return x86_raise_code(c, EXC_GP, 0);
 	} else {
@@ -89,7 +93,7 @@ static bool cr3_write(struct x86_cpu *c, uint64_t v)
 			return false;
 	}
 	c->cr3 = v;
-	x86_tlb_flush(c, true);
+	x86_tlb_switch(c, keep);
 	return true;
 }
 

@@ -119,10 +119,39 @@ bool x86_store_words(struct x86_cpu *c, unsigned view, gva_t addr, const uint64_
 	return true;
 }
 
+/* Without process-context identifiers there is one address space, whose tables change. */
+static uint64_t tlb_asid(const struct x86_cpu *c)
+{
+	return c->cr4 & CR4_PCIDE ? c->cr3 & 0xfff : 0;
+}
+
 void x86_tlb_flush(struct x86_cpu *c, bool keep_global)
 {
-	if (c->env.mem)
-		c->env.mem->tlb_flush(&c->env, ~UINT64_C(0), keep_global);
+	if (!c->env.mem)
+		return;
+	c->env.mem->tlb_flush(&c->env, ~UINT64_C(0), keep_global);
+	if (!keep_global && c->env.mem->tlb_switch) /* CR4.PCIDE may be what changed */
+		c->env.mem->tlb_switch(&c->env, tlb_asid(c), true);
+}
+
+void x86_tlb_flush_space(struct x86_cpu *c, uint64_t asid, gva_t addr)
+{
+	const struct jit_mem_ops *mem = c->env.mem;
+
+	if (mem && mem->tlb_flush_space)
+		mem->tlb_flush_space(&c->env, asid, addr);
+	else if (mem)
+		mem->tlb_flush(&c->env, addr, true);
+}
+
+void x86_tlb_switch(struct x86_cpu *c, bool keep)
+{
+	const struct jit_mem_ops *mem = c->env.mem;
+
+	if (mem && mem->tlb_switch)
+		mem->tlb_switch(&c->env, tlb_asid(c), keep);
+	else if (mem)
+		mem->tlb_flush(&c->env, ~UINT64_C(0), true);
 }
 
 void x86_tlb_flush_page(struct x86_cpu *c, gva_t addr)

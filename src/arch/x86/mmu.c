@@ -207,6 +207,7 @@ static enum mmu_step mmu_finish(struct mmu_walk *w, bool set_ad, uint64_t size, 
 	r->page_size = size;
 	r->can_write &= (leaf->value & PTE_D) != 0;
 	r->is_global = (leaf->value & PTE_G) && (w->c->cr4 & CR4_PGE);
+	r->near = w->range;
 	return STEP_DONE;
 }
 

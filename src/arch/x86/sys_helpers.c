@@ -236,7 +236,7 @@ HELPER(invlpg, MODE)
 	return 0;
 }
 
-/* SDM 2 INVPCID.  The TLB holds one PCID's translations at a time. */
+/* SDM 2 INVPCID. */
 HELPER(invpcid, MODE)
 {
 	struct x86_cpu *c = env;
@@ -247,10 +247,12 @@ HELPER(invpcid, MODE)
 	if (a > 3 || (a < 2 && d[0] >> 12) || (a < 2 && !(c->cr4 & CR4_PCIDE) && d[0]) ||
 	    (a == 0 && !x86_is_canonical(d[1])))
 		return x86_raise_code(c, EXC_GP, 0);
-	if (a == 0)
-		x86_tlb_flush_page(c, d[1]);
-	else
-		x86_tlb_flush(c, a != 2);
+	switch (a) {
+	case 0: x86_tlb_flush_space(c, d[0], d[1] & ~UINT64_C(0xfff)); break;
+	case 1: x86_tlb_flush_space(c, d[0], ~UINT64_C(0)); break;
+	case 2: x86_tlb_flush(c, false); break;
+	default: x86_tlb_flush_space(c, JIT_ASID_ALL, ~UINT64_C(0)); break;
+	}
 	return 0;
 }
 

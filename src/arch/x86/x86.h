@@ -43,9 +43,14 @@ bool x86_store_bytes(struct x86_cpu *c, unsigned view, gva_t addr, const void *i
 bool x86_load_words(struct x86_cpu *c, unsigned view, gva_t addr, uint64_t *out, unsigned n);
 bool x86_store_words(struct x86_cpu *c, unsigned view, gva_t addr, const uint64_t *in, unsigned n);
 static inline unsigned x86_view(const struct x86_cpu *c) { return c->env.view; }
-/* Flush translations of the TLB: all, all but global, one page. Calls what the accelerator gave. */
+/* Drop translations (SDM 3A 4.10.4); call what the accelerator gave.  All of every PCID, or with
+ * keep_global those of the running one that are not global. */
 void x86_tlb_flush(struct x86_cpu *c, bool keep_global);
 void x86_tlb_flush_page(struct x86_cpu *c, gva_t addr);
+/* Those of a PCID, or JIT_ASID_ALL, that are not global: of one page, or ~0: all. */
+void x86_tlb_flush_space(struct x86_cpu *c, uint64_t asid, gva_t addr);
+/* CR3 was loaded.  keep: what is there of its PCID holds. */
+void x86_tlb_switch(struct x86_cpu *c, bool keep);
 
 /* ---- translation (translate.c) ----
  * Translate from env.pc/env.mode on: fetches guest bytes with fetch() (at most to the end of the

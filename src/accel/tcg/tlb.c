@@ -1,0 +1,443 @@
+/* accel/tcg/tlb.c - the two levels of the soft TLB: finding, filling, flushing, switching.
+ *
+ * SDM 3A 4.10 is what must hold for x86; paging-structure caches there are none, walks read the
+ * tables.
+ * SPDX-License-Identifier: MIT */
+#include <string.h>
+
+#include <glib.h>
+
+#include "memory/ram.h"
+#include "accel/tcg/tcg.h"
+
+enum { PAGE_SHIFT = RAM_PAGE_BITS };
+
+/* ---- filters ---- */
+
+static unsigned filter_bit(gva_t addr, unsigned shift)
+{
+	uint64_t h = ((addr >> shift) + shift) * UINT64_C(0x9e3779b97f4a7c15);
+
+	return (unsigned)(h >> 55); /* of 512 */
+}
+
+static void filter_add(struct tlb_filter *f, gva_t addr, unsigned shift)
+{
+	unsigned bit = filter_bit(addr, shift);
+
+	f->shifts |= BIT(shift);
+	f->bits[bit / 64] |= BIT(bit % 64);
+}
+
+/* The size, as a shift, of the largest mapping seen that may cover addr; 0: none does. */
+static unsigned filter_find(const struct tlb_filter *f, gva_t addr)
+{
+	unsigned found = 0;
+
+	for (uint64_t left = f->shifts; left; left &= left - 1) {
+		unsigned shift = (unsigned)__builtin_ctzll(left), bit = filter_bit(addr, shift);
+
+		if (f->bits[bit / 64] & BIT(bit % 64))
+			found = shift;
+	}
+	return found;
+}
+
+static void filter_clear(struct tlb_filter *f) { *f = (struct tlb_filter){ 0 }; }
+
+/* ---- the second level ---- */
+
+/* Where a mapping of this size is looked for.  Address spaces map the same addresses to other
+ * things: each begins elsewhere. */
+static unsigned tlb2_index(gva_t addr, unsigned shift, uint64_t generation)
+{
+	uint64_t page = addr >> shift;
+
+	return (page ^ page >> TLB2_BITS ^ generation * 0x9e5) & (TLB2_SIZE - 1);
+}
+
+static uint64_t tlb2_name(uint64_t generation, unsigned shift) { return generation << 6 | shift; }
+
+/* The way of s that holds it, or -1. */
+static int tlb2_way(const struct tlb2_set *s, gva_t addr, unsigned shift, uint64_t name)
+{
+	for (int way = 0; way < TLB2_WAYS; way++)
+		if (s->name[way] == name && !((s->tag[way] ^ addr) >> shift))
+			return way;
+	return -1;
+}
+
+static const struct tlb_mapping *tlb2_probe(const struct tcg_tlb *t, gva_t addr, unsigned shift,
+					    uint64_t generation, unsigned right)
+{
+	unsigned i = tlb2_index(addr, shift, generation);
+	int way = tlb2_way(&t->sets[i], addr, shift, tlb2_name(generation, shift));
+
+	if (way < 0 || !(t->sets[i].tag[way] >> right & 1))
+		return NULL;
+	return &t->mappings[i][way];
+}
+
+bool tlb2_find(struct tcg_tlb *t, gva_t addr, unsigned view, unsigned kind, struct tlb_mapping *m)
+{
+	const struct tlb_space *s = t->space;
+	unsigned right = tlb_right(view, kind);
+	const struct tlb_mapping *found = tlb2_probe(t, addr, PAGE_SHIFT, s->generation, right);
+
+	if (!found)
+		found = tlb2_probe(t, addr, PAGE_SHIFT, t->global_generation, right);
+	for (uint64_t left = t->large.shifts; left && !found; left &= left - 1)
+		found = tlb2_probe(t, addr, (unsigned)__builtin_ctzll(left), t->global_generation,
+				   right);
+	for (uint64_t left = s->large.shifts; left && !found; left &= left - 1)
+		found = tlb2_probe(t, addr, (unsigned)__builtin_ctzll(left), s->generation, right);
+	if (found)
+		*m = *found;
+	return found;
+}
+
+/* The way to give up: one that nobody can find any more, or each in turn. */
+static int tlb2_victim(struct tcg_tlb *t, const struct tlb2_set *s)
+{
+	for (int way = 0; way < TLB2_WAYS; way++) {
+		uint64_t generation = s->name[way] >> 6;
+
+		if (generation != t->global_generation && generation != t->space->generation)
+			return way;
+	}
+	return (int)(t->next_way++ % TLB2_WAYS);
+}
+
+void tlb2_insert(struct tcg_tlb *t, gva_t addr, unsigned rights, const struct tlb_mapping *m)
+{
+	uint64_t generation = m->is_global ? t->global_generation : t->space->generation;
+	uint64_t name = tlb2_name(generation, m->shift);
+	unsigned i = tlb2_index(addr, m->shift, generation);
+	struct tlb2_set *s = &t->sets[i];
+	int way = tlb2_way(s, addr, m->shift, name);
+
+	if (way >= 0 && t->mappings[i][way].gpa == m->gpa) {
+		s->tag[way] |= rights;
+		return;
+	}
+	if (way < 0)
+		way = tlb2_victim(t, s);
+	s->name[way] = name;
+	s->tag[way] = (addr >> m->shift << m->shift) | rights;
+	t->mappings[i][way] = *m;
+	if (m->shift > PAGE_SHIFT)
+		filter_add(m->is_global ? &t->large : &t->space->large, addr, m->shift);
+}
+
+static void tlb2_drop(struct tcg_tlb *t, gva_t addr, unsigned shift, uint64_t generation)
+{
+	struct tlb2_set *s = &t->sets[tlb2_index(addr, shift, generation)];
+	int way = tlb2_way(s, addr, shift, tlb2_name(generation, shift));
+
+	if (way >= 0)
+		s->name[way] = 0;
+}
+
+static void tlb2_drop_covering(struct tcg_tlb *t, gva_t addr, const struct tlb_filter *large,
+			       uint64_t generation)
+{
+	tlb2_drop(t, addr, PAGE_SHIFT, generation);
+	for (uint64_t left = large->shifts; left; left &= left - 1)
+		tlb2_drop(t, addr, (unsigned)__builtin_ctzll(left), generation);
+}
+
+/* ---- the first level ---- */
+
+/* An address that no guest can reach: the host code's copy of an entry matches nothing. */
+static void stack_entry_drop(struct tcg_vcpu *tv)
+{
+	__atomic_store_n(&tv->env->stack.tag, JIT_STACK_NONE, __ATOMIC_RELAXED);
+}
+
+static void entry_drop(struct tlb_space *s, unsigned view, unsigned kind, unsigned i)
+{
+	__atomic_store_n(&s->tlb[view].e[kind][i].tag, tlb_empty_tag(i), __ATOMIC_RELAXED);
+}
+
+static uint64_t entry_page(const struct tlb_space *s, unsigned view, unsigned kind, unsigned i)
+{
+	return __atomic_load_n(&s->tlb[view].e[kind][i].tag, __ATOMIC_RELAXED);
+}
+
+static bool is_view_used(const struct tlb_space *s, unsigned view)
+{
+	return atomic_load_explicit(&s->views, memory_order_relaxed) >> view & 1;
+}
+
+/* Empty the entries whose bits are set; with a shift only what lies in that much around addr. */
+static void drop_bits(struct tlb_space *s, struct tlb_bits *bits, gva_t addr, unsigned shift)
+{
+	for (unsigned view = 0; view < TLB_VIEWS; view++) {
+		if (!is_view_used(s, view))
+			continue;
+		for (unsigned n = 0; n < TLB_KINDS * TLB_SIZE / 64; n++) {
+			unsigned kind = n / (TLB_SIZE / 64), w = n % (TLB_SIZE / 64);
+			uint64_t *word = &bits->word[view][kind][w];
+
+			for (uint64_t left = *word; left; left &= left - 1) {
+				unsigned bit = (unsigned)__builtin_ctzll(left), i = w * 64 + bit;
+
+				if (shift && (entry_page(s, view, kind, i) ^ addr) >> shift)
+					continue;
+				entry_drop(s, view, kind, i);
+				*word &= ~BIT(bit);
+			}
+		}
+	}
+}
+
+/* The entries of one 4 KiB page; their bits may stay. */
+static void drop_page(struct tlb_space *s, gva_t addr, const struct tlb_bits *only)
+{
+	unsigned i = tlb_index(addr);
+
+	for (unsigned view = 0; view < TLB_VIEWS; view++) {
+		if (!is_view_used(s, view))
+			continue;
+		for (unsigned kind = 0; kind < TLB_KINDS; kind++)
+			if (only->word[view][kind][i / 64] >> i % 64 & 1 &&
+			    !((entry_page(s, view, kind, i) ^ addr) >> PAGE_SHIFT))
+				entry_drop(s, view, kind, i);
+	}
+}
+
+void tlb_note_fill(struct tcg_tlb *t, gva_t addr, unsigned view, unsigned kind,
+		   const struct tlb_mapping *m)
+{
+	struct tlb_space *s = t->space;
+	unsigned i = tlb_index(addr), w = i / 64;
+	uint64_t bit = BIT(i % 64);
+
+	if (!is_view_used(s, view))
+		atomic_fetch_or(&s->views, 1u << view);
+	if (m->is_global) {
+		s->global.word[view][kind][w] |= bit;
+		s->own.word[view][kind][w] &= ~bit;
+	} else {
+		s->own.word[view][kind][w] |= bit;
+		s->global.word[view][kind][w] &= ~bit;
+	}
+	if (kind != TLB_EXEC)
+		return;
+	filter_add(m->is_global ? &t->exec : &s->exec, addr, m->shift);
+}
+
+bool tlb_protect(struct tcg_vcpu *tv, const uint8_t *host_page)
+{
+	uint64_t host = (uintptr_t)host_page;
+	bool found = false;
+
+	for (struct tlb_space *s = tv->sets->spaces; s < tv->sets->spaces + TLB_SPACES; s++) {
+		struct tlb_view *tlb = __atomic_load_n(&s->tlb, __ATOMIC_ACQUIRE);
+		uint32_t views = tlb ? atomic_load_explicit(&s->views, memory_order_relaxed) : 0;
+
+		for (; views; views &= views - 1) {
+			struct tlb_entry *e = tlb[__builtin_ctz(views)].e[TLB_WRITE];
+
+			for (unsigned i = 0; i < TLB_SIZE; i++) {
+				if (likely(__atomic_load_n(&e[i].host, __ATOMIC_RELAXED) != host) ||
+				    __atomic_load_n(&e[i].tag, __ATOMIC_RELAXED) ==
+					    tlb_empty_tag(i))
+					continue;
+				__atomic_store_n(&e[i].tag, tlb_empty_tag(i), __ATOMIC_RELAXED);
+				found = true;
+			}
+		}
+	}
+	/* The copy may outlive its entry. */
+	if (__atomic_load_n(&tv->env->stack.host, __ATOMIC_RELAXED) == host) {
+		stack_entry_drop(tv);
+		found = true;
+	}
+	return found;
+}
+
+/* ---- what was found through mappings of code ---- */
+
+static uint64_t next_generation(struct tcg_tlb *t) { return ++t->last_generation; }
+
+/* Mappings of code of s (its own, or global ones) go. */
+static void exec_gone(struct tcg_vcpu *tv, struct tlb_space *s, gva_t page)
+{
+	if (s == tv->sets->space)
+		tcg_targets_flush(tv, page);
+	else
+		s->exec_generation = next_generation(tv->sets);
+}
+
+static void exec_page_gone(struct tcg_vcpu *tv, struct tlb_space *s, const struct tlb_filter *f,
+			   gva_t addr)
+{
+	unsigned shift = filter_find(f, addr);
+
+	if (shift)
+		exec_gone(tv, s, shift > PAGE_SHIFT ? ~UINT64_C(0) : addr);
+}
+
+/* ---- address spaces ---- */
+
+static void space_flush_own(struct tcg_vcpu *tv, struct tlb_space *s)
+{
+	if (s->tlb)
+		drop_bits(s, &s->own, 0, 0);
+	if (s->exec.shifts)
+		exec_gone(tv, s, ~UINT64_C(0));
+	s->generation = next_generation(tv->sets);
+	filter_clear(&s->large);
+	filter_clear(&s->exec);
+}
+
+static struct tlb_space *space_find(struct tcg_tlb *t, uint64_t asid)
+{
+	for (struct tlb_space *s = t->spaces; s < t->spaces + TLB_SPACES; s++)
+		if (s->is_known && s->asid == asid)
+			return s;
+	return NULL;
+}
+
+static struct tlb_view *view_tables_new(void)
+{
+	struct tlb_view *tlb = g_new(struct tlb_view, TLB_VIEWS);
+
+	for (unsigned n = 0; n < TLB_VIEWS * TLB_KINDS; n++)
+		for (unsigned i = 0; i < TLB_SIZE; i++)
+			tlb[n / TLB_KINDS].e[n % TLB_KINDS][i] = (struct tlb_entry){
+				.tag = tlb_empty_tag(i)
+			};
+	return tlb;
+}
+
+/* The slot that waited longest, for an address space that has none. */
+static struct tlb_space *space_new(struct tcg_vcpu *tv, uint64_t asid)
+{
+	struct tcg_tlb *t = tv->sets;
+	struct tlb_space *s = NULL;
+
+	for (struct tlb_space *x = t->spaces; x < t->spaces + TLB_SPACES; x++)
+		if (x != t->space && (!s || !x->is_known || x->last_use < s->last_use))
+			s = x;
+	if (!s->tlb)
+		__atomic_store_n(&s->tlb, view_tables_new(), __ATOMIC_RELEASE);
+	space_flush_own(tv, s);
+	s->exec_generation = next_generation(t);
+	s->asid = asid;
+	s->is_known = true;
+	return s;
+}
+
+void tlb_switch(struct tcg_vcpu *tv, uint64_t asid, bool keep)
+{
+	struct tcg_tlb *t = tv->sets;
+	struct tlb_space *s = t->space;
+
+	if (s->asid != asid) {
+		s = space_find(t, asid);
+		if (!s)
+			s = space_new(tv, asid);
+		s->last_use = ++t->last_use;
+		t->space = s;
+		tv->tlb = tv->env->tlb = s->tlb;
+		tcg_targets_flush(tv, ~UINT64_C(0));
+	}
+	if (!keep)
+		space_flush_own(tv, s);
+	stack_entry_drop(tv);
+}
+
+void tlb_flush_space(struct tcg_vcpu *tv, uint64_t asid)
+{
+	struct tcg_tlb *t = tv->sets;
+
+	for (struct tlb_space *s = t->spaces; s < t->spaces + TLB_SPACES; s++)
+		if (s->is_known && (asid == JIT_ASID_ALL || s->asid == asid))
+			space_flush_own(tv, s);
+	stack_entry_drop(tv);
+}
+
+/* Own mappings of addr. */
+static void space_flush_page(struct tcg_vcpu *tv, struct tlb_space *s, gva_t addr)
+{
+	unsigned shift = filter_find(&s->large, addr);
+
+	if (shift)
+		drop_bits(s, &s->own, addr, shift);
+	drop_page(s, addr, &s->own);
+	tlb2_drop_covering(tv->sets, addr, &s->large, s->generation);
+	exec_page_gone(tv, s, &s->exec, addr);
+}
+
+void tlb_flush_space_page(struct tcg_vcpu *tv, uint64_t asid, gva_t addr)
+{
+	struct tcg_tlb *t = tv->sets;
+
+	for (struct tlb_space *s = t->spaces; s < t->spaces + TLB_SPACES; s++)
+		if (s->is_known && (asid == JIT_ASID_ALL || s->asid == asid))
+			space_flush_page(tv, s, addr);
+	stack_entry_drop(tv);
+}
+
+void tlb_flush_page(struct tcg_vcpu *tv, gva_t addr)
+{
+	struct tcg_tlb *t = tv->sets;
+	unsigned shift = filter_find(&t->large, addr);
+
+	space_flush_page(tv, t->space, addr);
+	for (struct tlb_space *s = t->spaces; s < t->spaces + TLB_SPACES; s++) {
+		if (!s->tlb)
+			continue;
+		if (shift)
+			drop_bits(s, &s->global, addr, shift);
+		drop_page(s, addr, &s->global);
+		exec_page_gone(tv, s, &t->exec, addr);
+	}
+	tlb2_drop_covering(t, addr, &t->large, t->global_generation);
+	stack_entry_drop(tv);
+}
+
+void tlb_flush_all(struct tcg_vcpu *tv)
+{
+	struct tcg_tlb *t = tv->sets;
+
+	for (struct tlb_space *s = t->spaces; s < t->spaces + TLB_SPACES; s++) {
+		if (!s->tlb)
+			continue;
+		space_flush_own(tv, s);
+		drop_bits(s, &s->global, 0, 0);
+		exec_gone(tv, s, ~UINT64_C(0));
+	}
+	t->global_generation = next_generation(t);
+	filter_clear(&t->large);
+	filter_clear(&t->exec);
+	stack_entry_drop(tv);
+}
+
+void tcg_tlb_init(struct tcg_vcpu *tv)
+{
+	struct tcg_tlb *t = g_new0(struct tcg_tlb, 1);
+
+	tv->sets = t;
+	t->sets = g_aligned_alloc0(TLB2_SIZE, sizeof(*t->sets), sizeof(*t->sets));
+	t->mappings = g_malloc0(TLB2_SIZE * sizeof(*t->mappings));
+	t->global_generation = next_generation(t);
+	t->space = space_new(tv, 0);
+	tv->tlb = tv->env->tlb = t->space->tlb;
+	stack_entry_drop(tv);
+}
+
+void tcg_tlb_fini(struct tcg_vcpu *tv)
+{
+	struct tcg_tlb *t = tv->sets;
+
+	for (unsigned i = 0; i < TLB_SPACES; i++)
+		g_free(t->spaces[i].tlb);
+	g_free(t->mappings);
+	g_aligned_free(t->sets);
+	g_free(t);
+	tv->sets = NULL;
+	tv->tlb = tv->env->tlb = NULL;
+}

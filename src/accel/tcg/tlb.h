@@ -1,0 +1,109 @@
+/* accel/tcg/tlb.h - what a vCPU remembers of its guest's page tables.
+ *
+ * First level: the fast tables of jit/env.h, a set of them for each address space that ran lately.
+ * A switch between address spaces exchanges the set.  Second level: one larger table for all
+ * address spaces, asked on a miss before the guest's tables are walked; it holds mappings of any
+ * size, and what is slow to access too.  Neither level contains the other.
+ *
+ * An address space is dropped from the second level by drawing a new generation for it, from the
+ * first by walking the bits that tell which entries were filled.  Global mappings have a generation
+ * and bits of their own: they are found in every address space, and outlive its flush.
+ * SPDX-License-Identifier: MIT */
+#pragma once
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/bits.h"
+#include "jit/env.h"
+
+struct ram_block;
+struct tcg_vcpu;
+
+enum {
+	TLB_SPACES =
+		12, /* as many as Linux numbers: 6 processes, with page-table isolation twice */
+	TLB2_BITS = 10,
+	TLB2_SIZE = 1 << TLB2_BITS,
+	TLB2_WAYS = 4,
+};
+
+/* Addresses of mappings by size: may say yes too often, never no wrongly. */
+struct tlb_filter {
+	uint64_t shifts; /* a bit for each size seen, 1 << shift bytes */
+	uint64_t bits[8];
+};
+
+/* A bit for each entry of a set of fast tables. */
+struct tlb_bits {
+	uint64_t word[TLB_VIEWS][TLB_KINDS][TLB_SIZE / 64];
+};
+
+struct tlb_space {
+	struct tlb_view *tlb;   /* atomic: others empty write entries of it; never freed before */
+	_Atomic uint32_t views; /* a bit for each view that was filled; others read it */
+	bool is_known;          /* asid is one; else the slot holds global entries at most */
+	uint64_t asid;
+	uint64_t last_use;
+	uint64_t generation;      /* of its mappings in the second level */
+	uint64_t exec_generation; /* what was found through its mappings of code holds so long */
+	struct tlb_bits own, global;
+	struct tlb_filter large; /* own mappings above 4 KiB */
+	struct tlb_filter exec;  /* own mappings of code */
+};
+
+/* What a mapping is, beside where it is mapped. */
+struct tlb_mapping {
+	gpa_t gpa;
+	uint64_t host;         /* all of it is one piece of RAM or ROM: there; else 0 */
+	struct ram_block *ram; /* of host */
+	uint8_t shift;         /* 1 << shift bytes */
+	bool is_global, is_rom;
+};
+
+/* Tags of one set of the second level fill a cache line.  name: generation << 6 | shift; 0: empty.
+ * tag: address | a bit for each view and kind that may access. */
+struct tlb2_set {
+	uint64_t tag[TLB2_WAYS], name[TLB2_WAYS];
+} __attribute__((aligned(64)));
+
+struct tcg_tlb {
+	struct tlb_space *space; /* the running one */
+	uint64_t last_generation, last_use;
+	uint64_t global_generation;
+	struct tlb_filter large, exec; /* global mappings */
+	unsigned next_way;
+	struct tlb2_set *sets;
+	struct tlb_mapping (*mappings)[TLB2_WAYS];
+	struct tlb_space spaces[TLB_SPACES];
+};
+
+void tcg_tlb_init(struct tcg_vcpu *tv);
+void tcg_tlb_fini(struct tcg_vcpu *tv);
+
+/* Empty the write entries of a page of host memory.  True: there were some.  Context: any thread
+ * that keeps tv from going; after the page got its flag and a full fence. */
+bool tlb_protect(struct tcg_vcpu *tv, const uint8_t *host_page);
+
+/* ---- Context of all below: vcpu thread ---- */
+
+static inline unsigned tlb_right(unsigned view, unsigned kind) { return view * TLB_KINDS + kind; }
+
+/* The mapping of addr in the running address space if this access is known to be allowed; *m is of
+ * all of it. */
+bool tlb2_find(struct tcg_tlb *t, gva_t addr, unsigned view, unsigned kind, struct tlb_mapping *m);
+/* rights: bits by tlb_right().  They add to those of the same mapping. */
+void tlb2_insert(struct tcg_tlb *t, gva_t addr, unsigned rights, const struct tlb_mapping *m);
+
+/* An entry of the running set is about to be filled with this mapping. */
+void tlb_note_fill(struct tcg_tlb *t, gva_t addr, unsigned view, unsigned kind,
+		   const struct tlb_mapping *m);
+
+/* jit_mem_ops.tlb_flush, tlb_flush_space, tlb_switch. */
+void tlb_flush_all(struct tcg_vcpu *tv);
+void tlb_flush_space(struct tcg_vcpu *tv, uint64_t asid);
+/* Whatever maps addr: in the running address space, and global ones. */
+void tlb_flush_page(struct tcg_vcpu *tv, gva_t addr);
+void tlb_flush_space_page(struct tcg_vcpu *tv, uint64_t asid, gva_t addr);
+void tlb_switch(struct tcg_vcpu *tv, uint64_t asid, bool keep);
