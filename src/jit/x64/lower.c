@@ -31,6 +31,7 @@ static void lower_get(struct x64_compiler *c, unsigned i)
 	unsigned size = ir_size(op), at = op->imm % 8;
 	unsigned reg = place_pinned(c, (uint32_t)op->imm), to;
 
+	x87_touch(c, i, op->imm);
 	if (covers_flags_slot(c, op)) {
 		get_flags_slot(c, i);
 	} else if (reg == X64_NO_REG) {
@@ -131,6 +132,7 @@ static void lower_put(struct x64_compiler *c, unsigned i)
 
 	if (vec_put(c, i))
 		return;
+	x87_touch(c, i, op->imm);
 	if (is_flags)
 		flags_sync_slot(c);
 	if (reg != X64_NO_REG)
@@ -234,7 +236,7 @@ static void begin(struct x64_compiler *c, struct x64_code *code, const struct ir
 	c->is_full = false;
 	c->stub_count = c->site_count = c->exit_count = c->constant_count = c->native_count = 0;
 	c->eflags = c->slot_flags = c->env_flags = 0;
-	c->is_synced = false;
+	c->is_synced = c->may_have_stored = false;
 	memset(c->carry, 0, ir->op_count * sizeof(c->carry[0]));
 	memset(c->bits, 0, ir->op_count * sizeof(c->bits[0]));
 	for (unsigned i = 1; i < ir->op_count; i++)
@@ -273,6 +275,8 @@ static void lower_block(struct x64_compiler *c)
 	lower_entry(c);
 	for (unsigned i = 1; i < c->ir->op_count && !c->is_full && !c->a.is_full; i++) {
 		c->pos = i;
+		if (c->may_have_stored && c->insn[i] != c->insn[i - 1])
+			lower_check_stored(c, i);
 		if (!lower_direct(c, i))
 			lower_op(c, i);
 	}

@@ -13,6 +13,7 @@
 #include "jit/ir.h"
 #include "jit/ir_info.h"
 #include "jit/x64/asm.h"
+#include "jit/x64/lower_vec.h"
 #include "jit/x64/x64.h"
 
 enum { P = X64_R14, S0 = X64_R10, S1 = X64_R11, GUEST_SP = X64_R15 };
@@ -81,6 +82,9 @@ struct x64_thunks {
 	uint64_t miss;     /* jumped to: no target for the pc in S0 */
 	uint64_t dispatch; /* jumped to: env->pc, env->mode say where on */
 	uint64_t asked;    /* jumped to: env->pc is set, a request waits */
+	uint64_t vectors, x87; /* the guest's to the host's registers; keep all but EFLAGS */
+	uint64_t x87_unload;   /* the reverse */
+	uint64_t vectors_save, x87_save; /* the same, for the other thunks */
 };
 
 struct x64_jit {
@@ -91,6 +95,7 @@ struct x64_jit {
 	uint8_t reg_of[16]; /* guest register n (slot.pin n + 1) -> host register, or X64_NO_REG */
 	uint32_t first_gpr; /* byte offset of guest register 0; 8 bytes each */
 	uint8_t gpr_of[16]; /* host register -> guest register, or 0xff */
+	uint8_t host_needs; /* bit per enum rule_needs that the host has */
 	struct x64_thunks thunk;
 	struct code_writer writer; /* of the thunks */
 };
@@ -119,7 +124,11 @@ enum stub_kind {
 	STUB_ATOMIC,
 	STUB_CALL_IF,
 	STUB_EXIT,
-	STUB_CARRY,
+	STUB_STORED, /* a helper stored to translated code: leave before the next instruction */
+	STUB_VECTORS, /* these: lower_vec.h */
+	STUB_X87,
+	STUB_X87_UNLOAD,
+	STUB_X87_STORE,
 };
 struct stub {
 	uint8_t kind;
@@ -127,9 +136,10 @@ struct stub {
 	bool is_write;  /* STUB_LOAD: must be writable */
 	bool is_vector; /* STUB_STORE: of the state at op's slot */
 	bool has_old;
+	bool has_vectors; /* STUB_X87_STORE: they are in the host's registers */
+	uint16_t native;  /* STUB_STORE: the NATIVE whose result it is, or 0 */
 	uint16_t at;          /* the IR op whose place in the block it stands for */
 	struct x64_rm old;    /* STUB_MODIFY: where the value that was there is kept */
-	bool is_address_lost; /* S0 = offset in the page, S1 = entry: a load's */
 	uint16_t op;          /* STUB_MODIFY: the operation */
 	uint16_t exit;
 	struct x64_label in, back;
@@ -186,6 +196,8 @@ struct x64_compiler {
 	unsigned constant_count;
 	unsigned native_count;
 	struct x64_label asked;
+	bool may_have_stored; /* a helper that is not the last of its instruction */
+	struct vec_state vec;
 };
 
 static inline const struct ir_op *op_at(const struct x64_compiler *c, unsigned i)
@@ -294,6 +306,8 @@ void lower_flags_op(struct x64_compiler *c, unsigned i);
 void flags_sync_slot(struct x64_compiler *c);
 /* Does a fault at op i need flags that env does not know? */
 bool flags_wanted(const struct x64_compiler *c, unsigned i);
+/* The flags at op i; 0: what env says, or nobody wants them. */
+unsigned flags_now(const struct x64_compiler *c, unsigned i);
 /* Let env know them. */
 void flags_before_call(struct x64_compiler *c, unsigned i);
 /* The flags at op i, as a fault there must report them. */
@@ -321,6 +335,8 @@ void lower_call(struct x64_compiler *c, unsigned i);
 void lower_native(struct x64_compiler *c, unsigned i);
 void lower_exit(struct x64_compiler *c, unsigned i);
 void lower_exit_if(struct x64_compiler *c, unsigned i);
+/* At the start of an instruction, op i. */
+void lower_check_stored(struct x64_compiler *c, unsigned i);
 void lower_entry(struct x64_compiler *c);
 void lower_stubs(struct x64_compiler *c);
 /* reg := pc of the block's entry + delta, before it is cut. */

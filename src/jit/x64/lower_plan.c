@@ -10,13 +10,10 @@ static bool has_flags(const struct ir_op *op) { return op->form & IR_FORM_FLAGS;
 /* LEA and what is like it: can be part of an address, costs nothing until asked for. */
 static bool is_lazy_code(const struct ir_op *op)
 {
-	int64_t imm = (int64_t)op->imm;
-
 	switch (op->code) {
-	case IR_PC: return true;
-	case IR_LEA: return ir_size(op) >= 4 && x64_fits32(imm);
-	case IR_ADD:
-		return ir_size(op) >= 4 && !has_flags(op) && (!ir_has_imm(op) || x64_fits32(imm));
+	case IR_PC:
+	case IR_LEA: return true;
+	case IR_ADD: return ir_size(op) >= 4 && !has_flags(op);
 	default: return false;
 	}
 }
@@ -252,6 +249,9 @@ static void plan_flags(struct x64_compiler *c)
 		const struct ir_op *op = op_at(c, i);
 		unsigned start = c->ir->insns[c->insn[i]].flags_op;
 		unsigned pos = c->modify[i] > i ? c->modify[i] : i;
+
+		if (c->insn[i] != c->insn[i - 1])
+			ask(c, start, i); /* lower_check_stored() */
 
 		if (op->code == IR_COND) {
 			unsigned f = lower_merge_source(c, op->a, ir_cond_flags(op->b));
