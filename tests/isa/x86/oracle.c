@@ -1,25 +1,27 @@
 /* tests/isa/x86/oracle.c - every row of the encodings table against the host CPU.
  *
- *   isa_x86_oracle [--seed N] [--cases N] [--row N | --name MNEMONIC] [--case N] [-v]
+ *   isa_x86_oracle [--tier 0|1] [--seed N] [--cases N] [--row N | --name MNEMONIC] [--case N] [-v]
  * SPDX-License-Identifier: MIT */
 #include "oracle.h"
 
 #include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "arch/x86/x86.h"
 
 static struct {
 	uint64_t seed;
-	unsigned cases;
+	unsigned cases, tier;
 	int row, only;
 	const char *name;
 	bool verbose;
 } options = { .seed = 1, .cases = 64, .row = -1, .only = -1 };
 
-enum { REPORTS_PER_ROW = 2 };
+enum { REPORTS_PER_ROW = 2, SKIP = 77 };
 
 struct totals {
 	unsigned rows, tested, nonnative, no_feature, failed, cases, faults;
@@ -251,8 +253,36 @@ static void report(const struct batch *b, const struct x86_row *row, const struc
 {
 	printf("row %d %s: %s\n", (int)(row - x86_rows), row->name, why);
 	print_case(c);
-	printf("    alone: isa_x86_oracle --seed %" PRIu64 " --cases %u --row %d --case %d\n",
-	       options.seed, options.cases, (int)(row - x86_rows), (int)(c - b->cases));
+	printf("    alone: isa_x86_oracle --tier %u --seed %" PRIu64
+	       " --cases %u --row %d --case %d\n",
+	       options.tier, options.seed, options.cases, (int)(row - x86_rows),
+	       (int)(c - b->cases));
+}
+
+/* Host code that does not come back as it should: say which. */
+static struct {
+	const struct batch *b;
+	const struct x86_row *row;
+	const struct test_case *c;
+} running;
+
+static void on_crash(int sig)
+{
+	if (running.c)
+		report(running.b, running.row, running.c, strsignal(sig));
+	_exit(1);
+}
+
+static void watch_crashes(void)
+{
+	static const int signals[] = { SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP, SIGABRT };
+	static uint8_t stack[64 * 1024];
+	stack_t alt = { .ss_sp = stack, .ss_size = sizeof(stack) };
+	struct sigaction sa = { .sa_handler = on_crash, .sa_flags = SA_ONSTACK | SA_RESETHAND };
+
+	sigaltstack(&alt, NULL);
+	for (unsigned i = 0; i < ARRAY_SIZE(signals); i++)
+		sigaction(signals[i], &sa, NULL);
 }
 
 /* ---- rows ---- */
@@ -314,6 +344,7 @@ static bool run_row(struct batch *b, const struct x86_row *row, struct totals *t
 		guest_trace = options.only == (int)i;
 		if (options.only >= 0 && !guest_trace)
 			continue;
+		running.b = b, running.row = row, running.c = c;
 		guest_run(b, c, i & 1);
 		t->cases++;
 		t->faults += c->host.vector >= 0;
@@ -356,6 +387,8 @@ static void parse_options(int argc, char **argv)
 
 		if (!strcmp(argv[i], "--seed"))
 			options.seed = strtoull(next, NULL, 0), i++;
+		else if (!strcmp(argv[i], "--tier"))
+			options.tier = (unsigned)atoi(next), i++;
 		else if (!strcmp(argv[i], "--cases"))
 			options.cases = (unsigned)atoi(next), i++;
 		else if (!strcmp(argv[i], "--row"))
@@ -377,12 +410,17 @@ int main(int argc, char **argv)
 {
 	struct batch *b = host_batch_new();
 	struct totals t = { 0 };
+	struct err err = { 0 };
 
 	parse_options(argc, argv);
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	if (!b)
 		return 1;
-	guest_init();
+	watch_crashes();
+	if (!guest_init(options.tier, &err)) {
+		printf("skipped: %s\n", err.text);
+		return SKIP;
+	}
 	for (int i = 1; i < x86_row_count; i++)
 		if ((options.row < 0 || options.row == i) &&
 		    (!options.name || !strcmp(options.name, x86_rows[i].name)))

@@ -2,16 +2,19 @@
  *
  * A case is one instruction with registers, flags, vector and x87 state and a scratch area of
  * memory. It runs on the host CPU (oracle_host.c: a child process, entered and left through
- * signals) and in our translator and interpreter (oracle_guest.c); what both leave behind must be
+ * signals) and in our translator and executors (oracle_guest.c); what both leave behind must be
  * equal. SPDX-License-Identifier: MIT */
 #pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "arch/x86/decode.h"
 #include "arch/x86/state.h"
+#include "base/err.h"
+#include "jit/x64/x64.h"
 
 enum {
 	/* Same addresses in the host process and for the guest; below 4 GiB for 32-bit code. */
@@ -87,9 +90,18 @@ bool host_has_feature(const char *name);
 
 /* oracle_guest.c */
 extern bool guest_trace; /* print the IR and its lowered form */
-void guest_init(void);
+/* Tier 0: the interpreter, 1: host code.  False: err says why that cannot be. */
+bool guest_init(unsigned tier, struct err *err);
 uint64_t guest_features(void); /* of the decoder */
 void guest_run(const struct batch *b, struct test_case *c, bool fast_tlb);
+
+/* oracle_tier1.c */
+bool tier1_init(struct err *err);
+/* False: the block is too big. */
+bool tier1_make(struct jit_env *env, struct x64_code *code, const struct ir_block *ir);
+enum x64_why tier1_run(struct jit_env *env, const struct x64_code *code);
+void tier1_drop(struct x64_code *code);
+void tier1_print(const struct x64_code *code, FILE *out);
 
 /* oracle_gen.c */
 struct random {

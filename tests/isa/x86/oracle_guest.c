@@ -1,5 +1,5 @@
-/* tests/isa/x86/oracle_guest.c - running cases in the translator and the interpreter, as a user
- * program under a flat 64-bit system. SPDX-License-Identifier: MIT */
+/* tests/isa/x86/oracle_guest.c - running cases in the translator and one of the executors, as a
+ * user program under a flat 64-bit system. SPDX-License-Identifier: MIT */
 #include "oracle.h"
 
 #include <stdio.h>
@@ -14,6 +14,7 @@
 enum { PAGE = 4096 };
 
 bool guest_trace;
+static unsigned tier;
 static struct x86_cpu *cpu;
 static struct vcpu vcpu;
 static struct ir_builder *builder;
@@ -126,9 +127,8 @@ static void fill_tlb(bool fast)
 
 /* ---- state ---- */
 
-void guest_init(void)
+bool guest_init(unsigned use_tier, struct err *err)
 {
-	struct err err = { 0 };
 	char *warnings;
 
 	cpu = aligned_alloc(64, align_up(sizeof(*cpu), 64));
@@ -138,10 +138,9 @@ void guest_init(void)
 	tlb = calloc(TLB_VIEWS, sizeof(*tlb));
 	builder = ir_builder_new(&x86_state_desc);
 	lowerer = interp_lowerer_new(&x86_state_desc);
-	if (!x86_cpuid_init(cpu, "max", &warnings, &err)) {
-		fprintf(stderr, "cannot make the guest CPU\n");
-		exit(1);
-	}
+	tier = use_tier;
+	if (!x86_cpuid_init(cpu, "max", &warnings, err) || (tier && !tier1_init(err)))
+		return false;
 	cpu->env.mem = &mem_ops;
 	cpu->env.tlb = tlb;
 	cpu->env.exit_request = &vcpu.exit_request;
@@ -152,6 +151,7 @@ void guest_init(void)
 	cpu->xcr0 = 7;
 	cpu->seg[SEG_TR].attr = SEG_ATTR_P | SYS_TSS32_BUSY;
 	cpu->seg[SEG_TR].limit = 0; /* no I/O map */
+	return true;
 }
 
 uint64_t guest_features(void)
@@ -257,35 +257,69 @@ static struct interp_block *no_next(struct jit_env *env, struct interp_block *fr
 	return NULL;
 }
 
-/* One guest instruction, executed again while it asks for it (REP). */
-static void run_instruction(void)
+static const struct ir_block *translate(void)
 {
-	const uint64_t start = cpu->env.pc;
 	struct x86_fetch fetch = { .bytes = fetch_bytes };
-	struct interp_block block = { 0 };
+	const struct ir_block *ir;
 	char error[128];
 	uint32_t len;
 
 	ir_begin(builder, cpu->env.mode, cpu->env.mode & MODE_CODE64 ? 3 : 2);
 	if (!x86_translate(cpu, builder, &fetch, 1, &len))
-		return;
-	const struct ir_block *ir = ir_end(builder);
+		return NULL;
+	ir = ir_end(builder);
+	if (ir_verify(ir, error, sizeof(error)))
+		return ir;
+	ir_print(ir, &x86_state_desc, stderr);
+	fprintf(stderr, "bad IR: %s\n", error);
+	abort();
+}
 
-	if (!ir_verify(ir, error, sizeof(error)) || !interp_lower(lowerer, &block, ir)) {
-		ir_print(ir, &x86_state_desc, stderr);
-		fprintf(stderr, "bad IR: %s\n", error);
+static void interpret(const struct ir_block *ir)
+{
+	const uint64_t start = cpu->env.pc;
+	struct interp_block block = { 0 };
+
+	if (!interp_lower(lowerer, &block, ir))
 		abort();
-	}
-	if (guest_trace) {
-		ir_print(ir, &x86_state_desc, stdout);
+	if (guest_trace)
 		interp_print(&block, stdout);
-	}
 	do {
 		struct interp_run run = { .next = no_next, .budget = 1000 };
 
 		interp_run(&cpu->env, &block, &x86_state_desc, &run);
 	} while (cpu->env.pc == start && !cpu->env.fault);
 	interp_block_fini(&block);
+}
+
+static void run_host_code(const struct ir_block *ir)
+{
+	const uint64_t start = cpu->env.pc;
+	struct x64_code code;
+
+	if (!tier1_make(&cpu->env, &code, ir))
+		abort();
+	if (guest_trace)
+		tier1_print(&code, stdout);
+	do
+		tier1_run(&cpu->env, &code);
+	while (cpu->env.pc == start && !cpu->env.fault);
+	tier1_drop(&code);
+}
+
+/* One guest instruction, executed again while it asks for it (REP). */
+static void run_instruction(void)
+{
+	const struct ir_block *ir = translate();
+
+	if (!ir)
+		return;
+	if (guest_trace)
+		ir_print(ir, &x86_state_desc, stdout);
+	if (tier)
+		run_host_code(ir);
+	else
+		interpret(ir);
 }
 
 void guest_run(const struct batch *b, struct test_case *c, bool fast_tlb)
