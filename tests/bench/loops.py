@@ -76,13 +76,14 @@ def run(command, words, limit_s=600):
     return parse(done.stdout)
 
 
-def measure(commands, names, rounds):
-    """side -> name -> Result with the median; a side that fails says so once and is left out."""
-    found = {side: [] for side in commands}
+def measure(sides, rounds):
+    """side -> name -> Result with the median, of functions that give name -> Result; a side that
+    fails says so once and is left out."""
+    found = {side: [] for side in sides}
     for _ in range(rounds):
-        for side in [s for s in commands if s in found]:
+        for side in [s for s in sides if s in found]:
             try:
-                found[side].append(run(commands[side], names))
+                found[side].append(sides[side]())
             except (Failed, OSError) as e:
                 print(f'{side}: {e}', flush=True)
                 del found[side]
@@ -102,8 +103,8 @@ def ratio(a, b):
     return a / b if a and b else None
 
 
-def print_table(found):
-    print(f'{"loop":<14}{"ns per iteration of":<36}{"host":>8}{"QEMU":>8}{"Rhea":>8}'
+def print_table(found, what='loop', unit='ns per iteration of'):
+    print(f'{what:<14}{unit:<36}{"host":>8}{"QEMU":>8}{"Rhea":>8}'
           f'{"gain":>7}{"cost":>7}  aim')
     names = dict.fromkeys(n for side in reversed(SIDES) for n in found.get(side, {}))
     gains = []
@@ -142,7 +143,8 @@ def table(build, names=(), rounds=3, who=SIDES, rhea_args=()):
     }
     if not shutil.which(QEMU):
         del commands['qemu']
-    print_table(measure({s: c for s, c in commands.items() if s in who}, names, rounds))
+    sides = {s: lambda c=c: run(c, names) for s, c in commands.items() if s in who}
+    print_table(measure(sides, rounds))
 
 
 def main():

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """loops_test.py RHEA KERNEL NATIVE - the loops of loops.py compute in the guest what they do on the
-host; what the harness makes of their output.
+host; what the harnesses make of output.
 
 SPDX-License-Identifier: MIT
 """
@@ -13,6 +13,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE, os.path.join(HERE, '..', 'tools')]
 import cases  # noqa: E402
 import loops  # noqa: E402
+import workloads  # noqa: E402
 
 RHEA, KERNEL, NATIVE = (os.path.abspath(path) for path in sys.argv[1:4])
 # What a loop that needs ring 0 gives for as many iterations as a check has.
@@ -70,6 +71,27 @@ def test_output_is_parsed():
         except loops.Failed:
             continue
         assert False, broken
+
+
+def test_output_of_workloads_is_parsed():
+    found = workloads.parse('a line\nwork one 1.5 ff a title\nwork two 2 0 b\n')
+    assert found == {'one': loops.Result(1.5, 'ff', 'a title'), 'two': loops.Result(2, '0', 'b')}
+    try:
+        workloads.parse('')
+    except loops.Failed:
+        return
+    assert False, 'nothing was taken for something'
+
+
+def test_a_side_that_fails_is_left_out():
+    def failing():
+        raise loops.Failed('as told')
+    times = iter((1.0, 9.0, 2.0))
+    good = lambda: {'mem': loops.Result(next(times), 'a', 't')}
+    with contextlib.redirect_stdout(io.StringIO()) as out:
+        found = loops.measure({'host': good, 'rhea': failing}, 3)
+    assert found == {'host': {'mem': loops.Result(2.0, 'a', 't')}}, found
+    assert out.getvalue() == 'rhea: as told\n', out.getvalue()
 
 
 def printed(found):

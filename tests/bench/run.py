@@ -6,6 +6,7 @@ memory       resident memory of a machine that sits halted after it, guest RAM a
 Linux boot   CPU and wall time from process start to the shell's first prompt, and the most memory
              meanwhile, guest RAM aside; the same under QEMU's translator where that is installed
 loops        see loops.py
+workloads    see workloads.py
 SPDX-License-Identifier: MIT
 """
 import collections
@@ -21,6 +22,7 @@ import time
 
 sys.dont_write_bytecode = True
 import loops  # noqa: E402
+import workloads  # noqa: E402
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 # 64 KiB of firmware whose first instructions, at the reset vector, write 0 to isa-debug-exit, which
@@ -183,6 +185,8 @@ def main():
     linux_rows(rhea)
     print()
     loops.table(build)
+    print()
+    workloads.table(build)
 
 
 if __name__ == '__main__':
