@@ -251,15 +251,14 @@ void x86_deliver_interrupt(struct x86_cpu *c, uint8_t vector)
 	exc_deliver(c, &e);
 }
 
-bool x86_int_n_enter(struct x86_cpu *c, uint8_t vector, unsigned insn_len)
+bool x86_int_n_enter(struct x86_cpu *c, uint8_t vector, unsigned insn_len, uint64_t next)
 {
-	struct x86_event e;
+	struct x86_event e = { .vector = vector, .is_software = true, .is_int_n = true };
 
-	x86_int_n(c, vector, insn_len);
-	if (c->env.mode & MODE_STEP) /* what that has to say comes between */
-		return false;
-	c->env.fault = 0;
-	exc_to_event(c, &e);
+	/* stepping, what that has to say comes between */
+	if (c->env.mode & MODE_STEP)
+		return x86_int_n(c, vector, insn_len);
+	e.next = x86_is_code64(c) ? next : (uint32_t)next;
 	if (log_on(LOG_INT))
 		exc_log(c, &e);
 	if (!x86_event_enter(c, &e))

@@ -46,6 +46,7 @@ void x86_sti(struct x86_cpu *c, uint64_t next)
 	x86_rflags_set(c, FL_IF, FL_IF);
 	if (atomic_load(&c->vcpu->inputs)) {
 		x86_shadow_set(c, false);
+		c->env.code_stored = true; /* leave the block behind this instruction */
 		return;
 	}
 	c->in_sti_shadow = true;

@@ -383,6 +383,8 @@ static bool msr_write(struct x86_cpu *c, uint32_t msr, uint64_t v)
 	return x86_is_amd(c) && msr_amd_read(msr, &ignored);
 }
 
+bool x86_msr_is_base(uint32_t msr) { return msr >= MSR_FS_BASE && msr <= MSR_KERNEL_GS_BASE; }
+
 /* What systems access at each context switch or system call, before all the tables; long mode is on
  * where they do. */
 static uint64_t *msr_base(struct x86_cpu *c, uint32_t msr)
@@ -408,8 +410,7 @@ bool x86_msr_read(struct x86_cpu *c, uint32_t msr, uint64_t *v)
 	if (msr_read(c, msr, v))
 		return true;
 	if (log_on(LOG_UNIMP))
-		log_line("rdmsr 0x%x: no such register (pc 0x%llx)", msr,
-			 (unsigned long long)c->env.pc);
+		log_line("rdmsr 0x%x: no such register", msr);
 	return x86_raise_code(c, EXC_GP, 0);
 }
 
@@ -424,7 +425,6 @@ bool x86_msr_write(struct x86_cpu *c, uint32_t msr, uint64_t v)
 	if (msr_write(c, msr, v))
 		return true;
 	if (log_on(LOG_UNIMP))
-		log_line("wrmsr 0x%x, 0x%llx: refused (pc 0x%llx)", msr, (unsigned long long)v,
-			 (unsigned long long)c->env.pc);
+		log_line("wrmsr 0x%x, 0x%llx: refused", msr, (unsigned long long)v);
 	return x86_raise_code(c, EXC_GP, 0);
 }

@@ -150,7 +150,7 @@ struct x86_event {
 bool x86_event_enter(struct x86_cpu *c, const struct x86_event *e);
 bool x86_int_n(struct x86_cpu *c, uint8_t vector, unsigned insn_len);
 /* INT n that enters its handler at once.  False: an exception is recorded, or INT n as one. */
-bool x86_int_n_enter(struct x86_cpu *c, uint8_t vector, unsigned insn_len);
+bool x86_int_n_enter(struct x86_cpu *c, uint8_t vector, unsigned insn_len, uint64_t next);
 /* Does the instruction at RIP reach addr through the stack (#SS rather than #GP)? */
 bool x86_insn_uses_stack(struct x86_cpu *c, gva_t addr);
 
@@ -193,6 +193,8 @@ bool x86_cr_write(struct x86_cpu *c, unsigned n, uint64_t v);
 bool x86_lmsw(struct x86_cpu *c, uint16_t v);
 bool x86_msr_read(struct x86_cpu *c, uint32_t msr, uint64_t *v);
 bool x86_msr_write(struct x86_cpu *c, uint32_t msr, uint64_t v);
+/* FS_BASE, GS_BASE, KERNEL_GS_BASE. */
+bool x86_msr_is_base(uint32_t msr);
 bool x86_xsetbv(struct x86_cpu *c, uint32_t reg, uint64_t v);
 uint64_t x86_tsc(const struct x86_cpu *c);
 bool x86_dr_read(struct x86_cpu *c, unsigned n, uint64_t *v);

@@ -12,11 +12,9 @@
 			       uint64_t b __attribute__((unused)),                       \
 			       uint64_t x __attribute__((unused)))
 /* Changes RIP, mode, flags. */
-#define TRANSFER                                                                        \
-	.can_fault = true, .reads_flags = true, .writes_flags = true, .reads_pc = true, \
-	.ends_block = true
-#define FAULTS .can_fault = true
-#define MODE   .can_fault = true, .ends_block = true
+#define TRANSFER .can_fault = true, .reads_flags = true, .writes_flags = true, .ends_block = true
+#define FAULTS   .can_fault = true
+#define MODE     .can_fault = true, .ends_block = true
 
 /* ---- segments and control transfers ---- */
 
@@ -36,7 +34,7 @@ HELPER(sysret, TRANSFER) { return x86_sysret(env, (unsigned)a); }
 HELPER(sysenter, TRANSFER) { return x86_sysenter(env); }
 HELPER(sysexit, TRANSFER) { return x86_sysexit(env, (unsigned)a); }
 HELPER(int, FAULTS) { return x86_software_interrupt(env, (uint8_t)a, (unsigned)b, false); }
-HELPER(int_n, TRANSFER) { return x86_int_n_enter(env, (uint8_t)a, (unsigned)b); }
+HELPER(int_n, TRANSFER) { return x86_int_n_enter(env, (uint8_t)a, (unsigned)b, x); }
 HELPER(icebp, FAULTS) { return x86_software_interrupt(env, EXC_DB, (unsigned)b, true); }
 
 /* ---- the interrupt flag (SDM 2 CLI, STI; SDM 3B 20.3, 20.4) ---- */
@@ -63,7 +61,7 @@ HELPER(cli, MODE)
 	return 0;
 }
 
-HELPER(sti, MODE)
+HELPER(sti, FAULTS)
 {
 	struct x86_cpu *c = env;
 
@@ -269,7 +267,7 @@ static uint64_t get_pair(const struct x86_cpu *c)
 	return (uint32_t)c->gpr[RAX] | c->gpr[RDX] << 32;
 }
 
-HELPER(rdmsr, FAULTS, .reads_pc = true)
+HELPER(rdmsr, FAULTS)
 {
 	struct x86_cpu *c = env;
 	uint64_t v;
@@ -279,11 +277,15 @@ HELPER(rdmsr, FAULTS, .reads_pc = true)
 	return 0;
 }
 
-HELPER(wrmsr, MODE, .reads_pc = true)
+/* The bases of FS and GS are all that a block goes on behind. */
+HELPER(wrmsr, FAULTS)
 {
 	struct x86_cpu *c = env;
+	uint32_t msr = (uint32_t)c->gpr[RCX];
 
-	return x86_msr_write(c, (uint32_t)c->gpr[RCX], get_pair(c));
+	if (x86_msr_write(c, msr, get_pair(c)) && !x86_msr_is_base(msr))
+		c->env.code_stored = true;
+	return 0;
 }
 
 HELPER(rdtsc, FAULTS)

@@ -16,7 +16,8 @@ extern const struct ir_helper helper_sysret;   /* a: operand size */
 extern const struct ir_helper helper_sysenter; /* - */
 extern const struct ir_helper helper_sysexit;  /* a: operand size */
 extern const struct ir_helper helper_int;      /* a: vector, b: length */
-extern const struct ir_helper helper_int_n, helper_icebp;
+extern const struct ir_helper helper_icebp;
+extern const struct ir_helper helper_int_n; /* a: vector, b: length, c: next RIP */
 extern const struct ir_helper helper_cli, helper_hlt;
 extern const struct ir_helper helper_sti; /* a: next RIP */
 

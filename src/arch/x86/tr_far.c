@@ -90,8 +90,8 @@ void tr_iret(struct x86_tr *t)
 
 static void raise_int(struct x86_tr *t, const struct ir_helper *h, uint64_t vector)
 {
-	ir_call(t->b, h, num(t, vector), num(t, t->in.len), IR_NONE);
-	tr_end_state(t); /* not reached: delivered as a fault of this instruction */
+	ir_call(t->b, h, num(t, vector), num(t, t->in.len), tr_next_pc(t, 8));
+	tr_end_state(t); /* but for INT n not reached: delivered as a fault of this instruction */
 }
 
 void tr_int3(struct x86_tr *t) { raise_int(t, &helper_int, EXC_BP); }
@@ -126,16 +126,11 @@ static void call_and_leave(struct x86_tr *t, const struct ir_helper *h)
 	tr_end_loop(t);
 }
 
-void tr_cli(struct x86_tr *t)
-{
-	/* the mode is the same with IF clear: go on */
-	ir_call(t->b, &helper_cli, IR_NONE, IR_NONE, IR_NONE);
-}
+/* The mode is the same with IF clear: go on.  A helper, because IF shares its slot with flags that
+ * would have to be evaluated. */
+void tr_cli(struct x86_tr *t) { ir_call(t->b, &helper_cli, IR_NONE, IR_NONE, IR_NONE); }
 
-void tr_sti(struct x86_tr *t)
-{
-	ir_call(t->b, &helper_sti, tr_next_pc(t, 8), IR_NONE, IR_NONE);
-	tr_end_loop(t);
-}
+/* Where an interrupt waits, the helper sees to it that the block is left here. */
+void tr_sti(struct x86_tr *t) { ir_call(t->b, &helper_sti, tr_next_pc(t, 8), IR_NONE, IR_NONE); }
 
 void tr_hlt(struct x86_tr *t) { call_and_leave(t, &helper_hlt); }

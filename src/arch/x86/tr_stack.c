@@ -49,8 +49,13 @@ void tr_popa(struct x86_tr *t)
 void tr_pushf(struct x86_tr *t)
 {
 	unsigned size = t->in.opsize;
-	ir_val v = ir_call(t->b, &x86_pushf_helper, ir_const(t->b, size), IR_NONE, IR_NONE);
+	ir_val v;
 
+	if (t->mode & MODE_VM86)
+		v = ir_call(t->b, &x86_pushf_helper, ir_const(t->b, size), IR_NONE, IR_NONE);
+	else
+		v = ir_bini(t->b, IR_AND, 4, ir_get(t->b, 4, OFS(rflags)),
+			    ~(uint32_t)(FL_VM | FL_RF));
 	tr_stack_push(t, size, v);
 }
 

@@ -199,12 +199,8 @@ void tr_stac(struct x86_tr *t) { alignment_check(t, true); }
 
 /* ---- MSRs, time, identification ---- */
 
-void tr_wrmsr(struct x86_tr *t)
-{
-	call0(t, &helper_wrmsr);
-	tr_end_loop(t);
-}
-
+/* The helper sees to it that the block is left where the mode or what waits may have changed. */
+void tr_wrmsr(struct x86_tr *t) { call0(t, &helper_wrmsr); }
 void tr_rdmsr(struct x86_tr *t) { call0(t, &helper_rdmsr); }
 void tr_rdtsc(struct x86_tr *t) { call0(t, &helper_rdtsc); }
 void tr_rdpmc(struct x86_tr *t) { call0(t, &helper_rdpmc); }

@@ -329,7 +329,7 @@ static void test_int_n_enters_at_once(void)
 	rig_protected(r, 3);
 	idt32(r, 0x80, 0xee);
 	idt32(r, 0x81, 0x8e);
-	g_assert_true(x86_int_n_enter(c, 0x80, 2));
+	g_assert_true(x86_int_n_enter(c, 0x80, 2, 0x5002));
 	g_assert_cmphex(c->env.pc, ==, HANDLER);
 	g_assert_cmpuint(x86_cpl(c), ==, 0);
 	g_assert_cmpuint(c->env.fault, ==, 0);
@@ -337,13 +337,13 @@ static void test_int_n_enters_at_once(void)
 	g_assert_true(x86_iret(c, 4, 0));
 	/* what it meets is a fault of the instruction */
 	c->env.pc = 0x5000;
-	g_assert_false(x86_int_n_enter(c, 0x81, 2));
+	g_assert_false(x86_int_n_enter(c, 0x81, 2, 0x5002));
 	g_assert_cmphex(c->env.pc, ==, 0x5000);
 	rig_fault(r, EXC_GP, 0x81 * 8 + 2);
 	/* stepped, it is left to the loop */
 	c->rflags |= FL_TF;
 	x86_mode_update(c);
-	g_assert_false(x86_int_n_enter(c, 0x80, 2));
+	g_assert_false(x86_int_n_enter(c, 0x80, 2, 0x5002));
 	g_assert_true(c->exc.is_int_n);
 	rig_fault(r, 0x80, -1);
 	rig_free(r);
