@@ -141,7 +141,7 @@ static void keep_env_flags(struct x64_compiler *c, unsigned f)
 {
 	unsigned old = c->env_flags;
 
-	if (old && old != f && is_in_env(c, old) && c->flags_last[old] > c->pos &&
+	if (old && old != f && is_in_env(c, old) && c->flags_last[old] >= c->pos &&
 	    c->bits[old].kind == PLACE_NONE)
 		flags_bits(c, old);
 }
@@ -211,26 +211,6 @@ void flags_sync(struct x64_compiler *c, unsigned f)
 {
 	flags_record(c, f);
 	call_sync(c);
-}
-
-struct x64_rm flags_bits(struct x64_compiler *c, unsigned f)
-{
-	const struct ir_op *op = op_at(c, f);
-	struct x64_rm to;
-	unsigned reg;
-
-	if (c->bits[f].kind != PLACE_NONE)
-		return tmp_rm(c, (unsigned)c->bits[f].imm);
-	if (op->code == IR_FLAGS_OF)
-		return x64_r(place_in_reg(c, op->a, 2, 0));
-	flags_sync(c, f);
-	reg = place_scratch(c, 0);
-	to = place_new_tmp(c, &c->bits[f]);
-	x64_mov(&c->a, 4, reg, state(c, c->jit->desc->flags_offset));
-	x64_alu_i(&c->a, X64_AND, 4, x64_r(reg), IR_FLAGS_ALL);
-	x64_mov_to(&c->a, 8, to, reg);
-	flags_lost(c);
-	return to;
 }
 
 /* ---- making EFLAGS again ---- */
@@ -417,6 +397,92 @@ static void flags_again(struct x64_compiler *c, unsigned f, uint32_t need)
 		mask = again_r(c, f);
 	}
 	flags_are(c, f, mask);
+}
+
+/* ---- all six as a value ---- */
+
+/* Does the host's own instruction, done again, give all six? */
+static bool host_knows_all(const struct x64_compiler *c, unsigned f)
+{
+	switch (op_at(c, f)->code) {
+	case IR_ADD:
+	case IR_SUB:
+	case IR_ADC:
+	case IR_SBB:
+	case IR_AND:
+	case IR_OR:
+	case IR_XOR:
+	case IR_NEG: return c->bits[f].kind == PLACE_NONE;
+	default: return false;
+	}
+}
+
+static bool is_logic(const struct ir_op *op)
+{
+	return op->code == IR_AND || op->code == IR_OR || op->code == IR_XOR;
+}
+
+/* By the host. */
+static void bits_again(struct x64_compiler *c, unsigned f, struct x64_rm to)
+{
+	/* A of logic is undefined for the host, and 0 here. */
+	uint32_t mask = IR_FLAGS_ALL & ~(is_logic(op_at(c, f)) ? (unsigned)IR_A : 0u);
+	unsigned reg;
+
+	if (c->eflags != f || c->eflags_mask != IR_FLAGS_ALL)
+		flags_again(c, f, IR_FLAGS_ALL);
+	reg = place_scratch(c, 0);
+	x64_pushf(&c->a);
+	x64_pop(&c->a, reg);
+	x64_alu_i(&c->a, X64_AND, 4, x64_r(reg), (int32_t)mask);
+	x64_mov_to(&c->a, 8, to, reg);
+}
+
+/* By C, in the flags slot; what only that knew is put back afterwards. */
+static void bits_by_c(struct x64_compiler *c, unsigned f, struct x64_rm to)
+{
+	struct x64_rm slot = state(c, c->jit->desc->flags_offset), saved = { 0 };
+	unsigned reg, known = c->env_flags;
+	bool is_other = known != f && (!known || is_in_env(c, known));
+	struct place old;
+
+	if (is_other) {
+		call_sync(c);
+		reg = place_scratch(c, 0);
+		saved = place_new_tmp(c, &old);
+		x64_mov(&c->a, 4, reg, slot);
+		x64_mov_to(&c->a, 4, saved, reg);
+	}
+	flags_sync(c, f);
+	reg = place_scratch(c, 0);
+	x64_mov(&c->a, 4, reg, slot);
+	x64_alu_i(&c->a, X64_AND, 4, x64_r(reg), IR_FLAGS_ALL);
+	x64_mov_to(&c->a, 8, to, reg);
+	if (is_other) {
+		x64_mov(&c->a, 4, reg, saved);
+		x64_mov_to(&c->a, 4, slot, reg);
+		c->env_flags = (uint16_t)known;
+	}
+}
+
+struct x64_rm flags_bits(struct x64_compiler *c, unsigned f)
+{
+	const struct ir_op *op = op_at(c, f);
+	struct x64_rm to;
+	struct place p;
+
+	if (c->bits[f].kind != PLACE_NONE)
+		return tmp_rm(c, (unsigned)c->bits[f].imm);
+	if (op->code == IR_FLAGS_OF)
+		return x64_r(place_in_reg(c, op->a, 2, 0));
+	to = place_new_tmp(c, &p);
+	if (host_knows_all(c, f))
+		bits_again(c, f, to);
+	else
+		bits_by_c(c, f, to);
+	flags_lost(c);
+	c->bits[f] = p;
+	return to;
 }
 
 /* ---- asking ---- */
@@ -618,7 +684,10 @@ void lower_flags_op(struct x64_compiler *c, unsigned i)
 	const struct ir_op *op = op_at(c, i);
 
 	switch (op->code) {
-	case IR_FLAGS_GET: c->env_flags = (uint16_t)i; break;
+	case IR_FLAGS_GET:
+		flags_record(c, c->slot_flags);
+		c->env_flags = (uint16_t)i;
+		break;
 	case IR_FLAGS_PUT: c->slot_flags = op->a; break;
 	case IR_FLAGS_TO: lower_flags_to(c, i); break;
 	case IR_FLAGS_MERGE: lower_merge(c, i); break;
