@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""workloads.py BUILD - programs of a small Linux, here and under QEMU; a table.  Nothing here fails.
+"""workloads.py BUILD - programs of a small Linux, here and under QEMU; a table.  Nothing fails.
 
 Seconds for each piece of guest/work.sh, medians over rounds in which the three take turns: by the
 same busybox on the host itself, in the guest that "make run" boots under QEMU's translator where
