@@ -1,6 +1,7 @@
 /* accel/tcg/targets.c - where indirect jumps lead: tables that host code looks into by pc.
  *
- * A vCPU has a few tables, one for each mode it was in lately (user and kernel, mostly).  An entry
+ * A vCPU has a few tables, one for each mode it was in lately (user and kernel, mostly), in each
+ * address space.  An entry
  * says what a walk of the guest's page tables once said, so it goes when a TLB entry would; it also
  * goes when its block does, whichever thread drops that.  The vCPU's own thread alone fills
  * entries.  Others only make them empty: a jump that is just being made through such an entry still
@@ -15,8 +16,9 @@
 #include "accel/tcg/tcg.h"
 
 enum {
-	TABLES = 4,
+	TABLES = 8,
 	FILLED = 96, /* entries remembered one by one: beyond, the whole table is cleared */
+	PAGE_WORDS = 16,
 	PAGE = RAM_PAGE_SIZE,
 };
 
@@ -27,9 +29,11 @@ enum {
 struct table {
 	struct x64_target entries[X64_PROBE_SIZE]; /* others make them empty */
 	uint64_t base;                             /* linear address minus pc */
-	uint32_t mode;
+	uint64_t space;                            /* tlb_exec_generation() */
+	uint32_t mode, view;
 	bool is_used;
 	uint64_t last_use;
+	uint64_t pages[PAGE_WORDS]; /* by a bit each, shared by many: those that entries lie on */
 	unsigned filled; /* since the table was empty; above FILLED: too many to remember */
 	uint16_t filled_at[FILLED];
 };
@@ -58,6 +62,30 @@ static uint64_t entry_of(const struct x64_target *e)
 	return __atomic_load_n(&e->entry, __ATOMIC_RELAXED);
 }
 
+static uint64_t *page_word(struct table *t, gva_t addr, uint64_t *bit)
+{
+	uint64_t n = addr >> RAM_PAGE_BITS;
+
+	n ^= n >> 10;
+	*bit = UINT64_C(1) << n % 64;
+	return &t->pages[n / 64 % PAGE_WORDS];
+}
+
+static void note_page(struct table *t, gva_t addr)
+{
+	uint64_t bit, *word = page_word(t, addr, &bit);
+
+	*word |= bit;
+}
+
+/* False: surely no entry lies on it. */
+static bool has_page(struct table *t, gva_t addr)
+{
+	uint64_t bit, *word = page_word(t, addr, &bit);
+
+	return *word & bit;
+}
+
 static void clear(struct table *t)
 {
 	if (t->filled <= FILLED) {
@@ -67,6 +95,7 @@ static void clear(struct table *t)
 		for (unsigned i = 0; i < X64_PROBE_SIZE; i++)
 			make_empty(&t->entries[i], i);
 	}
+	memset(t->pages, 0, sizeof(t->pages));
 	t->filled = 0;
 }
 
@@ -85,14 +114,14 @@ void tcg_targets_free(struct tcg_targets *s) { g_free(s); }
 
 /* ---- which table ---- */
 
-static struct table *table_for(struct tcg_targets *s, uint32_t mode, uint64_t base)
+static struct table *table_for(struct tcg_targets *s, uint32_t mode, uint64_t base, uint64_t space)
 {
 	struct table *oldest = &s->tables[0];
 
 	for (unsigned k = 0; k < TABLES; k++) {
 		struct table *t = &s->tables[k];
 
-		if (t->is_used && t->mode == mode && t->base == base)
+		if (t->is_used && t->mode == mode && t->base == base && t->space == space)
 			return t;
 		if (t->last_use < oldest->last_use)
 			oldest = t;
@@ -101,6 +130,7 @@ static struct table *table_for(struct tcg_targets *s, uint32_t mode, uint64_t ba
 	oldest->is_used = true;
 	oldest->mode = mode;
 	oldest->base = base;
+	oldest->space = space;
 	return oldest;
 }
 
@@ -108,14 +138,16 @@ void tcg_targets_select(struct tcg_vcpu *tv)
 {
 	struct tcg_targets *s = tv->targets;
 	struct jit_env *env = tv->env;
+	uint64_t base = 0, space = tlb_exec_generation(tv->sets);
 	uint32_t mode = (uint32_t)env->mode;
-	uint64_t base = 0;
 
 	if (!(mode & tv->guest->flat_code))
 		base = tv->guest->linear_pc(tv->v) - env->pc;
-	if (s->present && s->present->mode == mode && s->present->base == base)
+	if (s->present && s->present->mode == mode && s->present->base == base &&
+	    s->present->space == space)
 		return;
-	s->present = table_for(s, mode, base);
+	s->present = table_for(s, mode, base, space);
+	s->present->view = env->view;
 	s->present->last_use = ++s->uses;
 	env->probe = (uintptr_t)s->present->entries;
 }
@@ -141,6 +173,7 @@ void tcg_targets_enter(struct tcg_vcpu *tv, struct tcg_block *b)
 	struct x64_target *e = &t->entries[i];
 
 	note_pc(b, pc);
+	note_page(t, pc + t->base);
 	__atomic_store_n(&e->entry, b->host.probe_entry, __ATOMIC_RELAXED);
 	__atomic_store_n(&e->pc, pc, __ATOMIC_RELAXED);
 	if (t->filled < FILLED)
@@ -163,35 +196,26 @@ static bool is_on(uint64_t addr, gva_t page)
 	return distance == 0 || distance == PAGE;
 }
 
-/* Empty what lies on the page, or ends there, among the 256 indices of one page's pcs. */
-static void flush_indices(struct table *t, gva_t of_page, gva_t page)
+static void flush_entry(struct table *t, unsigned i, gva_t page)
 {
-	/* Bits 4 to 11 of a pc are bits 0 to 7 of its index, exclusive-or what the page says. */
-	unsigned first = x64_probe_index(of_page) & ~(PAGE / 16 - 1);
-
-	for (unsigned i = first; i < first + PAGE / 16; i++)
-		if (is_on(pc_of(&t->entries[i]), page))
-			make_empty(&t->entries[i], i);
+	if (is_on(pc_of(&t->entries[i]) + t->base, page))
+		make_empty(&t->entries[i], i);
 }
 
 static void flush_page(struct table *t, gva_t page)
 {
+	if (!has_page(t, page) && !has_page(t, page - PAGE))
+		return;
 	if (t->filled <= FILLED) {
-		for (unsigned k = 0; k < t->filled; k++) {
-			unsigned i = t->filled_at[k];
-
-			if (is_on(pc_of(&t->entries[i]) + t->base, page))
-				make_empty(&t->entries[i], i);
-		}
-	} else if (t->base) {
-		clear(t); /* pcs do not lie where the pages do */
+		for (unsigned k = 0; k < t->filled; k++)
+			flush_entry(t, t->filled_at[k], page);
 	} else {
-		flush_indices(t, page, page);
-		flush_indices(t, page - PAGE, page);
+		for (unsigned i = 0; i < X64_PROBE_SIZE; i++)
+			flush_entry(t, i, page);
 	}
 }
 
-void tcg_targets_flush(struct tcg_vcpu *tv, gva_t page)
+void tcg_targets_flush(struct tcg_vcpu *tv, gva_t page, uint32_t views)
 {
 	struct tcg_targets *s = tv->targets;
 
@@ -200,6 +224,8 @@ void tcg_targets_flush(struct tcg_vcpu *tv, gva_t page)
 	for (unsigned k = 0; k < TABLES; k++) {
 		struct table *t = &s->tables[k];
 
+		if (t->space != tlb_exec_generation(tv->sets) || !(views >> t->view & 1))
+			continue;
 		if (page == ~UINT64_C(0))
 			clear(t);
 		else

@@ -244,17 +244,16 @@ struct tcg_block *tcg_translate(struct tcg_vcpu *tv, gva_t pc, uint64_t key);
 enum interp_why tcg_run_alone(struct tcg_vcpu *tv, struct interp_run *run, bool is_ram);
 
 /* ---- targets.c: where indirect jumps lead ---- */
-/* All 4 KiB pages of an address-space set share what is not flushed; a table is for one mode and
- * distance of linear addresses from pcs. */
+/* A table is for one mode and distance of linear addresses from pcs in one address space. */
 struct tcg_targets *tcg_targets_new(void);
 void tcg_targets_free(struct tcg_targets *s);
 /* Make env->probe the table of the present mode. */
 void tcg_targets_select(struct tcg_vcpu *tv);
 /* In the present table env->pc leads to b from now on, unless b was dropped. */
 void tcg_targets_enter(struct tcg_vcpu *tv, struct tcg_block *b);
-/* Executable mappings go: page is a linear address in the page, ~0: all of them.  Context: vcpu
- * thread. */
-void tcg_targets_flush(struct tcg_vcpu *tv, gva_t page);
+/* Executable mappings of the running address space go: page is a linear address in the page, ~0: all
+ * of them; views has a bit for each view they were made for.  Context: vcpu thread. */
+void tcg_targets_flush(struct tcg_vcpu *tv, gva_t page, uint32_t views);
 /* b is TCG_BLOCK_DEAD: no table of any vCPU leads there when this returns. */
 void tcg_targets_drop(struct tcg_accel *t, struct tcg_block *b);
 static inline void tcg_targets_init_block(struct tcg_block *b)

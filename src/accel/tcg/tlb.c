@@ -225,6 +225,8 @@ void tlb_note_fill(struct tcg_tlb *t, gva_t addr, unsigned view, unsigned kind,
 	if (kind != TLB_EXEC)
 		return;
 	filter_add(m->is_global ? &t->exec : &s->exec, addr, m->shift);
+	if (!m->is_global)
+		s->exec_views |= 1u << view;
 }
 
 bool tlb_protect(struct tcg_vcpu *tv, const uint8_t *host_page)
@@ -261,22 +263,23 @@ bool tlb_protect(struct tcg_vcpu *tv, const uint8_t *host_page)
 
 static uint64_t next_generation(struct tcg_tlb *t) { return ++t->last_generation; }
 
-/* Mappings of code of s (its own, or global ones) go. */
-static void exec_gone(struct tcg_vcpu *tv, struct tlb_space *s, gva_t page)
+/* Mappings of code of s (its own, or global ones) go.  What was found in an address space that is
+ * not running is not asked for again. */
+static void exec_gone(struct tcg_vcpu *tv, struct tlb_space *s, gva_t page, uint32_t views)
 {
 	if (s == tv->sets->space)
-		tcg_targets_flush(tv, page);
+		tcg_targets_flush(tv, page, views);
 	else
 		s->exec_generation = next_generation(tv->sets);
 }
 
 static void exec_page_gone(struct tcg_vcpu *tv, struct tlb_space *s, const struct tlb_filter *f,
-			   gva_t addr)
+			   gva_t addr, uint32_t views)
 {
 	unsigned shift = filter_find(f, addr);
 
 	if (shift)
-		exec_gone(tv, s, shift > PAGE_SHIFT ? ~UINT64_C(0) : addr);
+		exec_gone(tv, s, shift > PAGE_SHIFT ? ~UINT64_C(0) : addr, views);
 }
 
 /* ---- address spaces ---- */
@@ -285,8 +288,9 @@ static void space_flush_own(struct tcg_vcpu *tv, struct tlb_space *s)
 {
 	if (s->tlb)
 		drop_bits(s, &s->own, 0, 0);
-	if (s->exec.shifts)
-		exec_gone(tv, s, ~UINT64_C(0));
+	if (s->exec_views)
+		exec_gone(tv, s, ~UINT64_C(0), s->exec_views);
+	s->exec_views = 0;
 	s->generation = next_generation(tv->sets);
 	filter_clear(&s->large);
 	filter_clear(&s->exec);
@@ -342,7 +346,6 @@ void tlb_switch(struct tcg_vcpu *tv, uint64_t asid, bool keep)
 		s->last_use = ++t->last_use;
 		t->space = s;
 		tv->tlb = tv->env->tlb = s->tlb;
-		tcg_targets_flush(tv, ~UINT64_C(0));
 	}
 	if (!keep)
 		space_flush_own(tv, s);
@@ -368,7 +371,7 @@ static void space_flush_page(struct tcg_vcpu *tv, struct tlb_space *s, gva_t add
 		drop_bits(s, &s->own, addr, shift);
 	drop_page(s, addr, &s->own);
 	tlb2_drop_covering(tv->sets, addr, &s->large, s->generation);
-	exec_page_gone(tv, s, &s->exec, addr);
+	exec_page_gone(tv, s, &s->exec, addr, s->exec_views);
 }
 
 void tlb_flush_space_page(struct tcg_vcpu *tv, uint64_t asid, gva_t addr)
@@ -393,7 +396,7 @@ void tlb_flush_page(struct tcg_vcpu *tv, gva_t addr)
 		if (shift)
 			drop_bits(s, &s->global, addr, shift);
 		drop_page(s, addr, &s->global);
-		exec_page_gone(tv, s, &t->exec, addr);
+		exec_page_gone(tv, s, &t->exec, addr, ~0u);
 	}
 	tlb2_drop_covering(t, addr, &t->large, t->global_generation);
 	stack_entry_drop(tv);
@@ -408,7 +411,7 @@ void tlb_flush_all(struct tcg_vcpu *tv)
 			continue;
 		space_flush_own(tv, s);
 		drop_bits(s, &s->global, 0, 0);
-		exec_gone(tv, s, ~UINT64_C(0));
+		exec_gone(tv, s, ~UINT64_C(0), ~0u);
 	}
 	t->global_generation = next_generation(t);
 	filter_clear(&t->large);

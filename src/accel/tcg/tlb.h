@@ -48,6 +48,7 @@ struct tlb_space {
 	uint64_t last_use;
 	uint64_t generation;      /* of its mappings in the second level */
 	uint64_t exec_generation; /* what was found through its mappings of code holds so long */
+	uint32_t exec_views;      /* a bit for each view with own mappings of code */
 	struct tlb_bits own, global;
 	struct tlb_filter large; /* own mappings above 4 KiB */
 	struct tlb_filter exec;  /* own mappings of code */
@@ -78,6 +79,13 @@ struct tcg_tlb {
 	struct tlb_mapping (*mappings)[TLB2_WAYS];
 	struct tlb_space spaces[TLB_SPACES];
 };
+
+/* Names what is found by address in the running address space and kept elsewhere.  While it stays,
+ * tcg_targets_flush() tells what of that went. */
+static inline uint64_t tlb_exec_generation(const struct tcg_tlb *t)
+{
+	return t->space->exec_generation;
+}
 
 void tcg_tlb_init(struct tcg_vcpu *tv);
 void tcg_tlb_fini(struct tcg_vcpu *tv);

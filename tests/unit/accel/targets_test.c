@@ -12,6 +12,7 @@ struct rig {
 	struct tcg_vcpu tv[2];
 	struct jit_env env[2];
 	struct vcpu v[2];
+	struct tcg_tlb tlb[2];
 };
 
 /* The board of linear_pc(), which has only the vCPU to go by: the segment's base. */
@@ -35,6 +36,8 @@ static void setup(struct rig *r)
 		tv->env = &r->env[i];
 		tv->guest = &guest;
 		tv->tcg = &r->tcg;
+		tv->sets = &r->tlb[i];
+		tv->sets->space = &tv->sets->spaces[0];
 		tv->targets = tcg_targets_new();
 		tv->next = r->tcg.vcpus;
 		r->tcg.vcpus = tv;
@@ -113,7 +116,7 @@ static void check_flush(unsigned pages, unsigned per_page)
 		for (unsigned k = 0; k < per_page; k++)
 			enter(&r, 0, base + p * PAGE + k * step + 1, &b);
 	/* A block may reach from the page before into the flushed one. */
-	tcg_targets_flush(&r.tv[0], base + 2 * PAGE + 0x123);
+	tcg_targets_flush(&r.tv[0], base + 2 * PAGE + 0x123, ~0u);
 	for (unsigned p = 0; p < pages; p++) {
 		for (unsigned k = 0; k < per_page; k++) {
 			uint64_t pc = base + p * PAGE + k * step + 1;
@@ -124,7 +127,7 @@ static void check_flush(unsigned pages, unsigned per_page)
 				g_assert_cmphex(lookup(&r, 0, pc), ==, 0x7000);
 		}
 	}
-	tcg_targets_flush(&r.tv[0], ~UINT64_C(0));
+	tcg_targets_flush(&r.tv[0], ~UINT64_C(0), ~0u);
 	for (unsigned p = 0; p < pages; p++)
 		for (unsigned k = 0; k < per_page; k++)
 			g_assert_cmphex(lookup(&r, 0, base + p * PAGE + k * step + 1), ==, 0);
@@ -142,7 +145,7 @@ static void test_each_mode_has_a_table(void)
 
 	setup(&r);
 	block_at(&b, 0x7000);
-	for (unsigned mode = 0; mode < 4; mode++) {
+	for (unsigned mode = 0; mode < 8; mode++) {
 		r.env[0].mode = FLAT | mode;
 		tcg_targets_select(&r.tv[0]);
 		g_assert_cmphex(lookup(&r, 0, 0x1000), ==, 0);
@@ -152,8 +155,8 @@ static void test_each_mode_has_a_table(void)
 	r.env[0].mode = FLAT | UINT64_C(7) << 40;
 	tcg_targets_select(&r.tv[0]);
 	g_assert_cmphex(lookup(&r, 0, 0x1000), ==, 0x7000);
-	/* A fifth takes the table that was used longest ago, mode 1's, and finds it empty. */
-	r.env[0].mode = FLAT | 4;
+	/* A ninth takes the table that was used longest ago, mode 1's, and finds it empty. */
+	r.env[0].mode = FLAT | 8;
 	tcg_targets_select(&r.tv[0]);
 	g_assert_cmphex(lookup(&r, 0, 0x1000), ==, 0);
 	r.env[0].mode = FLAT | 3;
@@ -164,8 +167,36 @@ static void test_each_mode_has_a_table(void)
 	g_assert_cmphex(lookup(&r, 0, 0x1000), ==, 0);
 	/* A flush reaches tables that are not in use. */
 	r.env[0].mode = FLAT | 3;
-	tcg_targets_flush(&r.tv[0], 0x1000);
+	tcg_targets_flush(&r.tv[0], 0x1000, ~0u);
 	tcg_targets_select(&r.tv[0]);
+	g_assert_cmphex(lookup(&r, 0, 0x1000), ==, 0);
+	teardown(&r);
+}
+
+static void test_each_address_space_has_its_tables(void)
+{
+	struct tlb_space *spaces;
+	struct tcg_block b;
+	struct rig r;
+
+	setup(&r);
+	spaces = r.tlb[0].spaces;
+	block_at(&b, 0x7000);
+	for (unsigned i = 0; i < 3; i++)
+		spaces[i].exec_generation = i;
+	enter(&r, 0, 0x1000, &b);
+	r.tlb[0].space = &spaces[1];
+	tcg_targets_select(&r.tv[0]);
+	g_assert_cmphex(lookup(&r, 0, 0x1000), ==, 0);
+	/* A flush is of the running one. */
+	tcg_targets_flush(&r.tv[0], ~UINT64_C(0), ~0u);
+	r.tlb[0].space = &spaces[0];
+	tcg_targets_select(&r.tv[0]);
+	g_assert_cmphex(lookup(&r, 0, 0x1000), ==, 0x7000);
+	/* Of the views that it names. */
+	tcg_targets_flush(&r.tv[0], ~UINT64_C(0), 1u << 1);
+	g_assert_cmphex(lookup(&r, 0, 0x1000), ==, 0x7000);
+	tcg_targets_flush(&r.tv[0], ~UINT64_C(0), 1u << 0);
 	g_assert_cmphex(lookup(&r, 0, 0x1000), ==, 0);
 	teardown(&r);
 }
@@ -189,7 +220,7 @@ static void test_a_segment_base_is_part_of_the_key(void)
 	tcg_targets_select(&r.tv[0]);
 	g_assert_cmphex(lookup(&r, 0, 0x100), ==, 0x7000);
 	/* Pages are linear. */
-	tcg_targets_flush(&r.tv[0], 0xf2000);
+	tcg_targets_flush(&r.tv[0], 0xf2000, ~0u);
 	g_assert_cmphex(lookup(&r, 0, 0x100), ==, 0x7000);
 	g_assert_cmphex(lookup(&r, 0, 0xff8), ==, 0);
 	teardown(&r);
@@ -269,6 +300,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/targets/flush-few", test_few_entries_are_flushed_by_page);
 	g_test_add_func("/targets/flush-many", test_many_entries_are_flushed_by_page);
 	g_test_add_func("/targets/modes", test_each_mode_has_a_table);
+	g_test_add_func("/targets/spaces", test_each_address_space_has_its_tables);
 	g_test_add_func("/targets/base", test_a_segment_base_is_part_of_the_key);
 	g_test_add_func("/targets/drop", test_a_dropped_block_is_found_nowhere);
 	g_test_add_func("/targets/dead", test_a_dead_block_is_not_entered);
