@@ -239,7 +239,7 @@ static void probe(struct x64_compiler *c)
 {
 	struct x64_asm *a = &c->a;
 
-	x64_rorx(a, 8, S1, x64_r(S0), X64_PROBE_BITS);
+	x64_rorx(a, 8, S1, x64_r(S0), 64 - 4); /* x64_probe_index(), times 16 */
 	x64_alu_rr(a, X64_XOR, 4, S1, S0);
 	x64_alu_i(a, X64_AND, 4, x64_r(S1), (X64_PROBE_SIZE - 1) << 4);
 	x64_alu(a, X64_ADD, 8, S1, ENV(c, probe));

@@ -78,7 +78,7 @@ struct x64_target {
 enum { X64_PROBE_BITS = 10, X64_PROBE_SIZE = 1 << X64_PROBE_BITS };
 static inline unsigned x64_probe_index(uint64_t pc)
 {
-	return (unsigned)((pc ^ pc >> X64_PROBE_BITS) >> 4) & (X64_PROBE_SIZE - 1);
+	return (unsigned)(pc ^ pc >> 4) & (X64_PROBE_SIZE - 1);
 }
 
 /* What all threads share: the code cache's fixed code and the facts of the guest. */
