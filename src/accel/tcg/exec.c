@@ -88,9 +88,9 @@ static struct interp_block *next_block(struct jit_env *env, struct interp_block 
 	if (unlikely(!b))
 		return NULL;
 	if (log_on(LOG_EXEC | LOG_CPU)) {
-		log_line("Trace %u: 0x%" PRIx64 " mode 0x%" PRIx64, tv->v->id, pc, env->mode);
 		if (log_on(LOG_CPU))
-			return NULL;
+			return NULL; /* run_blocks() shows both */
+		log_line("Trace %u: 0x%" PRIx64 " mode 0x%" PRIx64, tv->v->id, pc, env->mode);
 	} else if (from && n != INTERP_INDIRECT) {
 		tcg_link_blocks(tv, container_of(from, struct tcg_block, code), n, b);
 	}
