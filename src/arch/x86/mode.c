@@ -51,6 +51,24 @@ static uint64_t mode_fpu(const struct x86_cpu *c)
 	return m;
 }
 
+/* What vector and x87 instructions do with exceptions. */
+static uint64_t mode_traps(const struct x86_cpu *c)
+{
+	enum {
+		MASKS = 0x3f,
+		MXCSR_MASKS_SHIFT = 7,
+		MISC_ENABLE_FOPCODE = 1u << 2,
+		FSW_ES = 1u << 7,
+	};
+	uint64_t m = 0;
+
+	if (~c->mxcsr & (uint32_t)MASKS << MXCSR_MASKS_SHIFT)
+		m |= MODE_SSE_TRAPS;
+	if (~c->fcw & MASKS || c->fsw & FSW_ES || c->msr_misc_enable & MISC_ENABLE_FOPCODE)
+		m |= MODE_X87_TRAPS;
+	return m;
+}
+
 static uint64_t mode_debug(const struct x86_cpu *c)
 {
 	uint64_t m = 0;
@@ -72,7 +90,7 @@ static unsigned mode_view(const struct x86_cpu *c, unsigned cpl)
 /* The bits that hang on control and debug registers alone. */
 static uint64_t mode_control(const struct x86_cpu *c)
 {
-	uint64_t m = mode_fpu(c) | mode_debug(c);
+	uint64_t m = mode_fpu(c) | mode_traps(c) | mode_debug(c);
 
 	if (c->cr0 & CR0_PE)
 		m |= MODE_PE;
@@ -106,7 +124,8 @@ void x86_mode_update(struct x86_cpu *c) { mode_put(c, mode_control(c)); }
 void x86_mode_update_cs(struct x86_cpu *c)
 {
 	const uint64_t control = MODE_PE | MODE_LMA | MODE_NO_FPU | MODE_EM | MODE_TS | MODE_MP |
-				 MODE_SSE | MODE_AVX | MODE_CODE_BREAK | MODE_DATA_BREAK;
+				 MODE_SSE | MODE_AVX | MODE_CODE_BREAK | MODE_DATA_BREAK |
+				 MODE_SSE_TRAPS | MODE_X87_TRAPS;
 
 	mode_put(c, c->env.mode & control);
 }
@@ -122,4 +141,16 @@ void x86_rflags_set(struct x86_cpu *c, uint32_t value, uint32_t mask)
 	/* Interrupts that waited must be looked at before the next block. */
 	if ((now & ~old & FL_IF) && c->vcpu && atomic_load(&c->vcpu->inputs))
 		atomic_fetch_or(&c->vcpu->exit_request, VCPU_EXIT_INPUT);
+}
+
+void x86_mode_update_traps(struct x86_cpu *c)
+{
+	const uint64_t mask = MODE_SSE_TRAPS | MODE_X87_TRAPS;
+	uint64_t now = mode_traps(c);
+
+	if ((c->env.mode & mask) == now)
+		return;
+	c->env.mode = (c->env.mode & ~mask) | now;
+	/* The rest of the running block was made for the other mode. */
+	c->env.code_stored = true;
 }

@@ -376,6 +376,7 @@ static bool msr_write(struct x86_cpu *c, uint32_t msr, uint64_t v)
 			log_guest_error("x86", "IA32_MISC_ENABLE: 0x%llx has bits not modelled",
 					(unsigned long long)v);
 		c->msr_misc_enable = v & MISC_ENABLE_RW;
+		x86_mode_update_traps(c);
 		return true;
 	case MSR_PAT: return x86_has(c, X86_FEAT_PAT) && pat_write(c, v);
 	case MSR_EFER: return efer_write(c, v);

@@ -153,6 +153,10 @@ enum {
 	MODE_CODE_BREAK = 1u << 19, /* an instruction breakpoint is armed in DR7 */
 	MODE_ALIGN = 1u << 20, /* CR0.AM, EFLAGS.AC, CPL 3: misaligned data accesses raise #AC */
 	MODE_DATA_BREAK = 1u << 21, /* a data or I/O breakpoint is armed in DR7 */
+	MODE_SSE_TRAPS = 1u << 22,  /* MXCSR leaves an exception unmasked */
+	/* FCW leaves an exception unmasked, or each instruction's opcode is to be kept: x87
+	 * instructions must be done by their semantics, not by the host. */
+	MODE_X87_TRAPS = 1u << 23,
 };
 
 struct x86_f80 { /* one x87/MMX register in its XSAVE slot */

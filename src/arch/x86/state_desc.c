@@ -1,6 +1,7 @@
 /* arch/x86/state_desc.c - what the compiler must know of struct x86_cpu.
  * SPDX-License-Identifier: MIT */
 #include "arch/x86/x86.h"
+#include "jit/native.h"
 
 /* clang-format off */
 #define GPR(i, text)  { .name = text, .offset = offsetof(struct x86_cpu, gpr) + 8 * (i), .size = 8, .pin = (i) + 1 }
@@ -33,9 +34,21 @@ BUILD_ASSERT(sizeof(struct x86_cpu) < 65536);
 BUILD_ASSERT(offsetof(struct x86_cpu, env) == 0);
 BUILD_ASSERT(offsetof(struct x86_cpu, gpr) == sizeof(struct jit_env));
 
+static const struct ir_native_state native = {
+	.vectors = offsetof(struct x86_cpu, ymm),
+	.operand = offsetof(struct x86_cpu, vtmp),
+	.mxcsr = offsetof(struct x86_cpu, mxcsr),
+	.fpr = offsetof(struct x86_cpu, fpr),
+	.fcw = offsetof(struct x86_cpu, fcw),
+	.fsw = offsetof(struct x86_cpu, fsw),
+	.ftop = offsetof(struct x86_cpu, ftop),
+	.ftag = offsetof(struct x86_cpu, ftag),
+};
+
 const struct ir_state_desc x86_state_desc = {
 	.slots = slots,
 	.pc_offset = offsetof(struct x86_cpu, env.pc),
 	.flags_offset = offsetof(struct x86_cpu, rflags),
 	.size = sizeof(struct x86_cpu),
+	.native = &native,
 };

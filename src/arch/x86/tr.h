@@ -12,6 +12,7 @@
 #include "arch/x86/decode.h"
 #include "arch/x86/state.h"
 #include "jit/ir.h"
+#include "jit/native.h"
 
 /* A linear address: value base (IR_NONE: 0) plus disp. */
 struct tr_place {
@@ -151,22 +152,12 @@ bool tr_require_avx(struct x86_tr *t);
  * `value` (zero extended, srcN = UINT32_MAX), a destination's slot is dst and fn stores all 8 bytes
  * of it. */
 void tr_vec(struct x86_tr *t);
+/* The facts of a vector instruction (jit/native.h) but RULE_HOST, and whether the mode allows
+ * that. */
+uint64_t tr_vec_rule(const struct x86_tr *t);
+bool tr_vec_is_host(const struct x86_tr *t);
 /* vlen: 32 with VEX.L, else 16; 8 when MMX registers alone are named. */
 enum { VEC_NONE = UINT32_MAX };
 #define OFS_YMM(r)  ((uint32_t)offsetof(struct x86_cpu, ymm) + 32 * (uint32_t)(r))
 #define OFS_VTMP(i) ((uint32_t)offsetof(struct x86_cpu, vtmp) + 64 * (uint32_t)(i))
 #define OFS_MM(r)   ((uint32_t)offsetof(struct x86_cpu, fpr) + 16 * (uint32_t)(r))
-/* struct ir_native.rule */
-enum {
-	RULE_OPCODE_SHIFT = 0,  /* 8 bits */
-	RULE_MAP_SHIFT = 8,     /* 3 bits: enum x86_map */
-	RULE_PREFIX_SHIFT = 11, /* 2 bits: none, 66, F3, F2 */
-	RULE_W = 1u << 13,
-	RULE_L = 1u << 14,
-	RULE_VEX = 1u << 15,
-	RULE_DIGIT_SHIFT = 16, /* 3 bits: ModRM.reg where it is an opcode extension */
-	RULE_MEM = 1u << 19,   /* the rm operand came from memory (vtmp) */
-	RULE_RM_SHIFT = 20,    /* x87, 3 bits: ModRM.rm: ST(i), or part of the opcode */
-	RULE_SEG_SHIFT = 24,   /* x87, 3 bits: segment of the memory operand */
-	RULE_MOD_SHIFT = 27,   /* x87, 2 bits: ModRM.mod */
-};

@@ -92,11 +92,14 @@ void tr_ud(struct x86_tr *t) { tr_raise(t, EXC_UD); }
 
 /* ---- FPU and vector guards (SDM 3A tables 2-2, 2-3; SDM 2 2.4) ---- */
 
-/* fsw.ES: #MF or FERR# before anything else */
+/* fsw.ES: #MF or FERR# before anything else; it is set in that mode only */
 static void check_pending_x87(struct x86_tr *t)
 {
-	ir_val es = ir_bini(t->b, IR_AND, 2, ir_get(t->b, 2, OFS(fsw)), 0x80);
+	ir_val es;
 
+	if (!(t->mode & MODE_X87_TRAPS))
+		return;
+	es = ir_bini(t->b, IR_AND, 2, ir_get(t->b, 2, OFS(fsw)), 0x80);
 	ir_call_if(t->b, es, &x86_pending_x87_helper, IR_NONE, IR_NONE);
 }
 

@@ -37,8 +37,14 @@ static uint32_t sse_operand(struct x86_tr *t, unsigned n)
 /* All six flags become the bits of v. */
 static void sse_put_flags(struct x86_tr *t, ir_val v) { ir_flags_set(t->b, ir_flags_of(t->b, v)); }
 
-/* ---- PTEST, VTESTPS, VTESTPD, COMISS and kin ---- */
-static void sse_flags(struct x86_tr *t, const struct ir_helper *h, uint64_t control)
+/* The rule as an argument. */
+static ir_val sse_rule(struct x86_tr *t, bool is_host)
+{
+	return ir_const(t->b, tr_vec_rule(t) | (is_host ? RULE_HOST : 0));
+}
+
+/* ---- PTEST, VTESTPS, VTESTPD, COMISS and kin: helpers that get the rule ---- */
+static void sse_flags(struct x86_tr *t, const struct ir_helper *h)
 {
 	uint32_t a, b;
 
@@ -46,56 +52,97 @@ static void sse_flags(struct x86_tr *t, const struct ir_helper *h, uint64_t cont
 		return;
 	a = sse_operand(t, 0);
 	b = sse_operand(t, 1);
-	sse_put_flags(
-		t, ir_call(t->b, h, ir_const(t->b, a), ir_const(t->b, b), ir_const(t->b, control)));
+	sse_put_flags(t, ir_call(t->b, h, ir_const(t->b, a), ir_const(t->b, b),
+				 sse_rule(t, tr_vec_is_host(t))));
+}
+
+static uint64_t rule_bytes(uint64_t rule) { return rule & RULE_L ? 32 : 16; }
+
+static uint64_t ptest(void *env, uint64_t a, uint64_t b, uint64_t rule)
+{
+	return vh_ptest(env, a, b, rule_bytes(rule));
+}
+
+static uint64_t vtestps(void *env, uint64_t a, uint64_t b, uint64_t rule)
+{
+	return vh_vtestps(env, a, b, rule_bytes(rule));
+}
+
+static uint64_t vtestpd(void *env, uint64_t a, uint64_t b, uint64_t rule)
+{
+	return vh_vtestpd(env, a, b, rule_bytes(rule));
+}
+
+/* Prefix 66: doubles; opcode 2E: UCOMIS. */
+static uint64_t comis(void *env, uint64_t a, uint64_t b, uint64_t rule)
+{
+	return vh_comis(env, a, b,
+			(rule_prefix(rule) ? COMIS_DOUBLE : 0) |
+				(rule_opcode(rule) == 0x2e ? COMIS_QUIET : 0));
 }
 
 void tr_ptest(struct x86_tr *t)
 {
-	static const struct ir_helper h = { .name = "ptest", .fn = vh_ptest };
+	static const struct ir_helper h = { .name = "ptest", .fn = ptest, .rule_arg = 3 };
 
-	sse_flags(t, &h, t->in.vlen);
+	sse_flags(t, &h);
 }
 
 void tr_vtestps(struct x86_tr *t)
 {
-	static const struct ir_helper h = { .name = "vtestps", .fn = vh_vtestps };
+	static const struct ir_helper h = { .name = "vtestps", .fn = vtestps, .rule_arg = 3 };
 
-	sse_flags(t, &h, t->in.vlen);
+	sse_flags(t, &h);
 }
 
 void tr_vtestpd(struct x86_tr *t)
 {
-	static const struct ir_helper h = { .name = "vtestpd", .fn = vh_vtestpd };
+	static const struct ir_helper h = { .name = "vtestpd", .fn = vtestpd, .rule_arg = 3 };
 
-	sse_flags(t, &h, t->in.vlen);
+	sse_flags(t, &h);
 }
 
-static const struct ir_helper helper_comis = { .name = "comis", .fn = vh_comis, .can_fault = true };
+static const struct ir_helper helper_comis = {
+	.name = "comis",
+	.fn = comis,
+	.can_fault = true,
+	.rule_arg = 3,
+};
 
-void tr_comiss(struct x86_tr *t) { sse_flags(t, &helper_comis, 0); }
-void tr_comisd(struct x86_tr *t) { sse_flags(t, &helper_comis, COMIS_DOUBLE); }
-void tr_ucomiss(struct x86_tr *t) { sse_flags(t, &helper_comis, COMIS_QUIET); }
-void tr_ucomisd(struct x86_tr *t) { sse_flags(t, &helper_comis, COMIS_DOUBLE | COMIS_QUIET); }
+void tr_comiss(struct x86_tr *t) { sse_flags(t, &helper_comis); }
+void tr_comisd(struct x86_tr *t) { sse_flags(t, &helper_comis); }
+void tr_ucomiss(struct x86_tr *t) { sse_flags(t, &helper_comis); }
+void tr_ucomisd(struct x86_tr *t) { sse_flags(t, &helper_comis); }
 
 /* ---- PCMPxSTRx: opcodes 60, 61 have explicit lengths; 61, 63 give an index ---- */
 static ir_val string_call(struct x86_tr *t, const struct ir_helper *h)
 {
 	uint32_t a = sse_operand(t, 0), b = sse_operand(t, 1);
-	uint64_t control = t->in.imm & 0xff;
+	uint64_t wide = tr_is64(t) && (t->in.rex & REX_W) ? RULE_W : 0;
+	uint64_t rule = (tr_vec_rule(t) & ~(uint64_t)RULE_W) | wide | RULE_HOST;
 
-	if (t->in.opcode < 0x62)
-		control |= STRING_EXPLICIT;
-	if (tr_is64(t) && (t->in.rex & REX_W))
-		control |= STRING_WIDE_LENGTH;
-	if (t->in.is_vex)
-		control |= STRING_VEX;
-	return ir_call(t->b, h, ir_const(t->b, a), ir_const(t->b, b), ir_const(t->b, control));
+	return ir_call(t->b, h, ir_const(t->b, a), ir_const(t->b, b), ir_const(t->b, rule));
+}
+
+static uint64_t string_control(uint64_t rule)
+{
+	return rule_imm(rule) | (rule_opcode(rule) < 0x62 ? STRING_EXPLICIT : 0) |
+	       (rule & RULE_W ? STRING_WIDE_LENGTH : 0) | (rule & RULE_VEX ? STRING_VEX : 0);
+}
+
+static uint64_t pcmpstri(void *env, uint64_t a, uint64_t b, uint64_t rule)
+{
+	return vh_pcmpstri(env, a, b, string_control(rule));
+}
+
+static uint64_t pcmpstrm(void *env, uint64_t a, uint64_t b, uint64_t rule)
+{
+	return vh_pcmpstrm(env, a, b, string_control(rule));
 }
 
 void tr_pcmpstri(struct x86_tr *t)
 {
-	static const struct ir_helper h = { .name = "pcmpstri", .fn = vh_pcmpstri };
+	static const struct ir_helper h = { .name = "pcmpstri", .fn = pcmpstri, .rule_arg = 3 };
 	ir_val r;
 
 	if (!sse_require(t))
@@ -107,7 +154,7 @@ void tr_pcmpstri(struct x86_tr *t)
 
 void tr_pcmpstrm(struct x86_tr *t)
 {
-	static const struct ir_helper h = { .name = "pcmpstrm", .fn = vh_pcmpstrm };
+	static const struct ir_helper h = { .name = "pcmpstrm", .fn = pcmpstrm, .rule_arg = 3 };
 
 	if (!sse_require(t))
 		return;
@@ -234,19 +281,28 @@ void tr_vgather(struct x86_tr *t)
 static void vzero(struct x86_tr *t, const struct ir_helper *h)
 {
 	if (sse_require(t))
-		ir_call(t->b, h, ir_const(t->b, tr_is64(t) ? 16 : 8), IR_NONE, IR_NONE);
+		ir_call(t->b, h, ir_const(t->b, tr_is64(t) ? 16 : 8), sse_rule(t, tr_is64(t)),
+			IR_NONE);
 }
 
 void tr_vzeroupper(struct x86_tr *t)
 {
-	static const struct ir_helper h = { .name = "vzeroupper", .fn = vh_vzeroupper };
+	static const struct ir_helper h = {
+		.name = "vzeroupper",
+		.fn = vh_vzeroupper,
+		.rule_arg = 2,
+	};
 
 	vzero(t, &h);
 }
 
 void tr_vzeroall(struct x86_tr *t)
 {
-	static const struct ir_helper h = { .name = "vzeroall", .fn = vh_vzeroall };
+	static const struct ir_helper h = {
+		.name = "vzeroall",
+		.fn = vh_vzeroall,
+		.rule_arg = 2,
+	};
 
 	vzero(t, &h);
 }
@@ -265,6 +321,10 @@ void tr_ldmxcsr(struct x86_tr *t)
 
 void tr_stmxcsr(struct x86_tr *t)
 {
+	static const struct ir_helper h = { .name = "stmxcsr", .fn = vh_stmxcsr, .rule_arg = 1 };
+
 	if (sse_require(t))
-		tr_write(t, 0, ir_get(t->b, 4, OFS(mxcsr)));
+		tr_write(t, 0,
+			 ir_call(t->b, &h, sse_rule(t, !(t->mode & MODE_SSE_TRAPS)), IR_NONE,
+				 IR_NONE));
 }

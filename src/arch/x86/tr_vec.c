@@ -1,5 +1,7 @@
 /* arch/x86/tr_vec.c - the generic handler of vec() rows: fetch operands, one native op, store.
  * SPDX-License-Identifier: MIT */
+#include "arch/x86/cpuid.h"
+#include "arch/x86/isa_gen.h"
 #include "arch/x86/tr.h"
 
 enum { MAX_OPERANDS = 4 };
@@ -90,10 +92,8 @@ static void vec_load(struct x86_tr *t, unsigned size)
 		ir_vload(t->b, size, p.base, p.disp, OFS_VTMP(0));
 }
 
-static void vec_store(struct x86_tr *t, unsigned size)
+static void vec_store(struct x86_tr *t, unsigned size, struct tr_place p)
 {
-	struct tr_place p = vec_place(t, size, TR_ACCESS_WRITE);
-
 	if (size <= 8)
 		tr_store(t, size, p, ir_get(t->b, size, OFS_VTMP(0)));
 	else
@@ -146,16 +146,120 @@ static void vec_fetch(struct vec_tr *v)
 	}
 }
 
-static uint64_t vec_rule(const struct x86_insn *in)
+/* ---- the rule: how a host of the same kind does it (jit/native.h) ---- */
+
+static enum rule_needs vec_needs(const struct x86_insn *in)
 {
+	static const struct {
+		uint16_t feature;
+		uint8_t needs;
+	} table[] = {
+		{ X86_FEAT_AVX2, RULE_NEEDS_AVX2 },  { X86_FEAT_FMA, RULE_NEEDS_FMA },
+		{ X86_FEAT_F16C, RULE_NEEDS_F16C },  { X86_FEAT_AES, RULE_NEEDS_AES },
+		{ X86_FEAT_SHA_NI, RULE_NEEDS_SHA }, { X86_FEAT_PCLMULQDQ, RULE_NEEDS_PCLMUL },
+	};
+	uint64_t mask = x86_feat_masks[in->row->feat[in->vlen == 32]];
+
+	for (; mask; mask &= mask - 1) {
+		unsigned feature = x86_isa_features[__builtin_ctzll(mask)];
+
+		for (unsigned i = 0; i < ARRAY_SIZE(table); i++)
+			if (table[i].feature == feature)
+				return (enum rule_needs)table[i].needs;
+	}
+	return RULE_NEEDS_AVX;
+}
+
+/* RCP and RSQRT: approximations that processors do not agree on. */
+static bool is_approximate(const struct x86_insn *in)
+{
+	return (in->map == MAP_0F || in->map == MAP_VEX_0F) && (in->opcode & 0xfe) == 0x52;
+}
+
+/* Operand n's field, its kind, and that it is written. */
+static uint64_t rule_operand(const struct x86_insn *in, unsigned n)
+{
+	const struct x86_operand *o = x86_operand(in, n);
+	uint64_t kind = is_general(o) ? RULE_KIND_GENERAL : RULE_KIND_VECTOR, dst;
+
+	/* A general register that is read may be memory: it is the value, whatever it was. */
+	if (x86_operand_is_mem(in, n) && (n == 0 || !is_general(o)))
+		kind = RULE_KIND_MEM;
+	switch (o->place) {
+	case PLACE_L:
+	case PLACE_FIXV: return 0; /* in the immediate, in the opcode */
+	case PLACE_V:
+	case PLACE_G:
+		dst = n ? 0 : RULE_DST_REG;
+		return (uint64_t)in->reg << RULE_REG_SHIFT | kind << RULE_REG_KIND_SHIFT |
+		       dst << RULE_DST_SHIFT;
+	case PLACE_H:
+		dst = n ? 0 : RULE_DST_VVVV;
+		return (uint64_t)in->vvvv << RULE_VVVV_SHIFT | kind << RULE_VVVV_KIND_SHIFT |
+		       dst << RULE_DST_SHIFT;
+	default:
+		dst = n ? 0 : RULE_DST_RM;
+		return (uint64_t)(in->mod < 3 ? 0 : in->rm) << RULE_RMREG_SHIFT |
+		       kind << RULE_RM_KIND_SHIFT | dst << RULE_DST_SHIFT;
+	}
+}
+
+/* W says how wide a general register is, or belongs to the opcode. */
+static bool rule_is_wide(const struct x86_insn *in, bool has_general, unsigned general_size)
+{
+	return has_general ? general_size == 8 : in->is_vex && in->rex & REX_W;
+}
+
+static uint64_t vec_immediate(const struct x86_tr *t)
+{
+	const struct x86_row *row = t->in.row;
+	uint8_t imm = (uint8_t)t->in.imm;
+
+	if (!row->imm[0])
+		return 0;
+	for (unsigned n = 0; n < MAX_OPERANDS; n++)
+		if (x86_operand(&t->in, n)->place == PLACE_L && !tr_is64(t))
+			imm &= 0x7f;
+	return RULE_IMM8 | (uint64_t)imm << RULE_IMM_SHIFT;
+}
+
+uint64_t tr_vec_rule(const struct x86_tr *t)
+{
+	static const uint8_t maps[MAP_COUNT] = { 0, 1, 2, 3, 1, 2, 3 };
+	const struct x86_insn *in = &t->in;
 	const uint32_t allow = in->row->allow;
 	uint64_t prefix = allow & KEY_NP ? 0 : allow & KEY_66 ? 1 : allow & KEY_F3 ? 2 : 3;
 	uint64_t rule = (uint64_t)in->opcode << RULE_OPCODE_SHIFT |
-			(uint64_t)in->map << RULE_MAP_SHIFT | prefix << RULE_PREFIX_SHIFT |
-			(uint64_t)(in->modrm >> 3 & 7) << RULE_DIGIT_SHIFT;
+			(uint64_t)maps[in->map] << RULE_MAP_SHIFT | prefix << RULE_PREFIX_SHIFT |
+			(uint64_t)(in->modrm >> 3 & 7) << RULE_DIGIT_SHIFT | vec_immediate(t) |
+			(uint64_t)vec_needs(in) << RULE_NEEDS_SHIFT;
+	bool has_general = false;
+	unsigned general_size = 0;
 
-	return rule | (in->rex & REX_W ? RULE_W : 0) | (in->vlen == 32 ? RULE_L : 0) |
-	       (in->is_vex ? RULE_VEX : 0) | (in->mod < 3 ? RULE_MEM : 0);
+	for (unsigned n = 0; n < MAX_OPERANDS && !is_immediate(x86_operand(in, n)); n++) {
+		rule |= rule_operand(in, n);
+		if (is_general(x86_operand(in, n))) {
+			has_general = true;
+			general_size = tr_size(t, n);
+		}
+	}
+	return rule | (rule_is_wide(in, has_general, general_size) ? RULE_W : 0) |
+	       (in->vlen == 32 ? RULE_L : 0) | (in->is_vex ? RULE_VEX : 0) |
+	       (in->mod < 3 ? RULE_MEM : 0);
+}
+
+bool tr_vec_is_host(const struct x86_tr *t)
+{
+	return !(t->in.row->attrs & ROW_FP && t->mode & MODE_SSE_TRAPS);
+}
+
+static uint64_t vec_rule(const struct vec_tr *v)
+{
+	const struct x86_insn *in = &v->t->in;
+	bool is_host = tr_vec_is_host(v->t) && !v->has_mmx && !is_approximate(in) &&
+		       !(in->row->attrs & (ROW_NO_NM | ROW_READ_DST));
+
+	return tr_vec_rule(v->t) | (is_host ? RULE_HOST : 0);
 }
 
 static struct ir_native vec_native(const struct vec_tr *v)
@@ -172,7 +276,7 @@ static struct ir_native vec_native(const struct vec_tr *v)
 		.vlen = v->has_mmx && !v->has_xmm ? 8 : in->vlen,
 		.zero_upper = in->is_vex,
 		.can_fault = in->row->attrs & ROW_FP,
-		.rule = vec_rule(in),
+		.rule = vec_rule(v),
 	};
 
 	if (!in->is_vex && v->count > 2) {
@@ -196,6 +300,7 @@ void tr_vec(struct x86_tr *t)
 {
 	const bool is_store = x86_operand_is_mem(&t->in, 0);
 	struct vec_tr v = { .t = t };
+	struct tr_place place = { 0 };
 	struct ir_native *n;
 
 	vec_slots(&v);
@@ -204,11 +309,14 @@ void tr_vec(struct x86_tr *t)
 	vec_fetch(&v);
 	if (v.has_mmx && !is_store) /* before a floating point exception of the instruction's own */
 		vec_enter_mmx(t);
+	/* Nothing comes between the operation and its store, which a host may do as one. */
+	if (is_store)
+		place = vec_place(t, tr_size(t, 0), TR_ACCESS_WRITE);
 	n = ir_arena(t->b, sizeof(*n));
 	*n = vec_native(&v);
 	ir_native(t->b, n, v.value);
 	if (is_store)
-		vec_store(t, tr_size(t, 0));
+		vec_store(t, tr_size(t, 0), place);
 	if (v.has_mmx && is_store)
 		vec_enter_mmx(t);
 }

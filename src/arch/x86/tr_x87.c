@@ -30,6 +30,12 @@ static unsigned x87_align(unsigned size) { return size == 10 ? 8 : size; }
 
 /* ---- facts and pointers ---- */
 
+/* May the host do it?  No exception is unmasked, and the result is exactly defined. */
+static bool x87_is_host(const struct x86_tr *t)
+{
+	return !(t->mode & MODE_X87_TRAPS) && !(t->in.row->attrs & ROW_ULP);
+}
+
 static uint64_t x87_rule(const struct x86_tr *t)
 {
 	uint64_t rule = (uint64_t)t->in.opcode << RULE_OPCODE_SHIFT |
@@ -40,14 +46,20 @@ static uint64_t x87_rule(const struct x86_tr *t)
 
 	if (tr_is_mem(t))
 		rule |= RULE_MEM | (uint64_t)t->in.seg << RULE_SEG_SHIFT;
-	return rule;
+	return rule | (x87_is_host(t) ? RULE_HOST : 0);
 }
 
+/* The semantics note the selectors; a host does not. */
 static void x87_put_pointers(struct x86_tr *t, ir_val ea)
 {
 	ir_put(t->b, 8, OFS(fip), ir_pc(t->b, t->delta));
 	if (ea)
 		ir_put(t->b, 8, OFS(fdp), ea);
+	if (!x87_is_host(t))
+		return;
+	ir_put(t->b, 2, OFS(fcs), ir_get(t->b, 2, OFS_SEG(SEG_CS, sel)));
+	if (ea)
+		ir_put(t->b, 2, OFS(fds), ir_get(t->b, 2, OFS_SEG(t->in.seg, sel)));
 }
 
 /* ---- the rows x87(x_foo) ---- */
@@ -109,28 +121,48 @@ static void x87_store(struct x86_tr *t, const struct ir_helper *h)
 
 void tr_fst(struct x86_tr *t)
 {
-	static const struct ir_helper h = { .name = "fst", .fn = xh_fst, .can_fault = true };
+	static const struct ir_helper h = {
+		.name = "fst",
+		.fn = xh_fst,
+		.can_fault = true,
+		.rule_arg = 2,
+	};
 
 	x87_store(t, &h);
 }
 
 void tr_fist(struct x86_tr *t)
 {
-	static const struct ir_helper h = { .name = "fist", .fn = xh_fist, .can_fault = true };
+	static const struct ir_helper h = {
+		.name = "fist",
+		.fn = xh_fist,
+		.can_fault = true,
+		.rule_arg = 2,
+	};
 
 	x87_store(t, &h);
 }
 
 void tr_fisttp(struct x86_tr *t)
 {
-	static const struct ir_helper h = { .name = "fisttp", .fn = xh_fisttp, .can_fault = true };
+	static const struct ir_helper h = {
+		.name = "fisttp",
+		.fn = xh_fisttp,
+		.can_fault = true,
+		.rule_arg = 2,
+	};
 
 	x87_store(t, &h);
 }
 
 void tr_fbstp(struct x86_tr *t)
 {
-	static const struct ir_helper h = { .name = "fbstp", .fn = xh_fbstp, .can_fault = true };
+	static const struct ir_helper h = {
+		.name = "fbstp",
+		.fn = xh_fbstp,
+		.can_fault = true,
+		.rule_arg = 2,
+	};
 
 	x87_store(t, &h);
 }
@@ -138,7 +170,7 @@ void tr_fbstp(struct x86_tr *t)
 /* ---- FCOMI, FUCOMI, FCOMIP, FUCOMIP ---- */
 void tr_fcomi(struct x86_tr *t)
 {
-	static const struct ir_helper h = { .name = "fcomi", .fn = xh_fcomi };
+	static const struct ir_helper h = { .name = "fcomi", .fn = xh_fcomi, .rule_arg = 1 };
 	ir_val flags = ir_call(t->b, &h, ir_const(t->b, x87_rule(t)), IR_NONE, IR_NONE);
 
 	x87_put_pointers(t, IR_NONE);
@@ -156,12 +188,20 @@ void tr_fldcw(struct x86_tr *t)
 
 void tr_fnstcw(struct x86_tr *t) { tr_write(t, 0, ir_get(t->b, 2, OFS(fcw))); }
 
-/* To memory or AX; fsw has no TOP. */
+static uint64_t fnstsw(void *env, uint64_t rule, uint64_t unused1, uint64_t unused2)
+{
+	(void)rule;
+	(void)unused1;
+	(void)unused2;
+	return x87_status(env);
+}
+
+/* To memory or AX. */
 void tr_fnstsw(struct x86_tr *t)
 {
-	ir_val top = ir_binfi(t->b, IR_SHL, 4, ir_get(t->b, 1, OFS(ftop)), FSW_TOP_SHIFT, IR_NONE);
+	static const struct ir_helper h = { .name = "fnstsw", .fn = fnstsw, .rule_arg = 1 };
 
-	tr_write(t, 0, ir_bin(t->b, IR_OR, 4, ir_get(t->b, 2, OFS(fsw)), top));
+	tr_write(t, 0, ir_call(t->b, &h, ir_const(t->b, x87_rule(t)), IR_NONE, IR_NONE));
 }
 
 void tr_fnclex(struct x86_tr *t)
@@ -212,10 +252,12 @@ void tr_fnull(struct x86_tr *t) { (void)t; }
 /* FWAIT looks at TS only when MP is set, and never at EM (SDM vol. 3A table 9-3). */
 void tr_fwait(struct x86_tr *t)
 {
-	ir_val es = ir_bini(t->b, IR_AND, 2, ir_get(t->b, 2, OFS(fsw)), FSW_ES);
+	ir_val es;
 
-	if ((t->mode & (MODE_MP | MODE_TS)) == (MODE_MP | MODE_TS))
+	if ((t->mode & (MODE_MP | MODE_TS)) == (MODE_MP | MODE_TS)) {
 		tr_raise(t, EXC_NM);
-	else
+	} else if (t->mode & MODE_X87_TRAPS) {
+		es = ir_bini(t->b, IR_AND, 2, ir_get(t->b, 2, OFS(fsw)), FSW_ES);
 		ir_call_if(t->b, es, &x86_pending_x87_helper, IR_NONE, IR_NONE);
+	}
 }

@@ -160,7 +160,16 @@ uint64_t vh_ldmxcsr(void *env, uint64_t v, uint64_t unused1, uint64_t unused2)
 		x86_raise_code(c, EXC_GP, 0);
 	else
 		c->mxcsr = (uint32_t)v;
+	x86_mode_update_traps(c);
 	return 0;
+}
+
+uint64_t vh_stmxcsr(void *env, uint64_t unused1, uint64_t unused2, uint64_t unused3)
+{
+	(void)unused1;
+	(void)unused2;
+	(void)unused3;
+	return ((const struct x86_cpu *)env)->mxcsr;
 }
 
 /* registers: 16, or 8 outside 64-bit mode. */

@@ -57,5 +57,6 @@ uint64_t vh_maskmov_load(void *env, uint64_t ea, uint64_t operands, uint64_t unu
 uint64_t vh_maskmov_store(void *env, uint64_t ea, uint64_t operands, uint64_t unused);
 
 uint64_t vh_ldmxcsr(void *env, uint64_t v, uint64_t unused1, uint64_t unused2);
+uint64_t vh_stmxcsr(void *env, uint64_t unused1, uint64_t unused2, uint64_t unused3);
 uint64_t vh_vzeroupper(void *env, uint64_t registers, uint64_t unused1, uint64_t unused2);
 uint64_t vh_vzeroall(void *env, uint64_t registers, uint64_t unused1, uint64_t unused2);

@@ -29,6 +29,9 @@ void x86_mode_update(struct x86_cpu *c); /* recompute env.mode and env.view */
 /* The same after a change of segments, flags or what is pending alone: control and debug registers,
  * EFER and XCR0 are as they were. */
 void x86_mode_update_cs(struct x86_cpu *c);
+/* The same after a change of MXCSR, FCW, FSW.ES or IA32_MISC_ENABLE by the running instruction:
+ * where the mode changes the block is left behind it. */
+void x86_mode_update_traps(struct x86_cpu *c);
 /* And the mode word where a bit in it changes (TF, AC, VM). */
 void x86_rflags_set(struct x86_cpu *c, uint32_t value, uint32_t mask);
 

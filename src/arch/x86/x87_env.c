@@ -172,6 +172,7 @@ uint64_t xh_fnstenv(void *env, uint64_t addr, uint64_t format, uint64_t unused)
 		return xh_fninit(env, 0, 0, 0);
 	c->fcw |= FP_ALL_FLAGS;
 	x87_update_es(c);
+	x86_mode_update_traps(c);
 	return 0;
 }
 
@@ -194,6 +195,7 @@ uint64_t xh_fldenv(void *env, uint64_t addr, uint64_t format, uint64_t unused)
 			r->frac = ld64_le(p);
 			r->sexp = ld16_le(p + 8);
 		}
+	x86_mode_update_traps(c);
 	return 0;
 }
 
@@ -205,6 +207,7 @@ uint64_t xh_fldcw(void *env, uint64_t v, uint64_t unused1, uint64_t unused2)
 	(void)unused2;
 	load_control(c, (uint16_t)v);
 	x87_update_es(c);
+	x86_mode_update_traps(c);
 	return 0;
 }
 
@@ -217,6 +220,7 @@ uint64_t xh_fnclex(void *env, uint64_t unused1, uint64_t unused2, uint64_t unuse
 	(void)unused3;
 	c->fsw &= (uint16_t) ~(FP_ALL_FLAGS | FSW_SF);
 	x87_update_es(c);
+	x86_mode_update_traps(c);
 	return 0;
 }
 
@@ -226,5 +230,6 @@ uint64_t xh_fninit(void *env, uint64_t unused1, uint64_t unused2, uint64_t unuse
 
 	xh_fnclex(env, unused1, unused2, unused3);
 	x86_fpu_init(c);
+	x86_mode_update_traps(c);
 	return 0;
 }

@@ -232,6 +232,7 @@ bool x86_fxrstor(struct x86_cpu *c, gva_t addr, bool is_64)
 	if (fx_has_xmm(c))
 		for (unsigned i = 0; i < xmm_count(c); i++)
 			memcpy(c->ymm[i], raw + FX_XMM + 16 * i, 16);
+	x86_mode_update_traps(c);
 	return true;
 }
 
@@ -333,5 +334,6 @@ bool x86_xrstor(struct x86_cpu *c, gva_t addr, uint64_t rfbm, bool is_64)
 		if (rfbm & bv & XCR0_AVX)
 			memcpy(c->ymm[i] + 16, avx + 16 * i, 16);
 	}
+	x86_mode_update_traps(c);
 	return true;
 }

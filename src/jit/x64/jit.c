@@ -95,6 +95,7 @@ struct x64_jit *x64_jit_new(struct code_cache *cache, const struct ir_state_desc
 	struct x64_jit *j = g_new0(struct x64_jit, 1);
 
 	*j = (struct x64_jit){ .cache = cache, .desc = desc, .ops = ops };
+	j->host_needs = vec_host_needs();
 	if (!map_registers(j, err)) {
 		g_free(j);
 		return NULL;

@@ -141,6 +141,8 @@ static void lower_call_if(struct x64_compiler *c, unsigned i)
 	} else if (!h->always_faults) {
 		flags_lost(c);
 	}
+	if (!h->always_faults)
+		vec_forget(c);
 }
 
 void lower_call(struct x64_compiler *c, unsigned i)
@@ -153,7 +155,10 @@ void lower_call(struct x64_compiler *c, unsigned i)
 		lower_call_if(c, i);
 		return;
 	}
+	if (vec_call(c, i))
+		return;
 	before_helper(c, i, h);
+	place_settle(c, 0); /* it may be in bounce */
 	pass_value(c, 0, op->a);
 	pass_value(c, 1, op->b);
 	pass_value(c, 2, op->c);
@@ -166,7 +171,31 @@ void lower_call(struct x64_compiler *c, unsigned i)
 	x64_call_at(&c->a, c->jit->thunk.helper);
 	site_add(c, i, &site);
 	after_helper(c, h);
+	vec_forget(c);
 	place_reg(c, i, S0, 8);
+	c->may_have_stored |= h->can_fault && !h->is_pure && !h->always_faults &&
+			      i + 1 != insn_end(c, c->insn[i]);
+}
+
+/* What follows the storing instruction may not be what it was translated from any more. */
+void lower_check_stored(struct x64_compiler *c, unsigned i)
+{
+	struct stub *s;
+
+	c->may_have_stored = false;
+	s = stub_new(c, STUB_STORED, i);
+	flags_record_later(c, flags_now(c, i), s);
+	x64_alu_i(&c->a, X64_CMP, 1, ENV(c, code_stored), 0);
+	flags_lost(c);
+	x64_jcc(&c->a, X64_CC_NE, &s->in);
+}
+
+static void stub_stored(struct x64_compiler *c, struct stub *s)
+{
+	stub_record(c, s);
+	lower_pc(c, S0, c->ir->insns[c->insn[s->at]].pc_delta);
+	x64_mov_to(&c->a, 8, state(c, c->jit->desc->pc_offset), S0);
+	x64_jmp_at(&c->a, c->jit->thunk.dispatch);
 }
 
 static void stub_call_if(struct x64_compiler *c, struct stub *s)
@@ -202,8 +231,11 @@ void lower_native(struct x64_compiler *c, unsigned i)
 	const struct ir_native *n = (const void *)(uintptr_t)op->imm;
 	struct x64_site site = { 0 };
 
+	if (vec_native(c, i))
+		return;
 	if (n->can_fault)
 		flags_before_call(c, i);
+	place_settle(c, 0);
 	pass_value(c, 0, op->a);
 	place_evict_state(c);
 	flags_site(c, i, &site);
@@ -211,6 +243,7 @@ void lower_native(struct x64_compiler *c, unsigned i)
 	x64_call_at(&c->a, c->jit->thunk.native);
 	site_add(c, i, &site);
 	flags_lost(c);
+	vec_forget(c);
 }
 
 /* ---- leaving ---- */
@@ -338,10 +371,15 @@ void lower_stubs(struct x64_compiler *c)
 		x64_bind(&c->a, &s->in);
 		switch (s->kind) {
 		case STUB_CALL_IF: stub_call_if(c, s); break;
+		case STUB_VECTORS:
+		case STUB_X87:
+		case STUB_X87_UNLOAD:
+		case STUB_X87_STORE: vec_stub(c, s); break;
 		case STUB_EXIT:
 			stub_record(c, s);
 			leave_by(c, &c->exits[s->exit]);
 			break;
+		case STUB_STORED: stub_stored(c, s); break;
 		default: stub_access(c, s); break;
 		}
 	}

@@ -74,12 +74,12 @@ struct stub *mem_check(struct x64_compiler *c, unsigned i, unsigned bytes, bool 
 			x64_lea(a, 8, S0, m);
 	}
 	s->address = m;
-	if (write && (is_scratch(m.base) || (m.index != X64_NO_REG && is_scratch(m.index)))) {
+	/* Not by the entry: another thread may empty it meanwhile. */
+	if (is_scratch(m.base) || (m.index != X64_NO_REG && is_scratch(m.index))) {
 		s->address = place_new_tmp(c, &saved);
 		s->is_saved = true;
 		x64_mov_to(a, 8, s->address, S0);
 	}
-	s->is_address_lost = !write;
 	x64_rorx(a, 4, S1, x64_r(S0), 8);
 	x64_alu_i(a, X64_AND, 4, x64_r(S1), (TLB_SIZE - 1) << 4);
 	x64_alu(a, X64_ADD, 8, S1, write ? ENV(c, tlb_write) : ENV(c, tlb_read));
@@ -297,6 +297,8 @@ void lower_store(struct x64_compiler *c, unsigned i)
 		store_view(c, i);
 		return;
 	}
+	if (vec_store(c, i))
+		return;
 	capture_value(c, op->b, size, &v);
 	s = mem_check(c, i, size, true, STUB_STORE);
 	s->size_log2 = (uint8_t)log2_of(size);
@@ -353,6 +355,8 @@ void lower_vector_access(struct x64_compiler *c, unsigned i)
 	uint32_t offset = (uint32_t)op->c * 8;
 	struct stub *s;
 
+	if (vec_store(c, i))
+		return;
 	if (load)
 		place_evict_slot(c, offset, bytes);
 	if (!is_vector_size(bytes)) {
@@ -364,6 +368,8 @@ void lower_vector_access(struct x64_compiler *c, unsigned i)
 	s->is_vector = true;
 	if (load) {
 		x64_bind(&c->a, &s->back);
+		if (vec_load(c, i))
+			return;
 		x64_vmovups(&c->a, bytes, 15, x64_m(S0, 0));
 		x64_vmovups_to(&c->a, bytes, state(c, offset), 15);
 	} else {
@@ -490,9 +496,7 @@ void lower_atomic(struct x64_compiler *c, unsigned i)
 
 static void stub_address(struct x64_compiler *c, const struct stub *s)
 {
-	if (s->is_address_lost)
-		x64_alu(&c->a, X64_ADD, 8, S0, x64_m(S1, offsetof(struct tlb_entry, tag)));
-	else if (s->is_saved)
+	if (s->is_saved)
 		x64_mov(&c->a, 8, S0, s->address);
 	else
 		x64_lea(&c->a, 8, S0, s->address);
@@ -539,7 +543,9 @@ void stub_access(struct x64_compiler *c, struct stub *s)
 		stub_call(c, s, t->commit[s->size_log2]);
 		break;
 	case STUB_STORE:
-		if (s->is_vector)
+		if (s->native)
+			vec_stub_store(c, s, bounce);
+		else if (s->is_vector)
 			x64_vmovups(&c->a, size, 15, state(c, op_at(c, s->at)->c * 8u)),
 				x64_vmovups_to(&c->a, size, bounce, 15);
 		else

@@ -45,14 +45,7 @@ static uint64_t begin(struct thunk_asm *t)
 
 /* ---- the guest's registers ---- */
 
-/* Vectors and x87 that are in the host's registers, to the state; the host's control words.  May
- * destroy EFLAGS and every general register but S0, S1, P: the others are published. */
-static void emit_save_vectors(struct thunk_asm *t) { (void)t; }
-
-/* The reverse.  May destroy EFLAGS and every general register but S0, S1, P. */
-static void emit_load_vectors(struct thunk_asm *t) { (void)t; }
-
-static void emit_publish(struct thunk_asm *t)
+static void emit_publish_registers(struct thunk_asm *t)
 {
 	for (unsigned r = 0; r < 16; r++) {
 		unsigned guest = t->jit->gpr_of[r];
@@ -60,12 +53,25 @@ static void emit_publish(struct thunk_asm *t)
 		if (guest < 16)
 			x64_mov_to(&t->a, 8, thunk_state(t, t->jit->first_gpr + 8 * guest), r);
 	}
-	emit_save_vectors(t);
+}
+
+/* For C that may look at all of the guest: vectors and x87 go to the state as well. */
+static void emit_publish_all(struct thunk_asm *t)
+{
+	emit_publish_registers(t);
+	vec_emit_save(&t->a, t->jit, true);
+}
+
+/* For C that moves bytes: vectors are out of its way until emit_reload(). */
+static void emit_publish(struct thunk_asm *t)
+{
+	emit_publish_registers(t);
+	vec_emit_save(&t->a, t->jit, false);
 }
 
 static void emit_reload(struct thunk_asm *t, uint32_t which)
 {
-	emit_load_vectors(t);
+	vec_emit_load(&t->a, t->jit);
 	for (unsigned r = 0; r < 16; r++) {
 		unsigned guest = t->jit->gpr_of[r];
 
@@ -98,6 +104,7 @@ static void emit_leave(struct thunk_asm *t)
 	x64_align(a, CODE_ALIGN);
 	x64_bind(a, &t->leave);
 	x64_mov(a, 8, X64_RSP, THUNK_ENV(t, host_sp));
+	vec_emit_leave(a, t->jit);
 	x64_mov(a, 4, X64_RAX, THUNK_ENV(t, why));
 	x64_alu_i(a, X64_ADD, 8, x64_r(X64_RSP), 8);
 	for (unsigned i = ARRAY_SIZE(callee_saved); i--;)
@@ -142,7 +149,10 @@ static uint64_t emit_thunk(struct thunk_asm *t, uint64_t fn, uint32_t access, ui
 	uint64_t start = begin(t);
 
 	x64_alu_i(a, X64_SUB, 8, x64_r(X64_RSP), 8);
-	emit_publish(t);
+	if (changed == ALL)
+		emit_publish_all(t);
+	else
+		emit_publish(t);
 	if (access)
 		x64_mov_ri(a, X64_RDX, access);
 	else
@@ -185,7 +195,7 @@ static uint64_t emit_go_on(struct thunk_asm *t, uint64_t fn, bool is_called)
 
 	if (is_called)
 		x64_alu_i(a, X64_SUB, 8, x64_r(X64_RSP), 8);
-	emit_publish(t);
+	emit_publish_all(t);
 	emit_call(t, fn, is_called ? 8 : 0);
 	x64_jcc(a, X64_CC_E, &t->leave);
 	x64_mov_rr(a, 8, S0, X64_RAX);
@@ -229,6 +239,7 @@ static void emit_memory(struct thunk_asm *t, struct x64_thunks *out)
 
 static void emit_all(struct thunk_asm *t, struct x64_thunks *out)
 {
+	vec_thunks(&t->a, t->jit, out);
 	out->enter = begin(t);
 	emit_enter(t);
 	emit_leave(t);

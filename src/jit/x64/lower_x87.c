@@ -1,0 +1,200 @@
+/* jit/x64/lower_x87.c - x87 instructions: the guest's own, on the host's FPU with the guest's
+ * stack. SPDX-License-Identifier: MIT */
+#include "jit/native.h"
+#include "jit/x64/lower.h"
+#include "jit/x64/lower_vec.h"
+
+enum { PAGE = 4096 };
+
+static unsigned opcode_of(uint64_t rule) { return rule_opcode(rule); }
+static unsigned st_of(uint64_t rule) { return rule >> RULE_RM_SHIFT & 7; }
+
+/* Bytes of the memory operand (SDM 2, appendix B.17). */
+static unsigned mem_bytes(uint64_t rule)
+{
+	unsigned digit = rule_digit(rule);
+
+	switch (opcode_of(rule)) {
+	case 0xdc: return 8;
+	case 0xdd: return 8;
+	case 0xde: return 2;
+	case 0xdb: return digit & 4 ? 10 : 4; /* FLD, FSTP m80 */
+	case 0xdf: return digit < 4 ? 2 : digit & 1 ? 8 : 10;
+	default: return 4; /* D8 D9 DA */
+	}
+}
+
+static void need_x87(struct x64_compiler *c, unsigned i)
+{
+	struct stub *s;
+
+	if (c->vec.has_x87)
+		return;
+	s = stub_new(c, STUB_X87, i);
+	x64_alu_i(&c->a, X64_CMP, 1, ENV(c, has_x87), 0);
+	x64_jcc(&c->a, X64_CC_E, &s->in);
+	x64_bind(&c->a, &s->back);
+	flags_lost(c);
+	c->vec.has_x87 = true;
+}
+
+static bool is_x87_state(const struct ir_native_state *s, uint64_t offset)
+{
+	return offset - s->fpr < 8 * 16 || offset - s->fsw < 2 || offset == s->ftop ||
+	       offset == s->ftag;
+}
+
+void x87_touch(struct x64_compiler *c, unsigned i, uint64_t offset)
+{
+	const struct ir_native_state *g = c->jit->desc->native;
+	struct stub *s;
+
+	if (!g || !is_x87_state(g, offset))
+		return;
+	s = stub_new(c, STUB_X87_UNLOAD, i);
+	x64_alu_i(&c->a, X64_CMP, 1, ENV(c, has_x87), 0);
+	x64_jcc(&c->a, X64_CC_NE, &s->in);
+	x64_bind(&c->a, &s->back);
+	flags_lost(c);
+	c->vec.has_x87 = false;
+}
+
+static struct x64_rm operand_slot(const struct x64_compiler *c)
+{
+	return state(c, c->jit->desc->native->operand);
+}
+
+/* The memory operand of NATIVE i: where a load left it, or in the state. */
+static struct x64_rm operand_of(struct x64_compiler *c, unsigned i, unsigned bytes)
+{
+	unsigned v = op_at(c, i)->a;
+	struct x64_rm m;
+
+	if (bytes > 8)
+		return c->vec.folded == i ? x64_m(S0, 0) : operand_slot(c);
+	m = c->at[v].kind == PLACE_CONST ? x64_r(place_in_reg(c, v, bytes, 0))
+					 : place_rm(c, v, bytes, 0);
+	if (m.kind != X64_RM_REG)
+		return m;
+	x64_mov_to(&c->a, bytes, operand_slot(c), m.base);
+	return operand_slot(c);
+}
+
+/* FCMOVcc: whatever the condition was, it is a value by now. */
+static void emit_fcmov(struct x64_compiler *c, unsigned i, uint64_t rule)
+{
+	unsigned v = op_at(c, i)->a, reg = place_in_reg(c, v, 1, 0);
+
+	x64_test_i(&c->a, 1, x64_r(reg), 0xff);
+	flags_lost(c);
+	x64_x87(&c->a, 0xdb, 0xc8 | st_of(rule)); /* FCMOVNE */
+}
+
+static void emit_registers(struct x64_compiler *c, uint64_t rule)
+{
+	x64_x87(&c->a, opcode_of(rule), 0xc0 | rule_digit(rule) << 3 | st_of(rule));
+}
+
+static bool is_fcmov(uint64_t rule)
+{
+	unsigned opcode = opcode_of(rule);
+
+	return !(rule & RULE_MEM) && (opcode == 0xda || opcode == 0xdb) && rule_digit(rule) < 4;
+}
+
+bool x87_native(struct x64_compiler *c, unsigned i)
+{
+	const struct ir_native *n = (const void *)(uintptr_t)op_at(c, i)->imm;
+	uint64_t rule = n->rule;
+
+	need_x87(c, i);
+	if (rule & RULE_MEM)
+		x64_x87_m(&c->a, opcode_of(rule), rule_digit(rule),
+			  operand_of(c, i, mem_bytes(rule)));
+	else if (is_fcmov(rule))
+		emit_fcmov(c, i, rule);
+	else
+		emit_registers(c, rule);
+	return true;
+}
+
+/* ---- helpers: stores, results that are flags ---- */
+
+/* The host stores where the check allows it; elsewhere the helper does it all, and the registers
+ * come back.  The address stays in bounce, the helper's first argument. */
+static void call_store(struct x64_compiler *c, unsigned i, uint64_t rule)
+{
+	struct x64_asm *a = &c->a;
+	unsigned bytes = mem_bytes(rule), reg;
+	struct stub *s = stub_new(c, STUB_X87_STORE, i);
+
+	reg = place_in_reg(c, op_at(c, i)->a, 8, 0);
+	place_evict_scratch(c, flags_wanted(c, i));
+	flags_site(c, i, &s->site);
+	if (reg != S0)
+		x64_mov_rr(a, 8, S0, reg);
+	x64_mov_to(a, 8, ENV(c, bounce), S0);
+	x64_rorx(a, 4, S1, x64_r(S0), 8);
+	x64_alu_i(a, X64_AND, 4, x64_r(S1), (TLB_SIZE - 1) << 4);
+	x64_alu(a, X64_ADD, 8, S1, ENV(c, tlb_write));
+	x64_alu(a, X64_SUB, 8, S0, x64_m(S1, offsetof(struct tlb_entry, tag)));
+	x64_alu_i(a, X64_CMP, 8, x64_r(S0), PAGE - (int64_t)bytes);
+	x64_jcc(a, X64_CC_A, &s->in);
+	x64_alu(a, X64_ADD, 8, S0, x64_m(S1, offsetof(struct tlb_entry, host)));
+	x64_x87_m(a, opcode_of(rule), rule_digit(rule), x64_m(S0, 0));
+	x64_bind(a, &s->back);
+	flags_lost(c);
+	s->has_vectors = c->vec.has_vectors;
+	c->may_have_stored = true;
+}
+
+void x87_stub_store(struct x64_compiler *c, struct stub *s)
+{
+	const struct ir_op *op = op_at(c, s->at);
+	struct x64_rm arg = ENV(c, bounce);
+
+	arg.disp += 8;
+	x64_mov_ri(&c->a, S0, op_at(c, op->b)->imm);
+	x64_mov_to(&c->a, 8, arg, S0);
+	x64_mov_ri(&c->a, S0, op->imm);
+	x64_call_at(&c->a, c->jit->thunk.helper);
+	site_add(c, s->at, &s->site);
+	x64_call_at(&c->a, c->jit->thunk.x87);
+	if (s->has_vectors)
+		x64_call_at(&c->a, c->jit->thunk.vectors);
+	x64_jmp(&c->a, &s->back);
+}
+
+/* FCOMI and kin: EFLAGS are the result's bits. */
+static void call_compare(struct x64_compiler *c, unsigned i, uint64_t rule)
+{
+	unsigned reg = place_scratch(c, 0);
+
+	emit_registers(c, rule);
+	vec_take_flags(c, i, reg);
+}
+
+/* FNSTSW. */
+static void call_status(struct x64_compiler *c, unsigned i)
+{
+	struct place tmp;
+	struct x64_rm to = place_new_tmp(c, &tmp);
+
+	x64_x87_m(&c->a, 0xdd, 7, to);
+	tmp.valid = 2;
+	place_set(c, i, tmp);
+}
+
+bool x87_call(struct x64_compiler *c, unsigned i, uint64_t rule)
+{
+	bool is_status = opcode_of(rule) == 0xdd && rule_digit(rule) == 7;
+
+	need_x87(c, i);
+	if (is_status || (!(rule & RULE_MEM) && rule_digit(rule) == 4))
+		call_status(c, i); /* DD/7, DF E0 */
+	else if (!(rule & RULE_MEM))
+		call_compare(c, i, rule);
+	else
+		call_store(c, i, rule);
+	return true;
+}
