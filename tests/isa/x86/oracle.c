@@ -298,14 +298,6 @@ static const char *missing_feature(const struct x86_row *row)
 	return NULL;
 }
 
-const struct run_mode_info run_modes[RUN_COUNT] = {
-	[RUN_64] = { "64-bit", 0x33, 0x2b, 0, 0, true, false, true, 16 },
-	[RUN_32] = { "32-bit", 0x23, 0x2b, 0, 0, false, true, true, 8 },
-	[RUN_32_SEGMENTS] = { "32-bit segments", 0x07, 0x0f, CODE_ADDR, DATA_ADDR, false, true,
-			      false, 8 },
-	[RUN_16] = { "16-bit", 0x17, 0x1f, CODE_ADDR, DATA_ADDR, false, false, false, 8 },
-};
-
 static void fill_batch(struct batch *b, const struct x86_row *row)
 {
 	struct random r = { .state = options.seed * 1000003 + (uint64_t)(row - x86_rows) };

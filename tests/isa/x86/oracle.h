@@ -94,6 +94,16 @@ extern bool guest_trace; /* print the IR and its lowered form */
 bool guest_init(unsigned tier, struct err *err);
 uint64_t guest_features(void); /* of the decoder */
 void guest_run(const struct batch *b, struct test_case *c, bool fast_tlb);
+/* The steps of that.  fast_pages: bit n: the soft TLB has page n of the scratch area for reading, n
+ * + 8: for writing. */
+enum { FAST_ALL = 0xf0f };
+void guest_load(const struct run_mode_info *m, const struct cpu_image *in, const uint8_t *code,
+		unsigned len, const uint8_t mem[DATA_SIZE], uint32_t fast_pages);
+/* Translate up to insns instructions and run them; again: as long as they lead to themselves. */
+void guest_go(unsigned use_tier, unsigned insns, bool again);
+void guest_save(struct outcome *o);
+/* All of the CPU's state but what executors keep in it. */
+const void *guest_rest(size_t *size);
 
 /* oracle_tier1.c */
 bool tier1_init(struct err *err);
@@ -113,6 +123,11 @@ static inline unsigned random_below(struct random *r, unsigned n)
 	return (unsigned)((random_u64(r) >> 16) % n);
 }
 void gen_memory(struct random *r, uint8_t mem[DATA_SIZE]);
+/* An instruction for a CPU in this state, with its memory operand in the scratch area where that
+ * can be.  False: none could be made. */
+bool gen_insn(struct random *r, const struct x86_row *row, enum run_mode mode,
+	      const struct cpu_image *now, uint8_t bytes[32], struct x86_insn *in);
+void gen_state(struct random *r, const struct run_mode_info *m, struct cpu_image *s);
 /* A case for the row; false: none could be made (the row does not exist in that mode). */
 bool gen_case(struct random *r, const struct x86_row *row, enum run_mode mode,
 	      const uint8_t mem[DATA_SIZE], struct test_case *c);

@@ -159,7 +159,7 @@ static void gen_vector(struct random *r, uint8_t out[16])
 	}
 }
 
-static void gen_state(struct random *r, const struct run_mode_info *m, struct cpu_image *s)
+void gen_state(struct random *r, const struct run_mode_info *m, struct cpu_image *s)
 {
 	memset(s, 0, sizeof(*s));
 	for (unsigned i = 0; i < 16; i++) {
@@ -587,4 +587,53 @@ bool gen_case(struct random *r, const struct x86_row *row, enum run_mode mode,
 		for (unsigned i = 0; i < 8; i++)
 			c->in.gpr[i] = (uint32_t)c->in.gpr[i];
 	return true;
+}
+
+/* ---- instructions of blocks ---- */
+
+static unsigned disp_bytes(const struct x86_insn *in)
+{
+	bool is_alone = in->base == EA_RIP || in->base == EA_NO_REG;
+
+	if (in->mod == 1)
+		return 1;
+	return in->mod == 2 || (in->mod == 0 && is_alone) ? (in->asize == 2 ? 2 : 4) : 0;
+}
+
+/* Registers are as they are: the displacement must do. */
+static void aim_disp(struct random *r, const struct x86_insn *in, enum run_mode mode,
+		     const struct cpu_image *now, uint8_t *bytes)
+{
+	unsigned n = disp_bytes(in);
+	uint64_t disp = pick_linear(r) - run_modes[mode].data_base;
+
+	if (in->base == EA_RIP)
+		disp -= now->rip + in->len;
+	else if (in->base != EA_NO_REG)
+		disp -= now->gpr[in->base];
+	if (in->index != EA_NO_REG)
+		disp -= now->gpr[in->index] << in->scale;
+	memcpy(bytes + in->len - immediate_bytes(in) - n, &disp, n);
+}
+
+bool gen_insn(struct random *r, const struct x86_row *row, enum run_mode mode,
+	      const struct cpu_image *now, uint8_t bytes[32], struct x86_insn *in)
+{
+	const struct run_mode_info *m = &run_modes[mode];
+
+	if (!(row->allow & (m->code64 ? KEY_64 : KEY_NOT64)) || !gen_encoding(r, row, m, bytes, in))
+		return false;
+	if (in->mod < 3)
+		aim_disp(r, in, mode, now, bytes);
+	if (has_place(row, PLACE_J, PLACE_J)) {
+		uint64_t disp = 30 + random_below(r, 90);
+
+		memcpy(bytes + in->len - immediate_bytes(in), &disp, immediate_bytes(in));
+	}
+	if (has_place(row, PLACE_O, PLACE_O)) {
+		uint64_t at = pick_linear(r) - m->data_base;
+
+		memcpy(bytes + in->len - in->asize, &at, in->asize);
+	}
+	return decodes_to(row, m, bytes, in);
 }

@@ -15,7 +15,7 @@ enum { PAGE = 4096 };
 
 bool guest_trace;
 static unsigned tier;
-static struct x86_cpu *cpu;
+static struct x86_cpu *cpu, *pristine;
 static struct vcpu vcpu;
 static struct ir_builder *builder;
 static struct interp_lowerer *lowerer;
@@ -108,17 +108,21 @@ static const struct jit_mem_ops mem_ops = {
 	.stored = op_stored,
 };
 
-/* With fast entries for the data pages, or with none: both ways must do the same. */
-static void fill_tlb(bool fast)
+/* With fast entries for some of the data pages: all ways must do the same. */
+static void fill_tlb(uint32_t fast)
 {
 	for (unsigned view = 0; view < TLB_VIEWS; view++)
 		for (unsigned kind = 0; kind < TLB_KINDS; kind++)
 			for (unsigned i = 0; i < TLB_SIZE; i++)
 				tlb[view].e[kind][i].tag = tlb_empty_tag(i);
-	for (gva_t page = DATA_ADDR; fast && page < DATA_ADDR + DATA_SIZE; page += PAGE) {
+	for (unsigned n = 0; n < DATA_SIZE / PAGE; n++) {
+		gva_t page = DATA_ADDR + n * PAGE;
+
 		for (unsigned kind = TLB_READ; kind <= TLB_WRITE; kind++) {
 			struct tlb_entry *e = &tlb[VIEW_USER].e[kind][tlb_index(page)];
 
+			if (!(fast >> (n + 8 * kind) & 1))
+				continue;
 			e->tag = page;
 			e->host = (uint64_t)(uintptr_t)guest_byte(page);
 		}
@@ -132,6 +136,7 @@ bool guest_init(unsigned use_tier, struct err *err)
 	char *warnings;
 
 	cpu = aligned_alloc(64, align_up(sizeof(*cpu), 64));
+	pristine = aligned_alloc(64, align_up(sizeof(*cpu), 64));
 	memset(cpu, 0, sizeof(*cpu));
 	cpu->vcpu = &vcpu;
 	vcpu.cpu = cpu;
@@ -151,6 +156,7 @@ bool guest_init(unsigned use_tier, struct err *err)
 	cpu->xcr0 = 7;
 	cpu->seg[SEG_TR].attr = SEG_ATTR_P | SYS_TSS32_BUSY;
 	cpu->seg[SEG_TR].limit = 0; /* no I/O map */
+	*pristine = *cpu;
 	return true;
 }
 
@@ -257,7 +263,7 @@ static struct interp_block *no_next(struct jit_env *env, struct interp_block *fr
 	return NULL;
 }
 
-static const struct ir_block *translate(void)
+static const struct ir_block *translate(unsigned insns)
 {
 	struct x86_fetch fetch = { .bytes = fetch_bytes };
 	const struct ir_block *ir;
@@ -265,7 +271,7 @@ static const struct ir_block *translate(void)
 	uint32_t len;
 
 	ir_begin(builder, cpu->env.mode, cpu->env.mode & MODE_CODE64 ? 3 : 2);
-	if (!x86_translate(cpu, builder, &fetch, 1, &len))
+	if (!x86_translate(cpu, builder, &fetch, insns, &len))
 		return NULL;
 	ir = ir_end(builder);
 	if (ir_verify(ir, error, sizeof(error)))
@@ -275,7 +281,7 @@ static const struct ir_block *translate(void)
 	abort();
 }
 
-static void interpret(const struct ir_block *ir)
+static void interpret(const struct ir_block *ir, bool again)
 {
 	const uint64_t start = cpu->env.pc;
 	struct interp_block block = { 0 };
@@ -288,11 +294,11 @@ static void interpret(const struct ir_block *ir)
 		struct interp_run run = { .next = no_next, .budget = 1000 };
 
 		interp_run(&cpu->env, &block, &x86_state_desc, &run);
-	} while (cpu->env.pc == start && !cpu->env.fault);
+	} while (again && cpu->env.pc == start && !cpu->env.fault);
 	interp_block_fini(&block);
 }
 
-static void run_host_code(const struct ir_block *ir)
+static void run_host_code(const struct ir_block *ir, bool again)
 {
 	const uint64_t start = cpu->env.pc;
 	struct x64_code code;
@@ -303,41 +309,43 @@ static void run_host_code(const struct ir_block *ir)
 		tier1_print(&code, stdout);
 	do
 		tier1_run(&cpu->env, &code);
-	while (cpu->env.pc == start && !cpu->env.fault);
+	while (again && cpu->env.pc == start && !cpu->env.fault);
 	tier1_drop(&code);
 }
 
-/* One guest instruction, executed again while it asks for it (REP). */
-static void run_instruction(void)
+void guest_go(unsigned use_tier, unsigned insns, bool again)
 {
-	const struct ir_block *ir = translate();
+	const struct ir_block *ir = translate(insns);
 
 	if (!ir)
 		return;
 	if (guest_trace)
 		ir_print(ir, &x86_state_desc, stdout);
-	if (tier)
-		run_host_code(ir);
+	if (use_tier)
+		run_host_code(ir, again);
 	else
-		interpret(ir);
+		interpret(ir, again);
 }
 
-void guest_run(const struct batch *b, struct test_case *c, bool fast_tlb)
-{
-	struct outcome *o = &c->guest;
+/* ---- for cases and blocks ---- */
 
-	memset(o, 0, sizeof(*o));
-	memcpy(data_pages, b->mem, DATA_SIZE);
+void guest_load(const struct run_mode_info *m, const struct cpu_image *in, const uint8_t *code,
+		unsigned len, const uint8_t mem[DATA_SIZE], uint32_t fast_pages)
+{
+	*cpu = *pristine;
+	memcpy(data_pages, mem, DATA_SIZE);
 	memset(code_page, 0xcc, CODE_SIZE);
-	memcpy(code_page + (INSN_ADDR - CODE_ADDR), c->code, c->len);
-	set_segments(mode_of(c));
-	set_state(&c->in);
+	memcpy(code_page + (INSN_ADDR - CODE_ADDR), code, len);
+	set_segments(m);
+	set_state(in);
 	x86_mode_update(cpu);
-	fill_tlb(fast_tlb);
-	cpu->env.pc = c->in.rip;
-	cpu->env.fault = 0;
-	cpu->cr2 = 0;
-	run_instruction();
+	fill_tlb(fast_pages);
+	cpu->env.pc = in->rip;
+}
+
+void guest_save(struct outcome *o)
+{
+	memset(o, 0, sizeof(*o));
 	o->vector = VECTOR_NONE;
 	if (cpu->env.fault) {
 		o->vector = cpu->exc.vector;
@@ -348,5 +356,18 @@ void guest_run(const struct batch *b, struct test_case *c, bool fast_tlb)
 	}
 	get_state(&o->cpu);
 	memcpy(o->mem, data_pages, DATA_SIZE);
+}
+
+const void *guest_rest(size_t *size)
+{
+	*size = sizeof(*cpu) - sizeof(cpu->env);
+	return (const char *)cpu + sizeof(cpu->env);
+}
+
+void guest_run(const struct batch *b, struct test_case *c, bool fast_tlb)
+{
+	guest_load(mode_of(c), &c->in, c->code, c->len, b->mem, fast_tlb ? FAST_ALL : 0);
+	guest_go(tier, 1, true);
+	guest_save(&c->guest);
 	cpu->env.fault = 0;
 }
