@@ -1,5 +1,7 @@
 /* tests/unit/arch/mmu_test.c - page walks on tables built by hand.
  * SPDX-License-Identifier: MIT */
+#include "arch/x86/sys_helpers.h"
+#include "jit/ir.h"
 #include "sys_fixture.h"
 
 static bool walk(struct rig *r, gva_t a, enum mmu_access acc, unsigned view, struct mmu_result *res)
@@ -209,6 +211,183 @@ static void test_pae_directory_pointers(void)
 	rig_free(r);
 }
 
+/* ---- what is to be forgotten ---- */
+
+struct noted {
+	char what; /* 's'witch, 'f'lush, 'a' of an address space; 0: nothing */
+	uint64_t asid;
+	gva_t page;
+	bool keep;
+};
+
+static struct noted noted;
+
+static void note_flush(struct jit_env *env, gva_t page, bool keep_global)
+{
+	(void)env;
+	noted = (struct noted){ 'f', 0, page, keep_global };
+}
+
+static void note_space(struct jit_env *env, uint64_t asid, gva_t page)
+{
+	(void)env;
+	noted = (struct noted){ 'a', asid, page, false };
+}
+
+/* Every full flush says again which address space runs: of interest only if it changed. */
+static uint64_t running_asid;
+
+static void note_switch(struct jit_env *env, uint64_t asid, bool keep)
+{
+	(void)env;
+	if (noted.what != 'f' || asid != running_asid)
+		noted = (struct noted){ 's', asid, 0, keep };
+	running_asid = asid;
+}
+
+static struct noted take_noted(void)
+{
+	struct noted n = noted;
+
+	noted = (struct noted){ 0 };
+	return n;
+}
+
+static void expect_noted(char what, uint64_t asid, gva_t page, bool keep)
+{
+	struct noted n = take_noted();
+
+	g_assert_cmpint(n.what, ==, what);
+	g_assert_cmphex(n.asid, ==, asid);
+	g_assert_cmphex(n.page, ==, page);
+	g_assert_cmpint(n.keep, ==, keep);
+}
+
+static struct rig *rig_noting(struct jit_mem_ops *ops)
+{
+	struct rig *r = rig_new("max");
+
+	rig_long(r, 0);
+	*ops = rig_mem;
+	ops->tlb_flush = note_flush;
+	ops->tlb_flush_space = note_space;
+	ops->tlb_switch = note_switch;
+	r->c->env.mem = ops;
+	running_asid = 0;
+	take_noted();
+	return r;
+}
+
+static void test_cr3_names_an_address_space(void)
+{
+	struct jit_mem_ops ops;
+	struct rig *r = rig_noting(&ops);
+	struct x86_cpu *c = r->c;
+
+	g_assert_true(x86_cr_write(c, 3, 0x100018)); /* PCD, PWT: no identifier */
+	expect_noted('s', 0, 0, false);
+	g_assert_false(x86_cr_write(c, 3, BIT(63) | 0x100000));
+	rig_fault(r, EXC_GP, 0);
+	g_assert_false(x86_cr_write(c, 4, c->cr4 | CR4_PCIDE));
+	rig_fault(r, EXC_GP, 0);
+	expect_noted(0, 0, 0, false);
+	g_assert_true(x86_cr_write(c, 3, 0x100000));
+	take_noted();
+	g_assert_true(x86_cr_write(c, 4, c->cr4 | CR4_PCIDE));
+	expect_noted('f', 0, UINT64_MAX, false);
+	g_assert_true(x86_cr_write(c, 3, 0x100fff));
+	expect_noted('s', 0xfff, 0, false);
+	g_assert_true(x86_cr_write(c, 3, BIT(63) | 0x100001));
+	expect_noted('s', 1, 0, true);
+	g_assert_cmphex(c->cr3, ==, 0x100001);
+	g_assert_false(x86_cr_write(c, 3, BIT(62) | 0x100001));
+	rig_fault(r, EXC_GP, 0);
+	expect_noted(0, 0, 0, false);
+	/* The identifier goes with CR4.PCIDE, and with a reset. */
+	g_assert_true(x86_cr_write(c, 4, c->cr4 & ~(uint64_t)CR4_PCIDE));
+	expect_noted('s', 0, 0, true);
+	rig_free(r);
+}
+
+static void test_control_bits_that_flush(void)
+{
+	static const uint64_t cr4_bits[] = { CR4_PGE, CR4_PSE, CR4_SMEP, CR4_SMAP };
+	struct jit_mem_ops ops;
+	struct rig *r = rig_noting(&ops);
+	struct x86_cpu *c = r->c;
+
+	for (unsigned i = 0; i < 2 * ARRAY_SIZE(cr4_bits); i++) {
+		g_assert_true(x86_cr_write(c, 4, c->cr4 ^ cr4_bits[i / 2]));
+		expect_noted('f', 0, UINT64_MAX, false);
+	}
+	g_assert_true(x86_cr_write(c, 4, c->cr4 ^ CR4_TSD));
+	g_assert_true(x86_cr_write(c, 0, c->cr0 ^ CR0_TS));
+	expect_noted(0, 0, 0, false);
+	g_assert_true(x86_cr_write(c, 0, c->cr0 ^ CR0_WP));
+	expect_noted('f', 0, UINT64_MAX, false);
+	g_assert_true(x86_msr_write(c, 0xc0000080, c->efer ^ EFER_NXE));
+	expect_noted('f', 0, UINT64_MAX, false);
+	g_assert_true(x86_msr_write(c, 0x277, 0x0007010600070106)); /* PAT */
+	expect_noted(0, 0, 0, false);
+	rig_free(r);
+}
+
+static void invpcid(struct rig *r, uint64_t type, uint64_t pcid, uint64_t addr)
+{
+	rig_poke(r, 0x6000, 8, pcid);
+	rig_poke(r, 0x6008, 8, addr);
+	helper_invpcid.fn(r->c, type, 0x6000, 0);
+}
+
+static void test_invpcid_by_type(void)
+{
+	struct jit_mem_ops ops;
+	struct rig *r = rig_noting(&ops);
+	struct x86_cpu *c = r->c;
+
+	invpcid(r, 1, 5, 0); /* an identifier without PCIDE */
+	rig_fault(r, EXC_GP, 0);
+	g_assert_true(x86_cr_write(c, 4, c->cr4 | CR4_PCIDE));
+	g_assert_true(x86_cr_write(c, 3, 0x100003));
+	take_noted();
+	invpcid(r, 0, 5, 0x12345678);
+	expect_noted('a', 5, 0x12345000, false);
+	invpcid(r, 1, 0xfff, BIT(50));
+	expect_noted('a', 0xfff, UINT64_MAX, false);
+	invpcid(r, 2, 0x1000, BIT(50));
+	expect_noted('f', 0, UINT64_MAX, false);
+	invpcid(r, 3, 0x1000, BIT(50));
+	expect_noted('a', JIT_ASID_ALL, UINT64_MAX, false);
+	g_assert_cmpuint(c->env.fault, ==, 0);
+	invpcid(r, 0, 0x1000, 0);
+	rig_fault(r, EXC_GP, 0);
+	invpcid(r, 0, 1, BIT(47));
+	rig_fault(r, EXC_GP, 0);
+	invpcid(r, 1, 0x1000, 0);
+	rig_fault(r, EXC_GP, 0);
+	invpcid(r, 4, 0, 0);
+	rig_fault(r, EXC_GP, 0);
+	expect_noted(0, 0, 0, false);
+	rig_free(r);
+}
+
+/* A mapping with a data breakpoint in it is watched wherever it is met, not in one page alone. */
+static void test_a_large_page_is_watched_wholly(void)
+{
+	struct rig *r = rig_new("max");
+	struct mmu_result res;
+
+	rig_long(r, 0);
+	r->c->dr[0] = 0x345678;
+	r->c->dr[7] = 0x10001; /* writes, one byte */
+	x86_mode_update(r->c);
+	g_assert_true(walk(r, 0x200000, MMU_READ, VIEW_KERNEL, &res));
+	g_assert_true(res.is_watched);
+	g_assert_true(walk(r, 0x400000, MMU_READ, VIEW_KERNEL, &res));
+	g_assert_false(res.is_watched);
+	rig_free(r);
+}
+
 static void test_tables_outside_ram_fault_or_read_ones(void)
 {
 	struct rig *r = rig_new("max");
@@ -233,6 +412,10 @@ int main(int argc, char **argv)
 	g_test_add_func("/mmu/entry_changed_by_another",
 			test_an_entry_changed_by_another_vcpu_is_seen_whole);
 	g_test_add_func("/mmu/pae_directory_pointers", test_pae_directory_pointers);
+	g_test_add_func("/mmu/cr3_spaces", test_cr3_names_an_address_space);
+	g_test_add_func("/mmu/control_bits", test_control_bits_that_flush);
+	g_test_add_func("/mmu/invpcid", test_invpcid_by_type);
+	g_test_add_func("/mmu/watched_large", test_a_large_page_is_watched_wholly);
 	g_test_add_func("/mmu/tables_outside_ram", test_tables_outside_ram_fault_or_read_ones);
 	return g_test_run();
 }
