@@ -190,6 +190,7 @@ static int rig_run(const uint8_t *code, unsigned len)
 	struct interp_block block;
 	int vector;
 
+	x86_mode_update(rig.c); /* tests write to the control word */
 	rig_translate(&block, code, len);
 	vector = rig_run_block(&block);
 	interp_block_fini(&block);
