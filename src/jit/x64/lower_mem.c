@@ -173,19 +173,12 @@ static void capture_value(struct x64_compiler *c, unsigned v, unsigned size, str
 {
 	struct place p = c->at[v];
 
-	if (p.kind == PLACE_LAZY || p.kind == PLACE_HIGH || p.kind == PLACE_MEM)
-		place_in_reg(c, v, size, 0);
-	p = c->at[v];
-	if (p.kind == PLACE_REG && (p.valid < size || is_scratch(p.reg))) {
-		place_in_reg(c, v, size, 0);
-		p = c->at[v];
-		if (p.kind == PLACE_REG && is_scratch(p.reg))
-			place_evict(c, p.reg, true);
-	} else if ((p.kind == PLACE_SLOT || p.kind == PLACE_TMP) && p.valid < size) {
+	if (p.kind == PLACE_LAZY || p.kind == PLACE_HIGH || p.kind == PLACE_MEM || p.valid < size ||
+	    (p.kind == PLACE_REG && is_scratch(p.reg))) {
 		unsigned reg = place_in_reg(c, v, size, 0);
 
-		place_reg(c, v, reg, 8);
-		place_evict(c, reg, true);
+		if (is_scratch(reg))
+			place_evict(c, reg, true);
 	}
 	alu_capture(c, v, size, out);
 }

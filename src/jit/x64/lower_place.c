@@ -398,8 +398,7 @@ unsigned place_in_reg(struct x64_compiler *c, unsigned v, unsigned size, unsigne
 	}
 	reg = place_scratch(c, avoid);
 	copy_zero(c, reg, p);
-	if (p.kind == PLACE_TMP || p.kind == PLACE_HIGH)
-		place_reg(c, v, reg, 8);
+	place_reg(c, v, reg, 8);
 	return reg;
 }
 
