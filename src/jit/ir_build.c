@@ -159,8 +159,24 @@ ir_val ir_pc(struct ir_builder *b, int64_t delta)
 	return ir_emit(b, IR_PC, 1u << b->pc_size, 0, 0, 0, 0, (uint64_t)delta);
 }
 
+static bool is_flags_slot(const struct ir_builder *b, uint32_t offset, unsigned size)
+{
+	return offset < b->desc->flags_offset + 4 && b->desc->flags_offset < offset + size;
+}
+
+/* The flags slot must be what it should be: somebody outside looks. */
+static void flags_write_back(struct ir_builder *b)
+{
+	if (b->flags == b->slot_flags)
+		return;
+	ir_emit(b, IR_FLAGS_PUT, 4, 0, b->flags, 0, 0, 0);
+	b->slot_flags = b->flags;
+}
+
 ir_val ir_get(struct ir_builder *b, unsigned size, uint32_t offset)
 {
+	if (is_flags_slot(b, offset, size))
+		flags_write_back(b);
 	return ir_emit(b, IR_GET, size, 0, 0, 0, 0, offset);
 }
 
@@ -168,7 +184,7 @@ void ir_put(struct ir_builder *b, unsigned size, uint32_t offset, ir_val v)
 {
 	ir_emit(b, IR_PUT, size, 0, v, 0, 0, offset);
 	/* The slot's six bits are now whatever v had there. */
-	if (offset < b->desc->flags_offset + 4 && b->desc->flags_offset < offset + size)
+	if (is_flags_slot(b, offset, size))
 		b->slot_flags = IR_NONE;
 }
 
@@ -269,15 +285,6 @@ ir_val ir_cond(struct ir_builder *b, enum ir_cond c)
 	ir_val f = ir_flags(b);
 
 	return ir_emit(b, IR_COND, 1, 0, f, (ir_val)c, 0, 0);
-}
-
-/* The flags slot must be what it should be: somebody outside looks. */
-static void flags_write_back(struct ir_builder *b)
-{
-	if (b->flags == b->slot_flags)
-		return;
-	ir_emit(b, IR_FLAGS_PUT, 4, 0, b->flags, 0, 0, 0);
-	b->slot_flags = b->flags;
 }
 
 /* ---- memory ---- */

@@ -259,9 +259,15 @@ static void plan_flags(struct x64_compiler *c)
 			ask(c, f, c->is_fused[i] ? c->last_use[i] : i);
 			continue;
 		}
-		for (unsigned n = 0; n < 3; n++)
-			if (ir_operand_is_flags(op, n) && op->code != IR_FLAGS_PUT)
-				ask(c, (const uint16_t[]){ op->a, op->b, op->c }[n], pos);
+		if (ir_operand_is_flags(op, 2)) { /* to begin with, its carry */
+			ask(c, lower_merge_source(c, op->c, IR_C), pos);
+			if (!ir_reads_carry_only(op))
+				ask(c, op->c, pos);
+		} else if (ir_operand_is_flags(op, 0) && op->code != IR_FLAGS_PUT) {
+			ask(c, op->a, pos);
+			if (ir_operand_is_flags(op, 1))
+				ask(c, op->b, pos);
+		}
 		if (op->code == IR_FLAGS_PUT)
 			slot = op->a;
 		if (touches_flags(op) || covers_flags_slot(c, op))
