@@ -405,8 +405,8 @@ static void shift_by_cl(struct x64_compiler *c, unsigned i)
 		x64_mov_to(&c->a, 8, saved, X64_RCX);
 		x64_mov_rr(&c->a, 8, X64_RCX, n);
 	}
-	if (takes_carry(op->code))
-		flags_carry(c, op->c);
+	if (takes_carry(op->code)) /* no register is free for more */
+		x64_bt_i(&c->a, X64_BT, 4, tmp_rm(c, (unsigned)c->carry[i].imm), 0);
 	x64_shift_cl(&c->a, shift_of(op->code), size, x64_r(S1));
 	flags_lost(c);
 	if (lend)
@@ -551,6 +551,43 @@ static void lower_sext(struct x64_compiler *c, unsigned i)
 	place_reg(c, i, reg, op->b == 2 ? 2 : 8);
 }
 
+/* LEA of 1 and 2 bytes, or with a long displacement. */
+static void lower_lea(struct x64_compiler *c, unsigned i)
+{
+	const struct ir_op *op = op_at(c, i);
+	unsigned size = ir_size(op), wide = size < 4 ? 4 : size, used = 0, reg, t;
+	unsigned base = X64_NO_REG, index = X64_NO_REG;
+	int32_t disp = (int32_t)op->imm;
+
+	if (op->a) {
+		base = place_in_reg(c, op->a, size, 0);
+		used |= 1u << base;
+	}
+	if (op->b) {
+		index = place_in_reg(c, op->b, size, used);
+		used |= 1u << index;
+	}
+	place_settle(c, 0);
+	reg = used & 1u << S0 ? S0 : S1;
+	place_evict(c, reg, true);
+	if (size < 8 || x64_fits32((int64_t)op->imm)) {
+		x64_lea(&c->a, wide, reg, x64_mx(base, index, op->c, disp));
+	} else {
+		x64_lea(&c->a, wide, reg, x64_mx(base, index, op->c, 0));
+		t = reg == S0 ? S1 : S0;
+		place_evict(c, t, true);
+		x64_mov_ri(&c->a, t, op->imm);
+		x64_lea(&c->a, wide, reg, x64_mx(reg, t, 0, 0));
+	}
+	t = pinned_dest(c, i);
+	if (t != X64_NO_REG) {
+		place_evict(c, t, false);
+		x64_mov_rr(&c->a, size < 4 ? size : 8, t, reg);
+		reg = t;
+	}
+	place_reg(c, i, reg, size < 4 ? size : 8);
+}
+
 static void lower_set(struct x64_compiler *c, unsigned i)
 {
 	enum x64_cc cc = flags_test(c, i);
@@ -682,6 +719,7 @@ void lower_value_op(struct x64_compiler *c, unsigned i)
 	case IR_WIDER:
 	case IR_CMP: lower_set(c, i); break;
 	case IR_SELECT: lower_select(c, i); break;
+	case IR_LEA: lower_lea(c, i); break;
 	default: lower_shift(c, i); break; /* SHL to RCR */
 	}
 }
