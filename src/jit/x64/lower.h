@@ -258,6 +258,8 @@ struct x64_rm place_rm(struct x64_compiler *c, unsigned v, unsigned size, unsign
 struct x64_rm place_address(struct x64_compiler *c, unsigned v, unsigned avoid);
 /* The same in a register; not to be written. */
 unsigned place_in_reg(struct x64_compiler *c, unsigned v, unsigned size, unsigned avoid);
+/* From now on v lies somewhere with size bytes that are true. */
+void place_whole(struct x64_compiler *c, unsigned v, unsigned size);
 /* Copy v's low size bytes to reg; zero: zero-extended to 8. */
 void place_copy(struct x64_compiler *c, unsigned reg, unsigned v, unsigned size, bool zero);
 /* Does v's operand involve reg? */
@@ -292,6 +294,8 @@ enum x64_cc flags_cond(struct x64_compiler *c, unsigned f, enum ir_cond cond);
 enum x64_cc flags_test(struct x64_compiler *c, unsigned v);
 /* CF := carry of f. */
 void flags_carry(struct x64_compiler *c, unsigned f);
+/* CF to a new temporary; EFLAGS stay. */
+void flags_carry_to_tmp(struct x64_compiler *c, struct place *p);
 /* Remember in the recipe of producer i what its flags operand says, before it is executed. */
 void flags_keep_carry(struct x64_compiler *c, unsigned i);
 /* Tell env of flags f: stores only, EFLAGS stay. */

@@ -608,6 +608,16 @@ void flags_carry(struct x64_compiler *c, unsigned f)
 		flags_are(c, f, IR_C);
 }
 
+/* As one store, which a load behind it can have at once. */
+void flags_carry_to_tmp(struct x64_compiler *c, struct place *p)
+{
+	unsigned reg = place_scratch(c, 0);
+
+	x64_setcc(&c->a, X64_CC_B, x64_r(reg));
+	x64_movzx(&c->a, 1, reg, x64_r(reg));
+	x64_mov_to(&c->a, 8, place_new_tmp(c, p), reg);
+}
+
 void flags_keep_carry(struct x64_compiler *c, unsigned i)
 {
 	const struct ir_op *op = op_at(c, i);
@@ -618,9 +628,7 @@ void flags_keep_carry(struct x64_compiler *c, unsigned i)
 		return;
 	if (ir_reads_carry_only(op)) {
 		flags_carry(c, op->c);
-		to = place_new_tmp(c, &c->carry[i]);
-		x64_mov_i(&c->a, 4, to, 0);
-		x64_setcc(&c->a, X64_CC_B, to);
+		flags_carry_to_tmp(c, &c->carry[i]);
 		return;
 	}
 	from = flags_bits(c, op->c);

@@ -213,11 +213,8 @@ static void lower_modify(struct x64_compiler *c, unsigned k)
 		flags_keep_carry(c, j);
 	if (op->code == IR_ADC || op->code == IR_SBB) {
 		if (c->carry[j].kind == PLACE_NONE) {
-			struct x64_rm to = place_new_tmp(c, &c->carry[j]);
-
 			flags_carry(c, op->c);
-			x64_mov_i(&c->a, 4, to, 0);
-			x64_setcc(&c->a, X64_CC_B, to);
+			flags_carry_to_tmp(c, &c->carry[j]);
 		}
 	}
 	if (ir_has_imm(op))
