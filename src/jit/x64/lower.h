@@ -124,6 +124,7 @@ enum stub_kind {
 	STUB_ATOMIC,
 	STUB_CALL_IF,
 	STUB_EXIT,
+	STUB_CARRY, /* S0 = carry of the flags in env */
 	STUB_STORED, /* a helper stored to translated code: leave before the next instruction */
 	STUB_VECTORS, /* these: lower_vec.h */
 	STUB_X87,

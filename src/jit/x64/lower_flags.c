@@ -579,6 +579,20 @@ enum x64_cc flags_test(struct x64_compiler *c, unsigned v)
 	return X64_CC_NE;
 }
 
+/* S0 = carry of the flags env knows.  Those of DEC, at whose end loops begin again, have it at
+ * hand. */
+static void carry_of_env(struct x64_compiler *c)
+{
+	struct stub *s;
+
+	place_evict_scratch(c, true);
+	s = stub_new(c, STUB_CARRY, c->pos);
+	x64_alu_i(&c->a, X64_CMP, 1, ENV(c, flags_kind), IR_DEC);
+	x64_jcc(&c->a, X64_CC_NE, &s->in);
+	x64_mov(&c->a, 4, S0, ENV(c, flags_c));
+	x64_bind(&c->a, &s->back);
+}
+
 void flags_carry(struct x64_compiler *c, unsigned f)
 {
 	const struct ir_op *op;
@@ -590,8 +604,7 @@ void flags_carry(struct x64_compiler *c, unsigned f)
 	if (c->eflags == f && c->eflags_mask & IR_C)
 		return;
 	if (c->bits[f].kind == PLACE_NONE && op->code == IR_FLAGS_GET) {
-		place_evict_scratch(c, true);
-		x64_call_at(&c->a, c->jit->thunk.carry);
+		carry_of_env(c);
 		x64_bt_i(&c->a, X64_BT, 4, x64_r(S0), 0);
 		flags_lost(c);
 	} else if (c->bits[f].kind == PLACE_NONE && !is_opaque(c, f) && op->code != IR_INC &&

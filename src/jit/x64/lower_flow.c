@@ -371,6 +371,10 @@ void lower_stubs(struct x64_compiler *c)
 		x64_bind(&c->a, &s->in);
 		switch (s->kind) {
 		case STUB_CALL_IF: stub_call_if(c, s); break;
+		case STUB_CARRY:
+			x64_call_at(&c->a, c->jit->thunk.carry);
+			x64_jmp(&c->a, &s->back);
+			break;
 		case STUB_VECTORS:
 		case STUB_X87:
 		case STUB_X87_UNLOAD:
