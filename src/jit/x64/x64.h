@@ -75,7 +75,7 @@ struct x64_target {
 	uint64_t pc;
 	uint64_t entry; /* code->probe_entry */
 };
-enum { X64_PROBE_BITS = 10, X64_PROBE_SIZE = 1 << X64_PROBE_BITS };
+enum { X64_PROBE_BITS = 12, X64_PROBE_SIZE = 1 << X64_PROBE_BITS };
 static inline unsigned x64_probe_index(uint64_t pc)
 {
 	return (unsigned)(pc ^ pc >> 4) & (X64_PROBE_SIZE - 1);
