@@ -397,6 +397,19 @@ const struct ir_helper x86_popf_helper = {
 	.ends_block = true,
 };
 
+static uint64_t direction_fn(void *env, uint64_t down, uint64_t b, uint64_t x)
+{
+	(void)b, (void)x;
+	x86_rflags_set(env, down ? FL_DF : 0, FL_DF);
+	return 0;
+}
+
+const struct ir_helper x86_direction_helper = {
+	.name = "direction",
+	.fn = direction_fn,
+	.ends_block = true,
+};
+
 /* ---- port I/O, x87 errors ---- */
 
 static uint64_t in_fn(void *env, uint64_t port, uint64_t size, uint64_t x)

@@ -15,6 +15,7 @@ extern const struct ir_helper x86_bextr_helper, x86_pext_helper, x86_pdep_helper
 extern const struct ir_helper x86_random_helper;
 extern const struct ir_helper x86_cmpxchg16b_helper;
 extern const struct ir_helper x86_pushf_helper, x86_popf_helper;
+extern const struct ir_helper x86_direction_helper; /* a: new DF */
 extern const struct ir_helper x86_in_helper, x86_out_helper;
 extern const struct ir_helper x86_pending_x87_helper;
 

@@ -109,6 +109,8 @@ static void mode_put(struct x86_cpu *c, uint64_t control)
 
 	if (vm)
 		m |= MODE_VM86;
+	if (c->rflags & FL_DF)
+		m |= MODE_DF;
 	if ((control & (MODE_CODE_BREAK | MODE_DATA_BREAK)) || (c->rflags & FL_TF) ||
 	    c->in_shadow || c->step_insns || c->pending_db)
 		m |= MODE_STEP;
@@ -136,7 +138,7 @@ void x86_rflags_set(struct x86_cpu *c, uint32_t value, uint32_t mask)
 	uint32_t now = ((old & ~mask) | (value & mask)) | FL_ONE;
 
 	c->rflags = now;
-	if ((old ^ now) & (FL_TF | FL_VM | FL_AC))
+	if ((old ^ now) & (FL_TF | FL_VM | FL_AC | FL_DF))
 		x86_mode_update_cs(c);
 	/* Interrupts that waited must be looked at before the next block. */
 	if ((now & ~old & FL_IF) && c->vcpu && atomic_load(&c->vcpu->inputs))

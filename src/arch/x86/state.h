@@ -157,6 +157,7 @@ enum {
 	/* FCW leaves an exception unmasked, or each instruction's opcode is to be kept: x87
 	 * instructions must be done by their semantics, not by the host. */
 	MODE_X87_TRAPS = 1u << 23,
+	MODE_DF = 1u << 24, /* EFLAGS.DF: strings go down */
 };
 
 struct x86_f80 { /* one x87/MMX register in its XSAVE slot */

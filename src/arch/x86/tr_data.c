@@ -228,20 +228,17 @@ void tr_cmc(struct x86_tr *t)
 	set_carry(t, ir_bini(t->b, IR_XOR, 4, bits, IR_C));
 }
 
-/* DF alone lives in the flags slot only; the six flags there are whatever they are. */
-void tr_cld(struct x86_tr *t)
+/* DF is part of the mode: most often it is so already. */
+static void set_direction(struct x86_tr *t, bool down)
 {
-	ir_val fl = ir_get(t->b, 4, OFS(rflags));
-
-	ir_put(t->b, 4, OFS(rflags), ir_bini(t->b, IR_AND, 4, fl, ~(uint32_t)FL_DF));
+	if (down == !!(t->mode & MODE_DF))
+		return;
+	ir_call(t->b, &x86_direction_helper, ir_const(t->b, down), IR_NONE, IR_NONE);
+	tr_end_loop(t);
 }
 
-void tr_std(struct x86_tr *t)
-{
-	ir_val fl = ir_get(t->b, 4, OFS(rflags));
-
-	ir_put(t->b, 4, OFS(rflags), ir_bini(t->b, IR_OR, 4, fl, FL_DF));
-}
+void tr_cld(struct x86_tr *t) { set_direction(t, false); }
+void tr_std(struct x86_tr *t) { set_direction(t, true); }
 
 /* AL := carry ? FFH : 0 (undocumented before 2023, SDM 2 "SALC" in opcode map only). */
 void tr_salc(struct x86_tr *t)

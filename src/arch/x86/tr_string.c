@@ -46,26 +46,19 @@ static struct tr_place index_place(struct x86_tr *t, unsigned reg, unsigned size
 	return tr_linear(t, seg, ir_get(t->b, t->in.asize, OFS_GPR(reg)), size, access);
 }
 
-/* size, or -size with DF. */
-static ir_val string_step(struct x86_tr *t, unsigned size)
-{
-	ir_val df = ir_bini(t->b, IR_AND, 4, ir_get(t->b, 4, OFS(rflags)), FL_DF);
-
-	return ir_select(t->b, df, ir_const(t->b, 0 - (uint64_t)size), ir_const(t->b, size));
-}
-
-static void advance(struct x86_tr *t, unsigned reg, ir_val step)
+static void advance(struct x86_tr *t, unsigned reg, unsigned element)
 {
 	unsigned size = t->in.asize;
 	ir_val old = ir_get(t->b, size, OFS_GPR(reg));
+	int64_t step = t->mode & MODE_DF ? -(int64_t)element : (int64_t)element;
 
-	tr_put_reg(t, size, reg, ir_bin(t->b, IR_ADD, size, old, step));
+	tr_put_reg(t, size, reg, ir_lea(t->b, size, old, IR_NONE, 0, step));
 }
 
 void tr_movs(struct x86_tr *t)
 {
 	unsigned size = tr_size(t, 0);
-	ir_val v, step;
+	ir_val v;
 
 	if (is_repeated(t)) {
 		string_call(t, &x86_movs_helper, size);
@@ -73,9 +66,8 @@ void tr_movs(struct x86_tr *t)
 	}
 	v = tr_load(t, size, index_place(t, RSI, size, TR_ACCESS_READ), 0);
 	tr_store(t, size, index_place(t, RDI, size, TR_ACCESS_WRITE), v);
-	step = string_step(t, size);
-	advance(t, RSI, step);
-	advance(t, RDI, step);
+	advance(t, RSI, size);
+	advance(t, RDI, size);
 }
 
 void tr_stos(struct x86_tr *t)
@@ -87,7 +79,7 @@ void tr_stos(struct x86_tr *t)
 		return;
 	}
 	tr_store(t, size, index_place(t, RDI, size, TR_ACCESS_WRITE), tr_get_reg(t, size, RAX));
-	advance(t, RDI, string_step(t, size));
+	advance(t, RDI, size);
 }
 
 void tr_lods(struct x86_tr *t)
@@ -100,14 +92,14 @@ void tr_lods(struct x86_tr *t)
 		return;
 	}
 	v = tr_load(t, size, index_place(t, RSI, size, TR_ACCESS_READ), 0);
-	advance(t, RSI, string_step(t, size));
+	advance(t, RSI, size);
 	tr_put_reg(t, size, RAX, v);
 }
 
 void tr_cmps(struct x86_tr *t)
 {
 	unsigned size = tr_size(t, 0);
-	ir_val a, b, step;
+	ir_val a, b;
 
 	if (is_repeated(t)) {
 		string_call(t, &x86_cmps_helper, size);
@@ -115,9 +107,8 @@ void tr_cmps(struct x86_tr *t)
 	}
 	a = tr_load(t, size, index_place(t, RSI, size, TR_ACCESS_READ), 0);
 	b = tr_load(t, size, index_place(t, RDI, size, TR_ACCESS_READ), 0);
-	step = string_step(t, size);
-	advance(t, RSI, step);
-	advance(t, RDI, step);
+	advance(t, RSI, size);
+	advance(t, RDI, size);
 	ir_flags_set(t->b, ir_bin(t->b, IR_SUB, size, a, b));
 }
 
@@ -131,7 +122,7 @@ void tr_scas(struct x86_tr *t)
 		return;
 	}
 	b = tr_load(t, size, index_place(t, RDI, size, TR_ACCESS_READ), 0);
-	advance(t, RDI, string_step(t, size));
+	advance(t, RDI, size);
 	ir_flags_set(t->b, ir_bin(t->b, IR_SUB, size, tr_get_reg(t, size, RAX), b));
 }
 

@@ -267,6 +267,24 @@ long_mode:
 	LODS(lodsw, 2500, (ADDR + 3), cld)
 	LODS(lodsl, 1100, (ADDR + 0x3005), std)
 	LODS(lodsq, 600, (ADDR + 1), cld)
+	/* the direction that POPF and IRET bring */
+	pushfq
+	orl $0x400, (%rsp)
+	popfq
+	movl $(ADDR + 8), %esi
+	lodsb
+	cmpq $(ADDR + 7), %rsi
+	CHECK(je)
+	movl %esp, %ebx
+	pushq $DATA
+	pushq %rbx
+	pushq $2
+	pushq $CODE64
+	pushq $1f
+	iretq
+1:	lodsw
+	cmpq $(ADDR + 9), %rsi
+	CHECK(je)
 	/* from address 0, which is as good as any */
 	movq $8, 0
 	xorl %esi, %esi
