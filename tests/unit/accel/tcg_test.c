@@ -653,6 +653,24 @@ static void test_no_memory_for_host_code_means_the_interpreter(void)
 	accel_stop(a);
 }
 
+/* What the back end cannot hold in registers runs nevertheless. */
+static void test_a_guest_unfit_for_host_code_is_interpreted(void)
+{
+	static const uint32_t code[] = { TOY(TOY_MOVI, 0, 0, 7), TOY(TOY_HALT, 0, 0, 0) };
+	struct board m;
+
+	setup(&m, 2, "tier=1");
+	g_assert_null(tcg(&m)->native);
+	g_assert_nonnull(m.accel->note);
+	g_assert_nonnull(strstr(m.accel->note, "interpreted"));
+	g_assert_null(strchr(m.accel->note, '\n'));
+	put_code(&m, CODE, code, ARRAY_SIZE(code));
+	run_all(&m);
+	g_assert_cmpuint(m.cpu[0]->r[0], ==, 7);
+	g_assert_cmpuint(m.cpu[1]->r[0], ==, 7);
+	teardown(&m);
+}
+
 static void test_tier_0_says_nothing(void)
 {
 	struct err err;
@@ -692,6 +710,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/tcg/props", test_wrong_properties_are_refused);
 	g_test_add_func("/tcg/tb-size", test_more_room_than_code_can_reach_is_cut);
 	g_test_add_func("/tcg/no-memory", test_no_memory_for_host_code_means_the_interpreter);
+	g_test_add_func("/tcg/unfit", test_a_guest_unfit_for_host_code_is_interpreted);
 	g_test_add_func("/tcg/tier-0", test_tier_0_says_nothing);
 	return g_test_run();
 }
