@@ -162,8 +162,8 @@ def complaints(log):
     return [line for line in log if COMPLAINT.search(line) and not HARMLESS.search(line)]
 
 
-def check_work(cpus, append):
-    lines = script_lines('work.sh', '-smp', str(cpus), append=append)
+def check_work(cpus, append, *args):
+    lines = script_lines('work.sh', '-smp', str(cpus), *args, append=append)
     at = lines.index('log')
     got = dict(line.split(' ', 1) for line in lines[:at])
     for name, want in WORK.items():
@@ -181,6 +181,18 @@ def test_one_cpu_works():
 
 def test_four_cpus_work():
     check_work(4, NO_TESTS)
+
+
+def test_the_interpreter_works():
+    check_work(2, NO_TESTS, '-accel', 'tcg,tier=0')
+
+
+def test_four_cpus_take_turns():
+    check_work(4, NO_TESTS, '-accel', 'tcg,thread=single')
+
+
+def test_host_code_is_made_again_where_room_is_short():
+    assert script_lines('#!/bin/sh\nnproc\n', '-smp', '2', '-accel', 'tcg,tb-size=4') == ['2']
 
 
 def test_a_shell_on_a_terminal():

@@ -5,6 +5,7 @@ SPDX-License-Identifier: MIT
 """
 import os
 import re
+import resource
 import signal
 import socket
 import subprocess
@@ -157,6 +158,51 @@ def test_accelerators_are_tried_in_order():
     p.send_signal(signal.SIGTERM)
     assert 'kvm: ' in line and 'falling back to tcg' in line, line
     assert p.wait(20) == 0
+
+
+def test_what_the_translator_cannot_do_is_refused():
+    refused('no accelerator could be started\n'
+            'tcg: check=on: this build of rhea cannot compare its executors',
+            *IDLE, '-accel', 'tcg,check=on')
+    refused_with('tier', *IDLE, '-accel', 'tcg,tier=2')
+    refused_with('thread', *IDLE, '-accel', 'tcg,thread=some')
+    refused_with('no host code to name', *IDLE, '-accel', 'tcg,tier=0,perf=on')
+    text = rhea('-accel', 'tcg,help').stdout
+    for name in ('tier', 'thread', 'tb-size', 'stats', 'perf map file', 'check'):
+        assert name in text, name
+
+
+def test_one_line_tells_that_there_is_no_memory_for_host_code():
+    with open(RHEA, 'rb') as f:
+        if b'__asan_init' in (text := f.read()) or b'__tsan_init' in text:
+            return  # they need the address space
+    size = 1 << 30
+    p = running(*IDLE, '-accel', 'tcg,tb-size=1024', preexec_fn=lambda: resource.setrlimit(
+        resource.RLIMIT_AS, (size, size)))
+    line = p.stderr.readline()
+    p.terminate()
+    _, rest = p.communicate(timeout=20)
+    assert line.startswith('rhea: tcg: guest code is interpreted, not translated'), line
+    assert rest.count('\n') == 1 and 'terminating on signal' in rest, rest
+
+
+def test_a_perf_map_names_guest_code():
+    with tempfile.TemporaryDirectory() as d:
+        rom = os.path.join(d, 'rom')
+        with open(rom, 'wb') as f:  # an endless loop at the reset vector
+            f.write(b'\x90' * 0xff0 + b'\xeb\xfe' + b'\x90' * 14)
+        p = running('-M', 'microvm', '-nodefaults', '-display', 'none', '-bios', rom,
+                    '-accel', 'tcg,perf=on')
+        path = f'/tmp/perf-{p.pid}.map'
+        wait_for(lambda: p.poll() is not None or (
+            os.path.exists(path) and os.path.getsize(path)))
+        p.terminate()
+        _, err = p.communicate(timeout=20)
+        if 'perf=on' in err:  # no host code here
+            return
+        with open(path) as f:
+            assert re.fullmatch(r'[0-9a-f]+ [0-9a-f]+ guest_fffffff0\n', f.readline())
+        os.remove(path)
 
 
 def test_both_ways_to_name_accelerators_clash():
