@@ -89,7 +89,8 @@ bool host_run(struct batch *b);
 bool host_has_feature(const char *name);
 
 /* oracle_guest.c */
-extern bool guest_trace; /* print the IR and its lowered form */
+extern bool guest_hides_code; /* it cannot be read as data */
+extern bool guest_trace;      /* print the IR and its lowered form */
 /* Tier 0: the interpreter, 1: host code.  False: err says why that cannot be. */
 bool guest_init(unsigned tier, struct err *err);
 uint64_t guest_features(void); /* of the decoder */

@@ -13,7 +13,7 @@
 
 enum { PAGE = 4096 };
 
-bool guest_trace;
+bool guest_trace, guest_hides_code;
 static unsigned tier;
 static struct x86_cpu *cpu, *pristine;
 static struct vcpu vcpu;
@@ -44,7 +44,7 @@ static bool reachable(struct jit_env *env, gva_t addr, unsigned size, bool is_wr
 
 		if (!x86_is_canonical(at))
 			return x86_noncanonical(cpu, addr);
-		if (!guest_byte(at))
+		if (!guest_byte(at) || (guest_hides_code && at - CODE_ADDR < CODE_SIZE))
 			return x86_raise_page_fault(cpu, at, PF_U | (is_write ? PF_W : 0));
 	}
 	return true;
@@ -360,6 +360,8 @@ void guest_save(struct outcome *o)
 
 const void *guest_rest(size_t *size)
 {
+	memset(cpu->vtmp, 0, sizeof(cpu->vtmp)); /* operands of instructions that are done */
+	cpu->fsw &= (uint16_t)~0x200u;           /* FCOMI: processors do not agree */
 	*size = sizeof(*cpu) - sizeof(cpu->env);
 	return (const char *)cpu + sizeof(cpu->env);
 }
