@@ -682,9 +682,9 @@ void lower_value_op(struct x64_compiler *c, unsigned i)
 
 	/* Whoever asks for the flags alone does the operation then. */
 	if (wants_flags(c, i)) {
-		force_lazy(c, op->a, ir_size(op));
+		place_whole(c, op->a, ir_size(op));
 		if (ir_operand_is_value(op, 1) && op->b)
-			force_lazy(c, op->b, ir_size(op));
+			place_whole(c, op->b, ir_size(op));
 	}
 	if (!c->uses[i] && !op->c && op->code < IR_SHL)
 		return;

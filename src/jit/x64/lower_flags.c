@@ -73,7 +73,7 @@ static void capture_place(struct x64_compiler *c, struct place p, struct arg *ou
 	*out = (struct arg){ .valid = 8, .rm = tmp_rm(c, (unsigned)p.imm) };
 }
 
-static void capture_record(struct x64_compiler *c, unsigned f, struct record *r)
+static void capture_once(struct x64_compiler *c, unsigned f, struct record *r)
 {
 	const struct ir_op *op = op_at(c, f);
 	enum recipe_form form = lower_form(c, f);
@@ -99,6 +99,12 @@ static void capture_record(struct x64_compiler *c, unsigned f, struct record *r)
 	}
 }
 
+static void capture_record(struct x64_compiler *c, unsigned f, struct record *r)
+{
+	capture_once(c, f, r);
+	capture_once(c, f, r); /* the second operand may have moved the first */
+}
+
 static bool arg_is_memory(const struct arg *a) { return !a->is_imm && a->rm.kind != X64_RM_REG; }
 
 static void store_arg(struct x64_compiler *c, const struct arg *a, struct x64_rm to, unsigned size,
@@ -120,6 +126,11 @@ static void store_arg(struct x64_compiler *c, const struct arg *a, struct x64_rm
 static bool arg_needs_scratch(const struct arg *a)
 {
 	return arg_is_memory(a) || (a->is_imm && !x64_fits32((int64_t)a->imm));
+}
+
+static unsigned arg_mask(const struct arg *a)
+{
+	return !a->is_imm && a->rm.kind == X64_RM_REG ? 1u << a->rm.base : 0;
 }
 
 /* Registers first: the scratch register may be one of them. */
@@ -157,9 +168,10 @@ void flags_record(struct x64_compiler *c, unsigned f)
 		return; /* env was never told anything else */
 	keep_env_flags(c, f);
 	capture_record(c, f, &r);
-	if (arg_needs_scratch(&r.a) || (r.has_b && arg_needs_scratch(&r.b)) || r.has_c)
-		scratch = place_scratch(c, 0);
-	capture_record(c, f, &r); /* place_scratch() may have moved an operand */
+	if (arg_needs_scratch(&r.a) || (r.has_b && arg_needs_scratch(&r.b)) || r.has_c) {
+		scratch = place_scratch(c, arg_mask(&r.a) | (r.has_b ? arg_mask(&r.b) : 0));
+		capture_record(c, f, &r); /* that may have moved an operand */
+	}
 	emit_record(c, &r, scratch);
 	c->env_flags = (uint16_t)f;
 	c->is_synced = false;

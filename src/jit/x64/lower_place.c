@@ -391,15 +391,28 @@ unsigned place_in_reg(struct x64_compiler *c, unsigned v, unsigned size, unsigne
 		place_reg(c, v, reg, 8);
 		return reg;
 	}
-	if (p.kind == PLACE_REG && p.reg >= X64_R8 && (p.reg == S0 || p.reg == S1)) {
+	if (p.kind == PLACE_REG && (p.reg == S0 || p.reg == S1)) {
+		place_evict(c, p.reg, true); /* others may be wider */
 		copy_zero(c, p.reg, p);
-		c->at[v].valid = 8;
+		place_reg(c, v, p.reg, 8);
 		return p.reg;
 	}
 	reg = place_scratch(c, avoid);
 	copy_zero(c, reg, p);
 	place_reg(c, v, reg, 8);
 	return reg;
+}
+
+void place_whole(struct x64_compiler *c, unsigned v, unsigned size)
+{
+	const struct place *p = &c->at[v];
+	unsigned reg;
+
+	if (p->kind == PLACE_CONST || (p->kind != PLACE_LAZY && p->valid >= size))
+		return;
+	reg = place_in_reg(c, v, size, 0);
+	if (p->kind != PLACE_REG || p->reg != reg)
+		place_reg(c, v, reg, 8);
 }
 
 /* To the low bytes of a register whose others stay, what is less than that: by way of memory. */
