@@ -158,8 +158,8 @@ static bool put_fits(const struct ir_op *op, const struct ir_op *put)
 {
 	switch (op->code) {
 	case IR_LOAD:
-	case IR_MOV:
-	case IR_SEXT: return ir_size(put) == 8 || ir_size(put) == ir_size(op);
+	case IR_MOV: return ir_size(put) == 8 || ir_size(put) == ir_size(op);
+	case IR_SEXT: return ir_size(put) == op->b || (ir_size(put) == 8 && op->b == 4);
 	case IR_GET:
 	case IR_CALL:
 	case IR_CONST:
