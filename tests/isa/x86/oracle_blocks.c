@@ -136,6 +136,7 @@ static bool add_insn(struct random *r, struct block *b, struct outcome *now)
 	struct x86_insn in;
 	struct outcome next;
 	uint8_t bytes[32];
+	uint64_t at;
 
 	for (unsigned i = 0; i < TRIES; i++) {
 		if (!gen_insn(r, pick_row(r), b->mode, &now->cpu, bytes, &in))
@@ -145,6 +146,9 @@ static bool add_insn(struct random *r, struct block *b, struct outcome *now)
 		guest_go(0, 1, false);
 		guest_save(&next);
 		if ((next.vector >= 0 || !is_sane(b, &next)) && random_below(r, 40))
+			continue;
+		at = next.cpu.rip - b->in.rip;
+		if (next.vector < 0 && at < b->len + in.len) /* back into the block */
 			continue;
 		b->at[b->count++] = (uint16_t)b->len;
 		b->len += in.len;
