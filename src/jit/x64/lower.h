@@ -219,6 +219,13 @@ static inline struct x64_rm tmp_rm(const struct x64_compiler *c, unsigned n)
 
 /* ---- lower_plan.c ---- */
 void lower_plan(struct x64_compiler *c);
+/* Might it store to code that is translated, the running block's too? */
+static inline bool helper_may_store(const struct ir_helper *h)
+{
+	return h->can_fault && !h->is_pure && !h->always_faults;
+}
+/* The flags value behind the instruction of op i; slot: what the flags slot should have. */
+unsigned lower_flags_after(const struct x64_compiler *c, unsigned i, unsigned slot);
 /* The recipe's form for op's flags. */
 enum recipe_form lower_form(const struct x64_compiler *c, unsigned f);
 /* Is op i computed only where its value is used (PLACE_LAZY)? */
@@ -311,8 +318,6 @@ void lower_flags_op(struct x64_compiler *c, unsigned i);
 void flags_sync_slot(struct x64_compiler *c);
 /* Does a fault at op i need flags that env does not know? */
 bool flags_wanted(const struct x64_compiler *c, unsigned i);
-/* The flags at op i; 0: what env says, or nobody wants them. */
-unsigned flags_now(const struct x64_compiler *c, unsigned i);
 /* Let env know them. */
 void flags_before_call(struct x64_compiler *c, unsigned i);
 /* The flags at op i, as a fault there must report them. */

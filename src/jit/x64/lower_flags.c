@@ -761,13 +761,6 @@ static struct site_place site_tmp(struct place p)
 	return (struct site_place){ .kind = PLACE_TMP, .at = (uint16_t)p.imm };
 }
 
-unsigned flags_now(const struct x64_compiler *c, unsigned i)
-{
-	unsigned f = c->ir->insns[c->insn[i]].flags_op;
-
-	return f ? f : c->slot_flags;
-}
-
 bool flags_wanted(const struct x64_compiler *c, unsigned i) { return flags_at(c, i); }
 
 void flags_before_call(struct x64_compiler *c, unsigned i) { flags_record(c, flags_at(c, i)); }

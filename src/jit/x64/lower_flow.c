@@ -173,8 +173,7 @@ void lower_call(struct x64_compiler *c, unsigned i)
 	after_helper(c, h);
 	vec_forget(c);
 	place_reg(c, i, S0, 8);
-	c->may_have_stored |= h->can_fault && !h->is_pure && !h->always_faults &&
-			      i + 1 != insn_end(c, c->insn[i]);
+	c->may_have_stored |= helper_may_store(h) && i + 1 != insn_end(c, c->insn[i]);
 }
 
 /* What follows the storing instruction may not be what it was translated from any more. */
@@ -184,7 +183,7 @@ void lower_check_stored(struct x64_compiler *c, unsigned i)
 
 	c->may_have_stored = false;
 	s = stub_new(c, STUB_STORED, i);
-	flags_record_later(c, flags_now(c, i), s);
+	flags_record_later(c, lower_flags_after(c, i - 1, c->slot_flags), s);
 	x64_alu_i(&c->a, X64_CMP, 1, ENV(c, code_stored), 0);
 	flags_lost(c);
 	x64_jcc(&c->a, X64_CC_NE, &s->in);
@@ -193,7 +192,7 @@ void lower_check_stored(struct x64_compiler *c, unsigned i)
 static void stub_stored(struct x64_compiler *c, struct stub *s)
 {
 	stub_record(c, s);
-	lower_pc(c, S0, c->ir->insns[c->insn[s->at]].pc_delta);
+	lower_pc(c, S0, c->ir->insns[c->insn[s->at - 1u] + 1].pc_delta);
 	x64_mov_to(&c->a, 8, state(c, c->jit->desc->pc_offset), S0);
 	x64_jmp_at(&c->a, c->jit->thunk.dispatch);
 }

@@ -47,8 +47,10 @@ static struct x64_rm address_of(struct x64_compiler *c, const struct ir_op *op, 
 	}
 	place_settle(c, 0);
 	place_evict(c, S1, true);
-	if (m.base == S1)
+	if (m.base == S1) {
+		place_evict(c, S0, true);
 		x64_mov_rr(&c->a, 8, S0, S1);
+	}
 	x64_mov_ri(&c->a, S1, (uint64_t)disp);
 	return x64_mx(m.base == S1 ? S0 : m.base, S1, 0, 0);
 }

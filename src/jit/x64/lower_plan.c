@@ -241,15 +241,34 @@ bool covers_flags_slot(const struct x64_compiler *c, const struct ir_op *op)
 	return (op->code == IR_GET || op->code == IR_PUT) && overlaps(op, at, 4);
 }
 
+unsigned lower_flags_after(const struct x64_compiler *c, unsigned i, unsigned slot)
+{
+	/* Not that of the next op: instructions without any may lie between. */
+	unsigned f = c->ir->insns[c->insn[i] + 1].flags_op;
+
+	return f ? f : slot;
+}
+
+static bool may_store_code(const struct ir_op *op)
+{
+	return op->code == IR_CALL && helper_may_store((const void *)(uintptr_t)op->imm);
+}
+
 static void plan_flags(struct x64_compiler *c)
 {
 	unsigned slot = 0;
+	bool has_stored = false;
 
 	for (unsigned i = 1; i < c->ir->op_count; i++) {
 		const struct ir_op *op = op_at(c, i);
 		unsigned start = c->ir->insns[c->insn[i]].flags_op;
 		unsigned pos = c->modify[i] > i ? c->modify[i] : i;
 
+		if (has_stored && c->insn[i] != c->insn[i - 1]) {
+			ask(c, lower_flags_after(c, i - 1, slot), i);
+			has_stored = false;
+		}
+		has_stored |= may_store_code(op);
 		if (c->insn[i] != c->insn[i - 1])
 			ask(c, start, i); /* lower_check_stored() */
 
