@@ -34,15 +34,6 @@ static void all_visible(struct dead *d)
 	d->flags_slot_dead = false;
 }
 
-/* The byte masks of [offset, offset + bytes) in the word it begins in and the next. */
-static void split_mask(uint64_t offset, unsigned bytes, uint8_t mask[2])
-{
-	unsigned m = ((1u << bytes) - 1) << (offset % 8);
-
-	mask[0] = (uint8_t)m;
-	mask[1] = (uint8_t)(m >> 8);
-}
-
 static void read_state(struct dead *d, uint64_t offset, unsigned bytes)
 {
 	for (uint64_t w = offset / 8; w <= (offset + bytes - 1) / 8; w++) {
@@ -55,53 +46,74 @@ static void read_state(struct dead *d, uint64_t offset, unsigned bytes)
 		d->flags_slot_dead = false;
 }
 
-static bool put_is_dead(struct dead *d, const struct ir_op *op)
+/* The bytes [from, from + size) of a word are overwritten: were they before? */
+static bool overwrite(struct dead *d, uint64_t word, unsigned from, unsigned size)
 {
-	uint8_t mask[2];
-	bool is_dead = true;
+	struct ir_word *e = word_of(d->p, word);
+	uint8_t mask = (uint8_t)(((1u << size) - 1) << from);
+	bool is_dead = e && !(mask & ~e->mask);
 
-	split_mask(op->imm, ir_size(op), mask);
-	for (unsigned n = 0; n < 2; n++) {
-		struct ir_word *e = mask[n] ? word_of(d->p, op->imm / 8 + n) : NULL;
-
-		if (!mask[n])
-			continue;
-		if (!e || mask[n] & ~e->mask)
-			is_dead = false;
-		if (e)
-			e->mask |= mask[n];
-	}
+	if (e)
+		e->mask |= mask;
 	return is_dead;
 }
 
-static void use_flags(struct ir_pass *p, uint16_t f) { p->live[f] |= IR_LIVE_FLAGS; }
-
-/* Does op still need its flags operand, given what of it is live? */
-static void drop_flags_operand(struct ir_op *op, uint8_t live)
+static bool put_is_dead(struct dead *d, const struct ir_op *op)
 {
-	if (live & IR_LIVE_FLAGS)
-		return;
-	switch (op->code) {
-	case IR_INC:
-	case IR_DEC:
-	case IR_SHL:
-	case IR_SHR:
-	case IR_SAR:
-	case IR_ROL:
-	case IR_ROR: op->c = IR_NONE; break;
-	default: break;
-	}
+	unsigned size = ir_size(op), from = op->imm % 8, here = size < 8 - from ? size : 8 - from;
+	bool is_dead = overwrite(d, op->imm / 8, from, here);
+
+	if (here < size)
+		is_dead &= overwrite(d, op->imm / 8 + 1, 0, size - here);
+	return is_dead;
+}
+
+/* Ops that pass on flags only if theirs are wanted. */
+static bool passes_on_flags(const struct ir_op *op)
+{
+	return op->code == IR_INC || op->code == IR_DEC ||
+	       (op->code >= IR_SHL && op->code <= IR_ROR);
 }
 
 static void use_operands(struct ir_pass *p, const struct ir_op *op)
 {
-	const uint16_t v[3] = { op->a, op->b, op->c };
+	unsigned v = ir_value_operands(op), f = ir_flags_operands(op);
 
-	for (unsigned n = 0; n < 3; n++) {
-		if (ir_operand_is_value(op, n))
-			p->live[v[n]] |= IR_LIVE_VALUE;
-		else if (ir_operand_is_flags(op, n))
-			p->live[v[n]] |= IR_LIVE_FLAGS;
+	/* What is no value marks op 0. */
+	p->live[v & 1 ? op->a : 0] = true;
+	p->live[v & 2 ? op->b : 0] = true;
+	p->live[v & 4 ? op->c : 0] = true;
+	if (f) {
+		p->flags_live[f & 1 ? op->a : 0] = true;
+		p->flags_live[f & 2 ? op->b : 0] = true;
+		p->flags_live[f & 4 ? op->c : 0] = true;
+	}
+}
+
+/* Is op i, which only makes a value, wanted by nobody? */
+static bool is_unused(const struct ir_pass *p, const struct ir_op *op, uint16_t i)
+{
+	if (p->live[i] || p->flags_live[i])
+		return false;
+	return ir_info[op->code].props & IR_PROP_PURE || op->code == IR_GET ||
+	       op->code == IR_FLAGS_GET ||
+	       (op->code == IR_CALL && ((const struct ir_helper *)(uintptr_t)op->imm)->is_pure);
+}
+
+/* Does op, which changes or reads the state, change what nobody sees?  Takes note of it. */
+static bool visit_state(struct dead *d, const struct ir_op *op)
+{
+	bool was_dead = d->flags_slot_dead;
+
+	switch (op->code) {
+	case IR_PUT: return put_is_dead(d, op);
+	case IR_FLAGS_PUT: d->flags_slot_dead = true; return was_dead;
+	case IR_GET: read_state(d, op->imm, ir_size(op)); return false;
+	case IR_FLAGS_GET: d->flags_slot_dead = false; return false;
+	default:
+		if (ir_may_leave(op))
+			all_visible(d);
+		return false;
 	}
 }
 
@@ -109,71 +121,23 @@ static void visit(struct dead *d, uint16_t i)
 {
 	struct ir_pass *p = d->p;
 	struct ir_op *op = &p->out[i];
+	bool is_pure = ir_info[op->code].props & IR_PROP_PURE;
 
-	switch (op->code) {
-	case IR_PUT:
-		if (put_is_dead(d, op)) {
-			op->code = IR_NOP;
-			return;
-		}
-		break;
-	case IR_FLAGS_PUT:
-		if (d->flags_slot_dead) {
-			op->code = IR_NOP;
-			return;
-		}
-		d->flags_slot_dead = true;
-		break;
-	case IR_GET:
-	case IR_FLAGS_GET:
-		if (!p->live[i]) {
-			op->code = IR_NOP;
-			return;
-		}
-		if (op->code == IR_GET)
-			read_state(d, op->imm, ir_size(op));
-		else
-			d->flags_slot_dead = false;
-		break;
-	default:
-		if (ir_info[op->code].props & IR_PROP_PURE && !p->live[i]) {
-			op->code = IR_NOP;
-			return;
-		}
-		if (op->code == IR_CALL && !p->live[i] &&
-		    ((const struct ir_helper *)(uintptr_t)op->imm)->is_pure) {
-			op->code = IR_NOP;
-			return;
-		}
-		if (ir_may_leave(op))
-			all_visible(d);
-		break;
+	if (is_unused(p, op, i) || (!is_pure && visit_state(d, op))) {
+		op->code = IR_NOP;
+		return;
 	}
-	drop_flags_operand(op, p->live[i]);
-	if (p->live[i] & IR_LIVE_FLAGS)
+	if (p->flags_live[i])
 		op->form |= IR_FORM_FLAGS;
+	else if (passes_on_flags(op))
+		op->c = IR_NONE;
 	use_operands(p, op);
 }
 
-/* Instruction k holds ops [first, end).  Are its start flags ever asked for? */
-static bool insn_asks_flags(const struct ir_builder *b, const struct ir_pass *p, unsigned k,
-			    unsigned end)
+/* Are instruction k's start flags ever asked for?  By itself, or where the one before may stop. */
+static bool insn_asks_flags(const struct ir_pass *p, unsigned k)
 {
-	for (unsigned i = b->insns[k].first_op; i < end; i++)
-		if (p->out[i].code != IR_NOP && ir_may_leave(&p->out[i]))
-			return true;
-	for (unsigned i = k ? b->insns[k - 1].first_op : end; i < b->insns[k].first_op; i++)
-		if (ir_may_store(&p->out[i]))
-			return true;
-	return false;
-}
-
-static bool insn_stores(const struct ir_pass *p, unsigned first, unsigned end)
-{
-	for (unsigned i = first; i < end; i++)
-		if (ir_may_store(&p->out[i]))
-			return true;
-	return false;
+	return p->facts[k] & IR_FACT_LEAVES || (k && p->facts[k - 1] & IR_FACT_STORES);
 }
 
 static void mark(struct dead *d)
@@ -182,58 +146,73 @@ static void mark(struct dead *d)
 	struct ir_pass *p = d->p;
 	unsigned end = p->out_count;
 
-	memset(p->live, 0, p->out_count);
+	memset(p->live, 0, p->out_count * sizeof(p->live[0]));
+	memset(p->flags_live, 0, p->out_count * sizeof(p->flags_live[0]));
 	all_visible(d);
 	for (unsigned k = b->insn_count; k-- > 0;) {
 		struct ir_insn *in = &b->insns[k];
 
-		if (insn_stores(p, in->first_op, end))
+		if (p->facts[k] & IR_FACT_STORES)
 			all_visible(d);
 		/* The state at the start of the next instruction is asked for through its flags_op,
 		 * which lies before it: marked when that instruction was visited. */
 		for (unsigned i = end; i-- > in->first_op;)
 			visit(d, (uint16_t)i);
-		if (insn_asks_flags(b, p, k, end)) {
-			if (in->flags_op)
-				use_flags(p, in->flags_op);
-		} else {
+		if (insn_asks_flags(p, k))
+			p->flags_live[in->flags_op] = true;
+		else
 			in->flags_op = IR_NONE;
-		}
 		end = in->first_op;
 	}
 	for (unsigned i = end; i-- > 1;)
 		visit(d, (uint16_t)i);
 }
 
-static uint16_t renumber(const struct ir_pass *p, const struct ir_op *op, unsigned n, uint16_t v)
+static inline uint16_t renumber(const struct ir_pass *p, uint16_t x, bool is_op)
 {
-	return ir_operand_is_value(op, n) || ir_operand_is_flags(op, n) ? p->vmap[v] : v;
+	uint16_t n = p->number[x % IR_MAX_OPS];
+
+	return is_op ? n : x;
+}
+
+/* The live ops [i, end) to the end of b's. */
+static void compact_ops(struct ir_builder *b, struct ir_pass *p, unsigned i, unsigned end)
+{
+	unsigned count = b->op_count;
+
+	for (; i < end; i++) {
+		const struct ir_op *op = &p->out[i];
+		unsigned ops = ir_value_operands(op) | ir_flags_operands(op);
+
+		p->number[i] = (uint16_t)count;
+		b->ops[count] = (struct ir_op){
+			.code = op->code,
+			.form = op->form,
+			.a = renumber(p, op->a, ops & 1),
+			.b = renumber(p, op->b, ops & 2),
+			.c = renumber(p, op->c, ops & 4),
+			.imm = op->imm,
+		};
+		count += op->code != IR_NOP;
+	}
+	b->op_count = count;
 }
 
 static void compact(struct ir_builder *b, struct ir_pass *p)
 {
-	unsigned count = 1, k = 0;
+	unsigned end = p->out_count, first = b->insn_count ? b->insns[0].first_op : end;
 
-	p->vmap[0] = 0;
-	for (unsigned i = 1; i < p->out_count; i++) {
-		struct ir_op *op = &p->out[i];
+	p->number[0] = 0;
+	b->op_count = 1;
+	compact_ops(b, p, 1, first);
+	for (unsigned k = 0; k < b->insn_count; k++) {
+		struct ir_insn *in = &b->insns[k];
 
-		for (; k < b->insn_count && b->insns[k].first_op <= i; k++)
-			b->insns[k].first_op = (uint16_t)count;
-		if (op->code == IR_NOP)
-			continue;
-		p->vmap[i] = (uint16_t)count;
-		b->ops[count] = *op;
-		b->ops[count].a = renumber(p, op, 0, op->a);
-		b->ops[count].b = renumber(p, op, 1, op->b);
-		b->ops[count].c = renumber(p, op, 2, op->c);
-		count++;
+		first = in->first_op;
+		in->first_op = (uint16_t)b->op_count;
+		in->flags_op = p->number[in->flags_op];
+		compact_ops(b, p, first, k + 1 < b->insn_count ? in[1].first_op : end);
 	}
-	for (; k < b->insn_count; k++)
-		b->insns[k].first_op = (uint16_t)count;
-	for (k = 0; k < b->insn_count; k++)
-		b->insns[k].flags_op = p->vmap[b->insns[k].flags_op];
-	b->op_count = count;
 }
 
 void ir_pass_dead(struct ir_builder *b, struct ir_pass *p)

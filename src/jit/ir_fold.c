@@ -3,17 +3,21 @@
 #include "jit/ir_eval.h"
 #include "jit/ir_internal.h"
 
-/* A value equal to op's result although op's flags may still be wanted from op itself. */
-static uint16_t as_mov(struct ir_pass *p, unsigned sz, uint16_t v)
+uint16_t ir_pass_cut(struct ir_pass *p, unsigned sz, uint16_t v)
 {
-	struct ir_op mov = { .code = IR_MOV, .form = (uint8_t)sz, .a = v };
+	struct ir_op cut = { .code = IR_MOV, .form = (uint8_t)sz, .a = v };
 	uint64_t c;
 
-	if (ir_pass_is_const(p, v, &c))
-		return ir_pass_const(p, ir_cut(sz, c));
 	if (p->width[v] <= 1u << sz)
 		return v;
-	return ir_pass_emit(p, &mov);
+	if (ir_pass_is_const(p, v, &c))
+		return ir_pass_const(p, ir_cut(sz, c));
+	if (p->out[v].code == IR_LEA &&
+	    sz) { /* the low bytes of an address: computed in that size */
+		cut = p->out[v];
+		cut.form = (uint8_t)sz;
+	}
+	return ir_pass_emit(p, cut);
 }
 
 static bool is_commutative(unsigned code)
@@ -52,23 +56,23 @@ static uint16_t fold_immediate(struct ir_pass *p, const struct ir_op *op)
 	case IR_ADD:
 	case IR_SUB:
 	case IR_OR:
-	case IR_XOR: return imm ? 0 : as_mov(p, sz, op->a);
+	case IR_XOR: return imm ? 0 : ir_pass_cut(p, sz, op->a);
 	case IR_AND:
 		if (!imm)
 			return ir_pass_const(p, 0);
 		if (imm == ir_mask(sz) ||
 		    (p->width[op->a] < 8 &&
 		     !(ir_mask((unsigned)__builtin_ctz(p->width[op->a])) & ~imm)))
-			return as_mov(p, sz, op->a);
+			return ir_pass_cut(p, sz, op->a);
 		return 0;
-	case IR_MUL: return imm == 1 ? as_mov(p, sz, op->a) : imm ? 0 : ir_pass_const(p, 0);
+	case IR_MUL: return imm == 1 ? ir_pass_cut(p, sz, op->a) : imm ? 0 : ir_pass_const(p, 0);
 	case IR_SHL:
 	case IR_SHR:
 	case IR_SAR:
 	case IR_ROL:
 	case IR_ROR:
 	case IR_RCL:
-	case IR_RCR: return count ? 0 : as_mov(p, sz, op->a);
+	case IR_RCR: return count ? 0 : ir_pass_cut(p, sz, op->a);
 	default: return 0;
 	}
 }
@@ -90,26 +94,15 @@ static uint16_t fold_arithmetic(struct ir_pass *p, struct ir_op *op, uint16_t *f
 				      .form = 2,
 				      .a = ir_pass_const(p, IR_Z | IR_P) };
 
-		*flags = ir_pass_emit(p, &zero);
+		*flags = ir_pass_emit(p, zero);
 		return ir_pass_const(p, 0);
 	}
 	if (ir_pass_is_const(p, op->a, &a) && !op->c && !ir_operand_is_value(op, 1) &&
 	    !ir_reads_carry_only(op))
 		return ir_pass_const(p, ir_eval_value(op->code, sz, a, op->imm, 0));
 	if ((op->code == IR_AND || op->code == IR_OR) && !ir_has_imm(op) && op->a == op->b)
-		return as_mov(p, sz, op->a);
+		return ir_pass_cut(p, sz, op->a);
 	return ir_has_imm(op) ? fold_immediate(p, op) : 0;
-}
-
-/* The low bytes of an address: computed in that size. */
-static uint16_t narrow_lea(struct ir_pass *p, unsigned sz, uint16_t v)
-{
-	struct ir_op lea = p->out[v];
-
-	if (lea.code != IR_LEA || !sz)
-		return 0;
-	lea.form = (uint8_t)sz;
-	return ir_pass_emit(p, &lea);
 }
 
 static uint16_t fold_move(struct ir_pass *p, const struct ir_op *op)
@@ -117,14 +110,11 @@ static uint16_t fold_move(struct ir_pass *p, const struct ir_op *op)
 	unsigned sz = ir_size_log2(op), to = (unsigned)__builtin_ctz(op->b | 8);
 	uint64_t c;
 
-	if (op->code == IR_MOV) {
-		if (p->width[op->a] <= 1u << sz || ir_pass_is_const(p, op->a, &c))
-			return as_mov(p, sz, op->a);
-		return narrow_lea(p, sz, op->a);
-	}
+	if (op->code == IR_MOV)
+		return ir_pass_cut(p, sz, op->a);
 	if (ir_pass_is_const(p, op->a, &c))
 		return ir_pass_const(p, ir_cut(to, ir_sign(sz, c)));
-	return op->b <= 1u << sz ? as_mov(p, to, op->a) : 0;
+	return op->b <= 1u << sz ? ir_pass_cut(p, to, op->a) : 0;
 }
 
 /* v = base + constant, computed in 64 bits (or known not to be cut)? */
@@ -188,9 +178,9 @@ static uint16_t fold_lea(struct ir_pass *p, struct ir_op *op)
 		struct ir_op pc = p->out[op->a];
 
 		pc.imm += op->imm;
-		return ir_size_log2(&pc) == 3 ? ir_pass_emit(p, &pc) : 0;
+		return ir_size_log2(&pc) == 3 ? ir_pass_emit(p, pc) : 0;
 	}
-	return ir_cut(sz, op->imm) ? 0 : as_mov(p, sz, op->a);
+	return ir_cut(sz, op->imm) ? 0 : ir_pass_cut(p, sz, op->a);
 }
 
 static uint16_t fold_compare(struct ir_pass *p, struct ir_op *op)

@@ -9,10 +9,18 @@
 	((HAS(text, 'R') ? IR_PROP_RESULT : 0) | (HAS(text, 'F') ? IR_PROP_FLAGS : 0) | \
 	 (HAS(text, 'P') ? IR_PROP_PURE : 0) | (HAS(text, 'X') ? IR_PROP_LEAVES : 0) |  \
 	 (HAS(text, 'E') ? IR_PROP_ENDS : 0))
+#define WHERE(text, ch) (((text)[0] == (ch)) | ((text)[1] == (ch)) << 1 | ((text)[2] == (ch)) << 2)
 
 const struct ir_info ir_info[IR_CODE_COUNT] = {
-#define IR_OP(op_name, op_operands, op_props) \
-	[IR_##op_name] = { .name = #op_name, .operands = op_operands, .props = PROPS(op_props) },
+#define IR_OP(op_name, op_operands, op_props)                                \
+	[IR_##op_name] = {                                                   \
+		.name = #op_name,                                            \
+		.operands = op_operands,                                     \
+		.props = PROPS(op_props),                                    \
+		.values = WHERE(op_operands, 'v') | WHERE(op_operands, 'i'), \
+		.immediates = WHERE(op_operands, 'i'),                       \
+		.flags = WHERE(op_operands, 'f'),                            \
+	},
 #include "jit/ir_ops.def"
 #undef IR_OP
 };

@@ -19,6 +19,8 @@ struct ir_info {
 	const char *name;     /* lower case */
 	const char *operands; /* three letters of ir_ops.def */
 	uint8_t props;        /* enum ir_prop */
+	/* The same letters, a bit for each operand: v or i, i, f. */
+	uint8_t values, immediates, flags;
 };
 
 extern const struct ir_info ir_info[IR_CODE_COUNT];
@@ -27,16 +29,21 @@ static inline unsigned ir_size_log2(const struct ir_op *op) { return op->form & 
 static inline unsigned ir_size(const struct ir_op *op) { return 1u << (op->form & 3); }
 static inline bool ir_has_imm(const struct ir_op *op) { return op->form & IR_FORM_IMM; }
 
-/* Operand n (0-2) of op is a value / a flags value. */
+/* Which operands (bits 0-2) of op are values, which are flags values. */
+static inline unsigned ir_value_operands(const struct ir_op *op)
+{
+	const struct ir_info *info = &ir_info[op->code];
+
+	return ir_has_imm(op) ? info->values & ~info->immediates : info->values;
+}
+static inline unsigned ir_flags_operands(const struct ir_op *op) { return ir_info[op->code].flags; }
 static inline bool ir_operand_is_value(const struct ir_op *op, unsigned n)
 {
-	char k = ir_info[op->code].operands[n];
-
-	return k == 'v' || (k == 'i' && !ir_has_imm(op));
+	return ir_value_operands(op) >> n & 1;
 }
 static inline bool ir_operand_is_flags(const struct ir_op *op, unsigned n)
 {
-	return ir_info[op->code].operands[n] == 'f';
+	return ir_flags_operands(op) >> n & 1;
 }
 
 /* How op may change guest state beyond PUT, as seen by what follows it: everything, or nothing. */
@@ -48,6 +55,12 @@ bool ir_may_store(const struct ir_op *op);
 static inline bool ir_may_leave(const struct ir_op *op)
 {
 	return ir_info[op->code].props & IR_PROP_LEAVES && op->code != IR_FENCE;
+}
+/* What of that op's instruction has to be known as a whole. */
+enum ir_fact { IR_FACT_LEAVES = 1u << 0, IR_FACT_STORES = 1u << 1 };
+static inline unsigned ir_facts(const struct ir_op *op)
+{
+	return (ir_may_leave(op) ? IR_FACT_LEAVES : 0) | (ir_may_store(op) ? IR_FACT_STORES : 0);
 }
 /* Which operations pass on only the carry of their flags operand. */
 bool ir_reads_carry_only(const struct ir_op *op);

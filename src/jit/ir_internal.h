@@ -54,25 +54,40 @@ struct ir_word {
 	uint8_t mask;       /* backward: bytes overwritten later */
 };
 
+/* The new values that stand for an op's value and for its flags. */
+struct ir_mapped {
+	uint16_t value, flags;
+};
+
 struct ir_pass {
 	uint32_t stamp, word_count;
 	struct ir_word *words;
-	struct ir_op out[IR_MAX_OPS];
+	struct ir_op out[IR_MAX_OPS + 1]; /* new ops; out[out_count] is where the next is made */
 	uint16_t out_count;
-	uint16_t vmap[IR_MAX_OPS]; /* old value -> new value */
-	uint16_t fmap[IR_MAX_OPS]; /* old flags value -> new flags value */
-	uint8_t width[IR_MAX_OPS]; /* new value: bytes above are zero */
-	uint16_t flags_in_slot;    /* new flags value the slot is known to hold, or 0 */
-	uint8_t live[IR_MAX_OPS];  /* backward: 1 value used, 2 flags used */
+	uint16_t flags_in_slot;           /* new flags value the slot is known to hold, or 0 */
+	struct ir_mapped map[IR_MAX_OPS]; /* by old op */
+	uint8_t width[IR_MAX_OPS];        /* by new op: bytes above are zero in its value */
+	uint8_t facts[IR_MAX_INSNS];      /* by instruction: enum ir_fact of all its ops */
+	bool live[IR_MAX_OPS];            /* backward: somebody wants the value */
+	bool flags_live[IR_MAX_OPS];      /* backward: somebody wants the flags */
+	uint16_t number[IR_MAX_OPS];      /* by new op: its place once the dead ones are gone */
 };
-enum { IR_LIVE_VALUE = 1, IR_LIVE_FLAGS = 2 };
 
-/* Try to replace pure op, whose operands are new values, by a constant, an older value or a simpler
- * op (in place).  Returns the new index of its value, or 0: emit op as it is.  *flags: its flags
+/* Try to replace pure op, whose operands are new values, by a constant, another value or a simpler
+ * op (in place).  It may stand in out[out_count]: it is not looked at after others were kept.
+ *  Returns the new index of its value, or 0: emit op as it is.  *flags: its flags
  * value where that differs from the op itself, else unchanged (ir_fold.c). */
 uint16_t ir_fold(struct ir_pass *p, struct ir_op *op, uint16_t *flags);
-uint16_t ir_pass_emit(struct ir_pass *p, const struct ir_op *op);
+/* Keep the op that was made in out[out_count]. */
+uint16_t ir_pass_keep(struct ir_pass *p);
+static inline uint16_t ir_pass_emit(struct ir_pass *p, struct ir_op op)
+{
+	p->out[p->out_count] = op;
+	return ir_pass_keep(p);
+}
 uint16_t ir_pass_const(struct ir_pass *p, uint64_t v);
+/* The low 1 << sz bytes of new value v (ir_fold.c). */
+uint16_t ir_pass_cut(struct ir_pass *p, unsigned sz, uint16_t v);
 static inline bool ir_pass_is_const(const struct ir_pass *p, uint16_t v, uint64_t *out)
 {
 	if (!v || p->out[v].code != IR_CONST)

@@ -26,41 +26,37 @@ void ir_pass_free(struct ir_pass *p)
 	g_free(p);
 }
 
-/* Bytes above which a result is known to be zero. */
+/* Bytes above which a result is known to be zero, where the size does not say it. */
+static const uint8_t result_widths[IR_CODE_COUNT] = {
+	[IR_CMP] = 1, [IR_WIDER] = 1,  [IR_COND] = 1,     [IR_CLZ] = 1,
+	[IR_CTZ] = 1, [IR_POPCNT] = 1, [IR_FLAGS_TO] = 2, [IR_CALL] = 8,
+};
+
 static uint8_t result_width(const struct ir_pass *p, const struct ir_op *op)
 {
+	uint8_t known = result_widths[op->code];
+
 	switch (op->code) {
 	case IR_CONST: return op->imm >> 32 ? 8 : op->imm >> 16 ? 4 : op->imm >> 8 ? 2 : 1;
 	case IR_SEXT: return (uint8_t)op->b;
-	case IR_CMP:
-	case IR_WIDER:
-	case IR_COND: return 1;
-	case IR_CLZ:
-	case IR_CTZ:
-	case IR_POPCNT: return 1;
 	case IR_SELECT: return MAX(p->width[op->b], p->width[op->c]);
-	case IR_FLAGS_TO: return 2;
-	case IR_CALL: return 8;
-	default: return (uint8_t)ir_size(op);
+	default: return known ? known : (uint8_t)ir_size(op);
 	}
 }
 
-uint16_t ir_pass_emit(struct ir_pass *p, const struct ir_op *op)
+uint16_t ir_pass_keep(struct ir_pass *p)
 {
 	uint16_t i = p->out_count;
 
 	assert(i < IR_MAX_OPS);
-	p->out[i] = *op;
-	p->width[i] = result_width(p, op);
+	p->width[i] = result_width(p, &p->out[i]);
 	p->out_count = (uint16_t)(i + 1);
 	return i;
 }
 
 uint16_t ir_pass_const(struct ir_pass *p, uint64_t v)
 {
-	struct ir_op op = { .code = IR_CONST, .form = 3, .imm = v };
-
-	return ir_pass_emit(p, &op);
+	return ir_pass_emit(p, (struct ir_op){ .code = IR_CONST, .form = 3, .imm = v });
 }
 
 static struct ir_word *word_at(struct ir_pass *p, uint64_t offset)
@@ -89,29 +85,23 @@ static void remember(struct ir_pass *p, uint64_t offset, unsigned size, uint16_t
 }
 
 /* The value that GET size bytes at offset yields, made from what is known; 0: not known. */
-static uint16_t forward_get(struct ir_pass *p, const struct ir_op *op)
+static uint16_t forward_get(struct ir_pass *p, uint64_t offset, unsigned size)
 {
-	const struct ir_word *w = word_at(p, op->imm);
-	unsigned size = ir_size(op), from = op->imm % 8, skip;
-	struct ir_op shr = { .code = IR_SHR, .form = IR_FORM_IMM }, mov = { .code = IR_MOV };
-	uint16_t flags = 0, r;
+	const struct ir_word *w = word_at(p, offset);
+	unsigned from = offset % 8;
 	uint16_t v;
 
 	if (!w || w->stamp != p->stamp || from < w->from || from + size > w->from + w->size)
 		return 0;
 	v = w->val;
-	skip = from - w->from;
-	if (skip) {
+	if (from > w->from) {
+		struct ir_op shr = { .code = IR_SHR, .form = IR_FORM_IMM, .a = v };
+
 		shr.form |= (uint8_t)__builtin_ctz(w->size);
-		shr.a = v;
-		shr.imm = skip * 8;
-		r = ir_fold(p, &shr, &flags);
-		v = r ? r : ir_pass_emit(p, &shr);
+		shr.imm = (from - w->from) * 8u;
+		v = ir_pass_emit(p, shr);
 	}
-	mov.form = op->form & 3;
-	mov.a = v;
-	r = ir_fold(p, &mov, &flags);
-	return r ? r : ir_pass_emit(p, &mov);
+	return ir_pass_cut(p, (unsigned)__builtin_ctz(size), v);
 }
 
 static bool is_known(struct ir_pass *p, const struct ir_op *put)
@@ -123,7 +113,7 @@ static bool is_known(struct ir_pass *p, const struct ir_op *put)
 }
 
 /* Low bytes are all that counts: look through zero extensions. */
-static uint16_t strip_moves(const struct ir_pass *p, uint16_t v, unsigned size)
+static inline uint16_t strip_moves(const struct ir_pass *p, uint16_t v, unsigned size)
 {
 	while (p->out[v].code == IR_MOV && ir_size(&p->out[v]) >= size)
 		v = p->out[v].a;
@@ -137,7 +127,7 @@ static void strip_operands(const struct ir_pass *p, struct ir_op *op)
 
 	if ((op->code >= IR_MOV && op->code <= IR_LEA) || op->code == IR_CMP) {
 		op->a = strip_moves(p, op->a, size);
-		if (ir_operand_is_value(op, 1))
+		if (ir_value_operands(op) & 2)
 			op->b = strip_moves(p, op->b, size);
 	} else if (op->code == IR_STORE) {
 		op->b = strip_moves(p, op->b, size);
@@ -149,6 +139,7 @@ static bool covers_flags(const struct ir_builder *b, uint64_t offset, unsigned b
 	return offset < b->desc->flags_offset + 4 && b->desc->flags_offset < offset + bytes;
 }
 
+/* Guest state read and written: op, in out[out_count], is kept only where it says news. */
 static bool forward_state(struct ir_builder *b, struct ir_pass *p, struct ir_op *op, uint16_t *v,
 			  uint16_t *f)
 {
@@ -156,10 +147,10 @@ static bool forward_state(struct ir_builder *b, struct ir_pass *p, struct ir_op 
 	case IR_GET:
 		if (covers_flags(b, op->imm, ir_size(op)))
 			return false;
-		*v = forward_get(p, op);
+		*v = forward_get(p, op->imm, ir_size(op));
 		if (*v)
 			return true;
-		*v = *f = ir_pass_emit(p, op);
+		*v = *f = ir_pass_keep(p);
 		remember(p, op->imm, ir_size(op), *v);
 		return true;
 	case IR_PUT:
@@ -172,17 +163,18 @@ static bool forward_state(struct ir_builder *b, struct ir_pass *p, struct ir_op 
 		} else {
 			p->flags_in_slot = 0;
 		}
-		ir_pass_emit(p, op);
+		ir_pass_keep(p);
 		return true;
 	case IR_FLAGS_GET:
 		if (!p->flags_in_slot)
-			p->flags_in_slot = ir_pass_emit(p, op);
+			p->flags_in_slot = ir_pass_keep(p);
 		*v = *f = p->flags_in_slot;
 		return true;
 	case IR_FLAGS_PUT:
-		if (op->a != p->flags_in_slot)
-			ir_pass_emit(p, op);
+		if (op->a == p->flags_in_slot)
+			return true;
 		p->flags_in_slot = op->a;
+		ir_pass_keep(p);
 		return true;
 	default: return false;
 	}
@@ -200,73 +192,104 @@ static void after_op(struct ir_pass *p, const struct ir_op *op)
 	}
 }
 
-/* False: the rest of the block is never reached. */
-static bool forward_op(struct ir_builder *b, struct ir_pass *p, unsigned i)
+/* Operand x of an old op, of the kind the bits say, as operand of a new one. */
+static inline uint16_t mapped(const struct ir_pass *p, uint16_t x, bool is_value, bool is_flags)
 {
-	struct ir_op op = b->ops[i];
-	uint16_t f = 0, v = 0, given = 0;
+	struct ir_mapped m = p->map[x % IR_MAX_OPS];
+	uint16_t v = is_value ? m.value : x;
+
+	return is_flags ? m.flags : v;
+}
+
+static inline void map_operands(const struct ir_pass *p, struct ir_op *op)
+{
+	unsigned v = ir_value_operands(op), f = ir_flags_operands(op);
+
+	op->a = mapped(p, op->a, v & 1, f & 1);
+	op->b = mapped(p, op->b, v & 2, f & 2);
+	op->c = mapped(p, op->c, v & 4, f & 4);
+}
+
+/* An op that may leave the block.  False: the rest of the block is never reached. */
+static bool forward_leave(struct ir_pass *p, struct ir_op *op, unsigned k, uint16_t *v)
+{
+	uint16_t unused;
 	uint64_t c;
 
-	if (op.code == IR_NOP)
-		return true;
-	if (ir_operand_is_value(&op, 0))
-		op.a = p->vmap[op.a];
-	else if (ir_operand_is_flags(&op, 0))
-		op.a = p->fmap[op.a];
-	if (ir_operand_is_value(&op, 1))
-		op.b = p->vmap[op.b];
-	else if (ir_operand_is_flags(&op, 1))
-		op.b = p->fmap[op.b];
-	if (ir_operand_is_value(&op, 2))
-		op.c = p->vmap[op.c];
-	else if (ir_operand_is_flags(&op, 2))
-		op.c = p->fmap[op.c];
-	strip_operands(p, &op);
-	if (forward_state(b, p, &op, &v, &f))
-		goto done;
-	if ((op.code == IR_EXIT_IF || op.code == IR_CALL_IF) && ir_pass_is_const(p, op.a, &c)) {
+	if ((op->code == IR_EXIT_IF || op->code == IR_CALL_IF) && ir_pass_is_const(p, op->a, &c)) {
 		if (!c)
 			return true;
-		if (op.code == IR_EXIT_IF)
-			op = (struct ir_op){ .code = IR_EXIT, .form = op.form, .imm = op.imm };
+		if (op->code == IR_EXIT_IF)
+			*op = (struct ir_op){ .code = IR_EXIT, .form = op->form, .imm = op->imm };
 	}
-	v = ir_fold(p, &op, &given);
-	if (!v || ir_info[op.code].props & IR_PROP_FLAGS) {
-		f = ir_pass_emit(p, &op);
+	ir_fold(p, op, &unused); /* addresses */
+	*v = ir_pass_keep(p);
+	p->facts[k] |= ir_facts(op);
+	after_op(p, op);
+	return !(ir_info[op->code].props & IR_PROP_ENDS);
+}
+
+/* Old op i, of instruction k.  False: the rest of the block is never reached. */
+static bool forward_op(struct ir_builder *b, struct ir_pass *p, unsigned i, unsigned k)
+{
+	struct ir_op *op = &p->out[p->out_count];
+	uint16_t f = 0, v = 0, given = 0;
+	bool go_on = true;
+	unsigned props;
+
+	*op = b->ops[i];
+	props = ir_info[op->code].props;
+	map_operands(p, op);
+	strip_operands(p, op);
+	if (props & IR_PROP_LEAVES) {
+		go_on = forward_leave(p, op, k, &v);
+	} else if (!(props & IR_PROP_PURE)) {
+		if (!forward_state(b, p, op, &v, &f))
+			v = f = ir_pass_keep(p);
+	} else if (props & IR_PROP_FLAGS) { /* kept for its flags if not for its value */
+		f = ir_pass_keep(p);
+		v = ir_fold(p, op, &given);
 		v = v ? v : f;
 		f = given ? given : f;
+	} else if (op->code != IR_NOP) {
+		v = ir_fold(p, op, &given);
+		v = v ? v : ir_pass_keep(p);
 	}
-	after_op(p, &op);
-done:
-	p->vmap[i] = v;
-	p->fmap[i] = f;
-	return !(ir_info[op.code].props & IR_PROP_ENDS);
+	p->map[i] = (struct ir_mapped){ v, f };
+	return go_on;
+}
+
+/* The ops [i, end) of instruction k. */
+static bool forward_ops(struct ir_builder *b, struct ir_pass *p, unsigned i, unsigned end,
+			unsigned k)
+{
+	p->facts[k] = 0;
+	for (; i < end; i++)
+		if (!forward_op(b, p, i, k))
+			return false;
+	return true;
 }
 
 static void forward(struct ir_builder *b, struct ir_pass *p)
 {
-	unsigned k = 0, count = 0;
-	bool go_on = true;
+	unsigned k = 0, count = b->insn_count;
+	bool go_on;
 
 	p->out[0] = (struct ir_op){ .code = IR_NOP };
 	p->out_count = 1;
 	p->stamp++;
 	p->flags_in_slot = 0;
-	p->vmap[0] = p->fmap[0] = 0;
-	for (unsigned i = 1; go_on && i < b->op_count; i++) {
-		for (; k < b->insn_count && b->insns[k].first_op <= i; k++) {
-			b->insns[k].first_op = p->out_count;
-			b->insns[k].flags_op = p->fmap[b->insns[k].flags_op];
-			count = k + 1;
-		}
-		go_on = forward_op(b, p, i);
+	p->map[0] = (struct ir_mapped){ 0 };
+	go_on = forward_ops(b, p, 1, count ? b->insns[0].first_op : b->op_count, 0);
+	for (; go_on && k < count; k++) {
+		struct ir_insn *in = &b->insns[k];
+		unsigned end = k + 1 < count ? in[1].first_op : b->op_count, first = in->first_op;
+
+		in->first_op = p->out_count;
+		in->flags_op = p->map[in->flags_op].flags;
+		go_on = forward_ops(b, p, first, end, k);
 	}
-	if (go_on) /* trailing instructions without ops */
-		for (; k < b->insn_count; k++, count = k) {
-			b->insns[k].first_op = p->out_count;
-			b->insns[k].flags_op = p->fmap[b->insns[k].flags_op];
-		}
-	b->insn_count = count;
+	b->insn_count = k;
 }
 
 void ir_pass_run(struct ir_builder *b)

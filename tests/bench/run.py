@@ -5,6 +5,7 @@ start-up     CPU time from process start to the first guest instruction, the bes
 memory       resident memory of a machine that sits halted after it, guest RAM aside
 Linux boot   CPU and wall time from process start to the shell's first prompt, and the most memory
              meanwhile, guest RAM aside; the same under QEMU's translator where that is installed
+translating  CPU time of each stage for a kernel's code
 loops        see loops.py
 workloads    see workloads.py
 SPDX-License-Identifier: MIT
@@ -160,6 +161,20 @@ def row(name, value, unit='', aim='', qemu=None):
     print(f'{name:<42} {value:>10} {qemu:>10}  {unit:<4} {aim}'.rstrip(), flush=True)
 
 
+def translation_rows(build):
+    """Nanoseconds of each stage of translation per guest instruction."""
+    program = os.path.join(build, 'tests/bench/translate')
+    fetch = subprocess.run([os.path.join(ROOT, 'tools/guest/fetch'), '--elf'],
+                           stdout=subprocess.PIPE, text=True, check=False)
+    if fetch.returncode or not os.path.exists(program):
+        row('translating', 'no guest')
+        return
+    done = subprocess.run([program, os.path.join(fetch.stdout.strip(), 'vmlinux')],
+                          stdout=subprocess.PIPE, text=True, check=False)
+    for stage, ns in re.findall(r'(\w+) ([\d.]+) ns', done.stdout):
+        row(f'translating an instruction: {stage}', float(ns), 'ns')
+
+
 def main():
     if len(sys.argv) < 2:
         sys.exit(__doc__)
@@ -183,6 +198,7 @@ def main():
         if '--quick' in sys.argv:
             return
     linux_rows(rhea)
+    translation_rows(build)
     print()
     loops.table(build)
     print()

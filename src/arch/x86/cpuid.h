@@ -39,6 +39,7 @@ enum x86_vendor { X86_VENDOR_INTEL, X86_VENDOR_AMD };
 /* What one vCPU announces.  Const after init; copied per vCPU, so models stay const tables. */
 struct x86_cpuid_features {
 	uint32_t word[X86_WORD_COUNT];
+	uint64_t isa; /* of these, what decides whether an instruction exists: x86_decode_mode's */
 	enum x86_vendor vendor;
 	uint32_t level, xlevel; /* highest basic and extended leaf */
 	uint32_t signature;     /* leaf 1 EAX: family, model, stepping */

@@ -2,6 +2,8 @@
  * 2). SPDX-License-Identifier: MIT */
 #include "arch/x86/decode.h"
 
+#include <string.h>
+
 #include "arch/x86/state.h"
 
 enum { IMM_ADDRESS = 0xff };
@@ -11,12 +13,35 @@ struct decoder {
 	const struct x86_decode_mode *m;
 	struct x86_reader *r;
 	enum x86_decode result;
+	uint8_t copied;    /* bytes in in->bytes: taken from those at hand ahead of their use */
 	uint8_t mandatory; /* one of KEY_NP, KEY_66, KEY_F3, KEY_F2 */
 	bool seg_given;
 };
 
-/* Next byte; false: result says why not. */
-static bool decode_u8(struct decoder *d, uint8_t *out)
+/* Up to a whole instruction of the bytes at hand. */
+static void decode_begin(struct decoder *d)
+{
+	struct x86_reader *r = d->r;
+	size_t n = (size_t)(r->end - r->at);
+
+	if (n >= sizeof(d->in->bytes)) {
+		memcpy(d->in->bytes, r->at, sizeof(d->in->bytes));
+		d->copied = X86_MAX_INSN;
+	} else if (n) {
+		memcpy(d->in->bytes, r->at, n);
+		d->copied = (uint8_t)(n < X86_MAX_INSN ? n : X86_MAX_INSN);
+	}
+}
+
+/* The bytes at hand that were used up are so for the reader too. */
+static void decode_end(struct decoder *d)
+{
+	if (d->copied)
+		d->r->at += d->in->len < d->copied ? d->in->len : d->copied;
+}
+
+/* A byte that was not at hand. */
+static bool decode_next(struct decoder *d, uint8_t *out)
 {
 	int byte;
 
@@ -24,7 +49,9 @@ static bool decode_u8(struct decoder *d, uint8_t *out)
 		d->result = DECODE_TOO_LONG;
 		return false;
 	}
-	byte = d->r->next(d->r);
+	decode_end(d);
+	d->copied = 0;
+	byte = d->r->at < d->r->end ? *d->r->at++ : d->r->next(d->r);
 	if (byte < 0) {
 		d->result = DECODE_FETCH;
 		return false;
@@ -33,17 +60,32 @@ static bool decode_u8(struct decoder *d, uint8_t *out)
 	return true;
 }
 
+/* Next byte; false: result says why not. */
+static inline bool decode_u8(struct decoder *d, uint8_t *out)
+{
+	if (unlikely(d->in->len >= d->copied))
+		return decode_next(d, out);
+	*out = d->in->bytes[d->in->len++];
+	return true;
+}
+
 /* n bytes, little-endian, sign-extended. */
 static bool decode_signed(struct decoder *d, unsigned n, uint64_t *out)
 {
+	const uint8_t *at = d->in->bytes + d->in->len;
 	uint64_t v = 0;
 
-	for (unsigned i = 0; i < n; i++) {
-		uint8_t byte;
+	if (n == 1 || d->in->len + n > d->copied) {
+		for (unsigned i = 0; i < n; i++) {
+			uint8_t byte;
 
-		if (!decode_u8(d, &byte))
-			return false;
-		v |= (uint64_t)byte << (8 * i);
+			if (!decode_u8(d, &byte))
+				return false;
+			v |= (uint64_t)byte << (8 * i);
+		}
+	} else {
+		v = n == 4 ? ld32_le(at) : n == 8 ? ld64_le(at) : n ? ld16_le(at) : 0;
+		d->in->len = (uint8_t)(d->in->len + n);
 	}
 	*out = n ? (uint64_t)sign_extend(v, 8 * n) : 0;
 	return true;
@@ -345,6 +387,7 @@ enum x86_decode x86_decode(struct x86_insn *in, const struct x86_decode_mode *m,
 			   struct x86_reader *r)
 {
 	struct decoder d = { .in = in, .m = m, .r = r };
+	enum x86_decode result;
 
 	*in = (struct x86_insn){ .mod = 0xff,
 				 .base = EA_NO_REG,
@@ -352,7 +395,10 @@ enum x86_decode x86_decode(struct x86_insn *in, const struct x86_decode_mode *m,
 				 .vlen = 16,
 				 .seg = SEG_DS,
 				 .is_code64 = m->code64 };
-	return decode_run(&d);
+	decode_begin(&d);
+	result = decode_run(&d);
+	decode_end(&d);
+	return result;
 }
 
 unsigned x86_width_size(const struct x86_insn *in, unsigned width)

@@ -181,9 +181,11 @@ struct x86_insn {
 	bool is_code64;
 };
 
-/* Next byte of code, or -1: could not be fetched (the reader knows why). */
+/* Code bytes: first those at hand, [at, end) (both may be NULL), then next() is asked for each: -1:
+ * could not be fetched (the reader knows why).  next() may put more at hand. */
 struct x86_reader {
 	int (*next)(struct x86_reader *r);
+	const uint8_t *at, *end;
 };
 
 enum x86_decode {

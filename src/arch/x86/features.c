@@ -6,6 +6,8 @@
 #include "arch/x86/cpuid.h"
 #include "base/err.h"
 #include "base/lock.h"
+#include "arch/x86/decode.h"
+#include "arch/x86/isa_gen.h"
 
 struct feature_row {
 	const char *name;
@@ -350,6 +352,9 @@ bool x86_cpuid_init(struct x86_cpu *c, const char *text, char **warnings, struct
 	if (!c->feat)
 		c->feat = g_new0(struct x86_cpuid_features, 1);
 	*c->feat = o.want;
+	for (unsigned i = 0; i < X86_ISA_FEATURES; i++)
+		if (x86_has(c, (enum x86_feature)x86_isa_features[i]))
+			c->feat->isa |= BIT(i);
 	c->model = m;
 	c->phys_bits = (uint8_t)o.phys_bits;
 	return true;

@@ -7,7 +7,7 @@
 #include "arch/x86/isa_gen.h"
 #include "arch/x86/x86.h"
 
-enum { PAGE = 4096, CHUNK = 32 };
+enum { PAGE = 4096, CHUNK = 128 };
 
 /* ---- exceptions ---- */
 
@@ -216,45 +216,66 @@ struct code_reader {
 	struct x86_cpu *cpu;
 	struct x86_fetch *fetch;
 	gva_t base;           /* linear address of the block's entry */
-	uint64_t entry;       /* its RIP/EIP */
-	uint32_t pos;         /* next byte, from the entry */
-	uint32_t start;       /* of the current instruction */
+	uint32_t start;       /* of the current instruction, from the entry */
 	uint32_t page_end;    /* bytes of the entry's page from the entry on */
 	uint32_t have;        /* bytes fetched so far */
+	uint64_t limit;       /* bytes from the entry to the CS limit */
 	bool hit_limit;       /* stopped at the CS limit, not by a fault */
-	uint8_t chunk[CHUNK]; /* bytes have - chunk_len .. have - 1 */
-	uint32_t chunk_len;
+	uint8_t chunk[CHUNK]; /* the last of them */
 };
 
+/* Where the next byte is, from the entry. */
+static uint32_t reader_pos(const struct code_reader *r)
+{
+	return r->have - (uint32_t)(r->reader.end - r->reader.at);
+}
+
+/* All bytes at hand are used up: get more, of one page, within the limit. */
 static bool reader_fill(struct code_reader *r)
 {
 	bool code64 = r->cpu->env.mode & MODE_CODE64;
 	uint32_t end = r->have < r->page_end ? r->page_end : r->page_end + PAGE;
-	uint32_t want = end - r->have < CHUNK ? end - r->have : CHUNK;
 	gva_t addr = r->base + r->have;
 
+	if (r->have >= r->limit) {
+		r->hit_limit = true;
+		return false;
+	}
 	/* Only a block's first instruction may reach into the next page: what follows has a block
 	 * of its own, and faults of its own. */
 	if (r->have >= r->page_end && r->start)
 		return false;
-	r->chunk_len = r->fetch->bytes(r->fetch, code64 ? addr : (uint32_t)addr, r->chunk, want);
-	r->have += r->chunk_len;
-	return r->chunk_len;
+	if (end > r->limit)
+		end = (uint32_t)r->limit;
+	r->reader.at = r->chunk;
+	r->reader.end = r->chunk + r->fetch->bytes(r->fetch, code64 ? addr : (uint32_t)addr,
+						   r->chunk,
+						   end - r->have < CHUNK ? end - r->have : CHUNK);
+	r->have += (uint32_t)(r->reader.end - r->chunk);
+	return r->reader.end > r->chunk;
 }
 
 static int reader_next(struct x86_reader *reader)
 {
 	struct code_reader *r = container_of(reader, struct code_reader, reader);
-	uint64_t mode = r->cpu->env.mode;
 
-	if (!(mode & (MODE_CODE64 | MODE_FLAT_CODE)) &&
-	    (uint64_t)(uint32_t)r->entry + r->pos > r->cpu->seg[SEG_CS].limit) {
-		r->hit_limit = true;
-		return -1;
-	}
-	if (r->pos == r->have && !reader_fill(r))
-		return -1;
-	return r->chunk[r->pos++ - (r->have - r->chunk_len)];
+	return reader_fill(r) ? *reader->at++ : -1;
+}
+
+static void reader_init(struct code_reader *r, struct x86_cpu *c, struct x86_fetch *fetch)
+{
+	r->reader = (struct x86_reader){ .next = reader_next };
+	r->cpu = c;
+	r->fetch = fetch;
+	r->have = 0;
+	r->hit_limit = false;
+	r->base = x86_linear_pc(c);
+	r->page_end = PAGE - (r->base & (PAGE - 1));
+	r->limit = UINT64_MAX;
+	if (!(c->env.mode & (MODE_CODE64 | MODE_FLAT_CODE)))
+		r->limit = c->env.pc > c->seg[SEG_CS].limit
+				   ? 0
+				   : c->seg[SEG_CS].limit - c->env.pc + UINT64_C(1);
 }
 
 /* ---- one instruction ---- */
@@ -298,22 +319,12 @@ static void translate_decoded(struct x86_tr *t, enum x86_decode result)
 	}
 }
 
-static uint64_t announced_features(const struct x86_cpu *c)
-{
-	uint64_t mask = 0;
-
-	for (unsigned i = 0; i < X86_ISA_FEATURES; i++)
-		if (x86_has(c, (enum x86_feature)x86_isa_features[i]))
-			mask |= BIT(i);
-	return mask;
-}
-
 /* False: no more instructions fit this block; for the first one: a fault is recorded. */
 static bool translate_one(struct x86_tr *t, struct code_reader *r, const struct x86_decode_mode *dm)
 {
 	enum x86_decode result;
 
-	r->start = r->pos;
+	r->start = reader_pos(r);
 	ir_insn_begin(t->b, (int32_t)r->start);
 	result = x86_decode(&t->in, dm, &r->reader);
 	if (result == DECODE_FETCH) {
@@ -323,10 +334,12 @@ static bool translate_one(struct x86_tr *t, struct code_reader *r, const struct 
 		return false;
 	}
 	t->delta = (int32_t)r->start;
-	t->next = (int32_t)r->pos;
+	t->next = (int32_t)reader_pos(r);
 	t->has_addr = false;
 	translate_decoded(t, result);
-	ir_insn_end(t->b, r->pos - r->start);
+	ir_insn_end(t->b, (unsigned)(t->next - t->delta));
+	if (t->ends_after && !t->ended)
+		tr_end_loop(t);
 	return true;
 }
 
@@ -339,33 +352,21 @@ bool x86_translate(struct x86_cpu *c, struct ir_builder *b, struct x86_fetch *f,
 		.code64 = mode & MODE_CODE64,
 		.code32 = mode & MODE_CODE32,
 		.no_vex = !tr_is_protected(&t),
-		.features = announced_features(c),
+		.features = c->feat->isa,
 	};
-	struct code_reader r = { .reader.next = reader_next,
-				 .cpu = c,
-				 .fetch = f,
-				 .base = x86_linear_pc(c),
-				 .entry = c->env.pc };
+	struct code_reader r;
 	unsigned n = 0;
 
-	r.page_end = PAGE - (r.base & (PAGE - 1));
+	reader_init(&r, c, f);
 	if (mode & MODE_STEP)
 		max_insns = 1;
-	do {
-		uint32_t before = r.pos;
-
-		if (!translate_one(&t, &r, &dm)) {
-			if (!n)
-				return false;
-			r.pos = before;
-			break;
-		}
+	while (!t.ended && n < max_insns && (uint32_t)t.next < r.page_end && ir_has_room(b) &&
+	       translate_one(&t, &r, &dm))
 		n++;
-		if (t.ends_after && !t.ended)
-			tr_end_loop(&t);
-	} while (!t.ended && n < max_insns && r.pos < r.page_end && ir_has_room(b));
+	if (!n)
+		return false;
 	if (!t.ended)
-		exit_to_delta(&t, (int32_t)r.pos);
-	*guest_len = r.pos;
+		exit_to_delta(&t, t.next);
+	*guest_len = (uint32_t)t.next;
 	return true;
 }
