@@ -72,9 +72,9 @@ static void pass_value(struct x64_compiler *c, unsigned n, unsigned v)
 {
 	const struct ir_op *op = op_at(c, v);
 
-	if (!v)
-		return;
-	if (op->code == IR_CONST && x64_fits32((int64_t)op->imm))
+	if (!v) /* 0: some helpers have optional arguments */
+		x64_mov_i(&c->a, 8, bounce(c, n), 0);
+	else if (op->code == IR_CONST && x64_fits32((int64_t)op->imm))
 		x64_mov_i(&c->a, 8, bounce(c, n), (int32_t)op->imm);
 	else
 		x64_mov_to(&c->a, 8, bounce(c, n), place_in_reg(c, v, 8, 0));
