@@ -4,6 +4,10 @@
 
 #include "jit/x64/lower.h"
 
+#define SCRATCH (1u << S0 | 1u << S1)
+
+static bool is_scratch(unsigned reg) { return reg == S0 || reg == S1; }
+
 void place_begin(struct x64_compiler *c)
 {
 	memset(c->in_reg, 0, sizeof(c->in_reg));
@@ -254,6 +258,52 @@ static struct x64_rm far_address(struct x64_compiler *c, const struct ir_op *op,
 	return base == X64_NO_REG ? x64_m(reg, 0) : x64_mx(base, reg, 0, 0);
 }
 
+/* Zero-extended to 8 bytes. */
+static void copy_zero(struct x64_compiler *c, unsigned reg, struct place p)
+{
+	struct x64_rm m;
+
+	switch (p.kind) {
+	case PLACE_REG: m = x64_r(p.reg); break;
+	case PLACE_HIGH:
+		/* AH has no name beside a register above 7. */
+		x64_rorx(&c->a, 4, reg, x64_r(p.reg), 8);
+		x64_movzx(&c->a, 1, reg, x64_r(reg));
+		return;
+	case PLACE_SLOT: m = state(c, (uint32_t)p.imm); break;
+	case PLACE_TMP: m = tmp_rm(c, (unsigned)p.imm); break;
+	default: m = x64_m(S0, 0); break;
+	}
+	if (p.valid < 8)
+		x64_movzx(&c->a, p.valid, reg, m);
+	else if (p.kind != PLACE_REG || p.reg != reg)
+		x64_mov(&c->a, 8, reg, m);
+}
+
+/* Base and index with no scratch register left for the index: their sum in base's, which is one; a
+ * register of the guest lends itself.  EFLAGS stay. */
+static unsigned sum_in_base(struct x64_compiler *c, const struct ir_op *op, unsigned base)
+{
+	unsigned lent = base == X64_RCX ? X64_RDX : X64_RCX;
+	struct place saved, p = c->at[op->b];
+	struct x64_rm to = place_new_tmp(c, &saved);
+
+	place_evict(c, base, true);
+	x64_mov_to(&c->a, 8, to, lent);
+	if (p.kind == PLACE_CONST)
+		x64_mov_ri(&c->a, lent, p.imm);
+	else
+		copy_zero(c, lent, p);
+	x64_lea(&c->a, 8, base, x64_mx(base, lent, op->code == IR_ADD ? 0 : op->c, 0));
+	x64_mov(&c->a, 8, lent, to);
+	return base;
+}
+
+static bool needs_scratch(const struct x64_compiler *c, unsigned v, unsigned size)
+{
+	return c->at[v].kind != PLACE_REG || c->at[v].valid < size;
+}
+
 /* LEA and ADD as one x64 address; what is not in a register is brought to one not in avoid. */
 static struct x64_rm lazy_address(struct x64_compiler *c, const struct ir_op *op, unsigned avoid)
 {
@@ -264,14 +314,22 @@ static struct x64_rm lazy_address(struct x64_compiler *c, const struct ir_op *op
 	unsigned size = ir_size(op), base = X64_NO_REG, index = X64_NO_REG;
 	int64_t imm;
 
+	/* What is itself computed late comes first: it may need both scratch registers. */
+	if (has_index && c->at[op->b].kind == PLACE_LAZY)
+		place_in_reg(c, op->b, size, avoid);
 	if (op->a && !(place_is_imm(c, op->a, 8, &imm) && x64_fits32(imm + disp))) {
 		base = place_in_reg(c, op->a, size, avoid);
 		avoid |= 1u << base;
 	} else if (op->a) {
 		disp += (int32_t)imm;
 	}
-	if (has_index)
+	if (has_index && is_scratch(base) && (avoid & SCRATCH) == SCRATCH &&
+	    needs_scratch(c, op->b, size)) {
+		base = sum_in_base(c, op, base);
+		has_index = false;
+	} else if (has_index) {
 		index = place_in_reg(c, op->b, size, avoid);
+	}
 	if (is_far)
 		return far_address(c, op, base, index, avoid);
 	if (!has_index)
@@ -344,28 +402,6 @@ struct x64_rm place_rm(struct x64_compiler *c, unsigned v, unsigned size, unsign
 	}
 	reg = place_in_reg(c, v, size, avoid);
 	return x64_r(reg);
-}
-
-/* Zero-extended to 8 bytes. */
-static void copy_zero(struct x64_compiler *c, unsigned reg, struct place p)
-{
-	struct x64_rm m;
-
-	switch (p.kind) {
-	case PLACE_REG: m = x64_r(p.reg); break;
-	case PLACE_HIGH:
-		/* AH has no name beside a register above 7. */
-		x64_rorx(&c->a, 4, reg, x64_r(p.reg), 8);
-		x64_movzx(&c->a, 1, reg, x64_r(reg));
-		return;
-	case PLACE_SLOT: m = state(c, (uint32_t)p.imm); break;
-	case PLACE_TMP: m = tmp_rm(c, (unsigned)p.imm); break;
-	default: m = x64_m(S0, 0); break;
-	}
-	if (p.valid < 8)
-		x64_movzx(&c->a, p.valid, reg, m);
-	else if (p.kind != PLACE_REG || p.reg != reg)
-		x64_mov(&c->a, 8, reg, m);
 }
 
 unsigned place_in_reg(struct x64_compiler *c, unsigned v, unsigned size, unsigned avoid)
