@@ -65,10 +65,10 @@ static void fall_back(struct tcg_accel *t, const struct err *err)
 		"tcg: guest code is interpreted, not translated to host code: %s", err->text);
 }
 
-/* The file's name is perf's convention; its folder is everybody's. */
+/* Name and folder, which is everybody's, are where perf looks. */
 static bool open_perf_map(struct tcg_accel *t, struct err *err)
 {
-	g_autofree char *path = g_strdup_printf("/tmp/perf-%d.map", (int)getpid());
+	g_autofree char *path = g_strdup_printf("%s/perf-%d.map", P_tmpdir, (int)getpid());
 	int fd;
 
 	if (unlink(path) < 0 && errno != ENOENT)
