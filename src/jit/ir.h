@@ -125,6 +125,7 @@ struct ir_block {
 	uint64_t mode;      /* arch's mode word the translation holds for */
 	uint32_t guest_len; /* bytes of guest code */
 	uint8_t pc_size;    /* log2 bytes of pc arithmetic */
+	bool kills_flags;   /* nothing in it, and nobody it leaves to, sees the flags of before */
 };
 
 /* What the compiler must know of a guest's state struct. */

@@ -122,6 +122,7 @@ const struct ir_block *ir_end(struct ir_builder *b)
 		.mode = b->mode,
 		.guest_len = b->guest_len,
 		.pc_size = (uint8_t)b->pc_size,
+		.kills_flags = b->kills_flags,
 	};
 	return &b->block;
 }

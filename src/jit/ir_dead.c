@@ -12,6 +12,10 @@ struct dead {
 	struct ir_builder *b;
 	struct ir_pass *p;
 	bool flags_slot_dead; /* overwritten before anybody can see the flags slot */
+	/* What the slot holds here may be asked for.  Unlike above, a fault asks only where the
+	 * slot itself has the flags of its instruction's start (insn_flags is none). */
+	bool flags_slot_asked;
+	uint16_t insn_flags;
 };
 
 static struct ir_word *word_of(struct ir_pass *p, uint64_t w)
@@ -34,6 +38,12 @@ static void all_visible(struct dead *d)
 	d->flags_slot_dead = false;
 }
 
+static void note_flags_read(struct dead *d)
+{
+	d->flags_slot_dead = false;
+	d->flags_slot_asked = true;
+}
+
 static void read_state(struct dead *d, uint64_t offset, unsigned bytes)
 {
 	for (uint64_t w = offset / 8; w <= (offset + bytes - 1) / 8; w++) {
@@ -43,7 +53,7 @@ static void read_state(struct dead *d, uint64_t offset, unsigned bytes)
 			e->mask = 0;
 	}
 	if (offset < d->b->desc->flags_offset + 4 && d->b->desc->flags_offset < offset + bytes)
-		d->flags_slot_dead = false;
+		note_flags_read(d);
 }
 
 /* The bytes [from, from + size) of a word are overwritten: were they before? */
@@ -100,6 +110,16 @@ static bool is_unused(const struct ir_pass *p, const struct ir_op *op, uint16_t 
 	       (op->code == IR_CALL && ((const struct ir_helper *)(uintptr_t)op->imm)->is_pure);
 }
 
+/* Does op, which may leave, ask for what is in the flags slot? */
+static bool asks_flags_slot(const struct dead *d, const struct ir_op *op)
+{
+	const struct ir_helper *h = (const struct ir_helper *)(uintptr_t)op->imm;
+
+	if (op->code == IR_CALL || op->code == IR_CALL_IF)
+		return !d->insn_flags || h->reads_flags || h->writes_flags;
+	return !d->insn_flags || op->code >= IR_EXIT;
+}
+
 /* Does op, which changes or reads the state, change what nobody sees?  Takes note of it. */
 static bool visit_state(struct dead *d, const struct ir_op *op)
 {
@@ -107,12 +127,17 @@ static bool visit_state(struct dead *d, const struct ir_op *op)
 
 	switch (op->code) {
 	case IR_PUT: return put_is_dead(d, op);
-	case IR_FLAGS_PUT: d->flags_slot_dead = true; return was_dead;
+	case IR_FLAGS_PUT:
+		d->flags_slot_dead = true;
+		d->flags_slot_asked = false;
+		return was_dead;
 	case IR_GET: read_state(d, op->imm, ir_size(op)); return false;
-	case IR_FLAGS_GET: d->flags_slot_dead = false; return false;
+	case IR_FLAGS_GET: note_flags_read(d); return false;
 	default:
-		if (ir_may_leave(op))
+		if (ir_may_leave(op)) {
 			all_visible(d);
+			d->flags_slot_asked |= asks_flags_slot(d, op);
+		}
 		return false;
 	}
 }
@@ -152,8 +177,11 @@ static void mark(struct dead *d)
 	for (unsigned k = b->insn_count; k-- > 0;) {
 		struct ir_insn *in = &b->insns[k];
 
-		if (p->facts[k] & IR_FACT_STORES)
+		if (p->facts[k] & IR_FACT_STORES) {
 			all_visible(d);
+			d->flags_slot_asked |= k + 1 < b->insn_count && !in[1].flags_op;
+		}
+		d->insn_flags = in->flags_op;
 		/* The state at the start of the next instruction is asked for through its flags_op,
 		 * which lies before it: marked when that instruction was visited. */
 		for (unsigned i = end; i-- > in->first_op;)
@@ -164,8 +192,10 @@ static void mark(struct dead *d)
 			in->flags_op = IR_NONE;
 		end = in->first_op;
 	}
+	d->insn_flags = IR_NONE;
 	for (unsigned i = end; i-- > 1;)
 		visit(d, (uint16_t)i);
+	b->kills_flags = !d->flags_slot_asked;
 }
 
 static inline uint16_t renumber(const struct ir_pass *p, uint16_t x, bool is_op)

@@ -25,6 +25,7 @@ struct ir_builder {
 	unsigned pc_size;
 	uint32_t guest_len;
 	unsigned op_count, insn_count;
+	bool kills_flags;  /* found by the passes */
 	ir_val flags;      /* the architectural flags; 0: what the slot holds */
 	ir_val slot_flags; /* the flags value that was last written to or read from the slot */
 

@@ -331,6 +331,7 @@ static bool parse_block(struct parser *s)
 		return false;
 	if (size != 2 && size != 4 && size != 8)
 		return fail(s, "pc_size is 2, 4 or 8");
+	eat(s, "kills_flags"); /* the passes work it out */
 	ir_begin(s->b, mode, (unsigned)__builtin_ctzll(size));
 	return true;
 }

@@ -1,6 +1,6 @@
 /* jit/ir_print.c - a block as text.  One line per op:
  *
- *     block mode=0x1 pc_size=8
+ *     block mode=0x1 pc_size=8 kills_flags
  *     insn +0 len=3
  *       %1 = get.8 rax
  *       %2 = add.8.f %1, #5
@@ -171,7 +171,8 @@ void ir_print(const struct ir_block *blk, const struct ir_state_desc *desc, FILE
 {
 	unsigned k = 0;
 
-	fprintf(out, "block mode=0x%" PRIx64 " pc_size=%u\n", blk->mode, 1u << blk->pc_size);
+	fprintf(out, "block mode=0x%" PRIx64 " pc_size=%u%s\n", blk->mode, 1u << blk->pc_size,
+		blk->kills_flags ? " kills_flags" : "");
 	for (unsigned i = 1; i < blk->op_count; i++) {
 		const struct ir_op *op = &blk->ops[i];
 
