@@ -313,10 +313,13 @@ void tr_ldmxcsr(struct x86_tr *t)
 		.name = "ldmxcsr",
 		.fn = vh_ldmxcsr,
 		.can_fault = true,
+		.rule_arg = 2,
 	};
 
 	if (sse_require(t))
-		ir_call(t->b, &h, tr_read(t, 0), IR_NONE, IR_NONE);
+		ir_call(t->b, &h, tr_read(t, 0), sse_rule(t, !(t->mode & MODE_SSE_TRAPS)), IR_NONE);
+	/* All may be masked now; the other way it leaves by itself. */
+	t->ends_after |= t->mode & MODE_SSE_TRAPS;
 }
 
 void tr_stmxcsr(struct x86_tr *t)

@@ -256,7 +256,12 @@ static void fx_state(struct x86_tr *t, const struct ir_helper *h, enum tr_access
 }
 
 void tr_fxsave(struct x86_tr *t) { fx_state(t, &helper_fxsave, TR_ACCESS_WRITE); }
-void tr_fxrstor(struct x86_tr *t) { fx_state(t, &helper_fxrstor, TR_ACCESS_READ); }
+/* The control words may make it another mode. */
+void tr_fxrstor(struct x86_tr *t)
+{
+	fx_state(t, &helper_fxrstor, TR_ACCESS_READ);
+	t->ends_after = true;
+}
 
 static void x_state(struct x86_tr *t, const struct ir_helper *h, enum tr_access access,
 		    unsigned kind)
@@ -278,7 +283,11 @@ void tr_xsave(struct x86_tr *t)
 	x_state(t, &helper_xsave, TR_ACCESS_WRITE, kind);
 }
 
-void tr_xrstor(struct x86_tr *t) { x_state(t, &helper_xrstor, TR_ACCESS_READ, 0); }
+void tr_xrstor(struct x86_tr *t)
+{
+	x_state(t, &helper_xrstor, TR_ACCESS_READ, 0);
+	t->ends_after = true;
+}
 void tr_xgetbv(struct x86_tr *t) { call0(t, &helper_xgetbv); }
 
 void tr_xsetbv(struct x86_tr *t)

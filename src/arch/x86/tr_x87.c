@@ -179,11 +179,16 @@ void tr_fcomi(struct x86_tr *t)
 
 /* ---- control instructions: they leave the pointers alone ---- */
 
+/* What masks all exceptions ends the mode in which one is not.  (The other way FLDCW leaves by
+ * itself.) */
+static void x87_end_traps(struct x86_tr *t) { t->ends_after |= t->mode & MODE_X87_TRAPS; }
+
 void tr_fldcw(struct x86_tr *t)
 {
-	static const struct ir_helper h = { .name = "fldcw", .fn = xh_fldcw };
+	static const struct ir_helper h = { .name = "fldcw", .fn = xh_fldcw, .rule_arg = 2 };
 
-	ir_call(t->b, &h, tr_read(t, 0), IR_NONE, IR_NONE);
+	ir_call(t->b, &h, tr_read(t, 0), ir_const(t->b, x87_rule(t)), IR_NONE);
+	x87_end_traps(t);
 }
 
 void tr_fnstcw(struct x86_tr *t) { tr_write(t, 0, ir_get(t->b, 2, OFS(fcw))); }
@@ -206,9 +211,9 @@ void tr_fnstsw(struct x86_tr *t)
 
 void tr_fnclex(struct x86_tr *t)
 {
-	static const struct ir_helper h = { .name = "fnclex", .fn = xh_fnclex };
+	static const struct ir_helper h = { .name = "fnclex", .fn = xh_fnclex, .rule_arg = 1 };
 
-	ir_call(t->b, &h, IR_NONE, IR_NONE, IR_NONE);
+	ir_call(t->b, &h, ir_const(t->b, x87_rule(t)), IR_NONE, IR_NONE);
 }
 
 void tr_fninit(struct x86_tr *t)
@@ -216,6 +221,7 @@ void tr_fninit(struct x86_tr *t)
 	static const struct ir_helper h = { .name = "fninit", .fn = xh_fninit };
 
 	ir_call(t->b, &h, IR_NONE, IR_NONE, IR_NONE);
+	x87_end_traps(t);
 }
 
 static void x87_image(struct x86_tr *t, const struct ir_helper *h, bool with_regs,
@@ -228,6 +234,8 @@ static void x87_image(struct x86_tr *t, const struct ir_helper *h, bool with_reg
 	struct x87_mem m = x87_address(t, size, is_32 ? 4 : 2, access);
 
 	ir_call(t->b, h, tr_place_value(t, m.p), ir_const(t->b, format), IR_NONE);
+	x87_end_traps(t);
+	t->ends_after |= access == TR_ACCESS_READ; /* any control word */
 }
 
 static const struct ir_helper helper_fnstenv = {

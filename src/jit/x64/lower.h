@@ -129,7 +129,7 @@ enum stub_kind {
 	STUB_VECTORS, /* these: lower_vec.h */
 	STUB_X87,
 	STUB_X87_UNLOAD,
-	STUB_X87_STORE,
+	STUB_HELPER,
 };
 struct stub {
 	uint8_t kind;
@@ -137,7 +137,9 @@ struct stub {
 	bool is_write;  /* STUB_LOAD: must be writable */
 	bool is_vector; /* STUB_STORE: of the state at op's slot */
 	bool has_old;
-	bool has_vectors; /* STUB_X87_STORE: they are in the host's registers */
+	bool has_vectors, has_x87; /* STUB_HELPER: they are in the host's registers */
+	bool is_end; /* STUB_HELPER: the instruction's last deed: may leave behind it */
+	uint8_t bytes; /* STUB_LOAD: if no power of two */
 	uint16_t native;  /* STUB_STORE: the NATIVE whose result it is, or 0 */
 	uint16_t at;          /* the IR op whose place in the block it stands for */
 	struct x64_rm old;    /* STUB_MODIFY: where the value that was there is kept */

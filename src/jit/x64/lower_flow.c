@@ -377,7 +377,7 @@ void lower_stubs(struct x64_compiler *c)
 		case STUB_VECTORS:
 		case STUB_X87:
 		case STUB_X87_UNLOAD:
-		case STUB_X87_STORE: vec_stub(c, s); break;
+		case STUB_HELPER: vec_stub(c, s); break;
 		case STUB_EXIT:
 			stub_record(c, s);
 			leave_by(c, &c->exits[s->exit]);

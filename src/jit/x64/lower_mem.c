@@ -351,6 +351,12 @@ void lower_vector_access(struct x64_compiler *c, unsigned i)
 		return;
 	if (load)
 		place_evict_slot(c, offset, bytes);
+	if (!is_vector_size(bytes) && load && vec_load(c, i)) {
+		s = mem_check(c, i, bytes, false, STUB_LOAD);
+		s->bytes = (uint8_t)bytes;
+		x64_bind(&c->a, &s->back);
+		return;
+	}
 	if (!is_vector_size(bytes)) {
 		vector_access_by_c(c, i);
 		return;
@@ -526,7 +532,14 @@ void stub_access(struct x64_compiler *c, struct stub *s)
 	stub_address(c, s);
 	switch (s->kind) {
 	case STUB_LOAD:
-		stub_call(c, s, s->is_write ? t->modify[s->size_log2] : t->load[s->size_log2]);
+		if (s->bytes) {
+			x64_mov_ri(&c->a, S1, access_pack(s->bytes, 0, false, false));
+			stub_call(c, s, t->access);
+			x64_lea(&c->a, 8, S0, bounce);
+		} else {
+			stub_call(c, s,
+				  s->is_write ? t->modify[s->size_log2] : t->load[s->size_log2]);
+		}
 		break;
 	case STUB_MODIFY:
 		stub_call(c, s, t->modify[s->size_log2]);

@@ -97,12 +97,45 @@ static void need_vectors(struct x64_compiler *c, unsigned i)
 	c->vec.has_vectors = true;
 }
 
+struct stub *vec_helper_stub(struct x64_compiler *c, unsigned i, bool is_end)
+{
+	struct stub *s = stub_new(c, STUB_HELPER, i);
+
+	place_evict_scratch(c, flags_wanted(c, i));
+	flags_site(c, i, &s->site);
+	s->has_vectors = c->vec.has_vectors;
+	s->has_x87 = c->vec.has_x87;
+	s->is_end = is_end;
+	return s;
+}
+
+static void stub_helper(struct x64_compiler *c, struct stub *s)
+{
+	const struct x64_thunks *t = &c->jit->thunk;
+	const struct ir_op *op = op_at(c, s->at);
+	struct x64_rm arg = ENV(c, bounce);
+
+	arg.disp += 8;
+	x64_mov_ri(&c->a, S0, op_at(c, op->b)->imm);
+	x64_mov_to(&c->a, 8, arg, S0);
+	x64_mov_ri(&c->a, S0, op->imm);
+	x64_call_at(&c->a, t->helper);
+	site_add(c, s->at, &s->site);
+	if (s->is_end && c->site_count)
+		c->sites[c->site_count - 1].is_last = true;
+	if (s->has_x87)
+		x64_call_at(&c->a, t->x87);
+	if (s->has_vectors)
+		x64_call_at(&c->a, t->vectors);
+	x64_jmp(&c->a, &s->back);
+}
+
 void vec_stub(struct x64_compiler *c, struct stub *s)
 {
 	const struct x64_thunks *t = &c->jit->thunk;
 
-	if (s->kind == STUB_X87_STORE) {
-		x87_stub_store(c, s);
+	if (s->kind == STUB_HELPER) {
+		stub_helper(c, s);
 		return;
 	}
 	x64_call_at(&c->a, s->kind == STUB_X87          ? t->x87
@@ -373,6 +406,26 @@ static void call_zero(struct x64_compiler *c, uint64_t rule)
 	}
 }
 
+/* What unmasks an exception or is refused goes to the helper. */
+static void call_ldmxcsr(struct x64_compiler *c, unsigned i)
+{
+	enum { MASKS = 0x1f80, REFUSED = ~0xffff };
+	struct x64_rm mxcsr = state(c, guest(c)->mxcsr);
+	unsigned reg = place_in_reg(c, op_at(c, i)->a, 4, 0);
+	struct stub *s = vec_helper_stub(c, i, true);
+
+	x64_mov_rr(&c->a, 4, S0, reg);
+	x64_mov_to(&c->a, 8, ENV(c, bounce), S0);
+	x64_mov_rr(&c->a, 4, S1, S0);
+	x64_alu_i(&c->a, X64_AND, 4, x64_r(S1), MASKS | REFUSED);
+	x64_alu_i(&c->a, X64_CMP, 4, x64_r(S1), MASKS);
+	x64_jcc(&c->a, X64_CC_NE, &s->in);
+	x64_mov_to(&c->a, 4, mxcsr, S0);
+	x64_ldmxcsr(&c->a, mxcsr);
+	x64_bind(&c->a, &s->back);
+	flags_lost(c);
+}
+
 static void call_stmxcsr(struct x64_compiler *c, unsigned i)
 {
 	struct place tmp;
@@ -406,7 +459,12 @@ bool vec_call(struct x64_compiler *c, unsigned i)
 	case MAP_0F3A << 8 | 0x62:
 	case MAP_0F3A << 8 | 0x63: call_string(c, i, rule); return true;
 	case MAP_0F << 8 | 0x77: call_zero(c, rule); return true;
-	case MAP_0F << 8 | 0xae: call_stmxcsr(c, i); return true;
+	case MAP_0F << 8 | 0xae:
+		if (rule_digit(rule) == 2)
+			call_ldmxcsr(c, i);
+		else
+			call_stmxcsr(c, i);
+		return true;
 	default: return false;
 	}
 }

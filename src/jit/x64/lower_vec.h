@@ -47,11 +47,15 @@ bool vec_put(struct x64_compiler *c, unsigned i);
 /* STORE or VSTORE i, if it is the end of an instruction that stores. */
 bool vec_store(struct x64_compiler *c, unsigned i);
 
-/* Stubs: STUB_VECTORS, STUB_X87 and what begins so wholly; of STUB_STORE with `native`: the bytes
- * to m. */
+/* Stubs: STUB_VECTORS, STUB_X87, STUB_X87_UNLOAD, STUB_HELPER wholly; of STUB_STORE with `native`:
+ * the bytes to m. */
 void vec_stub(struct x64_compiler *c, struct stub *s);
 void vec_stub_store(struct x64_compiler *c, const struct stub *s, struct x64_rm m);
 
+/* A stub in which CALL i's helper does it all, its first argument being in bounce, the second a
+ * constant; behind it the registers are where they are now.  S0 and S1 are free.  is_end: nothing
+ * of the instruction follows, so that a new mode can take over at once. */
+struct stub *vec_helper_stub(struct x64_compiler *c, unsigned i, bool is_end);
 /* EFLAGS are the bits of CALL i's result: to reg, which is free. */
 void vec_take_flags(struct x64_compiler *c, unsigned i, unsigned reg);
 
@@ -60,7 +64,6 @@ bool x87_native(struct x64_compiler *c, unsigned i);
 bool x87_call(struct x64_compiler *c, unsigned i, uint64_t rule);
 /* Op i gets or puts state at offset as such: it must be there. */
 void x87_touch(struct x64_compiler *c, unsigned i, uint64_t offset);
-void x87_stub_store(struct x64_compiler *c, struct stub *s);
 
 /* ---- thunk_vec.c ---- */
 struct x64_thunks;

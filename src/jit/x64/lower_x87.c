@@ -125,12 +125,9 @@ bool x87_native(struct x64_compiler *c, unsigned i)
 static void call_store(struct x64_compiler *c, unsigned i, uint64_t rule)
 {
 	struct x64_asm *a = &c->a;
-	unsigned bytes = mem_bytes(rule), reg;
-	struct stub *s = stub_new(c, STUB_X87_STORE, i);
+	unsigned bytes = mem_bytes(rule), reg = place_in_reg(c, op_at(c, i)->a, 8, 0);
+	struct stub *s = vec_helper_stub(c, i, false);
 
-	reg = place_in_reg(c, op_at(c, i)->a, 8, 0);
-	place_evict_scratch(c, flags_wanted(c, i));
-	flags_site(c, i, &s->site);
 	if (reg != S0)
 		x64_mov_rr(a, 8, S0, reg);
 	x64_mov_to(a, 8, ENV(c, bounce), S0);
@@ -144,25 +141,30 @@ static void call_store(struct x64_compiler *c, unsigned i, uint64_t rule)
 	x64_x87_m(a, opcode_of(rule), rule_digit(rule), x64_m(S0, 0));
 	x64_bind(a, &s->back);
 	flags_lost(c);
-	s->has_vectors = c->vec.has_vectors;
 	c->may_have_stored = true;
 }
 
-void x87_stub_store(struct x64_compiler *c, struct stub *s)
+/* FLDCW that leaves all exceptions masked; what unmasks one goes to the helper, and on in another
+ * mode. */
+static void call_control(struct x64_compiler *c, unsigned i)
 {
-	const struct ir_op *op = op_at(c, s->at);
-	struct x64_rm arg = ENV(c, bounce);
+	enum { VALID = 0x1f3f, ONES = 0x40, MASKS = 0x3f };
+	struct x64_rm fcw = state(c, c->jit->desc->native->fcw);
+	unsigned reg = place_in_reg(c, op_at(c, i)->a, 2, 0);
+	struct stub *s = vec_helper_stub(c, i, true);
 
-	arg.disp += 8;
-	x64_mov_ri(&c->a, S0, op_at(c, op->b)->imm);
-	x64_mov_to(&c->a, 8, arg, S0);
-	x64_mov_ri(&c->a, S0, op->imm);
-	x64_call_at(&c->a, c->jit->thunk.helper);
-	site_add(c, s->at, &s->site);
-	x64_call_at(&c->a, c->jit->thunk.x87);
-	if (s->has_vectors)
-		x64_call_at(&c->a, c->jit->thunk.vectors);
-	x64_jmp(&c->a, &s->back);
+	x64_movzx(&c->a, 2, S0, x64_r(reg));
+	x64_mov_to(&c->a, 8, ENV(c, bounce), S0);
+	x64_mov_rr(&c->a, 4, S1, S0);
+	x64_alu_i(&c->a, X64_AND, 4, x64_r(S1), MASKS);
+	x64_alu_i(&c->a, X64_CMP, 4, x64_r(S1), MASKS);
+	x64_jcc(&c->a, X64_CC_NE, &s->in);
+	x64_alu_i(&c->a, X64_AND, 4, x64_r(S0), VALID);
+	x64_alu_i(&c->a, X64_OR, 4, x64_r(S0), ONES);
+	x64_mov_to(&c->a, 2, fcw, S0);
+	x64_x87_m(&c->a, 0xd9, 5, fcw);
+	x64_bind(&c->a, &s->back);
+	flags_lost(c);
 }
 
 /* FCOMI and kin: EFLAGS are the result's bits. */
@@ -187,14 +189,20 @@ static void call_status(struct x64_compiler *c, unsigned i)
 
 bool x87_call(struct x64_compiler *c, unsigned i, uint64_t rule)
 {
-	bool is_status = opcode_of(rule) == 0xdd && rule_digit(rule) == 7;
-
 	need_x87(c, i);
-	if (is_status || (!(rule & RULE_MEM) && rule_digit(rule) == 4))
+	switch (opcode_of(rule) << 4 | rule_digit(rule)) {
+	case 0xdd7:
+	case 0xdf4:
 		call_status(c, i); /* DD/7, DF E0 */
-	else if (!(rule & RULE_MEM))
-		call_compare(c, i, rule);
-	else
-		call_store(c, i, rule);
+		break;
+	case 0xd95: call_control(c, i); break;
+	case 0xdb4: emit_registers(c, rule); break; /* FNCLEX */
+	default:
+		if (rule & RULE_MEM)
+			call_store(c, i, rule);
+		else
+			call_compare(c, i, rule);
+		break;
+	}
 	return true;
 }
