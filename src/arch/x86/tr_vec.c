@@ -253,10 +253,22 @@ bool tr_vec_is_host(const struct x86_tr *t)
 	return !(t->in.row->attrs & ROW_FP && t->mode & MODE_SSE_TRAPS);
 }
 
+/* Even where that is memory: a processor may take it for the use of an MMX register. */
+static bool names_mmx(const struct x86_insn *in)
+{
+	for (unsigned n = 0; n < MAX_OPERANDS; n++) {
+		unsigned place = x86_operand(in, n)->place;
+
+		if (place == PLACE_P || place == PLACE_Q || place == PLACE_N)
+			return true;
+	}
+	return false;
+}
+
 static uint64_t vec_rule(const struct vec_tr *v)
 {
 	const struct x86_insn *in = &v->t->in;
-	bool is_host = tr_vec_is_host(v->t) && !v->has_mmx && !is_approximate(in) &&
+	bool is_host = tr_vec_is_host(v->t) && !names_mmx(in) && !is_approximate(in) &&
 		       !(in->row->attrs & (ROW_NO_NM | ROW_READ_DST));
 
 	return tr_vec_rule(v->t) | (is_host ? RULE_HOST : 0);
