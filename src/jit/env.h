@@ -19,7 +19,7 @@ struct tlb_entry {
 	uint64_t host;
 };
 enum { TLB_READ, TLB_WRITE, TLB_EXEC, TLB_KINDS };
-enum { TLB_VIEWS = 4, TLB_BITS = 8, TLB_SIZE = 1 << TLB_BITS };
+enum { TLB_VIEWS = 4, TLB_BITS = 10, TLB_SIZE = 1 << TLB_BITS };
 
 /* One view's tables; which view a block uses is fixed by its mode. */
 struct tlb_view {
