@@ -88,6 +88,7 @@ struct ir_helper {
 	bool reads_flags;  /* wants the flags slot up to date */
 	bool writes_flags; /* leaves new flags in their slot: its instruction can't fault now */
 	bool reads_pc;     /* wants the pc slot to be the current instruction's */
+	bool runs_once;    /* does more than change the guest's state and memory: ports, time ... */
 	bool ends_block;   /* mode or mapping may differ after it (the translator ends the block) */
 	/* 1 to 3: that argument is a constant rule (jit/native.h), by which a host of the same kind
 	 * can do it itself; the result is the same. */

@@ -162,8 +162,8 @@ def test_accelerators_are_tried_in_order():
 
 def test_what_the_translator_cannot_do_is_refused():
     refused('no accelerator could be started\n'
-            'tcg: check=on: this build of rhea cannot compare its executors',
-            *IDLE, '-accel', 'tcg,check=on')
+            'tcg: check=on: there is no host code to compare with tier=0',
+            *IDLE, '-accel', 'tcg,tier=0,check=on')
     refused_with('tier', *IDLE, '-accel', 'tcg,tier=2')
     refused_with('thread', *IDLE, '-accel', 'tcg,thread=some')
     refused_with('no host code to name', *IDLE, '-accel', 'tcg,tier=0,perf=on')

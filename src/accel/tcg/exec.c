@@ -136,6 +136,10 @@ static void run_block(struct tcg_vcpu *tv, struct tcg_block *b, struct interp_ru
 {
 	enum x64_why why;
 
+	if (b->is_native && tv->check) {
+		tcg_check_run(tv, b, run);
+		return;
+	}
 	if (!b->is_native) {
 		interp_run(tv->env, &b->code, tv->guest->desc, run);
 		return;

@@ -83,7 +83,7 @@ static struct x64_code *native_next(struct jit_env *env, struct x64_code *from, 
 
 	if (n == X64_LOOPED)
 		tv->counts.asks++;
-	if (env->mode & tv->guest->step || (n == X64_LOOPED && must_look(tv)))
+	if (tv->check || env->mode & tv->guest->step || (n == X64_LOOPED && must_look(tv)))
 		return NULL;
 	env->code_stored = false;
 	pc = tv->guest->linear_pc(tv->v);
@@ -186,7 +186,11 @@ void tcg_native_drop(struct tcg_accel *t, struct tcg_block *b)
 	code_drop(t->native->cache, b->host.base);
 }
 
-void tcg_native_fini(struct tcg_block *b) { x64_code_fini(&b->host); }
+void tcg_native_fini(struct tcg_block *b)
+{
+	tcg_check_free(b);
+	x64_code_fini(&b->host);
+}
 
 enum x64_why tcg_native_run(struct tcg_vcpu *tv, const struct tcg_block *b)
 {

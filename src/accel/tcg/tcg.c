@@ -26,7 +26,7 @@ static const struct prop tcg_props[] = {
 	PROP_NUM(struct tcg_accel, tb_size, "tb-size", 256, .min = 1, .max = 1 << 20, .help = "room for translated code, MiB; above 1024 counts as 1024"),
 	PROP_BOOL(struct tcg_accel, stats, "stats", false, .help = "log at the end what was translated, how often code was left and why, and times"),
 	PROP_BOOL(struct tcg_accel, perf, "perf", false, .help = "write a perf map file, /tmp/perf-PID.map: perf report names host code guest_ADDRESS"),
-	PROP_BOOL(struct tcg_accel, check_on, "check", false, .help = "run each block by the interpreter too and compare (not in this build)"),
+	PROP_BOOL(struct tcg_accel, check_on, "check", false, .help = "run each block by the interpreter too, stop at the first difference; means thread=single"),
 	{ 0 },
 };
 /* clang-format on */
@@ -115,7 +115,7 @@ static bool tcg_start(struct accel *a, struct err *err)
 
 	t->check = t->check_on ? TCG_CHECK_ON : TCG_CHECK_OFF;
 	if (t->check != TCG_CHECK_OFF)
-		return err_set(err, 0, "check=on: this build of rhea cannot compare its executors");
+		t->thread_mode = TCG_THREAD_SINGLE;
 	init_parts(t);
 	if (t->tier && !tcg_native_start(t, t->cache.limit, &why))
 		fall_back(t, &why);
@@ -124,6 +124,11 @@ static bool tcg_start(struct accel *a, struct err *err)
 		goto fail;
 	if (!t->native && t->perf) {
 		err_set(err, 0, "perf=on: there is no host code to name%s%s",
+			t->tier ? ": " : " with tier=0", t->tier ? why.text : "");
+		goto fail;
+	}
+	if (!t->native && t->check != TCG_CHECK_OFF) {
+		err_set(err, 0, "check=on: there is no host code to compare%s%s",
 			t->tier ? ": " : " with tier=0", t->tier ? why.text : "");
 		goto fail;
 	}
@@ -210,6 +215,8 @@ static bool tcg_vcpu_attach(struct accel *a, struct vcpu *v, struct err *err)
 	tv->env->accel = tv;
 	if (t->native && !tcg_native_attach(tv, &why))
 		fall_back(t, &why);
+	if (t->check != TCG_CHECK_OFF && tv->compiler)
+		tcg_check_attach(tv);
 	v->accel_data = tv;
 	lock_take(&t->vcpus_lock);
 	tv->next = t->vcpus;
@@ -233,6 +240,7 @@ static void tcg_vcpu_detach(struct accel *a, struct vcpu *v)
 	lock_drop(&t->vcpus_lock);
 	atomic_fetch_add(&t->insns, atomic_load(&tv->insns));
 	tcg_stats_add(&t->counts, &tv->counts);
+	tcg_check_detach(tv);
 	if (tv->compiler)
 		tcg_native_detach(tv);
 	tcg_tlb_fini(tv);

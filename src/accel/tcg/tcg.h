@@ -4,7 +4,8 @@
  * cache.c keeps the blocks that all vCPUs share.  native.c has them as host code (native_none.c:
  * where there is no back end), targets.c remembers where indirect jumps lead.  softmmu.c fills the
  * soft TLB and does what misses it.  exclusive.c stops the world, turn.c lets vCPUs run one at a
- * time.  stats.c counts, disas.c shows host code. SPDX-License-Identifier: MIT */
+ * time.  check.c compares the executors, stats.c counts, disas.c shows host code.
+ * SPDX-License-Identifier: MIT */
 #pragma once
 
 #include <stdatomic.h>
@@ -25,8 +26,10 @@
 
 struct ir_builder;
 struct tcg_block;
+struct tcg_checker;
 struct tcg_native;
 struct tcg_page;
+struct tcg_twin;
 
 enum {
 	TCG_MAX_INSNS = 64,       /* guest instructions in a block */
@@ -63,7 +66,8 @@ struct tcg_block {
 		struct x64_code host;     /* first: how the code cache and the back end know it */
 		struct interp_block code; /* the interpreter's */
 	};
-	bool is_native; /* const: it is host code */
+	bool is_native;        /* const: it is host code */
+	struct tcg_twin *twin; /* const: check=on: for the interpreter */
 	_Atomic uint8_t state;
 	uint64_t key;
 	uint32_t guest_len;
@@ -163,9 +167,10 @@ struct tcg_vcpu {
 	struct tlb_view *tlb;          /* vcpu thread: tables of the running address space */
 	struct tcg_tlb *sets;          /* vcpu thread; others empty entries in tlb_protect() */
 	bool is_watched;               /* vcpu thread: by the access now made */
+	struct tcg_checker *check;     /* vcpu thread: NULL: check=off */
 	struct x64_compiler *compiler; /* NULL: the interpreter's blocks only */
 	struct tcg_targets *targets;   /* vcpu thread; others take entries away */
-	bool needs_room; /* vcpu thread: wait for the code cache outside */
+	bool needs_room;               /* vcpu thread: wait for the code cache outside */
 	struct tcg_counts counts;
 	_Atomic uint64_t insns; /* run by the interpreter */
 	struct tcg_vcpu *next;  /* vcpus_lock */
@@ -251,8 +256,8 @@ void tcg_targets_free(struct tcg_targets *s);
 void tcg_targets_select(struct tcg_vcpu *tv);
 /* In the present table env->pc leads to b from now on, unless b was dropped. */
 void tcg_targets_enter(struct tcg_vcpu *tv, struct tcg_block *b);
-/* Executable mappings of the running address space go: page is a linear address in the page, ~0: all
- * of them; views has a bit for each view they were made for.  Context: vcpu thread. */
+/* Executable mappings of the running address space go: page is a linear address in the page, ~0:
+ * all of them; views has a bit for each view they were made for.  Context: vcpu thread. */
 void tcg_targets_flush(struct tcg_vcpu *tv, gva_t page, uint32_t views);
 /* b is TCG_BLOCK_DEAD: no table of any vCPU leads there when this returns. */
 void tcg_targets_drop(struct tcg_accel *t, struct tcg_block *b);
@@ -286,6 +291,15 @@ void tcg_native_log(struct tcg_vcpu *tv, const struct tcg_block *b, gva_t pc);
 void tcg_stats_wrap(struct jit_mem_ops *ops);
 void tcg_stats_add(struct tcg_counts *sum, const struct tcg_counts *c);
 void tcg_stats_log(struct tcg_accel *t);
+
+/* ---- check.c: check=on ---- */
+void tcg_check_attach(struct tcg_vcpu *tv);
+void tcg_check_detach(struct tcg_vcpu *tv);
+/* b was compiled from ir: keep it for the interpreter too, if tv checks. */
+void tcg_check_make(struct tcg_vcpu *tv, struct tcg_block *b, const struct ir_block *ir);
+void tcg_check_free(struct tcg_block *b);
+/* Run b, which is host code, by both executors; does not come back where they differ. */
+void tcg_check_run(struct tcg_vcpu *tv, const struct tcg_block *b, struct interp_run *run);
 
 /* ---- disas.c: -d out_asm ---- */
 /* False: host code cannot be shown as text, err says why. */

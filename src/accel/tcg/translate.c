@@ -173,12 +173,12 @@ static bool compile_lowered(struct tcg_vcpu *tv, struct fetch *f, struct tcg_blo
 static bool compile_native(struct tcg_vcpu *tv, struct fetch *f, struct tcg_block *b, gva_t pc)
 {
 	unsigned max_insns = TCG_MAX_INSNS;
+	const struct ir_block *ir;
 	enum x64_result result;
 
 	b->is_native = true;
 	do {
-		const struct ir_block *ir = make_ir(tv, f, max_insns, &b->guest_len);
-
+		ir = make_ir(tv, f, max_insns, &b->guest_len);
 		if (!ir)
 			return false;
 		result = tcg_native_compile(tv, b, ir);
@@ -190,6 +190,8 @@ static bool compile_native(struct tcg_vcpu *tv, struct fetch *f, struct tcg_bloc
 		tv->needs_room = true;
 		return false;
 	}
+	if (tv->check)
+		tcg_check_make(tv, b, ir);
 	b->outgoing = g_new0(struct tcg_link, b->host.exit_count);
 	tv->counts.insns[1] += b->host.insn_count;
 	tv->counts.bytes[1] += b->host.size;

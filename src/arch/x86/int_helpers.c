@@ -288,7 +288,7 @@ const struct ir_helper x86_bextr_helper = { .name = "bextr", .fn = bextr_fn, .is
 const struct ir_helper x86_pext_helper = { .name = "pext", .fn = pext_fn, .is_pure = true };
 const struct ir_helper x86_pdep_helper = { .name = "pdep", .fn = pdep_fn, .is_pure = true };
 const struct ir_helper x86_crc32_helper = { .name = "crc32", .fn = crc32_fn, .is_pure = true };
-const struct ir_helper x86_random_helper = { .name = "random", .fn = random_fn };
+const struct ir_helper x86_random_helper = { .name = "random", .fn = random_fn, .runs_once = true };
 
 /* ---- CMPXCHG16B ---- */
 
@@ -391,6 +391,7 @@ const struct ir_helper x86_pushf_helper = {
 const struct ir_helper x86_popf_helper = {
 	.name = "popf",
 	.fn = popf_fn,
+	.runs_once = true,
 	.can_fault = true,
 	.reads_flags = true,
 	.writes_flags = true,
@@ -441,12 +442,14 @@ static uint64_t pending_x87_fn(void *env, uint64_t a, uint64_t b, uint64_t x)
 const struct ir_helper x86_in_helper = {
 	.name = "in",
 	.fn = in_fn,
+	.runs_once = true,
 	.can_fault = true,
 	.reads_pc = true,
 };
 const struct ir_helper x86_out_helper = {
 	.name = "out",
 	.fn = out_fn,
+	.runs_once = true,
 	.can_fault = true,
 	.reads_pc = true,
 };

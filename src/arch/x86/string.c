@@ -552,12 +552,14 @@ const struct ir_helper x86_scas_helper = {
 const struct ir_helper x86_ins_helper = {
 	.name = "ins",
 	.fn = ins_fn,
+	.runs_once = true,
 	.can_fault = true,
 	.reads_pc = true,
 };
 const struct ir_helper x86_outs_helper = {
 	.name = "outs",
 	.fn = outs_fn,
+	.runs_once = true,
 	.can_fault = true,
 	.reads_pc = true,
 };

@@ -5,11 +5,13 @@
 
 #include "arch/x86/sys.h"
 
-#define HELPER(id, ...)                                                                  \
-	static uint64_t h_##id(void *env, uint64_t a, uint64_t b, uint64_t x);           \
-	const struct ir_helper helper_##id = { .name = #id, .fn = h_##id, __VA_ARGS__ }; \
-	static uint64_t h_##id(void *env, uint64_t a __attribute__((unused)),            \
-			       uint64_t b __attribute__((unused)),                       \
+#define HELPER(id, ...)                                                        \
+	static uint64_t h_##id(void *env, uint64_t a, uint64_t b, uint64_t x); \
+	const struct ir_helper helper_##id = {                                 \
+		.name = #id, .fn = h_##id, .runs_once = true, __VA_ARGS__      \
+	};                                                                     \
+	static uint64_t h_##id(void *env, uint64_t a __attribute__((unused)),  \
+			       uint64_t b __attribute__((unused)),             \
 			       uint64_t x __attribute__((unused)))
 /* Changes RIP, mode, flags. */
 #define TRANSFER .can_fault = true, .reads_flags = true, .writes_flags = true, .ends_block = true

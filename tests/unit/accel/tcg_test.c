@@ -604,7 +604,7 @@ static void test_wrong_properties_are_refused(void)
 {
 	static const char *const wrong[][2] = {
 		{ "thread=many", "many" },       { "tier=2", "tier" },
-		{ "tb-size=0", "tb-size" },      { "check=on", "check=on" },
+		{ "tb-size=0", "tb-size" },      { "tier=0,check=on", "check=on" },
 		{ "tier=0,perf=on", "perf=on" },
 	};
 
