@@ -72,16 +72,16 @@ struct x64_thunks {
 	uint64_t modify[THUNK_SIZES]; /* the same, must be writable; commit follows */
 	uint64_t store[THUNK_SIZES];  /* address in S0, bytes in bounce */
 	uint64_t commit[THUNK_SIZES]; /* bounce to where modify read it; keeps S1 and EFLAGS */
-	uint64_t access;   /* address in S0, struct access in S1 -> S0 = bounce's 8 bytes */
-	uint64_t helper;   /* ir_helper in S0, arguments in bounce -> S0 */
-	uint64_t native;   /* ir_native in S0, value in bounce */
-	uint64_t atomic;   /* kind in S0, address and operands in bounce -> S0 = old */
-	uint64_t sync;     /* flags slot := flags */
-	uint64_t carry;    /* -> S0 = carry of the flags in env */
-	uint64_t link;     /* called by an exit's stub */
-	uint64_t miss;     /* jumped to: no target for the pc in S0 */
-	uint64_t dispatch; /* jumped to: env->pc, env->mode say where on */
-	uint64_t asked;    /* jumped to: env->pc is set, a request waits */
+	uint64_t access;       /* address in S0, struct access in S1 -> S0 = bounce's 8 bytes */
+	uint64_t helper;       /* ir_helper in S0, arguments in bounce -> S0 */
+	uint64_t native;       /* ir_native in S0, value in bounce */
+	uint64_t atomic;       /* kind in S0, address and operands in bounce -> S0 = old */
+	uint64_t sync;         /* flags slot := flags */
+	uint64_t carry;        /* -> S0 = carry of the flags in env */
+	uint64_t link;         /* called by an exit's stub */
+	uint64_t miss;         /* jumped to: no target for the pc in S0 */
+	uint64_t dispatch;     /* jumped to: env->pc, env->mode say where on */
+	uint64_t asked;        /* jumped to: env->pc is set, a request waits */
 	uint64_t vectors, x87; /* the guest's to the host's registers; keep all but EFLAGS */
 	uint64_t x87_unload;   /* the reverse */
 	uint64_t vectors_save, x87_save; /* the same, for the other thunks */
@@ -124,26 +124,41 @@ enum stub_kind {
 	STUB_ATOMIC,
 	STUB_CALL_IF,
 	STUB_EXIT,
-	STUB_CARRY, /* S0 = carry of the flags in env */
-	STUB_STORED, /* a helper stored to translated code: leave before the next instruction */
+	STUB_CARRY,   /* S0 = carry of the flags in env */
+	STUB_STORED,  /* a helper stored to translated code: leave before the next instruction */
 	STUB_VECTORS, /* these: lower_vec.h */
 	STUB_X87,
 	STUB_X87_UNLOAD,
 	STUB_HELPER,
 };
+/* An access that others near it follow, or one of these (lower_window.c). */
+enum stub_window { STUB_NO_WINDOW, STUB_WINDOW_UP, STUB_WINDOW_DOWN, STUB_WINDOW_NEXT };
+
+struct window {
+	uint16_t base; /* value that its accesses are off; 0: none is open */
+	bool is_write, is_down;
+	uint64_t imm; /* of the access whose host pointer S0 is */
+};
+struct window_plan {
+	bool has_more, is_write, is_down;
+};
+
 struct stub {
 	uint8_t kind;
+	uint8_t window; /* enum stub_window */
+	uint8_t reg;    /* in a window, STUB_LOAD: where the value goes */
+	int32_t disp;   /* to be added to a saved address */
 	uint8_t size_log2;
 	bool is_write;  /* STUB_LOAD: must be writable */
 	bool is_vector; /* STUB_STORE: of the state at op's slot */
 	bool has_old;
 	bool has_vectors, has_x87; /* STUB_HELPER: they are in the host's registers */
-	bool is_end; /* STUB_HELPER: the instruction's last deed: may leave behind it */
-	uint8_t bytes; /* STUB_LOAD: if no power of two */
-	uint16_t native;  /* STUB_STORE: the NATIVE whose result it is, or 0 */
-	uint16_t at;          /* the IR op whose place in the block it stands for */
-	struct x64_rm old;    /* STUB_MODIFY: where the value that was there is kept */
-	uint16_t op;          /* STUB_MODIFY: the operation */
+	bool is_end;       /* STUB_HELPER: the instruction's last deed: may leave behind it */
+	uint8_t bytes;     /* STUB_LOAD: if no power of two */
+	uint16_t native;   /* STUB_STORE: the NATIVE whose result it is, or 0 */
+	uint16_t at;       /* the IR op whose place in the block it stands for */
+	struct x64_rm old; /* STUB_MODIFY: where the value that was there is kept; window: S0 */
+	uint16_t op;       /* STUB_MODIFY: the operation */
 	uint16_t exit;
 	struct x64_label in, back;
 	struct x64_rm address; /* lea S0, address; or (kind MEM with base P) a saved one */
@@ -169,8 +184,9 @@ struct x64_compiler {
 	uint16_t flags_last[IR_MAX_OPS]; /* flags: last position that may ask */
 	uint16_t put[IR_MAX_OPS];        /* the PUT whose slot the op itself writes, or 0 */
 	uint16_t modify[IR_MAX_OPS]; /* RMW: of LOAD and operation, the STORE; of the STORE, 1 */
-	bool is_fused[IR_MAX_OPS];   /* COND, CMP computed by their one user */
-	bool is_done[IR_MAX_OPS];    /* nothing to emit any more */
+	struct window_plan window_plan[IR_MAX_OPS];
+	bool is_fused[IR_MAX_OPS]; /* COND, CMP computed by their one user */
+	bool is_done[IR_MAX_OPS];  /* nothing to emit any more */
 
 	/* state */
 	unsigned pos;
@@ -179,6 +195,7 @@ struct x64_compiler {
 	uint16_t in_reg[16];            /* values in a host register, chained */
 	uint16_t in_memory[IR_MAX_OPS]; /* values in slots */
 	unsigned in_memory_count;
+	struct window window;
 	uint16_t pending_mem; /* the value of kind PLACE_MEM, or 0 */
 	uint16_t next_tmp;
 	uint16_t eflags;      /* flags value that EFLAGS holds, or 0 */
@@ -337,6 +354,18 @@ void stub_access(struct x64_compiler *c, struct stub *s);
  * and binds its `back`: of a load at once, of a store behind it. */
 struct stub *mem_check(struct x64_compiler *c, unsigned i, unsigned bytes, bool write,
 		       enum stub_kind kind);
+
+/* Store v (alu_capture()) at `to`; S1 is free. */
+void mem_store_arg(struct x64_compiler *c, unsigned size, struct x64_rm to, const struct arg *v);
+
+/* ---- lower_window.c ---- */
+void window_plan(struct x64_compiler *c);
+/* Lower a LOAD or STORE that has others near it; false: it is on its own. */
+bool window_load(struct x64_compiler *c, unsigned i);
+bool window_store(struct x64_compiler *c, unsigned i, const struct arg *v);
+/* Around what the stub of such an access does. */
+void window_stub_begin(struct x64_compiler *c, const struct stub *s);
+void window_stub_end(struct x64_compiler *c, const struct stub *s);
 
 /* ---- lower_flow.c ---- */
 /* A new stub; NULL never: a full table makes c->is_full and hands out the last. */

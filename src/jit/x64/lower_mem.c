@@ -129,6 +129,8 @@ void lower_load(struct x64_compiler *c, unsigned i)
 		load_view(c, i);
 		return;
 	}
+	if (window_load(c, i))
+		return;
 	s = mem_check(c, i, size, rmw, STUB_LOAD);
 	s->size_log2 = (uint8_t)log2_of(size);
 	s->is_write = rmw;
@@ -153,7 +155,7 @@ void lower_load(struct x64_compiler *c, unsigned i)
 
 /* ---- stores ---- */
 
-static void store_arg(struct x64_compiler *c, unsigned size, struct x64_rm to, const struct arg *v)
+void mem_store_arg(struct x64_compiler *c, unsigned size, struct x64_rm to, const struct arg *v)
 {
 	if (v->is_imm) {
 		if (x64_fits32((int64_t)v->imm)) {
@@ -267,7 +269,7 @@ static void store_view(struct x64_compiler *c, unsigned i)
 	flags_site(c, i, &site);
 	if (!in_s0)
 		x64_lea(&c->a, 8, S0, m);
-	store_arg(c, ir_size(op), ENV(c, bounce), &v);
+	mem_store_arg(c, ir_size(op), ENV(c, bounce), &v);
 	x64_mov_ri(&c->a, S1, access_pack(ir_size(op), op->c, false, true));
 	x64_call_at(&c->a, c->jit->thunk.access);
 	site_add(c, i, &site);
@@ -292,10 +294,12 @@ void lower_store(struct x64_compiler *c, unsigned i)
 	if (vec_store(c, i))
 		return;
 	capture_value(c, op->b, size, &v);
+	if (window_store(c, i, &v))
+		return;
 	s = mem_check(c, i, size, true, STUB_STORE);
 	s->size_log2 = (uint8_t)log2_of(size);
 	s->arg[0] = v;
-	store_arg(c, size, x64_m(S0, 0), &v);
+	mem_store_arg(c, size, x64_m(S0, 0), &v);
 	x64_bind(&c->a, &s->back);
 }
 
@@ -494,10 +498,13 @@ void lower_atomic(struct x64_compiler *c, unsigned i)
 
 static void stub_address(struct x64_compiler *c, const struct stub *s)
 {
-	if (s->is_saved)
-		x64_mov(&c->a, 8, S0, s->address);
-	else
+	if (!s->is_saved) {
 		x64_lea(&c->a, 8, S0, s->address);
+		return;
+	}
+	x64_mov(&c->a, 8, S0, s->address);
+	if (s->disp)
+		x64_lea(&c->a, 8, S0, x64_m(S0, s->disp));
 }
 
 static void stub_call(struct x64_compiler *c, struct stub *s, uint64_t thunk)
@@ -529,6 +536,7 @@ void stub_access(struct x64_compiler *c, struct stub *s)
 	unsigned size = 1u << s->size_log2;
 	struct x64_rm bounce = ENV(c, bounce);
 
+	window_stub_begin(c, s);
 	stub_address(c, s);
 	switch (s->kind) {
 	case STUB_LOAD:
@@ -554,10 +562,12 @@ void stub_access(struct x64_compiler *c, struct stub *s)
 			x64_vmovups(&c->a, size, 15, state(c, op_at(c, s->at)->c * 8u)),
 				x64_vmovups_to(&c->a, size, bounce, 15);
 		else
-			store_arg(c, size, bounce, &s->arg[0]);
+			mem_store_arg(c, size, bounce, &s->arg[0]);
 		stub_call(c, s, t->store[s->size_log2]);
 		break;
 	default: stub_atomic(c, s); break;
 	}
+	if (s->window)
+		window_stub_end(c, s);
 	x64_jmp(&c->a, &s->back);
 }

@@ -14,6 +14,7 @@ void place_begin(struct x64_compiler *c)
 	memset(c->at, 0, c->ir->op_count * sizeof(c->at[0]));
 	c->in_memory_count = 0;
 	c->pending_mem = 0;
+	c->window.base = 0;
 	c->next_tmp = 0;
 }
 
@@ -83,6 +84,8 @@ void place_evict(struct x64_compiler *c, unsigned reg, bool too)
 {
 	struct place tmp = { 0 };
 
+	if (reg == S0)
+		c->window.base = 0;
 	for (unsigned v = c->in_reg[reg], next; v; v = next) {
 		struct place p = c->at[v];
 
@@ -184,7 +187,8 @@ void place_evict_state(struct x64_compiler *c)
 
 static bool is_idle(const struct x64_compiler *c, unsigned reg)
 {
-	if (reg == S0 && c->pending_mem && c->last_use[c->pending_mem] >= c->pos)
+	if (reg == S0 &&
+	    (c->window.base || (c->pending_mem && c->last_use[c->pending_mem] >= c->pos)))
 		return false;
 	for (unsigned v = c->in_reg[reg]; v; v = c->next_in_reg[v])
 		if (c->last_use[v] >= c->pos)

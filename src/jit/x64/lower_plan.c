@@ -356,5 +356,6 @@ void lower_plan(struct x64_compiler *c)
 			plan_put(c, i);
 	plan_flags(c);
 	plan_lives(c);
+	window_plan(c);
 	c->last_use[0] = 0;
 }
