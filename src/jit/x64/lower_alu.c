@@ -197,6 +197,8 @@ static void lower_andn(struct x64_compiler *c, unsigned i)
 		place_evict(c, d, false);
 	else
 		d = rm_mask(b.rm) & 1u << S1 || a == S1 ? S1 : S0;
+	if (d == S0 && !(rm_mask(b.rm) & 1u << S0))
+		place_settle(c, 0);
 	if (d == S0 || d == S1)
 		place_evict(c, d, true);
 	x64_bmi_rvm(&c->a, X64_ANDN, size < 4 ? 4 : size, d, a, b.rm);
