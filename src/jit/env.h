@@ -42,7 +42,7 @@ static inline void *tlb_hit(const struct tlb_entry *e, gva_t addr, unsigned size
 
 struct jit_env;
 
-#define JIT_ASID_ALL (~UINT64_C(0))
+#define JIT_ASID_ALL   (~UINT64_C(0))
 
 /* The tag of jit_env.stack when it is empty.  Only addresses that are not canonical match: whoever
  * goes by the entry must know that the address is one. */
@@ -88,7 +88,7 @@ struct jit_env {
 	void *native;         /* the running host-code back end's, or NULL */
 	uint64_t mode;        /* vcpu thread: arch's mode word, key of translations */
 	uint32_t view;        /* vcpu thread: TLB view of the running mode */
-	bool code_stored; /* vcpu thread: a store hit the running block: leave after this insn */
+	bool code_stored;  /* vcpu thread: a store hit the running block: leave after this insn */
 	gva_t bounce_addr; /* host code only: where bounce is to be stored */
 	uint8_t bounce[64] __attribute__((aligned(64))); /* operand of an access made in C */
 

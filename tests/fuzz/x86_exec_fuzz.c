@@ -70,6 +70,7 @@ struct machine_state {
 static struct bare_pc pc;
 static struct vcpu vcpu;
 static unsigned rounds;
+static bool is_over; /* this run: said so; asked again on the way out */
 static struct guest_ops guest_ops; /* x86's, but for how long it runs */
 static struct arch_ops arch_ops;
 static struct accel *accel;
@@ -94,8 +95,11 @@ static bool count_round(struct vcpu *v)
 		atomic_fetch_or(&v->exit_request, VCPU_EXIT_INPUT);
 		return false;
 	}
-	vcpu_pause(v);
-	sem_post(&done);
+	if (!is_over) {
+		is_over = true;
+		vcpu_pause(v);
+		sem_post(&done);
+	}
 	return true;
 }
 
@@ -410,6 +414,7 @@ static void run(void)
 {
 	rounds = ROUNDS;
 	for (unsigned i = 0; i < HALTS && rounds; i++) {
+		is_over = false;
 		vcpu_resume(&vcpu);
 		while (sem_wait(&done) != 0)
 			;

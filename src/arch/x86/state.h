@@ -223,9 +223,9 @@ struct x86_cpu {
 	bool shadow_is_mov_ss; /* in_shadow by MOV SS, POP SS: holds back #DB too */
 	bool in_sti_shadow;    /* STI with nothing waiting: as in_shadow while RIP is sti_next */
 	uint64_t sti_next;
-	bool noncanonical;     /* exc is for such an address: #GP or #SS, decided at delivery */
+	bool noncanonical; /* exc is for such an address: #GP or #SS, decided at delivery */
 	gva_t noncanonical_addr;
-	uint64_t pdpte[4]; /* PAE: loaded with CR3 (mmu.c) */
+	uint64_t pdpte[4];    /* PAE: loaded with CR3 (mmu.c) */
 	uint32_t table_range; /* atomic, a hint: the range of memory that held page tables last */
 
 	const struct x86_model *model;   /* const after init */
