@@ -276,6 +276,7 @@ uint64_t x64_rt_helper(struct jit_env *env, const struct ir_helper *h, uint32_t 
 		       uint64_t ret)
 {
 	uint64_t arg[3], gpr[16];
+	bool had_stored;
 
 	(void)unused;
 	bounce_take(env, arg);
@@ -289,7 +290,11 @@ uint64_t x64_rt_helper(struct jit_env *env, const struct ir_helper *h, uint32_t 
 
 		env->pc = code_pc(env, code, site_at(code, ret)->pc_delta);
 	}
+	/* Strings stop at what is stored to code from now on. */
+	had_stored = env->code_stored;
+	env->code_stored = false;
 	bounce_give(env, h->fn(env, arg[0], arg[1], arg[2]));
+	env->code_stored |= had_stored;
 	if (unlikely(h->can_fault && env->fault))
 		return leave_at(env, ret, gpr, X64_FAULT);
 	if (unlikely(env->code_stored))
