@@ -236,6 +236,16 @@ void tcg_cache_link(struct tcg_accel *t, struct tcg_block *from, unsigned n, str
 	lock_drop(&t->cache.lock);
 }
 
+void tcg_cache_link_probe(struct tcg_accel *t, struct tcg_block *from, unsigned n)
+{
+	lock_take(&t->cache.lock);
+	if (!is_dead(from)) {
+		unlink_exit(t, &from->outgoing[n]);
+		t->cache.linked += tcg_native_link_probe(t, from, n);
+	}
+	lock_drop(&t->cache.lock);
+}
+
 /* ---- blocks ---- */
 
 static void list_add(struct tcg_cache *c, struct tcg_block *b)

@@ -56,19 +56,25 @@ struct tcg_block *tcg_block_at(struct tcg_vcpu *tv, gva_t pc, const uint8_t *hos
 	return likely(b) ? b : tcg_translate(tv, pc, key);
 }
 
-void tcg_link_blocks(struct tcg_vcpu *tv, struct tcg_block *from, unsigned n, struct tcg_block *to)
+bool tcg_link_blocks(struct tcg_vcpu *tv, struct tcg_block *from, unsigned n, struct tcg_block *to)
 {
 	int64_t delta = from->is_native ? from->host.exits[n].pc_delta
 					: from->code.exits[n].pc_delta;
 	uint64_t at = (uintptr_t)from->host_pc % PAGE + (uint64_t)delta;
 	bool same_page = at < PAGE && to->host_pc - from->host_pc == delta;
 
-	/* A block's second page has to be looked up at every entry. */
-	if (to->host_second || from->is_native != to->is_native)
-		return;
-	/* The interpreter looks at each passage whether the other page is still where it was. */
-	if (same_page || (!from->is_native && tv->env->mode & tv->guest->flat_code))
+	if (from->is_native != to->is_native)
+		return false;
+	/* A block's second page has to be looked up at every entry.  The interpreter looks at each
+	 * passage whether another page is still where it was, host code has tables for that. */
+	if (!to->host_second &&
+	    (same_page || (!from->is_native && tv->env->mode & tv->guest->flat_code))) {
 		tcg_cache_link(tv->tcg, from, n, to, !same_page);
+		return true;
+	}
+	if (from->is_native)
+		tcg_cache_link_probe(tv->tcg, from, n);
+	return false;
 }
 
 /* What the interpreter asks where no link leads on. */

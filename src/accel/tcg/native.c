@@ -63,21 +63,23 @@ static bool must_look(struct tcg_vcpu *tv)
 	       tv->guest->is_halted(v);
 }
 
+/* Exit n of `from` led to b: it needs not ask again. */
 static void lead_on(struct tcg_vcpu *tv, struct x64_code *from, unsigned n, struct tcg_block *b)
 {
 	if (n == X64_INDIRECT) {
 		tv->counts.target_misses++;
-		tcg_targets_enter(tv, b);
-	} else if (from->exits[n].can_link) {
+	} else if (from && from->exits[n].can_link) {
 		tv->counts.linkable++;
-		tcg_link_blocks(tv, container_of(from, struct tcg_block, host), n, b);
+		if (tcg_link_blocks(tv, container_of(from, struct tcg_block, host), n, b))
+			return;
 	}
+	tcg_targets_enter(tv, b);
 }
 
 static struct x64_code *native_next(struct jit_env *env, struct x64_code *from, unsigned n)
 {
 	struct tcg_vcpu *tv = tcg_of(env);
-	struct tcg_block *b;
+	struct tcg_block *b, *known = NULL;
 	const uint8_t *host;
 	gva_t pc;
 
@@ -87,19 +89,20 @@ static struct x64_code *native_next(struct jit_env *env, struct x64_code *from, 
 		return NULL;
 	env->code_stored = false;
 	pc = tv->guest->linear_pc(tv->v);
-	host = tcg_code_at(tv, pc, false);
-	b = host ? tcg_block_at(tv, pc, host) : NULL;
+	tcg_targets_select(tv);
+	if (n == X64_LOOPED) /* the others looked there */
+		known = tcg_targets_find(tv);
+	host = known ? NULL : tcg_code_at(tv, pc, false);
+	b = host ? tcg_block_at(tv, pc, host) : known;
 	if (unlikely(!b) || !b->is_native)
 		return NULL;
-	tcg_targets_select(tv);
 	if (log_on(LOG_EXEC | LOG_CPU)) {
 		if (log_on(LOG_CPU))
 			return NULL; /* run_blocks() shows both */
 		log_line("Trace %u: 0x%" PRIx64 " mode 0x%" PRIx64, tv->v->id, pc, env->mode);
-	} else if (n != X64_LOOPED) {
+	} else if (!known) {
 		lead_on(tv, from, n, b);
 	}
-	x64_env_update(env);
 	return &b->host;
 }
 
@@ -179,6 +182,11 @@ void tcg_native_link(struct tcg_accel *t, struct tcg_block *from, unsigned n,
 		     const struct tcg_block *to)
 {
 	x64_link(t->native->jit, &from->host, n, to ? &to->host : NULL);
+}
+
+bool tcg_native_link_probe(struct tcg_accel *t, struct tcg_block *from, unsigned n)
+{
+	return x64_link_probe(t->native->jit, &from->host, n);
 }
 
 void tcg_native_drop(struct tcg_accel *t, struct tcg_block *b)

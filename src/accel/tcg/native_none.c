@@ -44,6 +44,14 @@ void tcg_native_link(struct tcg_accel *t, struct tcg_block *from, unsigned n,
 	g_assert_not_reached();
 }
 
+bool tcg_native_link_probe(struct tcg_accel *t, struct tcg_block *from, unsigned n)
+{
+	(void)t;
+	(void)from;
+	(void)n;
+	g_assert_not_reached();
+}
+
 void tcg_native_drop(struct tcg_accel *t, struct tcg_block *b)
 {
 	(void)t;

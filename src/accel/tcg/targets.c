@@ -7,7 +7,8 @@
  * entries.  Others only make them empty: a jump that is just being made through such an entry still
  * lands in memory that an RCU grace period keeps.
  *
- * A block notes the pc it was entered for, so that dropping it need not search the tables.
+ * An entry is in either place of its pair: who comes second drives the first into the other.  A
+ * block notes the pc it was entered for, so that dropping it need not search the tables.
  * SPDX-License-Identifier: MIT */
 #include <string.h>
 
@@ -17,39 +18,47 @@
 
 enum {
 	TABLES = 8,
-	FILLED = 96, /* entries remembered one by one: beyond, the whole table is cleared */
+	FILLED = 1024, /* entries remembered one by one: beyond, the whole table is cleared */
 	PAGE_WORDS = 16,
 	PAGE = RAM_PAGE_SIZE,
 };
 
-/* Values of tcg_block.target_pc that are not a pc. */
+/* Values of tcg_block.target_pc that are not a pc; from TARGET_SOME on: some with this offset in
+ * their page. */
 #define TARGET_NONE (~UINT64_C(0))
 #define TARGET_MANY (~UINT64_C(0) - 1)
+#define TARGET_SOME (~UINT64_C(0xffff))
+
+/* Indexes of pcs with the same offset in their page have these bits in common. */
+enum { SAME_PAGE_INDEX = PAGE / 16 - 1 };
 
 struct table {
-	struct x64_target entries[X64_PROBE_SIZE]; /* others make them empty */
-	uint64_t base;                             /* linear address minus pc */
-	uint64_t space;                            /* tlb_exec_generation() */
+	/* others make them empty */
+	struct x64_target entries[X64_PROBE_SIZE] __attribute__((aligned(X64_PROBE_PAIR)));
+	struct tcg_block *blocks[X64_PROBE_SIZE]; /* of entries that are not empty */
+	uint64_t base;                            /* linear address minus pc */
+	uint64_t space;                           /* tlb_exec_generation() */
 	uint32_t mode, view;
 	bool is_used;
 	uint64_t last_use;
 	uint64_t pages[PAGE_WORDS]; /* by a bit each, shared by many: those that entries lie on */
 	unsigned filled; /* since the table was empty; above FILLED: too many to remember */
-	uint16_t filled_at[FILLED];
+	uint16_t filled_at[FILLED]; /* either place of the pair */
 };
 
 struct tcg_targets {
 	struct table *present; /* env->probe */
+	void *memory;          /* of this */
 	uint64_t uses;
 	struct table tables[TABLES];
 };
 
-/* A pc whose index is another. */
-static uint64_t empty_pc(unsigned i) { return i ? 0 : 16; }
+/* A pc of another pair.  Mostly 0: tables that are never used stay untouched memory. */
+static uint64_t empty_pc(unsigned i) { return i / 2 ? 0 : 32; }
 
-static void make_empty(struct x64_target *e, unsigned i)
+static void empty_at(struct table *t, unsigned i)
 {
-	__atomic_store_n(&e->pc, empty_pc(i), __ATOMIC_RELAXED);
+	__atomic_store_n(&t->entries[i].pc, empty_pc(i), __ATOMIC_RELAXED);
 }
 
 static uint64_t pc_of(const struct x64_target *e)
@@ -89,11 +98,13 @@ static bool has_page(struct table *t, gva_t addr)
 static void clear(struct table *t)
 {
 	if (t->filled <= FILLED) {
-		for (unsigned k = 0; k < t->filled; k++)
-			make_empty(&t->entries[t->filled_at[k]], t->filled_at[k]);
+		for (unsigned k = 0; k < t->filled; k++) {
+			empty_at(t, t->filled_at[k]);
+			empty_at(t, t->filled_at[k] ^ 1u);
+		}
 	} else {
 		for (unsigned i = 0; i < X64_PROBE_SIZE; i++)
-			make_empty(&t->entries[i], i);
+			empty_at(t, i);
 	}
 	memset(t->pages, 0, sizeof(t->pages));
 	t->filled = 0;
@@ -101,16 +112,22 @@ static void clear(struct table *t)
 
 struct tcg_targets *tcg_targets_new(void)
 {
-	struct tcg_targets *s = g_new0(struct tcg_targets, 1);
+	void *memory = g_malloc0(sizeof(struct tcg_targets) + X64_PROBE_PAIR);
+	struct tcg_targets *s = (void *)align_up((uintptr_t)memory, X64_PROBE_PAIR);
 
+	s->memory = memory;
 	for (unsigned k = 0; k < TABLES; k++) {
-		s->tables[k].filled = FILLED + 1;
-		clear(&s->tables[k]);
+		empty_at(&s->tables[k], 0);
+		empty_at(&s->tables[k], 1);
 	}
 	return s;
 }
 
-void tcg_targets_free(struct tcg_targets *s) { g_free(s); }
+void tcg_targets_free(struct tcg_targets *s)
+{
+	if (s)
+		g_free(s->memory);
+}
 
 /* ---- which table ---- */
 
@@ -154,36 +171,81 @@ void tcg_targets_select(struct tcg_vcpu *tv)
 
 /* ---- entering ---- */
 
+/* What target_pc is when pc is one more. */
+static uint64_t noted_with(uint64_t was, uint64_t pc)
+{
+	if (pc >= TARGET_SOME || was == TARGET_MANY)
+		return TARGET_MANY;
+	if (was == TARGET_NONE || was == pc)
+		return pc;
+	return (was ^ pc) % PAGE ? TARGET_MANY : TARGET_SOME + pc % PAGE;
+}
+
 /* Note in b that tables name it for pc. */
 static void note_pc(struct tcg_block *b, uint64_t pc)
 {
-	uint64_t was = TARGET_NONE;
+	uint64_t was = atomic_load(&b->target_pc), is;
 
-	if (pc >= TARGET_MANY)
-		atomic_store(&b->target_pc, TARGET_MANY);
-	else if (!atomic_compare_exchange_strong(&b->target_pc, &was, pc) && was != pc)
-		atomic_store(&b->target_pc, TARGET_MANY);
+	do
+		is = noted_with(was, pc);
+	while (is != was && !atomic_compare_exchange_weak(&b->target_pc, &was, is));
+}
+
+static void put(struct table *t, unsigned i, uint64_t pc, struct tcg_block *b)
+{
+	t->blocks[i] = b;
+	__atomic_store_n(&t->entries[i].entry, b->host.probe_entry, __ATOMIC_RELAXED);
+	__atomic_store_n(&t->entries[i].pc, pc, __ATOMIC_RELAXED);
+}
+
+/* Either the one who drops its block sees the entry, or we see that the block was dropped. */
+static void empty_if_dead(struct table *t, unsigned i)
+{
+	if (atomic_load(&t->blocks[i]->state) == TCG_BLOCK_DEAD)
+		empty_at(t, i);
+}
+
+/* The place where pc is in t, or X64_PROBE_SIZE. */
+static unsigned place_of(const struct table *t, uint64_t pc)
+{
+	unsigned i = x64_probe_index(pc);
+
+	if (pc_of(&t->entries[i]) == pc)
+		return i;
+	return pc_of(&t->entries[i ^ 1]) == pc ? i ^ 1 : X64_PROBE_SIZE;
+}
+
+struct tcg_block *tcg_targets_find(const struct tcg_vcpu *tv)
+{
+	const struct table *t = tv->targets->present;
+	unsigned i = place_of(t, tv->env->pc);
+
+	return i < X64_PROBE_SIZE ? t->blocks[i] : NULL;
 }
 
 void tcg_targets_enter(struct tcg_vcpu *tv, struct tcg_block *b)
 {
 	struct table *t = tv->targets->present;
 	uint64_t pc = tv->env->pc;
-	unsigned i = x64_probe_index(pc);
-	struct x64_target *e = &t->entries[i];
+	unsigned i = x64_probe_index(pc), at = place_of(t, pc);
+	uint64_t first = pc_of(&t->entries[i]);
 
 	note_pc(b, pc);
 	note_page(t, pc + t->base);
-	__atomic_store_n(&e->entry, b->host.probe_entry, __ATOMIC_RELAXED);
-	__atomic_store_n(&e->pc, pc, __ATOMIC_RELAXED);
+	if (at == X64_PROBE_SIZE && first != empty_pc(i))
+		put(t, i ^ 1, first, t->blocks[i]);
+	else
+		i = at < X64_PROBE_SIZE ? at : i;
+	put(t, i, pc, b);
 	if (t->filled < FILLED)
 		t->filled_at[t->filled] = (uint16_t)i;
 	if (t->filled <= FILLED)
 		t->filled++;
-	/* Either the one who drops b sees the entry, or we see that b was dropped. */
+	/* Pairs with the fence in tcg_targets_drop(). */
 	atomic_thread_fence(memory_order_seq_cst);
-	if (atomic_load(&b->state) == TCG_BLOCK_DEAD)
-		make_empty(e, i);
+	empty_if_dead(t, i);
+	if (pc_of(&t->entries[i ^ 1]) != empty_pc(i ^ 1))
+		empty_if_dead(t, i ^ 1);
 }
 
 /* ---- going ---- */
@@ -199,7 +261,7 @@ static bool is_on(uint64_t addr, gva_t page)
 static void flush_entry(struct table *t, unsigned i, gva_t page)
 {
 	if (is_on(pc_of(&t->entries[i]) + t->base, page))
-		make_empty(&t->entries[i], i);
+		empty_at(t, i);
 }
 
 static void flush_page(struct table *t, gva_t page)
@@ -207,8 +269,10 @@ static void flush_page(struct table *t, gva_t page)
 	if (!has_page(t, page) && !has_page(t, page - PAGE))
 		return;
 	if (t->filled <= FILLED) {
-		for (unsigned k = 0; k < t->filled; k++)
+		for (unsigned k = 0; k < t->filled; k++) {
 			flush_entry(t, t->filled_at[k], page);
+			flush_entry(t, t->filled_at[k] ^ 1u, page);
+		}
 	} else {
 		for (unsigned i = 0; i < X64_PROBE_SIZE; i++)
 			flush_entry(t, i, page);
@@ -233,16 +297,23 @@ void tcg_targets_flush(struct tcg_vcpu *tv, gva_t page, uint32_t views)
 	}
 }
 
-static void drop_from(struct table *t, const struct tcg_block *b, unsigned first, unsigned last)
+static void drop_at(struct table *t, const struct tcg_block *b, unsigned i)
 {
-	for (unsigned i = first; i <= last; i++)
-		if (entry_of(&t->entries[i]) == b->host.probe_entry)
-			make_empty(&t->entries[i], i);
+	if (entry_of(&t->entries[i]) == b->host.probe_entry)
+		empty_at(t, i);
+}
+
+static void drop_from(struct table *t, const struct tcg_block *b, unsigned first, unsigned step)
+{
+	for (unsigned i = first; i < X64_PROBE_SIZE; i += step) {
+		drop_at(t, b, i);
+		drop_at(t, b, i ^ 1);
+	}
 }
 
 void tcg_targets_drop(struct tcg_accel *t, struct tcg_block *b)
 {
-	unsigned first = 0, last = X64_PROBE_SIZE - 1;
+	unsigned first = 0, step = 1;
 	uint64_t pc;
 
 	/* Pairs with the fence in tcg_targets_enter(). */
@@ -250,11 +321,16 @@ void tcg_targets_drop(struct tcg_accel *t, struct tcg_block *b)
 	pc = atomic_load(&b->target_pc);
 	if (pc == TARGET_NONE)
 		return;
-	if (pc != TARGET_MANY)
-		first = last = x64_probe_index(pc);
+	if (pc < TARGET_SOME) {
+		first = x64_probe_index(pc);
+		step = X64_PROBE_SIZE;
+	} else if (pc != TARGET_MANY) {
+		first = x64_probe_index(pc - TARGET_SOME) & SAME_PAGE_INDEX;
+		step = SAME_PAGE_INDEX + 1;
+	}
 	lock_take(&t->vcpus_lock);
 	for (struct tcg_vcpu *tv = t->vcpus; tv; tv = tv->next)
 		for (unsigned k = 0; tv->targets && k < TABLES; k++)
-			drop_from(&tv->targets->tables[k], b, first, last);
+			drop_from(&tv->targets->tables[k], b, first, step);
 	lock_drop(&t->vcpus_lock);
 }

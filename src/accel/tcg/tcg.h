@@ -35,7 +35,7 @@ enum {
 	TCG_MAX_INSNS = 64,       /* guest instructions in a block */
 	TCG_SLICE_INSNS = 400000, /* the interpreter's, between visits to the loop */
 	TCG_SLICE_MS = 10,        /* thread=single: a turn while others wait */
-	TCG_HASH_BITS = 15,
+	TCG_HASH_BITS = 18,
 };
 
 enum { TCG_THREAD_MULTI, TCG_THREAD_SINGLE };
@@ -69,12 +69,13 @@ struct tcg_block {
 	bool is_native;        /* const: it is host code */
 	struct tcg_twin *twin; /* const: check=on: for the interpreter */
 	_Atomic uint8_t state;
-	uint64_t key;
 	uint32_t guest_len;
+	/* what lookups read */
+	uint64_t key;
 	const uint8_t *host_pc;          /* where it lies in host memory: its physical place */
 	const uint8_t *host_second;      /* where its second page lies there, or NULL */
-	_Atomic uint64_t target_pc;      /* where tables of targets name it: targets.c */
 	struct tcg_block *hash_next;     /* RCU */
+	_Atomic uint64_t target_pc;      /* where tables of targets name it: targets.c */
 	struct tcg_page_ref pages[2];    /* cache.lock */
 	struct tcg_link *incoming;       /* cache.lock */
 	struct tcg_link *outgoing;       /* one per exit */
@@ -204,6 +205,8 @@ void tcg_unpin(struct tcg_accel *t, struct tcg_pin *pin);
 bool tcg_cache_insert(struct tcg_accel *t, struct tcg_block **b, const struct tcg_pin *pin);
 void tcg_cache_link(struct tcg_accel *t, struct tcg_block *from, unsigned n, struct tcg_block *to,
 		    bool is_guarded);
+/* Exit n of `from`, host code, looks for its target in the tables of targets, if it can. */
+void tcg_cache_link_probe(struct tcg_accel *t, struct tcg_block *from, unsigned n);
 /* Stores hit [offset, offset + len): drop what was translated from it.  Context: any thread. */
 void tcg_code_written(void *opaque, struct ram_block *b, uint64_t offset, uint64_t len);
 /* The code cache takes b's memory away.  Context: a vCPU thread, no lock held. */
@@ -254,6 +257,8 @@ struct tcg_targets *tcg_targets_new(void);
 void tcg_targets_free(struct tcg_targets *s);
 /* Make env->probe the table of the present mode. */
 void tcg_targets_select(struct tcg_vcpu *tv);
+/* Where env->pc leads in the present table, or NULL. */
+struct tcg_block *tcg_targets_find(const struct tcg_vcpu *tv);
 /* In the present table env->pc leads to b from now on, unless b was dropped. */
 void tcg_targets_enter(struct tcg_vcpu *tv, struct tcg_block *b);
 /* Executable mappings of the running address space go: page is a linear address in the page, ~0:
@@ -277,6 +282,8 @@ enum x64_result tcg_native_compile(struct tcg_vcpu *tv, struct tcg_block *b,
 				   const struct ir_block *ir);
 void tcg_native_link(struct tcg_accel *t, struct tcg_block *from, unsigned n,
 		     const struct tcg_block *to);
+/* False: the exit can only ask. */
+bool tcg_native_link_probe(struct tcg_accel *t, struct tcg_block *from, unsigned n);
 /* b's code is not entered any more: the code cache need not tell of it. */
 void tcg_native_drop(struct tcg_accel *t, struct tcg_block *b);
 void tcg_native_fini(struct tcg_block *b);
@@ -314,6 +321,7 @@ const uint8_t *tcg_code_at(struct tcg_vcpu *tv, gva_t addr, bool quiet);
 /* The block for env->pc, found or made.  NULL: as tcg_translate(), or code that is not in memory.
  */
 struct tcg_block *tcg_block_at(struct tcg_vcpu *tv, gva_t pc, const uint8_t *host);
-/* Exit n of `from` led to `to`: go there by itself from now on, if that may be. */
-void tcg_link_blocks(struct tcg_vcpu *tv, struct tcg_block *from, unsigned n, struct tcg_block *to);
+/* Exit n of `from` led to `to`: go there by itself from now on, if that may be.  False: only if it
+ * is found in the tables of targets. */
+bool tcg_link_blocks(struct tcg_vcpu *tv, struct tcg_block *from, unsigned n, struct tcg_block *to);
 void tcg_vcpu_run(struct vcpu *v);

@@ -142,15 +142,31 @@ void x64_code_fini(struct x64_code *code)
 	*code = (struct x64_code){ 0 };
 }
 
+static void lead_to(struct x64_jit *j, const struct x64_code *code, const struct x64_exit *x,
+		    uint64_t to)
+{
+	uint64_t run = code->base + x->jump;
+
+	x64_patch(code_writable(j->cache, run), run, to);
+}
+
 void x64_link(struct x64_jit *j, struct x64_code *code, unsigned n, const struct x64_code *target)
 {
 	const struct x64_exit *x = &code->exits[n];
-	uint64_t run = code->base + x->jump, to;
 
 	assert(n < code->exit_count);
 	if (target)
-		to = x->is_polled ? target->poll_entry : target->run;
+		lead_to(j, code, x, x->is_polled ? target->poll_entry : target->run);
 	else
-		to = code->base + x->stub;
-	x64_patch(code_writable(j->cache, run), run, to);
+		lead_to(j, code, x, code->base + x->stub);
+}
+
+bool x64_link_probe(struct x64_jit *j, struct x64_code *code, unsigned n)
+{
+	const struct x64_exit *x = &code->exits[n];
+
+	assert(n < code->exit_count);
+	if (x->probe)
+		lead_to(j, code, x, code->base + x->probe);
+	return x->probe;
 }

@@ -79,7 +79,8 @@ struct x64_thunks {
 	uint64_t sync;         /* flags slot := flags */
 	uint64_t carry;        /* -> S0 = carry of the flags in env */
 	uint64_t link;         /* called by an exit's stub */
-	uint64_t miss;         /* jumped to: no target for the pc in S0 */
+	uint64_t miss;         /* jumped to: the place at S1 is not for the pc in S0 */
+	uint64_t probe;        /* jumped to: to the pc in S0 */
 	uint64_t dispatch;     /* jumped to: env->pc, env->mode say where on */
 	uint64_t asked;        /* jumped to: env->pc is set, a request waits */
 	uint64_t vectors, x87; /* the guest's to the host's registers; keep all but EFLAGS */
@@ -379,6 +380,8 @@ void lower_exit_if(struct x64_compiler *c, unsigned i);
 /* At the start of an instruction, op i. */
 void lower_check_stored(struct x64_compiler *c, unsigned i);
 void lower_entry(struct x64_compiler *c);
+/* Look for the pc in S0; uses S1. */
+void flow_emit_probe(struct x64_asm *a, struct x64_rm table, uint64_t miss);
 void lower_stubs(struct x64_compiler *c);
 /* reg := pc of the block's entry + delta, before it is cut. */
 void lower_pc(struct x64_compiler *c, unsigned reg, int64_t delta);

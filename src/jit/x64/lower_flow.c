@@ -2,7 +2,10 @@
  * SPDX-License-Identifier: MIT */
 #include "jit/x64/lower.h"
 
-enum { PAGE = 4096 };
+enum {
+	PAGE = 4096,
+	REACH = 1024, /* blocks that begin so near to the end of a page may lie on two */
+};
 
 struct stub *stub_new(struct x64_compiler *c, enum stub_kind kind, unsigned i)
 {
@@ -266,18 +269,22 @@ static struct x64_exit *exit_new(struct x64_compiler *c, unsigned i)
 	return x;
 }
 
-/* To the pc in S0. */
-static void probe(struct x64_compiler *c)
+/* The first place of two: the thunk has the other. */
+void flow_emit_probe(struct x64_asm *a, struct x64_rm table, uint64_t miss)
 {
-	struct x64_asm *a = &c->a;
-
 	x64_rorx(a, 8, S1, x64_r(S0), 64 - 4); /* x64_probe_index(), times 16 */
 	x64_alu_rr(a, X64_XOR, 4, S1, S0);
 	x64_alu_i(a, X64_AND, 4, x64_r(S1), (X64_PROBE_SIZE - 1) << 4);
-	x64_alu(a, X64_ADD, 8, S1, ENV(c, probe));
+	x64_alu(a, X64_ADD, 8, S1, table);
 	x64_alu_to(a, X64_CMP, 8, x64_m(S1, offsetof(struct x64_target, pc)), S0);
-	x64_jcc_at(a, X64_CC_NE, c->jit->thunk.miss);
+	x64_jcc_at(a, X64_CC_NE, miss);
 	x64_jmp_rm(a, x64_m(S1, offsetof(struct x64_target, entry)));
+}
+
+/* To the pc in S0. */
+static void probe(struct x64_compiler *c)
+{
+	flow_emit_probe(&c->a, ENV(c, probe), c->jit->thunk.miss);
 }
 
 /* What a linked jump leads to at first: the exit asks C. */
@@ -285,6 +292,14 @@ static void ask_for_link(struct x64_compiler *c, struct x64_exit *x)
 {
 	x->stub = x64_offset(&c->a);
 	x64_call_at(&c->a, c->jit->thunk.link);
+}
+
+/* A target on two pages, or on another than the block, is where its pc is mapped at the moment. */
+static bool may_be_refused(const struct x64_compiler *c, const struct x64_exit *x)
+{
+	uint64_t pc = c->code->pc_base + (uint64_t)x->pc_delta;
+
+	return !c->code->is_free || pc % PAGE > PAGE - REACH;
 }
 
 static void leave_by(struct x64_compiler *c, struct x64_exit *x)
@@ -298,6 +313,11 @@ static void leave_by(struct x64_compiler *c, struct x64_exit *x)
 	x->jump = x64_jmp_patchable(&c->a, x64_pc(&c->a));
 	x64_patch(c->a.start + x->jump, c->a.run + x->jump, x64_pc(&c->a));
 	ask_for_link(c, x);
+	if (!may_be_refused(c, x))
+		return;
+	x->probe = x64_offset(&c->a);
+	lower_pc(c, S0, x->pc_delta);
+	x64_jmp_at(&c->a, c->jit->thunk.probe);
 }
 
 static void exit_to(struct x64_compiler *c, unsigned i)

@@ -206,6 +206,27 @@ static uint64_t emit_go_on(struct thunk_asm *t, uint64_t fn, bool is_called)
 	return start;
 }
 
+/* To the pc in S0 by the second place of its pair; the first is at S1. */
+static uint64_t emit_miss(struct thunk_asm *t)
+{
+	uint64_t ask = emit_go_on(t, C_ADDR(x64_rt_miss), false), start = begin(t);
+	struct x64_asm *a = &t->a;
+
+	x64_alu_i(a, X64_XOR, 8, x64_r(S1), sizeof(struct x64_target));
+	x64_alu_to(a, X64_CMP, 8, x64_m(S1, offsetof(struct x64_target, pc)), S0);
+	x64_jcc_at(a, X64_CC_NE, ask);
+	x64_jmp_rm(a, x64_m(S1, offsetof(struct x64_target, entry)));
+	return start;
+}
+
+static uint64_t emit_probe(struct thunk_asm *t, uint64_t miss)
+{
+	uint64_t start = begin(t);
+
+	flow_emit_probe(&t->a, THUNK_ENV(t, probe), miss);
+	return start;
+}
+
 static uint64_t emit_asked(struct thunk_asm *t)
 {
 	uint64_t start = begin(t);
@@ -309,7 +330,8 @@ static void emit_all(struct thunk_asm *t, struct x64_thunks *out)
 	out->sync = emit_thunk(t, C_ADDR(x64_rt_sync), 0, CALLER_SAVED, RESULT_NONE);
 	out->carry = emit_carry(t);
 	out->link = emit_go_on(t, C_ADDR(x64_rt_link), true);
-	out->miss = emit_go_on(t, C_ADDR(x64_rt_miss), false);
+	out->miss = emit_miss(t);
+	out->probe = emit_probe(t, out->miss);
 	out->dispatch = emit_go_on(t, C_ADDR(x64_rt_dispatch), false);
 	out->asked = emit_asked(t);
 }

@@ -22,6 +22,7 @@ struct x64_code;
 struct x64_exit {
 	uint32_t jump;    /* offset from code->base of the displacement that linking writes */
 	uint32_t stub;    /* offset of where it leads while it is not linked */
+	uint32_t probe;   /* offset of code that looks for the target by its pc, or 0: none */
 	int64_t pc_delta; /* target's pc minus the block's, before it is cut */
 	bool is_polled;   /* links go to the target's poll entry: backward jumps */
 	bool can_link; /* the target lies on the block's page (or the mode's code is at one pc) */
@@ -69,13 +70,15 @@ struct x64_ops {
 };
 enum { X64_INDIRECT = 0xffff, X64_LOOPED = 0xfffe };
 
-/* Indirect targets of one mode, by pc: what EXIT_TO looks into.  An empty one has a pc whose index
- * is another.  The accelerator fills and clears them; env->probe is the present one. */
+/* Indirect targets of one mode, by pc: what EXIT_TO looks into.  A pc may be in either place of its
+ * pair, which is found first at its index.  An empty one has a pc of another pair.  The accelerator
+ * fills and clears them; env->probe is the present one, aligned to a pair. */
 struct x64_target {
 	uint64_t pc;
 	uint64_t entry; /* code->probe_entry */
 };
-enum { X64_PROBE_BITS = 12, X64_PROBE_SIZE = 1 << X64_PROBE_BITS };
+enum { X64_PROBE_BITS = 14, X64_PROBE_SIZE = 1 << X64_PROBE_BITS };
+enum { X64_PROBE_PAIR = 2 * sizeof(struct x64_target) };
 static inline unsigned x64_probe_index(uint64_t pc)
 {
 	return (unsigned)(pc ^ pc >> 4) & (X64_PROBE_SIZE - 1);
@@ -112,9 +115,12 @@ void x64_code_fini(struct x64_code *code);
 /* Let exit n of code lead to target, or (NULL) to its stub again.  Context: any thread; the caller
  * serializes links of one exit. */
 void x64_link(struct x64_jit *j, struct x64_code *code, unsigned n, const struct x64_code *target);
+/* Let exit n, whose target must not be linked, look for it in the table of targets from now on.
+ * False: this one can only ask.  Context: as x64_link(). */
+bool x64_link_probe(struct x64_jit *j, struct x64_code *code, unsigned n);
 
 /* The mode, the view's tables or the probe table changed: what env->mode, env->view and env->tlb
- * mean for env->tlb_read, tlb_write.  Called by x64_run() and before `next` returns. */
+ * mean for env->tlb_read, tlb_write.  Called by x64_run() and when `next` returned. */
 void x64_env_update(struct jit_env *env);
 
 /* Run from code (for env->pc) on.  On return the flags slot, registers and env->pc are true. */

@@ -15,7 +15,7 @@ enum { CACHE_SIZE = 512 << 10, TRAP = 0xcc };
 static struct code_cache *cache;
 static struct x64_jit *jit;
 static struct x64_compiler *compiler;
-static struct x64_target no_targets[X64_PROBE_SIZE];
+static struct x64_target no_targets[X64_PROBE_SIZE] __attribute__((aligned(X64_PROBE_PAIR)));
 
 /* Nobody runs while code is made: what the cache empties is free at once. */
 static void no_owner(void *opaque, void *owner)
@@ -60,7 +60,7 @@ bool tier1_init(struct err *err)
 	if (!jit)
 		return false;
 	compiler = x64_compiler_new(jit);
-	no_targets[0].pc = 1 << 4; /* that of another entry, as 0 is for all others */
+	no_targets[0].pc = no_targets[1].pc = 2 << 4; /* of another pair, as 0 is for all others */
 	return true;
 }
 

@@ -69,12 +69,14 @@ static void enter(struct rig *r, unsigned i, uint64_t pc, struct tcg_block *b)
 }
 
 /* Where an indirect jump to pc goes, 0: to C. */
-static uint64_t lookup(struct rig *r, unsigned i, uint64_t pc)
+static uint64_t lookup(struct rig *r, unsigned v, uint64_t pc)
 {
-	const struct x64_target *t = (const void *)(uintptr_t)r->env[i].probe;
+	const struct x64_target *t = (const void *)(uintptr_t)r->env[v].probe;
+	unsigned i = x64_probe_index(pc);
 
-	t += x64_probe_index(pc);
-	return t->pc == pc ? t->entry : 0;
+	if (t[i].pc != pc)
+		i ^= 1;
+	return t[i].pc == pc ? t[i].entry : 0;
 }
 
 static void test_a_new_table_leads_nowhere(void)
@@ -275,22 +277,108 @@ static void test_a_dead_block_is_not_entered(void)
 	teardown(&r);
 }
 
-/* Its place is another's by now: that one stays. */
-static void test_dropping_spares_who_took_the_place(void)
+/* The n-th pc after 0x1000 that has its index. */
+static uint64_t same_index(unsigned n)
 {
-	struct tcg_block a, b;
-	uint64_t pc = 0x1001;
+	uint64_t pc = 0x1000;
+
+	while (n) {
+		pc++;
+		n -= x64_probe_index(pc) == x64_probe_index(0x1000);
+	}
+	return pc;
+}
+
+/* Two of one index have places; a third drives out the one that was entered first. */
+static void test_a_pair_holds_two(void)
+{
+	struct tcg_block b[3];
 	struct rig r;
 
-	while (x64_probe_index(pc) != x64_probe_index(0x1000))
-		pc++;
+	setup(&r);
+	for (unsigned n = 0; n < 3; n++)
+		block_at(&b[n], 0x7000 + n);
+	enter(&r, 0, same_index(0), &b[0]);
+	enter(&r, 0, same_index(1), &b[1]);
+	g_assert_cmphex(lookup(&r, 0, same_index(0)), ==, 0x7000);
+	g_assert_cmphex(lookup(&r, 0, same_index(1)), ==, 0x7001);
+	/* Again: it stays where it is. */
+	enter(&r, 0, same_index(0), &b[0]);
+	g_assert_cmphex(lookup(&r, 0, same_index(0)), ==, 0x7000);
+	g_assert_cmphex(lookup(&r, 0, same_index(1)), ==, 0x7001);
+	enter(&r, 0, same_index(2), &b[2]);
+	g_assert_cmphex(lookup(&r, 0, same_index(0)), ==, 0);
+	g_assert_cmphex(lookup(&r, 0, same_index(1)), ==, 0x7001);
+	g_assert_cmphex(lookup(&r, 0, same_index(2)), ==, 0x7002);
+	/* Both places go: by the page, as they were entered, and with the block. */
+	tcg_targets_flush(&r.tv[0], same_index(1), ~0u);
+	g_assert_cmphex(lookup(&r, 0, same_index(1)), ==, 0);
+	enter(&r, 0, same_index(1), &b[1]);
+	enter(&r, 0, same_index(0), &b[0]);
+	tcg_targets_drop(&r.tcg, &b[1]);
+	g_assert_cmphex(lookup(&r, 0, same_index(1)), ==, 0);
+	g_assert_cmphex(lookup(&r, 0, same_index(0)), ==, 0x7000);
+	tcg_targets_flush(&r.tv[0], ~UINT64_C(0), ~0u);
+	g_assert_cmphex(lookup(&r, 0, same_index(0)), ==, 0);
+	teardown(&r);
+}
+
+static void test_c_finds_blocks(void)
+{
+	struct tcg_block a, b;
+	struct rig r;
+
 	setup(&r);
 	block_at(&a, 0x7000);
 	block_at(&b, 0x8000);
-	enter(&r, 0, 0x1000, &a);
-	enter(&r, 0, pc, &b);
+	r.env[0].pc = 0;
+	g_assert_null(tcg_targets_find(&r.tv[0]));
+	enter(&r, 0, same_index(0), &a);
+	enter(&r, 0, same_index(1), &b);
+	g_assert_true(tcg_targets_find(&r.tv[0]) == &b);
+	r.env[0].pc = same_index(0);
+	g_assert_true(tcg_targets_find(&r.tv[0]) == &a);
 	tcg_targets_drop(&r.tcg, &a);
-	g_assert_cmphex(lookup(&r, 0, pc), ==, 0x8000);
+	g_assert_null(tcg_targets_find(&r.tv[0]));
+	teardown(&r);
+}
+
+/* Mapped at the same offset of many pages, as shared libraries are, and at others. */
+static void test_a_block_is_dropped_wherever_it_is_mapped(void)
+{
+	const uint64_t pcs[] = { 0x7f0000001230, 0x55550230, 0x7f1234567230, ~UINT64_C(0) - 0xdcf,
+				 0x7f0000001234 };
+	struct tcg_block b;
+	struct rig r;
+
+	setup(&r);
+	for (unsigned count = 1; count <= G_N_ELEMENTS(pcs); count++) {
+		block_at(&b, 0x7000);
+		for (unsigned k = 0; k < count; k++)
+			enter(&r, k % 2, pcs[k], &b);
+		tcg_targets_drop(&r.tcg, &b);
+		for (unsigned k = 0; k < count; k++)
+			g_assert_cmphex(lookup(&r, k % 2, pcs[k]), ==, 0);
+	}
+	teardown(&r);
+}
+
+/* Its place is another's by now: that one stays. */
+static void test_dropping_spares_who_took_the_place(void)
+{
+	struct tcg_block a, b, c;
+	struct rig r;
+
+	setup(&r);
+	block_at(&a, 0x7000);
+	block_at(&b, 0x8000);
+	block_at(&c, 0x9000);
+	enter(&r, 0, same_index(0), &a);
+	enter(&r, 0, same_index(1), &b);
+	enter(&r, 0, same_index(2), &c);
+	tcg_targets_drop(&r.tcg, &a);
+	g_assert_cmphex(lookup(&r, 0, same_index(1)), ==, 0x8000);
+	g_assert_cmphex(lookup(&r, 0, same_index(2)), ==, 0x9000);
 	teardown(&r);
 }
 
@@ -306,6 +394,9 @@ int main(int argc, char **argv)
 	g_test_add_func("/targets/base", test_a_segment_base_is_part_of_the_key);
 	g_test_add_func("/targets/drop", test_a_dropped_block_is_found_nowhere);
 	g_test_add_func("/targets/dead", test_a_dead_block_is_not_entered);
+	g_test_add_func("/targets/pair", test_a_pair_holds_two);
+	g_test_add_func("/targets/find", test_c_finds_blocks);
+	g_test_add_func("/targets/shared", test_a_block_is_dropped_wherever_it_is_mapped);
 	g_test_add_func("/targets/replaced", test_dropping_spares_who_took_the_place);
 	return g_test_run();
 }

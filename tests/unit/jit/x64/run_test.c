@@ -487,6 +487,79 @@ static void test_exits_leave(void)
 	world_fini(&w);
 }
 
+static struct x64_target targets[X64_PROBE_SIZE] __attribute__((aligned(X64_PROBE_PAIR)));
+
+/* pc is in the first or the other place of its pair. */
+static void target_put(struct world *w, uint64_t pc, unsigned place, const struct block *to)
+{
+	struct x64_target *pair = &targets[x64_probe_index(pc)];
+
+	w->g->env.probe = (uintptr_t)targets;
+	memset(targets, 0, sizeof(targets));
+	pair += place ? (x64_probe_index(pc) & 1 ? -1 : 1) : 0;
+	*pair = (struct x64_target){ .pc = pc, .entry = to->code.run };
+}
+
+static void test_tables_of_targets_are_looked_into(void)
+{
+	static const uint64_t pcs[] = { 0x7fffdeadbeef, 0x7fffdeadbee0, 0x10, 0xffffffff81234567 };
+	struct block b, to;
+	struct world w;
+
+	if (!world_init(&w))
+		return;
+	block_target(&w, &to, 3);
+	for (unsigned k = 0; k < 2 * ARRAY_SIZE(pcs); k++) {
+		block_begin(&w, &b);
+		x64_mov_ri(&b.a, S0, pcs[k / 2]);
+		x64_jmp_at(&b.a, w.jit->thunk.probe);
+		block_commit(&b);
+		w.g->gpr[RBX] = w.g->nexts = 0;
+		target_put(&w, pcs[k / 2], k % 2, &to);
+		block_run(&b);
+		g_assert_cmpuint(w.g->gpr[RBX], ==, 3);
+		g_assert_cmpuint(w.g->nexts, ==, 0);
+		target_put(&w, pcs[k / 2] ^ 1u << 20, k % 2, &to); /* another in its place */
+		block_run(&b);
+		g_assert_cmpuint(w.g->nexts, ==, 1);
+		assert_registers(&w, 1u << RBX);
+	}
+	world_fini(&w);
+}
+
+static void test_exits_can_look_for_their_target(void)
+{
+	struct block b, to;
+	struct world w;
+
+	if (!world_init(&w))
+		return;
+	block_target(&w, &to, 1);
+	block_exit(&w, &b, 0x20, false);
+	g_assert_false(x64_link_probe(w.jit, &b.code, 1));
+	assert_left(&w, block_run(&b), X64_LOOP, BLOCK_PC + 0x20);
+	g_assert_cmpuint(w.g->nexts, ==, 1);
+	block_begin(&w, &b);
+	b.code.exit_count = 1;
+	b.exits[0].jump = x64_jmp_patchable(&b.a, x64_pc(&b.a));
+	b.exits[0].stub = x64_offset(&b.a);
+	x64_call_at(&b.a, w.jit->thunk.link);
+	b.exits[0].probe = x64_offset(&b.a);
+	x64_mov_ri(&b.a, S0, BLOCK_PC + 0x20);
+	x64_jmp_at(&b.a, w.jit->thunk.probe);
+	block_commit(&b);
+	g_assert_true(x64_link_probe(w.jit, &b.code, 0));
+	w.g->gpr[RBX] = w.g->nexts = 0;
+	target_put(&w, BLOCK_PC + 0x20, 0, &to);
+	block_run(&b);
+	g_assert_cmpuint(w.g->nexts, ==, 0);
+	g_assert_cmpuint(w.g->gpr[RBX], ==, 1);
+	x64_link(w.jit, &b.code, 0, NULL);
+	assert_left(&w, block_run(&b), X64_LOOP, BLOCK_PC);
+	g_assert_cmpuint(w.g->nexts, ==, 1);
+	world_fini(&w);
+}
+
 static void test_indirect_targets_are_asked_for(void)
 {
 	struct block b, to;
@@ -495,10 +568,11 @@ static void test_indirect_targets_are_asked_for(void)
 	if (!world_init(&w))
 		return;
 	block_target(&w, &to, 3);
+	target_put(&w, 0x401000, 0, &to);
 	w.g->to = &to.code;
 	block_begin(&w, &b);
 	x64_mov_ri(&b.a, S0, UINT64_C(0x7fffdeadbeef));
-	x64_jmp_at(&b.a, w.jit->thunk.miss);
+	x64_jmp_at(&b.a, w.jit->thunk.probe);
 	block_commit(&b);
 	w.g->gpr[RBX] = 0;
 	assert_left(&w, block_run(&b), X64_ASKED, UINT64_C(0x7fffdeadbeef));
@@ -564,6 +638,8 @@ static void add_tests(void)
 	g_test_add_func("/jit/x64/run/link", test_exits_are_linked);
 	g_test_add_func("/jit/x64/run/exit_pc", test_pc_of_an_exit);
 	g_test_add_func("/jit/x64/run/exits_leave", test_exits_leave);
+	g_test_add_func("/jit/x64/run/probe", test_tables_of_targets_are_looked_into);
+	g_test_add_func("/jit/x64/run/exits_probe", test_exits_can_look_for_their_target);
 	g_test_add_func("/jit/x64/run/miss", test_indirect_targets_are_asked_for);
 	g_test_add_func("/jit/x64/run/dispatch", test_dispatch_looks_around);
 }
