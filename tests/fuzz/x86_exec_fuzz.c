@@ -70,7 +70,7 @@ struct machine_state {
 static struct bare_pc pc;
 static struct vcpu vcpu;
 static unsigned rounds;
-static bool is_over; /* this run: said so; asked again on the way out */
+static bool is_over;               /* this run: said so; asked again on the way out */
 static struct guest_ops guest_ops; /* x86's, but for how long it runs */
 static struct arch_ops arch_ops;
 static struct accel *accel;
