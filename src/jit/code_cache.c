@@ -26,10 +26,6 @@
 #include "base/err.h"
 #include "base/lock.h"
 
-#ifndef MFD_EXEC
-#define MFD_EXEC 0x10u
-#endif
-
 enum { MIN_CHUNKS = 8, AIM_CHUNKS = 64, MIN_CHUNK = 64 << 10, MAX_CHUNK = 1 << 20 };
 /* Code reaches all other code, and the cache's own data, by 32-bit displacements. */
 #define MAX_SIZE GIB
@@ -72,17 +68,17 @@ struct code_cache {
 
 /* ---- two mappings ---- */
 
-static bool file_says(const char *path, char what)
+static bool is_selinux_enforcing(void)
 {
+	int fd = open("/sys/fs/selinux/enforce", O_RDONLY | O_CLOEXEC);
 	char c = 0;
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
 
 	if (fd < 0)
 		return false;
 	if (read(fd, &c, 1) != 1)
 		c = 0;
 	close(fd);
-	return c == what;
+	return c == '1';
 }
 
 /* Appends what is known of a host that refuses. */
@@ -90,58 +86,33 @@ static bool refused(struct err *err, int code, const char *what)
 {
 	const char *why = "";
 
-	if (code == EACCES || code == EPERM) {
-		if (file_says("/proc/sys/vm/memfd_noexec", '2'))
-			why = " (the host's sysctl vm.memfd_noexec is 2)";
-		else if (file_says("/sys/fs/selinux/enforce", '1'))
-			why = " (SELinux is enforcing: see execmem in its audit log)";
-		else
-			why = " (a security policy of the host forbids it)";
-	}
+	if (code == EACCES || code == EPERM)
+		why = is_selinux_enforcing()
+			      ? " (SELinux is enforcing: see execmem in its audit log)"
+			      : " (a security policy of the host forbids it)";
 	return err_set(err, code, "%s: %s%s", what, strerror(code), why);
 }
 
-static int code_memfd(void)
+/* Shared anonymous memory: perf takes it for code that a map file names, as it does not do with
+ * files, and no mount or memfd policy is asked.  mremap(2): with an old size of 0 a shared mapping
+ * is duplicated. */
+static bool map_memory(struct code_cache *c, struct err *err)
 {
-	/* Executable even where the host's default is not to be; kernels before 6.3 know no such
-	 * flag and no such default. */
-	int fd = memfd_create("rhea:code", MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_EXEC);
+	void *p = mmap(NULL, c->size, PROT_READ | PROT_WRITE,
+		       MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
-	if (fd < 0 && errno == EINVAL)
-		fd = memfd_create("rhea:code", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-	return fd;
-}
-
-static bool map_views(struct code_cache *c, int fd, struct err *err)
-{
-	void *p;
-
-	if (ftruncate(fd, (off_t)c->size) < 0)
-		return refused(err, errno, "cannot get memory for translated code");
-	p = mmap(NULL, c->size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd, 0);
 	if (p == MAP_FAILED)
 		return refused(err, errno, "cannot map memory for translated code");
 	c->write = p;
-	p = mmap(NULL, c->size, PROT_READ | PROT_EXEC, MAP_SHARED | MAP_NORESERVE, fd, 0);
+	p = mremap(c->write, 0, c->size, MREMAP_MAYMOVE);
 	if (p == MAP_FAILED)
-		return refused(err, errno, "cannot map executable memory");
+		return refused(err, errno, "cannot map memory for translated code twice");
 	c->run = p;
-	/* Hints: nobody can shrink it under us, nobody wants it in a core file. */
-	(void)fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL);
+	if (mprotect(c->run, c->size, PROT_READ | PROT_EXEC) < 0)
+		return refused(err, errno, "cannot make memory executable");
+	/* A hint: nobody wants it in a core file. */
 	(void)madvise(c->write, c->size, MADV_DONTDUMP);
 	return true;
-}
-
-static bool map_memory(struct code_cache *c, struct err *err)
-{
-	int fd = code_memfd();
-	bool ok;
-
-	if (fd < 0)
-		return refused(err, errno, "cannot get executable memory");
-	ok = map_views(c, fd, err);
-	close(fd); /* the mappings hold the memory */
-	return ok;
 }
 
 static uint32_t chunk_size_for(uint64_t size)

@@ -46,7 +46,7 @@ def memory_kib(pid):
                 if line.startswith('Pss:'):
                     total += int(line.split()[1]) if counts else 0
                 elif re.match(r'[0-9a-f]+-', line):
-                    counts = 'memfd:' not in line or 'memfd:rhea:code' in line
+                    counts = 'memfd:' not in line
     except OSError:  # it ended meanwhile
         pass
     return total
