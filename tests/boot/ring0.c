@@ -161,7 +161,8 @@ static bool build_cpu(struct vcpu *v, uint32_t id, struct err *err)
 	return vcpu_start_thread(v, err);
 }
 
-static bool run(const char *image, unsigned count, const char *check, struct err *err)
+static bool run(const char *image, unsigned count, const char *check, const char *chaos,
+		struct err *err)
 {
 	const struct accel_ops *ops = accel_find(accel_list, "tcg", err);
 	struct timespec until;
@@ -173,6 +174,7 @@ static bool run(const char *image, unsigned count, const char *check, struct err
 	bench.accel = container_of(object_new(ops->type), struct accel, obj);
 	bench.accel->ops = ops;
 	if (!object_set(&bench.accel->obj, NULL, "check", check, err) ||
+	    !object_set(&bench.accel->obj, NULL, "chaos", chaos, err) ||
 	    !ops->start(bench.accel, err))
 		return false;
 	bench.count = count;
@@ -200,18 +202,23 @@ static bool run(const char *image, unsigned count, const char *check, struct err
 int main(int argc, char **argv)
 {
 	struct err err = { 0 };
-	const char *check = "off";
+	const char *check = "off", *chaos = "0";
 
 	if (argc > 1 && !strcmp(argv[1], "--check")) {
 		check = "on";
 		argc--, argv++;
+	} else if (argc > 2 && !strcmp(argv[1], "--chaos")) {
+		chaos = argv[2];
+		argc -= 2, argv += 2;
 	}
 	if (argc < 3) {
-		fprintf(stderr, "usage: %s [--check] NAME IMAGE [CPUS [ROWS]]\n", argv[0]);
+		fprintf(stderr, "usage: %s [--check | --chaos SEED] NAME IMAGE [CPUS [ROWS]]\n",
+			argv[0]);
 		return 2;
 	}
 	bench.arch = argc > 4 ? ring0_rows_arch() : &x86_arch_ops;
-	if (!run(argv[2], argc > 3 ? MIN((unsigned)atoi(argv[3]), MAX_CPUS) : 1, check, &err) ||
+	if (!run(argv[2], argc > 3 ? MIN((unsigned)atoi(argv[3]), MAX_CPUS) : 1, check, chaos,
+		 &err) ||
 	    (argc > 4 && !ring0_rows_write(argv[4], &err))) {
 		fprintf(stderr, "%s\n", err.text);
 		return 1;

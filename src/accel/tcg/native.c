@@ -87,6 +87,7 @@ static struct x64_code *native_next(struct jit_env *env, struct x64_code *from, 
 		tv->counts.asks++;
 	if (tv->check || env->mode & tv->guest->step || (n == X64_LOOPED && must_look(tv)))
 		return NULL;
+	tcg_chaos(tv);
 	env->code_stored = false;
 	pc = tv->guest->linear_pc(tv->v);
 	tcg_targets_select(tv);
@@ -205,6 +206,8 @@ enum x64_why tcg_native_run(struct tcg_vcpu *tv, const struct tcg_block *b)
 	tcg_targets_select(tv);
 	return x64_run(tv->tcg->native->jit, tv->env, &b->host);
 }
+
+void tcg_native_evict(struct tcg_accel *t) { code_cache_evict(t->native->cache); }
 
 void tcg_native_wait(struct tcg_accel *t) { code_cache_wait(t->native->cache, ROOM_WAIT_MS); }
 

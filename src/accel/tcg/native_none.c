@@ -72,6 +72,8 @@ enum x64_why tcg_native_run(struct tcg_vcpu *tv, const struct tcg_block *b)
 	g_assert_not_reached();
 }
 
+void tcg_native_evict(struct tcg_accel *t) { g_assert(!t->native); }
+
 void tcg_native_wait(struct tcg_accel *t)
 {
 	(void)t;

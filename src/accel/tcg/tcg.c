@@ -27,6 +27,7 @@ static const struct prop tcg_props[] = {
 	PROP_BOOL(struct tcg_accel, stats, "stats", false, .help = "log at the end what was translated, how often code was left and why, and times"),
 	PROP_BOOL(struct tcg_accel, perf, "perf", false, .help = "write a perf map file, /tmp/perf-PID.map: perf report names host code guest_ADDRESS"),
 	PROP_BOOL(struct tcg_accel, check_on, "check", false, .help = "run each block by the interpreter too, stop at the first difference; means thread=single"),
+	PROP_NUM(struct tcg_accel, chaos_seed, "chaos", 0, .min = 0, .max = UINT32_MAX, .help = "for tests: by this seed, drop translations and leave host code at random; 0: off"),
 	{ 0 },
 };
 /* clang-format on */
@@ -94,6 +95,8 @@ static void init_parts(struct tcg_accel *t)
 	t->mem_ops = tcg_mem_ops;
 	if (t->stats)
 		tcg_stats_wrap(&t->mem_ops);
+	if (t->chaos_seed) /* slow accesses are not counted then */
+		tcg_chaos_wrap(&t->mem_ops);
 }
 
 static void fini_parts(struct tcg_accel *t)
@@ -217,6 +220,7 @@ static bool tcg_vcpu_attach(struct accel *a, struct vcpu *v, struct err *err)
 		fall_back(t, &why);
 	if (t->check != TCG_CHECK_OFF && tv->compiler)
 		tcg_check_attach(tv);
+	tcg_chaos_begin(tv);
 	v->accel_data = tv;
 	lock_take(&t->vcpus_lock);
 	tv->next = t->vcpus;

@@ -4,7 +4,7 @@
  * cache.c keeps the blocks that all vCPUs share.  native.c has them as host code (native_none.c:
  * where there is no back end), targets.c remembers where indirect jumps lead.  softmmu.c fills the
  * soft TLB and does what misses it.  exclusive.c stops the world, turn.c lets vCPUs run one at a
- * time.  check.c compares the executors, stats.c counts, disas.c shows host code.
+ * time.  check.c compares the executors, chaos.c disturbs, stats.c counts, disas.c shows host code.
  * SPDX-License-Identifier: MIT */
 #pragma once
 
@@ -138,7 +138,7 @@ struct tcg_accel {
 	struct accel accel;
 	/* properties */
 	int thread_mode;
-	uint64_t tier, tb_size;
+	uint64_t tier, tb_size, chaos_seed;
 	bool stats, perf, check_on;
 
 	enum tcg_check check;
@@ -169,6 +169,7 @@ struct tcg_vcpu {
 	struct tcg_tlb *sets;          /* vcpu thread; others empty entries in tlb_protect() */
 	bool is_watched;               /* vcpu thread: by the access now made */
 	struct tcg_checker *check;     /* vcpu thread: NULL: check=off */
+	uint64_t chaos;                /* vcpu thread: state of a generator; 0: off */
 	struct x64_compiler *compiler; /* NULL: the interpreter's blocks only */
 	struct tcg_targets *targets;   /* vcpu thread; others take entries away */
 	bool needs_room;               /* vcpu thread: wait for the code cache outside */
@@ -290,6 +291,8 @@ void tcg_native_fini(struct tcg_block *b);
 enum x64_why tcg_native_run(struct tcg_vcpu *tv, const struct tcg_block *b);
 /* Until there is room again.  Context: not in an RCU reader. */
 void tcg_native_wait(struct tcg_accel *t);
+/* Empty a chunk of the code cache.  Context: as code_reserve(). */
+void tcg_native_evict(struct tcg_accel *t);
 void tcg_native_stats(struct tcg_accel *t);
 void tcg_native_log(struct tcg_vcpu *tv, const struct tcg_block *b, gva_t pc);
 
@@ -298,6 +301,13 @@ void tcg_native_log(struct tcg_vcpu *tv, const struct tcg_block *b, gva_t pc);
 void tcg_stats_wrap(struct jit_mem_ops *ops);
 void tcg_stats_add(struct tcg_counts *sum, const struct tcg_counts *c);
 void tcg_stats_log(struct tcg_accel *t);
+
+/* ---- chaos.c: chaos=SEED ---- */
+void tcg_chaos_begin(struct tcg_vcpu *tv);
+/* The operations that disturb, for ops. */
+void tcg_chaos_wrap(struct jit_mem_ops *ops);
+/* Host code asks where to go on.  Context: as code_reserve(). */
+void tcg_chaos(struct tcg_vcpu *tv);
 
 /* ---- check.c: check=on ---- */
 void tcg_check_attach(struct tcg_vcpu *tv);
