@@ -295,6 +295,7 @@ def test_a_full_disk_under_the_log_does_not_stop_the_guest():
 
 def test_signals_end_in_order():
     for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+        signal.signal(number, signal.SIG_DFL)  # what is ignored here would stay ignored there
         with tempfile.TemporaryDirectory() as d:
             pidfile = os.path.join(d, 'pid')
             p = running(*IDLE, '-pidfile', pidfile)
