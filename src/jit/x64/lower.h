@@ -187,7 +187,6 @@ struct x64_compiler {
 	uint16_t modify[IR_MAX_OPS]; /* RMW: of LOAD and operation, the STORE; of the STORE, 1 */
 	struct window_plan window_plan[IR_MAX_OPS];
 	bool is_fused[IR_MAX_OPS]; /* COND, CMP computed by their one user */
-	bool is_done[IR_MAX_OPS];  /* nothing to emit any more */
 
 	/* state */
 	unsigned pos;

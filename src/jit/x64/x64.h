@@ -40,9 +40,8 @@ struct x64_code {
 	uint64_t pc_base;     /* of the entry: offset in its page (is_free), or its pc */
 	uint32_t size;        /* bytes, stubs included */
 	uint16_t exit_count, site_count, insn_count;
-	uint8_t pc_size;  /* log2 */
-	bool is_free;     /* pc_base is an offset in the page that the block is entered in */
-	bool kills_flags; /* overwrites all flags before anybody could see them */
+	uint8_t pc_size; /* log2 */
+	bool is_free;    /* pc_base is an offset in the page that the block is entered in */
 	struct x64_exit *exits;
 	struct x64_site *sites;
 	uint64_t *constants; /* that sites refer to */
