@@ -217,8 +217,19 @@ static void exc_entered(struct x86_cpu *c)
 	x86_mode_update_cs(c);
 }
 
+/* Between two elements of a string, what comes from outside or is a trap finds the flags of the
+ * last comparison.  A fault is the instruction's own and finds those of before it. */
+static void exc_settle_string(struct x86_cpu *c, const struct x86_event *e)
+{
+	if (!e->is_external && e->vector != EXC_DB)
+		c->rep.is_open = false;
+	if (c->rep.is_open && c->rep.has_flags)
+		c->rflags = (c->rflags & ~(uint32_t)IR_FLAGS_ALL) | c->rep.flags;
+}
+
 static void exc_deliver(struct x86_cpu *c, struct x86_event *e)
 {
+	exc_settle_string(c, e);
 	for (;;) {
 		if (log_on(LOG_INT))
 			exc_log(c, e);
@@ -232,6 +243,7 @@ static void exc_deliver(struct x86_cpu *c, struct x86_event *e)
 		}
 	}
 	c->env.fault = 0;
+	c->rep.is_open = false;
 	exc_entered(c);
 }
 

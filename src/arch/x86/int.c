@@ -16,14 +16,15 @@ static uint32_t event_ext(const struct x86_event *e)
 }
 
 /* RFLAGS as pushed (SDM 3B 17.3.1.1): a fault restarts its instruction past a breakpoint on it, so
- * that RF is set; else RF is as it was.  Its value means something only to #DB, whose causes see to
- * it, and while an instruction breakpoint is armed: no other block spends time on clearing it. */
+ * that RF is set, and so it is between two elements of a string; else RF is as it was.  Its value
+ * means something only to #DB, whose causes see to it, and while an instruction breakpoint is
+ * armed: no other block spends time on clearing it. */
 static uint32_t event_flags(const struct x86_cpu *c, const struct x86_event *e)
 {
 	bool is_fault = !e->is_software && !e->is_external && e->vector != EXC_DB &&
 			e->vector != EXC_NMI && e->vector != EXC_MC;
 
-	if (is_fault)
+	if (is_fault || c->rep.is_open)
 		return c->rflags | FL_RF;
 	if (!e->is_software && (e->vector == EXC_DB || (c->env.mode & MODE_CODE_BREAK)))
 		return c->rflags;

@@ -37,6 +37,7 @@ static void reset_registers(struct x86_cpu *c)
 	c->in_shadow = c->shadow_is_mov_ss = c->nmi_blocked = false;
 	c->step_armed = c->noncanonical = c->is_halted = c->is_shut_down = false;
 	c->pending_db = 0;
+	c->rep.is_open = false;
 }
 
 /* The boot processor runs, the others wait for a start-up IPI. */

@@ -216,6 +216,14 @@ struct x86_cpu {
 	bool is_shut_down;   /* triple fault was reported */
 	uint32_t step_insns; /* debugger single step */
 
+	/* A string instruction was left between two elements and RIP is still at it: an interrupt
+	 * or a trap taken there saves RF set and the flags of the last comparison, but a fault of
+	 * an element to come leaves those of before the instruction (SDM 2 "REP", 3B 17.3.1.1). */
+	struct {
+		bool is_open, has_flags; /* CMPS, SCAS: flags */
+		uint32_t flags;
+	} rep;
+
 	/* debug.c, inputs.c: what the instruction now running will cause when it ends. */
 	uint32_t pending_db;   /* DR6 bits of data, I/O and task-switch breakpoints */
 	uint32_t task_faults;  /* task switches that faulted, one inside the other (task.c) */

@@ -72,6 +72,14 @@ static void string_advance(struct string *s, uint64_t n, bool si, bool di)
 		put_index(s, RCX, s->left);
 }
 
+/* Is the instruction done?  If not it runs again, from the next element on. */
+static bool string_end(struct string *s, bool is_done)
+{
+	s->c->rep.is_open = !is_done;
+	s->c->rep.has_flags = false;
+	return is_done;
+}
+
 /* May the call go on?  Not when its share is used up, somebody waits, or translated code changed.
  */
 static bool string_goes_on(const struct string *s)
@@ -260,7 +268,7 @@ static uint64_t movs_fn(void *env, uint64_t what, uint64_t b, uint64_t x)
 		if (!string_goes_on(&s))
 			break;
 	}
-	return !s.left;
+	return string_end(&s, !s.left);
 }
 
 /* ---- STOS, LODS ---- */
@@ -308,7 +316,7 @@ static uint64_t stos_fn(void *env, uint64_t what, uint64_t b, uint64_t x)
 		if (!string_goes_on(&s))
 			break;
 	}
-	return !s.left;
+	return string_end(&s, !s.left);
 }
 
 static uint64_t lods_fn(void *env, uint64_t what, uint64_t b, uint64_t x)
@@ -335,13 +343,13 @@ static uint64_t lods_fn(void *env, uint64_t what, uint64_t b, uint64_t x)
 		if (!string_goes_on(&s))
 			break;
 	}
-	return !s.left;
+	return string_end(&s, !s.left);
 }
 
 /* ---- CMPS, SCAS ---- */
 
 /* Flags of a - b. */
-static void compare_flags(struct x86_cpu *c, unsigned size, uint64_t a, uint64_t b)
+static uint32_t compare_flags(unsigned size, uint64_t a, uint64_t b)
 {
 	uint64_t mask = UINT64_MAX >> (64 - 8 * size), sign = BIT(8 * size - 1);
 	uint64_t r = (a - b) & mask;
@@ -353,7 +361,7 @@ static void compare_flags(struct x86_cpu *c, unsigned size, uint64_t a, uint64_t
 	f |= r ? 0 : FL_ZF;
 	f |= r & sign ? FL_SF : 0;
 	f |= (a ^ b) & (a ^ r) & sign ? FL_OF : 0;
-	c->rflags = (c->rflags & ~(uint32_t)IR_FLAGS_ALL) | f;
+	return f;
 }
 
 /* One CMPS or SCAS instruction at work. */
@@ -364,6 +372,21 @@ struct compare {
 	uint8_t *src;  /* spans; SCAS has no src */
 	uint8_t *dst;
 };
+
+/* At least one pair was compared.  While more are to come, the flags count only for who looks in
+ * between. */
+static bool compare_end(struct compare *m, bool is_done)
+{
+	struct x86_cpu *c = m->s.c;
+	uint32_t flags = compare_flags(m->s.size, m->a, m->b);
+
+	string_end(&m->s, is_done);
+	c->rep.has_flags = true;
+	c->rep.flags = flags;
+	if (is_done)
+		c->rflags = (c->rflags & ~(uint32_t)IR_FLAGS_ALL) | flags;
+	return is_done;
+}
 
 static bool compare_spans(struct compare *m, uint64_t *n)
 {
@@ -463,9 +486,9 @@ static uint64_t compare(void *env, uint64_t what, bool is_scas)
 		if (!stop && !string_goes_on(s))
 			break;
 	}
-	if (any)
-		compare_flags(s->c, s->size, m.a, m.b);
-	return stop || !s->left;
+	if (!any) /* rCX was 0 */
+		return string_end(s, true);
+	return compare_end(&m, stop || !s->left);
 }
 
 static uint64_t cmps_fn(void *env, uint64_t what, uint64_t b, uint64_t x)
@@ -507,7 +530,7 @@ static uint64_t ins_fn(void *env, uint64_t what, uint64_t b, uint64_t x)
 		if (!string_goes_on(&s))
 			break;
 	}
-	return !s.left;
+	return string_end(&s, !s.left);
 }
 
 static uint64_t outs_fn(void *env, uint64_t what, uint64_t b, uint64_t x)
@@ -529,7 +552,7 @@ static uint64_t outs_fn(void *env, uint64_t what, uint64_t b, uint64_t x)
 		if (!string_goes_on(&s))
 			break;
 	}
-	return !s.left;
+	return string_end(&s, !s.left);
 }
 
 const struct ir_helper x86_movs_helper = { .name = "movs", .fn = movs_fn, .can_fault = true };

@@ -472,6 +472,27 @@ long_mode:
 	andl $0x8d5, %eax
 	cmpl $0x810, %eax /* of 8000h - 7fffh */
 	CHECK(je)
+	/* ... also when more was compared than is done at one go */
+	movl $0xfffffffe, %ebx
+	EXPECT_AT_2
+	leaq -400000(%rbx), %rsi
+	movq %rsi, %rdi
+	movl $110000, %ecx
+	xorl %eax, %eax
+	cmpl $1, %eax
+	repe cmpsl
+2:	movq %cr2, %rax
+	subq %rbx, %rax
+	cmpq $2, %rax
+	CHECK(je)
+	cmpq %rbx, %rsi
+	CHECK(je)
+	cmpl $10000, %ecx
+	CHECK(je)
+	movq flags, %rax
+	andl $0x10041, %eax
+	cmpl $0x10001, %eax
+	CHECK(je)
 
 	/* a 32-bit index register wraps from the top of 4 GiB to 0 */
 	movl $HIGH, %ebx
@@ -511,12 +532,54 @@ long_mode:
 	movb ADDR + 0x17ff, %al
 	cmpb %al, ADDR + 0x37ff
 	CHECK(je)
+	btl $16, interrupted_flags /* RF: there were elements left */
+	CHECK(jc)
+	/* ... not behind the last */
+	movl $INPUT_PORT, %edx
+	movb $2, %al
+	outb %al, %dx
+	movl $ADDR, %esi
+	movl $(ADDR + 0x2000), %edi
+	movl $1, %ecx
+	sti
+	rep movsb
+2:	cli
+	cmpq $2b, interrupted_at
+	CHECK(je)
+	btl $16, interrupted_flags
+	CHECK(jnc)
+	/* it saves the flags of the last comparison; a fault behind it those that it went on with */
+	EXPECT_AT_2
+	movb $2, %al
+	outb %al, %dx
+	movl $(ABSENT - 3000), %esi
+	movl %esi, %edi
+	movl $5000, %ecx
+	cmpl %edi, %ecx
+	stc
+	sti
+3:	repe cmpsb
+2:	FAULTED(0, ABSENT)
+	cmpq $3b, interrupted_at
+	CHECK(je)
+	cmpq $4999, interrupted_left
+	CHECK(je)
+	movl interrupted_flags, %eax
+	andl $0x108d5, %eax
+	cmpl $0x10044, %eax
+	CHECK(je)
+	movl flags, %eax
+	andl $0x108d5, %eax
+	cmpl $0x10044, %eax
+	CHECK(je)
 	jmp pass
 
 interrupt:
 	movq %rcx, interrupted_left
 	popq interrupted_at
 	pushq interrupted_at
+	pushq 16(%rsp)
+	popq interrupted_flags
 	iretq
 
 	/* bytes of a sequence without short periods into the four pages; changes rdi, rcx, rdx */
@@ -592,6 +655,7 @@ flags:	.quad 0
 resume:	.quad unexpected
 interrupted_at:	.quad 0
 interrupted_left: .quad 0
+interrupted_flags: .quad 0
 again:	.long 2
 	/* in the upper half: both ends of a block, a page border, near the other end, nowhere near */
 compare_at: .long 0x5, 0x9, 0x104, 0x105, 0x2c0, 0x1000, 0x17ff, 0x1500, 0x1ff0
