@@ -90,6 +90,14 @@ struct ir_helper {
 	bool reads_pc;     /* wants the pc slot to be the current instruction's */
 	bool runs_once;    /* does more than change the guest's state and memory: ports, time ... */
 	bool ends_block;   /* mode or mapping may differ after it (the translator ends the block) */
+	/* It neither reads nor changes general registers, vectors, x87 or the six flags, and never
+	 * faults: can_fault says that it may set env->code_stored. */
+	bool is_quick;
+	/* Where sets or clears are not 0, or view_plus_1 is not, this is all it does, and a back
+	 * end can do it itself: bits of the 4 bytes of state at `slot`, none of them one of the six
+	 * flags, and the view of accesses from now on. */
+	uint8_t view_plus_1;
+	uint32_t slot, sets, clears;
 	/* 1 to 3: that argument is a constant rule (jit/native.h), by which a host of the same kind
 	 * can do it itself; the result is the same. */
 	uint8_t rule_arg;

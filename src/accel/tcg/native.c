@@ -76,6 +76,14 @@ static void lead_on(struct tcg_vcpu *tv, struct x64_code *from, unsigned n, stru
 	tcg_targets_enter(tv, b);
 }
 
+/* What run_slice() does with a fault. */
+static void deliver(struct tcg_vcpu *tv)
+{
+	tv->counts.delivered++;
+	tv->env->fault = 0;
+	tv->guest->deliver_fault(tv->v);
+}
+
 static struct x64_code *native_next(struct jit_env *env, struct x64_code *from, unsigned n)
 {
 	struct tcg_vcpu *tv = tcg_of(env);
@@ -83,9 +91,17 @@ static struct x64_code *native_next(struct jit_env *env, struct x64_code *from, 
 	const uint8_t *host;
 	gva_t pc;
 
-	if (n == X64_LOOPED)
+	if (tv->check || env->mode & tv->guest->step)
+		return NULL;
+	if (n == X64_FAULTED) {
+		deliver(tv);
+		n = X64_LOOPED;
+		if (env->mode & tv->guest->step)
+			return NULL;
+	} else if (n == X64_LOOPED) {
 		tv->counts.asks++;
-	if (tv->check || env->mode & tv->guest->step || (n == X64_LOOPED && must_look(tv)))
+	}
+	if (n == X64_LOOPED && must_look(tv))
 		return NULL;
 	tcg_chaos(tv);
 	env->code_stored = false;

@@ -38,7 +38,8 @@ struct table {
 	struct tcg_block *blocks[X64_PROBE_SIZE]; /* of entries that are not empty */
 	uint64_t base;                            /* linear address minus pc */
 	uint64_t space;                           /* tlb_exec_generation() */
-	uint32_t mode, view;
+	uint32_t mode;
+	uint32_t views; /* a bit for each view that the mode was seen in */
 	bool is_used;
 	uint64_t last_use;
 	uint64_t pages[PAGE_WORDS]; /* by a bit each, shared by many: those that entries lie on */
@@ -146,6 +147,7 @@ static struct table *table_for(struct tcg_targets *s, uint32_t mode, uint64_t ba
 	clear(oldest);
 	oldest->is_used = true;
 	oldest->mode = mode;
+	oldest->views = 0;
 	oldest->base = base;
 	oldest->space = space;
 	return oldest;
@@ -160,13 +162,13 @@ void tcg_targets_select(struct tcg_vcpu *tv)
 
 	if (!(mode & tv->guest->flat_code))
 		base = tv->guest->linear_pc(tv->v) - env->pc;
-	if (s->present && s->present->mode == mode && s->present->base == base &&
-	    s->present->space == space)
-		return;
-	s->present = table_for(s, mode, base, space);
-	s->present->view = env->view;
-	s->present->last_use = ++s->uses;
-	env->probe = (uintptr_t)s->present->entries;
+	if (!s->present || s->present->mode != mode || s->present->base != base ||
+	    s->present->space != space) {
+		s->present = table_for(s, mode, base, space);
+		s->present->last_use = ++s->uses;
+		env->probe = (uintptr_t)s->present->entries;
+	}
+	s->present->views |= 1u << env->view;
 }
 
 /* ---- entering ---- */
@@ -288,7 +290,7 @@ void tcg_targets_flush(struct tcg_vcpu *tv, gva_t page, uint32_t views)
 	for (unsigned k = 0; k < TABLES; k++) {
 		struct table *t = &s->tables[k];
 
-		if (t->space != tlb_exec_generation(tv->sets) || !(views >> t->view & 1))
+		if (t->space != tlb_exec_generation(tv->sets) || !(views & t->views))
 			continue;
 		if (page == ~UINT64_C(0))
 			clear(t);

@@ -129,6 +129,7 @@ struct tcg_counts {
 	uint64_t translate_ns;                       /* with stats=on */
 	uint64_t loads, stores, atomics, exclusives; /* slow accesses, with stats=on */
 	uint64_t asks, linkable, target_misses;      /* calls of next(), by reason */
+	uint64_t delivered;                          /* faults, by next() */
 	uint64_t asked, faults, loops, restarts;     /* visits to the loop, by reason */
 	uint64_t stepped, uncached, no_room;
 	uint64_t cpu_ns; /* of the thread */

@@ -80,11 +80,11 @@ static uint64_t mode_debug(const struct x86_cpu *c)
 	return m;
 }
 
-static unsigned mode_view(const struct x86_cpu *c, unsigned cpl)
+static unsigned mode_view(const struct x86_cpu *c, uint64_t m, unsigned cpl)
 {
 	if (cpl == 3)
 		return VIEW_USER;
-	return (c->cr4 & CR4_SMAP) && (c->rflags & FL_AC) ? VIEW_KERNEL_AC : VIEW_KERNEL;
+	return m & MODE_SMAP && c->rflags & FL_AC ? VIEW_KERNEL_AC : VIEW_KERNEL;
 }
 
 /* The bits that hang on control and debug registers alone. */
@@ -96,6 +96,8 @@ static uint64_t mode_control(const struct x86_cpu *c)
 		m |= MODE_PE;
 	if (c->efer & EFER_LMA)
 		m |= MODE_LMA;
+	if (c->cr4 & CR4_SMAP)
+		m |= MODE_SMAP;
 	return m;
 }
 
@@ -104,7 +106,6 @@ static void mode_put(struct x86_cpu *c, uint64_t control)
 {
 	bool vm = (control & MODE_PE) && (c->rflags & FL_VM);
 	unsigned cpl = vm ? 3 : control & MODE_PE ? seg_dpl(&c->seg[SEG_SS]) : 0;
-	unsigned view = mode_view(c, cpl);
 	uint64_t m = control | mode_segments(c);
 
 	if (vm)
@@ -116,9 +117,9 @@ static void mode_put(struct x86_cpu *c, uint64_t control)
 		m |= MODE_STEP;
 	if (cpl == 3 && (c->cr0 & CR0_AM) && (c->rflags & FL_AC))
 		m |= MODE_ALIGN;
-	m |= (uint64_t)cpl << MODE_CPL_SHIFT | (uint64_t)view << MODE_VIEW_SHIFT;
+	m |= (uint64_t)cpl << MODE_CPL_SHIFT;
 	c->env.mode = m;
-	c->env.view = view;
+	c->env.view = mode_view(c, m, cpl);
 }
 
 void x86_mode_update(struct x86_cpu *c) { mode_put(c, mode_control(c)); }
@@ -127,7 +128,7 @@ void x86_mode_update_cs(struct x86_cpu *c)
 {
 	const uint64_t control = MODE_PE | MODE_LMA | MODE_NO_FPU | MODE_EM | MODE_TS | MODE_MP |
 				 MODE_SSE | MODE_AVX | MODE_CODE_BREAK | MODE_DATA_BREAK |
-				 MODE_SSE_TRAPS | MODE_X87_TRAPS;
+				 MODE_SSE_TRAPS | MODE_X87_TRAPS | MODE_SMAP;
 
 	mode_put(c, c->env.mode & control);
 }

@@ -129,7 +129,8 @@ enum {
 	VIEW_KERNEL_AC, /* CPL 0-2 with EFLAGS.AC = 1 under CR4.SMAP */
 };
 
-/* The mode word: everything a translation depends on besides its bytes.  Kept up to date by
+/* The mode word: everything a translation depends on besides its bytes.  EFLAGS.AC is not part of
+ * it at CPL 0-2: code there is the same in either view of memory.  Kept up to date by
  * x86_mode_update(), which every change of its ingredients must call.  Bits 32-63 hold EIP when not
  * in 64-bit mode (translations are position-independent only there). */
 enum {
@@ -149,7 +150,7 @@ enum {
 	MODE_SSE = 1u << 14,    /* CR4.OSFXSR and not CR0.EM */
 	MODE_AVX = 1u << 15,    /* CR4.OSXSAVE and XCR0 has SSE and AVX */
 	MODE_LMA = 1u << 16,    /* EFER.LMA: compatibility mode when not CODE64 */
-	MODE_VIEW_SHIFT = 17,   /* 2 bits: VIEW_* */
+	MODE_SMAP = 1u << 17,   /* CR4.SMAP */
 	MODE_CODE_BREAK = 1u << 19, /* an instruction breakpoint is armed in DR7 */
 	MODE_ALIGN = 1u << 20, /* CR0.AM, EFLAGS.AC, CPL 3: misaligned data accesses raise #AC */
 	MODE_DATA_BREAK = 1u << 21, /* a data or I/O breakpoint is armed in DR7 */

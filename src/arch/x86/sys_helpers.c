@@ -17,6 +17,7 @@
 #define TRANSFER .can_fault = true, .reads_flags = true, .writes_flags = true, .ends_block = true
 #define FAULTS   .can_fault = true
 #define MODE     .can_fault = true, .ends_block = true
+#define FLAGS    offsetof(struct x86_cpu, rflags)
 
 /* ---- segments and control transfers ---- */
 
@@ -81,6 +82,28 @@ HELPER(sti, FAULTS)
 	case IF_FORBIDDEN: break;
 	}
 	return x86_raise_code(c, EXC_GP, 0);
+}
+
+static uint64_t if_clear(void *env, uint64_t a, uint64_t b, uint64_t x)
+{
+	struct x86_cpu *c = env;
+
+	(void)a, (void)b, (void)x;
+	c->rflags &= ~(uint32_t)FL_IF;
+	return 0;
+}
+
+const struct ir_helper helper_cli_cpl0 = {
+	.name = "cli_cpl0", .fn = if_clear, .slot = FLAGS, .clears = FL_IF
+};
+
+HELPER(sti_cpl0, FAULTS, .is_quick = true)
+{
+	struct x86_cpu *c = env;
+
+	if (!(c->rflags & FL_IF))
+		x86_sti(c, a);
+	return 0;
 }
 
 HELPER(hlt, MODE)
@@ -223,11 +246,36 @@ HELPER(dr_read, FAULTS)
 
 HELPER(dr_write, MODE) { return x86_dr_write(env, (unsigned)a, b); }
 
-HELPER(ac, MODE)
+static uint64_t ac_clear(void *env, uint64_t a, uint64_t b, uint64_t x)
 {
-	x86_rflags_set(env, a ? FL_AC : 0, FL_AC);
+	(void)a, (void)b, (void)x;
+	x86_rflags_set(env, 0, FL_AC);
 	return 0;
 }
+
+static uint64_t ac_set(void *env, uint64_t a, uint64_t b, uint64_t x)
+{
+	(void)a, (void)b, (void)x;
+	x86_rflags_set(env, FL_AC, FL_AC);
+	return 0;
+}
+
+const struct ir_helper helper_clac[2] = {
+	{ .name = "clac", .fn = ac_clear, .slot = FLAGS, .clears = FL_AC },
+	{ .name = "clac_smap",
+	  .fn = ac_clear,
+	  .slot = FLAGS,
+	  .clears = FL_AC,
+	  .view_plus_1 = VIEW_KERNEL + 1 },
+};
+const struct ir_helper helper_stac[2] = {
+	{ .name = "stac", .fn = ac_set, .slot = FLAGS, .sets = FL_AC },
+	{ .name = "stac_smap",
+	  .fn = ac_set,
+	  .slot = FLAGS,
+	  .sets = FL_AC,
+	  .view_plus_1 = VIEW_KERNEL_AC + 1 },
+};
 
 HELPER(invlpg, MODE)
 {
@@ -290,17 +338,7 @@ HELPER(wrmsr, FAULTS)
 	return 0;
 }
 
-HELPER(rdtsc, FAULTS)
-{
-	struct x86_cpu *c = env;
-
-	if ((c->cr4 & CR4_TSD) && x86_cpl(c))
-		return x86_raise_code(c, EXC_GP, 0);
-	put_pair(c, x86_tsc(c));
-	if (a)
-		c->gpr[RCX] = c->msr_tsc_aux;
-	return 0;
-}
+HELPER(tsc, .is_quick = true) { return x86_tsc(env); }
 
 /* No counters are announced, so that every index is invalid. */
 HELPER(rdpmc, FAULTS) { return x86_raise_code(env, EXC_GP, 0); }

@@ -19,7 +19,8 @@ extern const struct ir_helper helper_int;      /* a: vector, b: length */
 extern const struct ir_helper helper_icebp;
 extern const struct ir_helper helper_int_n; /* a: vector, b: length, c: next RIP */
 extern const struct ir_helper helper_cli, helper_hlt;
-extern const struct ir_helper helper_sti; /* a: next RIP */
+extern const struct ir_helper helper_sti;                       /* a: next RIP */
+extern const struct ir_helper helper_cli_cpl0, helper_sti_cpl0; /* the same at CPL 0 */
 
 extern const struct ir_helper helper_umip; /* #GP(0) if CR4.UMIP keeps this from users */
 extern const struct ir_helper helper_lldt, helper_ltr;  /* a: selector */
@@ -31,8 +32,10 @@ extern const struct ir_helper helper_invlpg;  /* a: linear address */
 extern const struct ir_helper helper_invpcid; /* a: type, b: linear address of the descriptor */
 extern const struct ir_helper helper_cr_read, helper_dr_read;   /* a: number */
 extern const struct ir_helper helper_cr_write, helper_dr_write; /* a: number, b: value */
-extern const struct ir_helper helper_ac;                        /* a: new EFLAGS.AC */
-extern const struct ir_helper helper_rdmsr, helper_wrmsr, helper_rdtsc, helper_rdpmc, helper_cpuid;
+/* [CR4.SMAP] */
+extern const struct ir_helper helper_clac[2], helper_stac[2];
+extern const struct ir_helper helper_rdmsr, helper_wrmsr, helper_rdpmc, helper_cpuid;
+extern const struct ir_helper helper_tsc;                    /* IA32_TIME_STAMP_COUNTER */
 extern const struct ir_helper helper_fxsave, helper_fxrstor; /* a: linear address, b: REX.W */
 /* a: linear address, b: REX.W, c: enum x86_xsave_kind */
 extern const struct ir_helper helper_xsave, helper_xrstor;

@@ -126,11 +126,18 @@ static void call_and_leave(struct x86_tr *t, const struct ir_helper *h)
 	tr_end_loop(t);
 }
 
-/* The mode is the same with IF clear: go on.  A helper, because IF shares its slot with flags that
- * would have to be evaluated. */
-void tr_cli(struct x86_tr *t) { ir_call(t->b, &helper_cli, IR_NONE, IR_NONE, IR_NONE); }
+/* The mode is the same with IF clear: go on.  At privilege level 0 IF is the program's own.  A
+ * helper, because IF shares its slot with flags that would have to be evaluated. */
+void tr_cli(struct x86_tr *t)
+{
+	ir_call(t->b, tr_cpl(t) ? &helper_cli : &helper_cli_cpl0, IR_NONE, IR_NONE, IR_NONE);
+}
 
 /* Where an interrupt waits, the helper sees to it that the block is left here. */
-void tr_sti(struct x86_tr *t) { ir_call(t->b, &helper_sti, tr_next_pc(t, 8), IR_NONE, IR_NONE); }
+void tr_sti(struct x86_tr *t)
+{
+	ir_call(t->b, tr_cpl(t) ? &helper_sti : &helper_sti_cpl0, tr_next_pc(t, 8), IR_NONE,
+		IR_NONE);
+}
 
 void tr_hlt(struct x86_tr *t) { call_and_leave(t, &helper_hlt); }

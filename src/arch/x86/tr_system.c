@@ -184,25 +184,44 @@ void tr_invpcid(struct x86_tr *t)
 	tr_end_loop(t);
 }
 
-static void alignment_check(struct x86_tr *t, bool on)
+/* What follows is the same code, in another view of memory. */
+static void alignment_check(struct x86_tr *t, const struct ir_helper h[2])
 {
-	if (tr_cpl(t)) {
+	if (tr_cpl(t))
 		tr_ud(t);
-		return;
-	}
-	ir_call(t->b, &helper_ac, num(t, on), IR_NONE, IR_NONE);
-	tr_end_loop(t);
+	else
+		call0(t, &h[t->mode & MODE_SMAP ? 1 : 0]);
 }
 
-void tr_clac(struct x86_tr *t) { alignment_check(t, false); }
-void tr_stac(struct x86_tr *t) { alignment_check(t, true); }
+void tr_clac(struct x86_tr *t) { alignment_check(t, helper_clac); }
+void tr_stac(struct x86_tr *t) { alignment_check(t, helper_stac); }
 
 /* ---- MSRs, time, identification ---- */
 
 /* The helper sees to it that the block is left where the mode or what waits may have changed. */
 void tr_wrmsr(struct x86_tr *t) { call0(t, &helper_wrmsr); }
 void tr_rdmsr(struct x86_tr *t) { call0(t, &helper_rdmsr); }
-void tr_rdtsc(struct x86_tr *t) { call0(t, &helper_rdtsc); }
+
+/* CR4.TSD is not part of the mode. */
+void tr_rdtsc(struct x86_tr *t)
+{
+	ir_val v;
+
+	if (tr_cpl(t)) {
+		v = ir_bini(t->b, IR_AND, 4, ir_get(t->b, 4, OFS(cr4)), CR4_TSD);
+		tr_raise_code_if(t, ir_cmpi(t->b, IR_NE, 4, v, 0), EXC_GP, 0);
+	}
+	v = call0(t, &helper_tsc);
+	tr_put_reg(t, 4, RAX, v);
+	tr_put_reg(t, 4, RDX, ir_bini(t->b, IR_SHR, 8, v, 32));
+}
+
+void tr_rdtscp(struct x86_tr *t)
+{
+	tr_rdtsc(t);
+	tr_put_reg(t, 4, RCX, ir_get(t->b, 4, OFS(msr_tsc_aux)));
+}
+
 void tr_rdpmc(struct x86_tr *t) { call0(t, &helper_rdpmc); }
 void tr_cpuid(struct x86_tr *t) { call0(t, &helper_cpuid); }
 
@@ -215,8 +234,6 @@ void tr_swapgs(struct x86_tr *t)
 	ir_put(t->b, 8, OFS_SEG(SEG_GS, base), other);
 	ir_put(t->b, 8, OFS(msr_kernel_gs_base), base);
 }
-
-void tr_rdtscp(struct x86_tr *t) { ir_call(t->b, &helper_rdtsc, num(t, 1), IR_NONE, IR_NONE); }
 
 static unsigned base_seg(const struct x86_tr *t) { return t->in.modrm >> 3 & 1 ? SEG_GS : SEG_FS; }
 

@@ -237,6 +237,7 @@ static void begin(struct x64_compiler *c, struct x64_code *code, const struct ir
 	c->stub_count = c->site_count = c->exit_count = c->constant_count = c->native_count = 0;
 	c->eflags = c->slot_flags = c->env_flags = 0;
 	c->is_synced = c->may_have_stored = false;
+	c->left_at = 0;
 	memset(c->carry, 0, ir->op_count * sizeof(c->carry[0]));
 	memset(c->bits, 0, ir->op_count * sizeof(c->bits[0]));
 	for (unsigned i = 1; i < ir->op_count; i++)

@@ -68,12 +68,15 @@ struct x64_site {
 enum { THUNK_SIZES = 6 }; /* 1 to 32 bytes */
 struct x64_thunks {
 	uint64_t enter;               /* (env, code) -> enum x64_why */
+	uint64_t leave;               /* jumped to: all is published, env->why set */
 	uint64_t load[THUNK_SIZES];   /* address in S0 -> S0 = &bounce with the bytes */
 	uint64_t modify[THUNK_SIZES]; /* the same, must be writable; commit follows */
 	uint64_t store[THUNK_SIZES];  /* address in S0, bytes in bounce */
 	uint64_t commit[THUNK_SIZES]; /* bounce to where modify read it; keeps S1 and EFLAGS */
 	uint64_t access;       /* address in S0, struct access in S1 -> S0 = bounce's 8 bytes */
 	uint64_t helper;       /* ir_helper in S0, arguments in bounce -> S0 */
+	uint64_t quick;        /* the function of a quick ir_helper in S0, the same */
+	uint64_t transfer;     /* ir_helper in S0, the same; goes on where env->pc then is */
 	uint64_t native;       /* ir_native in S0, value in bounce */
 	uint64_t atomic;       /* kind in S0, address and operands in bounce -> S0 = old */
 	uint64_t sync;         /* flags slot := flags */
@@ -217,6 +220,7 @@ struct x64_compiler {
 	unsigned native_count;
 	struct x64_label asked;
 	bool may_have_stored; /* a helper that is not the last of its instruction */
+	uint16_t left_at;     /* the way out that a helper's call has already taken, or 0 */
 	struct vec_state vec;
 };
 
@@ -367,7 +371,14 @@ bool window_store(struct x64_compiler *c, unsigned i, const struct arg *v);
 void window_stub_begin(struct x64_compiler *c, const struct stub *s);
 void window_stub_end(struct x64_compiler *c, const struct stub *s);
 
+/* ---- lower_helper.c ---- */
+/* Lower a CALL whose helper needs less than others; false: it does not. */
+bool helper_call(struct x64_compiler *c, unsigned i);
+
 /* ---- lower_flow.c ---- */
+/* Argument n of a call of C := v; or all of CALL op i, and the flags that its helper needs. */
+void flow_pass_value(struct x64_compiler *c, unsigned n, unsigned v);
+void flow_pass(struct x64_compiler *c, unsigned i);
 /* A new stub; NULL never: a full table makes c->is_full and hands out the last. */
 struct stub *stub_new(struct x64_compiler *c, enum stub_kind kind, unsigned op);
 /* The call just emitted may leave: remember the site. */
@@ -397,19 +408,23 @@ bool x64_thunks_write(struct x64_jit *j);
 void x64_flags_normalize(struct jit_env *env);
 /* Make the slot true. */
 void x64_flags_sync(struct jit_env *env, const struct ir_state_desc *desc);
-/* Those that return uint64_t to a block: not 0: leave, env->why says why.  ret: return address in
- * the block.  A value is left in env->bounce. */
+/* Those that return uint64_t to a block: not 0: the address where to go on instead.  ret: return
+ * address in the block.  A value is left in env->bounce. */
 uint64_t x64_rt_load(struct jit_env *env, gva_t addr, uint32_t access, uint64_t ret);
 uint64_t x64_rt_store(struct jit_env *env, gva_t addr, uint32_t access, uint64_t ret);
 uint64_t x64_rt_commit(struct jit_env *env, gva_t addr, uint32_t access, uint64_t ret);
 uint64_t x64_rt_access(struct jit_env *env, gva_t addr, uint32_t access, uint64_t ret);
 uint64_t x64_rt_helper(struct jit_env *env, const struct ir_helper *h, uint32_t unused,
 		       uint64_t ret);
+uint64_t x64_rt_stored(struct jit_env *env, uint64_t unused1, uint32_t unused2, uint64_t ret);
 uint64_t x64_rt_native(struct jit_env *env, const struct ir_native *n, uint32_t unused,
 		       uint64_t ret);
 uint64_t x64_rt_atomic(struct jit_env *env, uint64_t kind, uint32_t unused, uint64_t ret);
 uint64_t x64_rt_sync(struct jit_env *env, uint64_t unused1, uint32_t unused2, uint64_t ret);
 uint64_t x64_rt_carry(struct jit_env *env, uint64_t unused1, uint32_t unused2, uint64_t ret);
+/* Where to go on: 0: leave, env->why says why. */
+uint64_t x64_rt_transfer(struct jit_env *env, const struct ir_helper *h, uint32_t unused,
+			 uint64_t ret);
 uint64_t x64_rt_link(struct jit_env *env, uint64_t unused1, uint32_t unused2, uint64_t ret);
 uint64_t x64_rt_miss(struct jit_env *env, uint64_t pc);
 uint64_t x64_rt_dispatch(struct jit_env *env);

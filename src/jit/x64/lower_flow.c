@@ -71,7 +71,7 @@ static struct x64_rm bounce(const struct x64_compiler *c, unsigned n)
 	return m;
 }
 
-static void pass_value(struct x64_compiler *c, unsigned n, unsigned v)
+void flow_pass_value(struct x64_compiler *c, unsigned n, unsigned v)
 {
 	const struct ir_op *op = op_at(c, v);
 
@@ -89,6 +89,17 @@ static void before_helper(struct x64_compiler *c, unsigned i, const struct ir_he
 		flags_record(c, c->slot_flags);
 	else if (h->can_fault)
 		flags_before_call(c, i);
+}
+
+void flow_pass(struct x64_compiler *c, unsigned i)
+{
+	const struct ir_op *op = op_at(c, i);
+
+	before_helper(c, i, (const void *)(uintptr_t)op->imm);
+	place_settle(c, 0); /* it may be in bounce */
+	flow_pass_value(c, 0, op->a);
+	flow_pass_value(c, 1, op->b);
+	flow_pass_value(c, 2, op->c);
 }
 
 static void after_helper(struct x64_compiler *c, const struct ir_helper *h)
@@ -158,13 +169,9 @@ void lower_call(struct x64_compiler *c, unsigned i)
 		lower_call_if(c, i);
 		return;
 	}
-	if (vec_call(c, i))
+	if (vec_call(c, i) || helper_call(c, i))
 		return;
-	before_helper(c, i, h);
-	place_settle(c, 0); /* it may be in bounce */
-	pass_value(c, 0, op->a);
-	pass_value(c, 1, op->b);
-	pass_value(c, 2, op->c);
+	flow_pass(c, i);
 	if (h->is_pure)
 		place_evict_scratch(c, true);
 	else
@@ -238,7 +245,7 @@ void lower_native(struct x64_compiler *c, unsigned i)
 	if (n->can_fault)
 		flags_before_call(c, i);
 	place_settle(c, 0);
-	pass_value(c, 0, op->a);
+	flow_pass_value(c, 0, op->a);
 	place_evict_state(c);
 	flags_site(c, i, &site);
 	x64_mov_ri(&c->a, S0, lower_native_copy(c, n));
@@ -336,6 +343,8 @@ void lower_exit(struct x64_compiler *c, unsigned i)
 {
 	const struct ir_op *op = op_at(c, i);
 
+	if (c->left_at == i)
+		return;
 	flags_record(c, c->slot_flags);
 	switch (op->code) {
 	case IR_EXIT: leave_by(c, exit_new(c, i)); break;

@@ -73,6 +73,8 @@ void vec_thunks(struct x64_asm *a, const struct x64_jit *j, struct x64_thunks *o
 void vec_emit_save(struct x64_asm *a, const struct x64_jit *j, bool is_all);
 /* Behind it, if not is_all. */
 void vec_emit_load(struct x64_asm *a, const struct x64_jit *j);
+/* They are not in the host's registers any more: they were saved. */
+void vec_emit_gone(struct x64_asm *a, const struct x64_jit *j);
 /* Translated code is left. */
 void vec_emit_leave(struct x64_asm *a, const struct x64_jit *j);
 

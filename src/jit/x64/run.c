@@ -12,8 +12,9 @@
 #include "jit/interp_slow.h"
 #include "jit/ir_eval.h"
 #include "jit/x64/lower.h"
+#include "jit/x64/lower_vec.h"
 
-enum { GO_ON = 0, LEAVE = 1, CALL_SIZE = 5, GPR_BYTES = 16 * 8 };
+enum { GO_ON = 0, CALL_SIZE = 5, GPR_BYTES = 16 * 8 };
 
 static struct x64_jit *jit_of(const struct jit_env *env) { return env->native; }
 
@@ -146,26 +147,64 @@ static void site_flags(struct jit_env *env, const struct x64_code *code,
 	env->flags_kind = site->kind;
 }
 
-/* The instruction that called is left as if it had not begun. */
-static uint64_t leave_at(struct jit_env *env, uint64_t ret, const uint64_t *gpr, enum x64_why why)
+static uint64_t leave(struct jit_env *env, enum x64_why why)
+{
+	env->why = why;
+	return jit_of(env)->thunk.leave;
+}
+
+/* The guest is before the instruction that called, which may have changed registers. */
+static void go_back(struct jit_env *env, uint64_t ret, const uint64_t *gpr)
 {
 	const struct x64_code *code = code_at(env, ret);
 	const struct x64_site *site = site_at(code, ret);
 
 	env->pc = code_pc(env, code, site->pc_delta);
-	site_flags(env, code, site, gpr);
-	env->why = why;
-	return LEAVE;
+	if (gpr)
+		site_flags(env, code, site, gpr);
 }
 
-static uint64_t leave_fault(struct jit_env *env, uint64_t ret)
+/* Where the code for env->pc runs, or 0: leave. */
+static uint64_t go_on(struct jit_env *env, struct x64_code *from, unsigned n)
 {
-	return leave_at(env, ret, registers(env), X64_FAULT);
+	const struct x64_code *to;
+
+	if (n != X64_FAULTED && atomic_load_explicit(env->exit_request, memory_order_relaxed)) {
+		env->why = X64_ASKED;
+		return 0;
+	}
+	to = jit_of(env)->ops->next(env, from, n);
+	if (!to) {
+		env->why = env->fault ? X64_FAULT : X64_LOOP;
+		return 0;
+	}
+	x64_env_update(env);
+	return to->run;
+}
+
+/* The exception that env->fault tells of is delivered, and its handler goes on.  All is published;
+ * vectors are not in the host's registers. */
+static uint64_t deliver(struct jit_env *env)
+{
+	uint64_t run;
+
+	if (env->has_x87)
+		x64_rt_x87_save(env);
+	x64_flags_sync(env, jit_of(env)->desc);
+	run = go_on(env, NULL, X64_FAULTED);
+	return run ? run : jit_of(env)->thunk.leave;
+}
+
+static uint64_t fault_at(struct jit_env *env, uint64_t ret)
+{
+	go_back(env, ret, registers(env));
+	return deliver(env);
 }
 
 static uint64_t leave_restart(struct jit_env *env, uint64_t ret)
 {
-	return leave_at(env, ret, registers(env), X64_RESTART);
+	go_back(env, ret, registers(env));
+	return leave(env, X64_RESTART);
 }
 
 /* ---- memory ---- */
@@ -189,7 +228,7 @@ static uint64_t load(struct jit_env *env, gva_t addr, uint32_t access, uint64_t 
 	memset(env->bounce, 0, sizeof(uint64_t));
 	if (!env->mem->load(env, access_view(env, access), addr, size, access_is_rmw(access),
 			    env->bounce))
-		return leave_fault(env, ret);
+		return fault_at(env, ret);
 	return GO_ON;
 }
 
@@ -201,7 +240,7 @@ static uint64_t store(struct jit_env *env, gva_t addr, uint32_t access, uint64_t
 	if (jit_of(env)->ops->hits_code(env, view, addr, size))
 		return leave_restart(env, ret);
 	if (!env->mem->store(env, view, addr, size, env->bounce))
-		return leave_fault(env, ret);
+		return fault_at(env, ret);
 	return GO_ON;
 }
 
@@ -250,15 +289,14 @@ uint64_t x64_rt_atomic(struct jit_env *env, uint64_t kind, uint32_t unused, uint
 	if (jit_of(env)->ops->hits_code(env, env->view, arg[0], size))
 		return leave_restart(env, ret);
 	if (!interp_atomic(env, (uint32_t)kind, arg[0], arg[1], arg[2], &old))
-		return leave_fault(env, ret);
+		return fault_at(env, ret);
 	bounce_give(env, old);
 	return GO_ON;
 }
 
-/* The helper stored to translated code.  Where its instruction ends with it the guest sees that at
- * once. */
-static uint64_t helper_stored(struct jit_env *env, const struct ir_helper *h, uint64_t ret,
-			      const uint64_t *gpr)
+/* Translated code was stored to, or something else asks to look around.  Where its instruction ends
+ * with the call the guest sees that at once.  gpr NULL: the flags are the slot's. */
+static uint64_t stored_at(struct jit_env *env, uint64_t ret, const uint64_t *gpr)
 {
 	const struct x64_code *code = code_at(env, ret);
 	const struct x64_site *site = site_at(code, ret);
@@ -266,23 +304,21 @@ static uint64_t helper_stored(struct jit_env *env, const struct ir_helper *h, ui
 	if (!site->is_last)
 		return GO_ON;
 	env->pc = code_pc(env, code, site->pc_next);
-	if (!h->writes_flags)
+	if (gpr)
 		site_flags(env, code, site, gpr);
-	env->why = X64_LOOP;
-	return LEAVE;
+	return leave(env, X64_LOOP);
 }
 
-uint64_t x64_rt_helper(struct jit_env *env, const struct ir_helper *h, uint32_t unused,
-		       uint64_t ret)
+uint64_t x64_rt_stored(struct jit_env *env, uint64_t unused1, uint32_t unused2, uint64_t ret)
 {
-	uint64_t arg[3], gpr[16];
-	bool had_stored;
+	(void)unused1;
+	(void)unused2;
+	return stored_at(env, ret, registers(env));
+}
 
-	(void)unused;
-	bounce_take(env, arg);
-	/* A helper that faults may have done half its work, as strings do; the flags are still
-	 * those of before, and made of registers of before. */
-	memcpy(gpr, registers(env), sizeof(gpr));
+/* Of a helper that asks for it: the flags in their slot, its pc. */
+static void before_helper(struct jit_env *env, const struct ir_helper *h, uint64_t ret)
+{
 	if (h->reads_flags || h->writes_flags)
 		x64_flags_sync(env, jit_of(env)->desc);
 	if (h->reads_pc) {
@@ -290,16 +326,49 @@ uint64_t x64_rt_helper(struct jit_env *env, const struct ir_helper *h, uint32_t 
 
 		env->pc = code_pc(env, code, site_at(code, ret)->pc_delta);
 	}
+}
+
+uint64_t x64_rt_helper(struct jit_env *env, const struct ir_helper *h, uint32_t unused,
+		       uint64_t ret)
+{
+	bool is_synced = h->reads_flags || h->writes_flags, had_stored;
+	uint64_t arg[3], gpr[16];
+
+	(void)unused;
+	bounce_take(env, arg);
+	/* A helper that faults may have done half its work, as strings do; the flags are still
+	 * those of before, and made of registers of before. */
+	if (!is_synced)
+		memcpy(gpr, registers(env), sizeof(gpr));
+	before_helper(env, h, ret);
 	/* Strings stop at what is stored to code from now on. */
 	had_stored = env->code_stored;
 	env->code_stored = false;
 	bounce_give(env, h->fn(env, arg[0], arg[1], arg[2]));
 	env->code_stored |= had_stored;
-	if (unlikely(h->can_fault && env->fault))
-		return leave_at(env, ret, gpr, X64_FAULT);
+	if (unlikely(h->can_fault && env->fault)) {
+		go_back(env, ret, is_synced ? NULL : gpr);
+		return deliver(env);
+	}
 	if (unlikely(env->code_stored))
-		return helper_stored(env, h, ret, gpr);
+		return stored_at(env, ret, is_synced ? NULL : gpr);
 	return GO_ON;
+}
+
+uint64_t x64_rt_transfer(struct jit_env *env, const struct ir_helper *h, uint32_t unused,
+			 uint64_t ret)
+{
+	bool is_synced = h->reads_flags || h->writes_flags;
+	uint64_t arg[3];
+
+	(void)unused;
+	bounce_take(env, arg);
+	before_helper(env, h, ret);
+	h->fn(env, arg[0], arg[1], arg[2]);
+	if (likely(!env->fault))
+		return go_on(env, NULL, X64_LOOPED);
+	go_back(env, ret, is_synced ? NULL : registers(env));
+	return deliver(env);
 }
 
 uint64_t x64_rt_native(struct jit_env *env, const struct ir_native *n, uint32_t unused,
@@ -311,7 +380,7 @@ uint64_t x64_rt_native(struct jit_env *env, const struct ir_native *n, uint32_t 
 	bounce_take(env, arg);
 	n->fn(env, n, arg[0]);
 	if (unlikely(n->can_fault && env->fault))
-		return leave_fault(env, ret);
+		return fault_at(env, ret);
 	return GO_ON;
 }
 
@@ -336,26 +405,6 @@ uint64_t x64_rt_carry(struct jit_env *env, uint64_t unused1, uint32_t unused2, u
 
 /* ---- from block to block ---- */
 
-static uint64_t leave_between(struct jit_env *env, enum x64_why why)
-{
-	env->why = why;
-	return 0;
-}
-
-/* Where the code for env->pc runs, or 0: leave. */
-static uint64_t go_on(struct jit_env *env, struct x64_code *from, unsigned n)
-{
-	const struct x64_code *to;
-
-	if (atomic_load_explicit(env->exit_request, memory_order_relaxed))
-		return leave_between(env, X64_ASKED);
-	to = jit_of(env)->ops->next(env, from, n);
-	if (!to)
-		return leave_between(env, env->fault ? X64_FAULT : X64_LOOP);
-	x64_env_update(env);
-	return to->run;
-}
-
 uint64_t x64_rt_link(struct jit_env *env, uint64_t unused1, uint32_t unused2, uint64_t ret)
 {
 	struct x64_code *code = code_at(env, ret);
@@ -379,8 +428,10 @@ uint64_t x64_rt_miss(struct jit_env *env, uint64_t pc)
 
 uint64_t x64_rt_dispatch(struct jit_env *env)
 {
-	if (env->fault)
-		return leave_between(env, X64_FAULT);
+	if (env->fault) {
+		env->why = X64_FAULT;
+		return 0;
+	}
 	return go_on(env, NULL, X64_LOOPED);
 }
 

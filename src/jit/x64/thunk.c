@@ -25,7 +25,7 @@ static const uint8_t callee_saved[] = { X64_RBX, X64_RBP, X64_R12, X64_R13, X64_
 struct thunk_asm {
 	struct x64_asm a;
 	const struct x64_jit *jit;
-	struct x64_label leave;
+	struct x64_label leave, redirect;
 };
 
 /* The address of a C function, as code that may be anywhere calls it. */
@@ -45,15 +45,17 @@ static uint64_t begin(struct thunk_asm *t)
 
 /* ---- the guest's registers ---- */
 
-static void emit_publish_registers(struct thunk_asm *t)
+static void emit_publish_some(struct thunk_asm *t, uint32_t which)
 {
 	for (unsigned r = 0; r < 16; r++) {
 		unsigned guest = t->jit->gpr_of[r];
 
-		if (guest < 16)
+		if (guest < 16 && which & 1u << r)
 			x64_mov_to(&t->a, 8, thunk_state(t, t->jit->first_gpr + 8 * guest), r);
 	}
 }
+
+static void emit_publish_registers(struct thunk_asm *t) { emit_publish_some(t, ALL); }
 
 /* For C that may look at all of the guest: vectors and x87 go to the state as well. */
 static void emit_publish_all(struct thunk_asm *t)
@@ -69,15 +71,20 @@ static void emit_publish(struct thunk_asm *t)
 	vec_emit_save(&t->a, t->jit, false);
 }
 
-static void emit_reload(struct thunk_asm *t, uint32_t which)
+static void emit_reload_registers(struct thunk_asm *t, uint32_t which)
 {
-	vec_emit_load(&t->a, t->jit);
 	for (unsigned r = 0; r < 16; r++) {
 		unsigned guest = t->jit->gpr_of[r];
 
 		if (guest < 16 && which & 1u << r)
 			x64_mov(&t->a, 8, r, thunk_state(t, t->jit->first_gpr + 8 * guest));
 	}
+}
+
+static void emit_reload(struct thunk_asm *t, uint32_t which)
+{
+	vec_emit_load(&t->a, t->jit);
+	emit_reload_registers(t, which);
 }
 
 /* ---- in and out ---- */
@@ -97,11 +104,11 @@ static void emit_enter(struct thunk_asm *t)
 }
 
 /* Everything is published and env->why set. */
-static void emit_leave(struct thunk_asm *t)
+static uint64_t emit_leave(struct thunk_asm *t)
 {
 	struct x64_asm *a = &t->a;
+	uint64_t start = begin(t);
 
-	x64_align(a, CODE_ALIGN);
 	x64_bind(a, &t->leave);
 	x64_mov(a, 8, X64_RSP, THUNK_ENV(t, host_sp));
 	vec_emit_leave(a, t->jit);
@@ -110,6 +117,22 @@ static void emit_leave(struct thunk_asm *t)
 	for (unsigned i = ARRAY_SIZE(callee_saved); i--;)
 		x64_pop(a, callee_saved[i]);
 	x64_ret(a);
+	return start;
+}
+
+/* Everything is published, vectors are not in the host's registers; C says in rax where to go on
+ * instead of where it was called. */
+static void emit_redirect(struct thunk_asm *t)
+{
+	struct x64_asm *a = &t->a;
+
+	x64_align(a, CODE_ALIGN);
+	x64_bind(a, &t->redirect);
+	x64_mov_rr(a, 8, S0, X64_RAX);
+	x64_mov(a, 8, X64_RSP, THUNK_ENV(t, host_sp));
+	vec_emit_gone(a, t->jit);
+	emit_reload_registers(t, ALL);
+	x64_jmp_rm(a, x64_r(S0));
 }
 
 /* ---- C ---- */
@@ -158,7 +181,7 @@ static uint64_t emit_thunk(struct thunk_asm *t, uint64_t fn, uint32_t access, ui
 	else
 		x64_mov_rr(a, 4, X64_RDX, S1);
 	emit_call(t, fn, 8);
-	x64_jcc(a, X64_CC_NE, &t->leave);
+	x64_jcc(a, X64_CC_NE, &t->redirect);
 	emit_reload(t, changed);
 	emit_result(t, result);
 	x64_alu_i(a, X64_ADD, 8, x64_r(X64_RSP), 8);
@@ -178,11 +201,45 @@ static uint64_t emit_commit(struct thunk_asm *t, uint32_t access)
 	emit_publish(t);
 	x64_mov_ri(a, X64_RDX, access);
 	emit_call(t, C_ADDR(x64_rt_commit), 24);
-	x64_jcc(a, X64_CC_NE, &t->leave);
+	x64_jcc(a, X64_CC_NE, &t->redirect);
 	emit_reload(t, CALLER_SAVED);
 	x64_alu_i(a, X64_ADD, 8, x64_r(X64_RSP), 8);
 	x64_pop(a, S1);
 	x64_popf(a);
+	x64_ret(a);
+	return start;
+}
+
+/* The function at S0 leaves the guest's registers alone.  Only what C destroys is kept, and where
+ * it says that the block must be left, all is published. */
+static uint64_t emit_quick(struct thunk_asm *t)
+{
+	struct x64_label stored = X64_LABEL;
+	struct x64_asm *a = &t->a;
+	uint64_t start = begin(t);
+
+	x64_alu_i(a, X64_SUB, 8, x64_r(X64_RSP), 8);
+	emit_publish_some(t, CALLER_SAVED);
+	vec_emit_save(a, t->jit, false);
+	x64_lea(a, 8, X64_RDI, x64_m(P, -(int32_t)t->jit->anchor));
+	x64_mov(a, 8, X64_RSI, THUNK_ENV(t, bounce[0]));
+	x64_mov(a, 8, X64_RDX, THUNK_ENV(t, bounce[8]));
+	x64_mov(a, 8, X64_RCX, THUNK_ENV(t, bounce[16]));
+	x64_call_rm(a, x64_r(S0));
+	x64_mov_rr(a, 8, S0, X64_RAX);
+	emit_reload(t, CALLER_SAVED);
+	x64_alu_i(a, X64_CMP, 1, THUNK_ENV(t, code_stored), 0);
+	x64_jcc_short(a, X64_CC_NE, &stored);
+	x64_alu_i(a, X64_ADD, 8, x64_r(X64_RSP), 8);
+	x64_ret(a);
+	x64_bind(a, &stored);
+	x64_mov_to(a, 8, THUNK_ENV(t, bounce), S0);
+	emit_publish_all(t);
+	emit_call(t, C_ADDR(x64_rt_stored), 8);
+	x64_jcc(a, X64_CC_NE, &t->redirect);
+	emit_reload(t, CALLER_SAVED);
+	x64_mov(a, 8, S0, THUNK_ENV(t, bounce));
+	x64_alu_i(a, X64_ADD, 8, x64_r(X64_RSP), 8);
 	x64_ret(a);
 	return start;
 }
@@ -323,9 +380,12 @@ static void emit_all(struct thunk_asm *t, struct x64_thunks *out)
 	vec_thunks(&t->a, t->jit, out);
 	out->enter = begin(t);
 	emit_enter(t);
-	emit_leave(t);
+	out->leave = emit_leave(t);
+	emit_redirect(t);
 	emit_memory(t, out);
 	out->helper = emit_thunk(t, C_ADDR(x64_rt_helper), 0, ALL, RESULT_VALUE);
+	out->quick = emit_quick(t);
+	out->transfer = emit_go_on(t, C_ADDR(x64_rt_transfer), true);
 	out->native = emit_thunk(t, C_ADDR(x64_rt_native), 0, ALL, RESULT_NONE);
 	out->sync = emit_thunk(t, C_ADDR(x64_rt_sync), 0, CALLER_SAVED, RESULT_NONE);
 	out->carry = emit_carry(t);
@@ -338,7 +398,7 @@ static void emit_all(struct thunk_asm *t, struct x64_thunks *out)
 
 bool x64_thunks_write(struct x64_jit *j)
 {
-	struct thunk_asm t = { .jit = j, .leave = X64_LABEL };
+	struct thunk_asm t = { .jit = j, .leave = X64_LABEL, .redirect = X64_LABEL };
 	uint8_t *write;
 	uint64_t run;
 

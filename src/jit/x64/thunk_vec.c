@@ -154,6 +154,12 @@ void vec_emit_load(struct x64_asm *a, const struct x64_jit *j)
 		emit_if(a, AT_ENV(j, has_vectors), j->thunk.vectors);
 }
 
+void vec_emit_gone(struct x64_asm *a, const struct x64_jit *j)
+{
+	if (j->desc->native)
+		x64_mov_i(a, 1, AT_ENV(j, has_vectors), 0);
+}
+
 void vec_emit_leave(struct x64_asm *a, const struct x64_jit *j)
 {
 	if (!j->desc->native)

@@ -61,13 +61,14 @@ struct x64_ops {
 	/* The block for env->pc in env->mode after `from` was left by exit n, linked (x64_link())
 	 * if that may be.  From NULL, n says how: X64_INDIRECT: by EXIT_TO or to another page, to
 	 * be entered in the table of targets; X64_LOOPED: by EXIT_LOOP or EXIT_STATE: look whether
-	 * the guest is halted, stepped ...  NULL: leave to the caller of x64_run(), perhaps with
-	 * env->fault. */
+	 * the guest is halted, stepped ...; X64_FAULTED: with env->fault, the guest being before
+	 * its instruction: the same when the exception is delivered.  NULL: leave to the caller of
+	 * x64_run(), perhaps with env->fault. */
 	struct x64_code *(*next)(struct jit_env *env, struct x64_code *from, unsigned n);
 	/* Would a store of these bytes hit translated code?  Asked before it is made. */
 	bool (*hits_code)(struct jit_env *env, unsigned view, gva_t addr, unsigned size);
 };
-enum { X64_INDIRECT = 0xffff, X64_LOOPED = 0xfffe };
+enum { X64_INDIRECT = 0xffff, X64_LOOPED = 0xfffe, X64_FAULTED = 0xfffd };
 
 /* Indirect targets of one mode, by pc: what EXIT_TO looks into.  A pc may be in either place of its
  * pair, which is found first at its index.  An empty one has a pc of another pair.  The accelerator

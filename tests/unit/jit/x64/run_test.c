@@ -621,6 +621,147 @@ static void test_dispatch_looks_around(void)
 	world_fini(&w);
 }
 
+/* ---- helpers that need less, and faults that go on ---- */
+
+static uint64_t quick(void *state, uint64_t x, uint64_t y, uint64_t z)
+{
+	struct guest *g = state;
+
+	SCRIBBLE();
+	g->arg[0] = x;
+	g->arg[1] = y;
+	g->arg[2] = z;
+	g->env.code_stored = g->stored;
+	return UINT64_C(0xfeedfacecafef00d);
+}
+
+static void block_quick(struct world *w, struct block *b, bool is_last)
+{
+	struct x64_site *s;
+
+	block_begin(w, b);
+	block_recipe(b, recipe_kind(IR_SUB, 3, FORM_AB), 1, 2);
+	for (unsigned i = 0; i < 3; i++)
+		block_bounce(b, i, 0x100 + i);
+	x64_mov_ri(&b->a, S0, (uintptr_t)quick);
+	s = block_call(b, w->jit->thunk.quick);
+	s->kind = recipe_kind(IR_SUB, 3, FORM_AB);
+	s->a = (struct site_place){ .kind = PLACE_REG, .reg = X64_RBP };
+	s->b = (struct site_place){ .kind = PLACE_REG, .reg = X64_RCX };
+	s->is_last = is_last;
+	s->pc_next = SITE_DELTA + 1;
+	x64_mov_to(&b->a, 8, at(b, offsetof(struct guest, env.tmp)), S0);
+	block_end(b);
+	w->g->env.pc = BLOCK_PC;
+	w->g->env.code_stored = false;
+	w->g->env.tmp[0] = 0;
+}
+
+static void test_quick_helpers_leave_registers_alone(void)
+{
+	struct world w;
+	struct block b;
+
+	if (!world_init(&w))
+		return;
+	for (unsigned i = 0; i < 2; i++) {
+		w.g->stored = i == 1; /* not last: it goes on */
+		block_quick(&w, &b, false);
+		assert_left(&w, block_run(&b), X64_ASKED, BLOCK_PC);
+		g_assert_cmphex(w.g->env.tmp[0], ==, UINT64_C(0xfeedfacecafef00d));
+		for (unsigned k = 0; k < 3; k++)
+			g_assert_cmphex(w.g->arg[k], ==, 0x100 + k);
+		assert_registers(&w, 0);
+	}
+	block_quick(&w, &b, true);
+	assert_left(&w, block_run(&b), X64_LOOP, BLOCK_PC + SITE_DELTA + 1);
+	g_assert_cmphex(w.g->env.tmp[0], ==, 0);
+	g_assert_cmphex(w.g->flags & IR_FLAGS_ALL, ==,
+			ir_eval_flags(IR_SUB, 3, UINT64_C(0x5555555555555555),
+				      UINT64_C(0x1111111111111111), 0));
+	assert_registers(&w, 0);
+	world_fini(&w);
+}
+
+static uint64_t go_elsewhere(void *state, uint64_t x, uint64_t y, uint64_t z)
+{
+	struct guest *g = state;
+
+	help(state, x, y, z);
+	g->env.pc = 0x5678;
+	return 0;
+}
+
+static void block_transfer(struct world *w, struct block *b, const struct ir_helper *h)
+{
+	block_begin(w, b);
+	block_recipe(b, recipe_kind(IR_SUB, 3, FORM_AB), 1, 2);
+	x64_mov_ri(&b->a, S0, (uintptr_t)h);
+	block_call(b, w->jit->thunk.transfer);
+	x64_int3(&b->a);
+	block_commit(b);
+	w->g->env.pc = BLOCK_PC;
+	w->g->flags = 2;
+	w->g->gpr[RBX] = 0xff00;
+}
+
+static void test_transfers_go_on_by_themselves(void)
+{
+	static const struct ir_helper h = {
+		.name = "h", .fn = go_elsewhere, .can_fault = true, .reads_flags = true
+	};
+	uint32_t flags = 2 | ir_eval_flags(IR_SUB, 3, 1, 2, 0);
+	struct block b, to;
+	struct world w;
+
+	if (!world_init(&w))
+		return;
+	block_target(&w, &to, 3);
+	w.g->to = &to.code;
+	block_transfer(&w, &b, &h);
+	assert_left(&w, block_run(&b), X64_ASKED, 0x5678);
+	g_assert_cmphex(w.g->gpr[RBX], ==, 3);
+	g_assert_cmphex(w.g->seen_flags, ==, flags);
+	g_assert_true(!w.g->from && w.g->n == X64_LOOPED);
+	assert_stack(&w);
+
+	w.g->to = NULL;
+	block_transfer(&w, &b, &h);
+	assert_left(&w, block_run(&b), X64_LOOP, 0x5678);
+	g_assert_cmphex(w.g->gpr[RBX], ==, 0);
+
+	w.g->fault = 14; /* back to the instruction */
+	block_transfer(&w, &b, &h);
+	assert_left(&w, block_run(&b), X64_FAULT, BLOCK_PC + SITE_DELTA);
+	g_assert_cmpuint(w.g->n, ==, X64_FAULTED);
+	g_assert_cmphex(w.g->flags, ==, flags);
+	world_fini(&w);
+}
+
+static void test_faults_go_on_in_their_handler(void)
+{
+	static const enum access_kind kinds[] = { BY_LOAD, BY_MODIFY, BY_STORE, BY_ACCESS,
+						  BY_ATOMIC };
+	struct block b, to;
+	struct world w;
+
+	if (!world_init(&w))
+		return;
+	block_target(&w, &to, 3);
+	w.g->to = &to.code;
+	for (unsigned i = 0; i < ARRAY_SIZE(kinds); i++) {
+		begin_access(&w, &b, kinds[i], FAULT_AT + 8);
+		w.g->env.pc = BLOCK_PC;
+		w.g->gpr[RBX] = 5;
+		assert_left(&w, block_run(&b), X64_ASKED, BLOCK_PC + SITE_DELTA);
+		g_assert_cmpuint(w.g->n, ==, X64_FAULTED);
+		g_assert_cmphex(w.g->gpr[RBX], ==, 8);
+		assert_registers(&w, 1u << RBX);
+		assert_stack(&w);
+	}
+	world_fini(&w);
+}
+
 static void add_tests(void)
 {
 	g_test_add_func("/jit/x64/run/faults", test_faults_leave_at_the_instruction);
@@ -642,6 +783,9 @@ static void add_tests(void)
 	g_test_add_func("/jit/x64/run/exits_probe", test_exits_can_look_for_their_target);
 	g_test_add_func("/jit/x64/run/miss", test_indirect_targets_are_asked_for);
 	g_test_add_func("/jit/x64/run/dispatch", test_dispatch_looks_around);
+	g_test_add_func("/jit/x64/run/quick", test_quick_helpers_leave_registers_alone);
+	g_test_add_func("/jit/x64/run/transfer", test_transfers_go_on_by_themselves);
+	g_test_add_func("/jit/x64/run/handler", test_faults_go_on_in_their_handler);
 }
 
 #else
