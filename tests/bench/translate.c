@@ -1,12 +1,14 @@
 /* tests/bench/translate.c - what translating costs: ns of host time per guest instruction.
  *
- *     translate ELF-FILE
- *     decode 35.1 ns, emit 51.2 ns, passes 95.3 ns, lower 330.4 ns, all 512.0 ns (...)
+ *     translate ELF-FILE [STAGE]
+ *     decode 35.1 ns, emit 51.2 ns, passes 95.3 ns, lower 330.4 ns, compile 250.0 ns (...)
  *
  * The executable segments of an x86-64 program or kernel are translated from end to end, block
  * after block, as 64-bit code.  The cost of each stage is the difference between runs that stop
- * behind it, each the best of several.
+ * behind it, each the best of several; "lower" is for the interpreter, "compile" to host code.
+ * With a STAGE (its number from 0), only that run is made: for a profiler.
  * SPDX-License-Identifier: MIT */
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,11 +20,12 @@
 #include "arch/x86/sys.h"
 #include "base/err.h"
 #include "jit/interp.h"
+#include "translate.h"
 
 #include <elf.h> /* last: its PF_ are macros, those of sys.h constants */
 
 enum { BLOCK_INSNS = 64, ROUNDS = 5, PAGE = 4096, MAX_TEXT = 4 << 20 };
-enum stage { DECODE, EMIT, PASSES, LOWER, STAGES };
+enum stage { DECODE, EMIT, PASSES, LOWER, COMPILE, STAGES };
 
 struct bench {
 	struct x86_cpu *c;
@@ -32,7 +35,7 @@ struct bench {
 	struct x86_fetch f;
 	const uint8_t *text;
 	size_t size;
-	uint64_t insns, ops, blocks; /* of one round */
+	uint64_t insns, ops, blocks, bytes; /* of one round */
 };
 
 static unsigned fetch_bytes(struct x86_fetch *f, gva_t addr, uint8_t *out, unsigned len)
@@ -132,6 +135,8 @@ static void run_block(struct bench *x, uint64_t pc, uint32_t len, enum stage las
 	x->blocks++;
 	if (last == LOWER && interp_lower(x->l, &code, ir))
 		interp_block_fini(&code);
+	if (last == COMPILE)
+		x->bytes += tier1_compile(ir, pc);
 }
 
 /* The best of some rounds over all blocks. */
@@ -143,7 +148,7 @@ static double measure(struct bench *x, const uint32_t *lens, enum stage last)
 		struct timespec a, b;
 		double ns;
 
-		x->insns = x->ops = x->blocks = 0;
+		x->insns = x->ops = x->blocks = x->bytes = 0;
 		clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &a);
 		for (uint64_t pc = 0, n = 0; pc < x->size; pc += lens[n++])
 			run_block(x, pc, lens[n], last);
@@ -157,15 +162,18 @@ static double measure(struct bench *x, const uint32_t *lens, enum stage last)
 
 int main(int argc, char **argv)
 {
-	static const char *const names[STAGES] = { "decode", "emit", "passes", "lower" };
+	static const char *const names[STAGES] = { "decode", "emit", "passes", "lower", "compile" };
 	struct bench x = { .f.bytes = fetch_bytes };
 	g_autofree uint32_t *lens = NULL;
-	double ns[STAGES], before = 0;
+	double ns[STAGES];
+	unsigned stages = COMPILE + 1, only = STAGES;
 	struct err err = { 0 };
 	char *warnings;
 
-	if (argc != 2) {
-		fprintf(stderr, "usage: translate ELF-FILE\n");
+	if (argc == 3)
+		only = (unsigned)atoi(argv[2]);
+	if (argc < 2 || argc > 3 || only > STAGES) {
+		fprintf(stderr, "usage: translate ELF-FILE [STAGE]\n");
 		return 2;
 	}
 	load_text(&x, argv[1]);
@@ -181,14 +189,23 @@ int main(int argc, char **argv)
 	lens = g_new(uint32_t, x.size + 1);
 	for (uint64_t pc = 0, n = 0; pc < x.size; pc += lens[n++])
 		lens[n] = emit_block(&x, pc);
-	for (unsigned s = 0; s < STAGES; s++)
-		ns[s] = measure(&x, lens, s);
-	for (unsigned s = 0; s < STAGES; s++) {
-		printf("%s %.1f ns, ", names[s], (ns[s] - before) / (double)x.insns);
-		before = ns[s];
+	if (!tier1_start(&err)) {
+		fprintf(stderr, "translate: not to host code: %s\n", err.text);
+		stages = COMPILE;
 	}
-	printf("all %.1f ns (%.1f operations an instruction, %.1f instructions a block)\n",
-	       ns[LOWER] / (double)x.insns, (double)x.ops / (double)x.insns,
-	       (double)x.insns / (double)x.blocks);
+	if (only < stages) {
+		measure(&x, lens, only);
+		printf("%" PRIu64 " instructions, %u times\n", x.insns, ROUNDS);
+		return 0;
+	}
+	for (unsigned s = 0; s < stages; s++)
+		ns[s] = measure(&x, lens, s);
+	for (unsigned s = 0; s < stages; s++)
+		printf("%s %.1f ns, ", names[s],
+		       (ns[s] - (s ? ns[MIN(s - 1u, PASSES)] : 0)) / (double)x.insns);
+	printf("all %.1f ns (%.1f operations an instruction, %.1f instructions a block, "
+	       "%.1f bytes an instruction)\n",
+	       ns[stages - 1] / (double)x.insns, (double)x.ops / (double)x.insns,
+	       (double)x.insns / (double)x.blocks, (double)x.bytes / (double)x.insns);
 	return 0;
 }
