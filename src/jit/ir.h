@@ -20,7 +20,13 @@ enum ir_code {
 	IR_CODE_COUNT
 };
 
-enum { IR_NONE = 0, IR_MAX_OPS = 4096 };
+enum {
+	IR_NONE = 0,
+	IR_MAX_OPS = 4096,
+	/* Of tables by op: were it a power of two, their first entries, which most blocks make do
+	 * with, would all compete for the same lines of a first-level cache. */
+	IR_TABLE_OPS = IR_MAX_OPS + 176,
+};
 
 /* form: bits 0-1 log2 of the size, then: */
 enum {

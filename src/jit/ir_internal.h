@@ -35,7 +35,7 @@ struct ir_builder {
 
 	struct ir_arena_chunk *arena;
 	struct ir_block block;
-	struct ir_op ops[IR_MAX_OPS];
+	struct ir_op ops[IR_TABLE_OPS];
 	struct ir_insn insns[IR_MAX_INSNS + 1];
 	struct ir_pass *pass; /* scratch of the passes */
 };
@@ -63,15 +63,15 @@ struct ir_mapped {
 struct ir_pass {
 	uint32_t stamp, word_count;
 	struct ir_word *words;
-	struct ir_op out[IR_MAX_OPS + 1]; /* new ops; out[out_count] is where the next is made */
+	struct ir_op out[IR_TABLE_OPS]; /* new ops; out[out_count] is where the next is made */
 	uint16_t out_count;
-	uint16_t flags_in_slot;           /* new flags value the slot is known to hold, or 0 */
-	struct ir_mapped map[IR_MAX_OPS]; /* by old op */
-	uint8_t width[IR_MAX_OPS];        /* by new op: bytes above are zero in its value */
-	uint8_t facts[IR_MAX_INSNS];      /* by instruction: enum ir_fact of all its ops */
-	bool live[IR_MAX_OPS];            /* backward: somebody wants the value */
-	bool flags_live[IR_MAX_OPS];      /* backward: somebody wants the flags */
-	uint16_t number[IR_MAX_OPS];      /* by new op: its place once the dead ones are gone */
+	uint16_t flags_in_slot;             /* new flags value the slot is known to hold, or 0 */
+	struct ir_mapped map[IR_TABLE_OPS]; /* by old op */
+	uint8_t width[IR_TABLE_OPS];        /* by new op: bytes above are zero in its value */
+	uint8_t facts[IR_MAX_INSNS];        /* by instruction: enum ir_fact of all its ops */
+	bool live[IR_TABLE_OPS];            /* backward: somebody wants the value */
+	bool flags_live[IR_TABLE_OPS];      /* backward: somebody wants the flags */
+	uint16_t number[IR_TABLE_OPS];      /* by new op: its place once the dead ones are gone */
 };
 
 /* Try to replace pure op, whose operands are new values, by a constant, another value or a simpler
