@@ -8,27 +8,32 @@
 enum { REX = 0x40, REX_W = 8, REX_R = 4, REX_X = 2, REX_B = 1 };
 enum { SIB_NO_INDEX = 4, SIB_NO_BASE = 5, RM_SIB = 4, RM_RIP = 5 };
 
-static bool has_room(struct x64_asm *a, size_t n)
+/* What is written behind the last instruction at most: fields are stored whole, then cut. */
+enum { OVERSHOOT = 8 };
+
+static inline bool has_room(struct x64_asm *a, size_t n)
 {
-	if ((size_t)(a->end - a->at) < n)
+	if (unlikely((size_t)(a->end - a->at) < n))
 		a->is_full = true;
 	return !a->is_full;
 }
 
-static unsigned imm_bytes(uint32_t form) { return form >> X64_IMM_SHIFT & 15; }
+static inline unsigned imm_bytes(uint32_t form) { return form >> X64_IMM_SHIFT & 15; }
 
 /* ---- prefixes ---- */
 
-static unsigned high_bit(unsigned reg) { return reg == X64_NO_REG ? 0 : reg >> 3 & 1; }
-static bool is_high_byte(unsigned reg) { return reg != X64_NO_REG && reg & 16; }
+/* No register at all has neither bit. */
+BUILD_ASSERT(!(X64_NO_REG & 24));
+static inline bool is_high_byte(unsigned reg) { return reg & 16; }
 
 /* SPL, BPL, SIL, DIL are AH, CH, DH, BH without a REX prefix. */
-static bool needs_rex(unsigned reg) { return reg >= X64_RSP && reg <= X64_RDI; }
+static inline bool needs_rex(unsigned reg) { return reg >= X64_RSP && reg <= X64_RDI; }
 
-static unsigned rex_bits(uint32_t form, unsigned reg, const struct x64_rm *rm)
+static inline unsigned rex_bits(uint32_t form, unsigned reg, const struct x64_rm *rm)
 {
-	return (form & X64_W ? REX_W : 0) | (high_bit(reg) ? REX_R : 0) |
-	       (high_bit(rm->index) ? REX_X : 0) | (high_bit(rm->base) ? REX_B : 0);
+	BUILD_ASSERT(X64_W == REX_W << 9);
+	return (form >> 9 & REX_W) | (reg >> 1 & REX_R) | (rm->index >> 2 & REX_X) |
+	       (rm->base >> 3 & REX_B);
 }
 
 static uint8_t *put_prefixes(uint8_t *p, uint32_t form)
@@ -47,24 +52,39 @@ static uint8_t *put_map(uint8_t *p, uint32_t form)
 {
 	unsigned map = form >> 8 & 3;
 
-	if (map)
-		*p++ = 0x0f;
+	*p++ = 0x0f;
 	if (map > 1)
 		*p++ = map == 2 ? 0x38 : 0x3a;
 	return p;
 }
 
-static uint8_t *put_rex(uint8_t *p, uint32_t form, unsigned reg, const struct x64_rm *rm)
+/* Must there be a REX prefix for a byte register's sake? */
+static bool is_byte_rex(uint32_t form, unsigned reg, const struct x64_rm *rm, unsigned rex)
 {
 	bool rm_is_byte = form & X64_BYTE_RM && rm->kind == X64_RM_REG;
-	unsigned rex = rex_bits(form, reg, rm);
+	bool is_needed = (form & X64_BYTE_REG && needs_rex(reg)) ||
+			 (rm_is_byte && needs_rex(rm->base));
 
-	if (rex || (form & X64_BYTE_REG && needs_rex(reg)) || (rm_is_byte && needs_rex(rm->base))) {
+	if (rex || is_needed) {
 		assert(!(form & X64_BYTE_REG && is_high_byte(reg)));
 		assert(!(rm_is_byte && is_high_byte(rm->base)));
-		*p++ = (uint8_t)(REX | rex);
 	}
-	return p;
+	return is_needed;
+}
+
+/* All that stands before the opcode's last byte. */
+static inline uint8_t *put_legacy(uint8_t *p, uint32_t form, unsigned reg, const struct x64_rm *rm)
+{
+	unsigned rex = rex_bits(form, reg, rm);
+	bool has_rex = rex;
+
+	if (form & (X64_O16 | X64_F2))
+		p = put_prefixes(p, form);
+	if (form & (X64_BYTE_REG | X64_BYTE_RM))
+		has_rex |= is_byte_rex(form, reg, rm, rex);
+	*p = (uint8_t)(REX | rex);
+	p += has_rex;
+	return form & X64_0F3A ? put_map(p, form) : p;
 }
 
 static uint8_t *put_vex(uint8_t *p, uint32_t form, unsigned reg, unsigned vvvv,
@@ -86,12 +106,12 @@ static uint8_t *put_vex(uint8_t *p, uint32_t form, unsigned reg, unsigned vvvv,
 
 /* ---- ModRM, SIB, displacement ---- */
 
-static uint8_t modrm(unsigned mod, unsigned reg, unsigned rm)
+static inline uint8_t modrm(unsigned mod, unsigned reg, unsigned rm)
 {
 	return (uint8_t)(mod << 6 | (reg & 7) << 3 | (rm & 7));
 }
 
-static uint8_t *put32(uint8_t *p, uint32_t v)
+static inline uint8_t *put32(uint8_t *p, uint32_t v)
 {
 	st32_le(p, v);
 	return p + 4;
@@ -116,38 +136,36 @@ static uint8_t *put_label(struct x64_asm *a, uint8_t *p, struct x64_label *l)
 	return p;
 }
 
-static uint8_t *put_memory(uint8_t *p, unsigned reg, const struct x64_rm *m)
+static inline uint8_t *put_memory(uint8_t *p, unsigned reg, const struct x64_rm *m)
 {
+	static const uint8_t disp_bytes[] = { 0, 1, 4 };
 	unsigned base = m->base, index = m->index, mod, sib_index;
 
 	assert(index != X64_RSP && m->shift <= 3);
 	sib_index = index == X64_NO_REG ? SIB_NO_INDEX : index;
-	if (base == X64_NO_REG) {
+	if (unlikely(base == X64_NO_REG)) {
 		*p++ = modrm(0, reg, RM_SIB);
 		*p++ = modrm(m->shift, sib_index, SIB_NO_BASE);
 		return put32(p, (uint32_t)m->disp);
 	}
 	/* RBP and R13 as base have no form without displacement: it means no base, or RIP. */
-	mod = !m->disp && (base & 7) != X64_RBP ? 0 : x64_fits8(m->disp) ? 1 : 2;
+	mod = x64_fits8(m->disp) ? 1 : 2;
+	mod = !m->disp && (base & 7) != X64_RBP ? 0 : mod;
 	if (index != X64_NO_REG || (base & 7) == X64_RSP) {
 		*p++ = modrm(mod, reg, RM_SIB);
 		*p++ = modrm(m->shift, sib_index, base);
 	} else {
 		*p++ = modrm(mod, reg, base);
 	}
-	if (mod == 1)
-		*p++ = (uint8_t)m->disp;
-	else if (mod == 2)
-		p = put32(p, (uint32_t)m->disp);
-	return p;
+	st32_le(p, (uint32_t)m->disp);
+	return p + disp_bytes[mod];
 }
 
-static uint8_t *put_rm(struct x64_asm *a, uint8_t *p, uint32_t form, unsigned reg,
-		       const struct x64_rm *rm)
+/* Of what is not known in numbers yet. */
+static uint8_t *put_rm_relative(struct x64_asm *a, uint8_t *p, uint32_t form, unsigned reg,
+				const struct x64_rm *rm)
 {
 	switch (rm->kind) {
-	case X64_RM_REG: *p++ = modrm(3, reg, rm->base); return p;
-	case X64_RM_MEM: return put_memory(p, reg, rm);
 	case X64_RM_RIP:
 		*p++ = modrm(0, reg, RM_RIP);
 		return put_relative(a, p, rm->target, imm_bytes(form));
@@ -158,12 +176,10 @@ static uint8_t *put_rm(struct x64_asm *a, uint8_t *p, uint32_t form, unsigned re
 	}
 }
 
-static uint8_t *put_imm(uint8_t *p, uint32_t form, int64_t imm)
+static inline uint8_t *put_imm(uint8_t *p, uint32_t form, int64_t imm)
 {
-	unsigned n = imm_bytes(form);
-
-	memcpy(p, &imm, n);
-	return p + n;
+	st64_le(p, (uint64_t)imm);
+	return p + imm_bytes(form);
 }
 
 /* ---- whole instructions ---- */
@@ -173,17 +189,19 @@ void x64_emit(struct x64_asm *a, uint32_t form, unsigned reg, unsigned vvvv, str
 {
 	uint8_t *p = a->at;
 
-	if (!has_room(a, X64_MAX_INSN))
+	if (!has_room(a, X64_MAX_INSN + OVERSHOOT))
 		return;
-	if (form & X64_VEX) {
+	if (form & X64_VEX)
 		p = put_vex(p, form, reg, vvvv, &rm);
-	} else {
-		p = put_prefixes(p, form);
-		p = put_rex(p, form, reg, &rm);
-		p = put_map(p, form);
-	}
+	else
+		p = put_legacy(p, form, reg, &rm);
 	*p++ = (uint8_t)form;
-	p = put_rm(a, p, form, reg, &rm);
+	if (rm.kind == X64_RM_MEM)
+		p = put_memory(p, reg, &rm);
+	else if (rm.kind == X64_RM_REG)
+		*p++ = modrm(3, reg, rm.base);
+	else
+		p = put_rm_relative(a, p, form, reg, &rm);
 	a->at = put_imm(p, form, imm);
 }
 
@@ -192,11 +210,9 @@ void x64_emit_plain(struct x64_asm *a, uint32_t form, unsigned reg, int64_t imm)
 	const struct x64_rm rm = x64_r(reg);
 	uint8_t *p = a->at;
 
-	if (!has_room(a, X64_MAX_INSN))
+	if (!has_room(a, X64_MAX_INSN + OVERSHOOT))
 		return;
-	p = put_prefixes(p, form);
-	p = put_rex(p, form, 0, &rm);
-	p = put_map(p, form);
+	p = put_legacy(p, form, 0, &rm);
 	*p++ = (uint8_t)(form | (reg & 7));
 	a->at = put_imm(p, form, imm);
 }

@@ -39,7 +39,7 @@ enum x64_reg {
 	X64_CH,
 	X64_DH,
 	X64_BH,
-	X64_NO_REG = 0xff,
+	X64_NO_REG = 0xe0, /* neither a high register's bits nor AH's */
 };
 
 /* Condition codes as encoded, in the order of enum ir_cond. */

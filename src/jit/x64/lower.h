@@ -182,21 +182,21 @@ struct x64_compiler {
 	bool is_full; /* too many temporaries, stubs ... */
 
 	/* plan, by op */
-	uint16_t insn[IR_MAX_OPS];
-	uint16_t uses[IR_MAX_OPS];       /* as a value */
-	uint16_t last_use[IR_MAX_OPS];   /* position, recipes included */
-	uint16_t flags_last[IR_MAX_OPS]; /* flags: last position that may ask */
-	uint16_t put[IR_MAX_OPS];        /* the PUT whose slot the op itself writes, or 0 */
-	uint16_t modify[IR_MAX_OPS]; /* RMW: of LOAD and operation, the STORE; of the STORE, 1 */
-	struct window_plan window_plan[IR_MAX_OPS];
-	bool is_fused[IR_MAX_OPS]; /* COND, CMP computed by their one user */
+	uint16_t insn[IR_TABLE_OPS];
+	uint16_t uses[IR_TABLE_OPS];       /* as a value */
+	uint16_t last_use[IR_TABLE_OPS];   /* position, recipes included */
+	uint16_t flags_last[IR_TABLE_OPS]; /* flags: last position that may ask */
+	uint16_t put[IR_TABLE_OPS];        /* the PUT whose slot the op itself writes, or 0 */
+	uint16_t modify[IR_TABLE_OPS]; /* RMW: of LOAD and operation, the STORE; of the STORE, 1 */
+	struct window_plan window_plan[IR_TABLE_OPS];
+	bool is_fused[IR_TABLE_OPS]; /* COND, CMP computed by their one user */
 
 	/* state */
 	unsigned pos;
-	struct place at[IR_MAX_OPS];
-	uint16_t next_in_reg[IR_MAX_OPS];
-	uint16_t in_reg[16];            /* values in a host register, chained */
-	uint16_t in_memory[IR_MAX_OPS]; /* values in slots */
+	struct place at[IR_TABLE_OPS];
+	uint16_t next_in_reg[IR_TABLE_OPS];
+	uint16_t in_reg[16];              /* values in a host register, chained */
+	uint16_t in_memory[IR_TABLE_OPS]; /* values in slots */
 	unsigned in_memory_count;
 	struct window window;
 	uint16_t pending_mem; /* the value of kind PLACE_MEM, or 0 */
@@ -206,8 +206,8 @@ struct x64_compiler {
 	uint16_t slot_flags;  /* flags value that the slot should have; 0: what env says */
 	uint16_t env_flags;   /* flags value that env has been told of */
 	bool is_synced;       /* the slot's bits are true (env->flags_kind is 0) */
-	struct place carry[IR_MAX_OPS]; /* of a recipe: its flags in, a temporary */
-	struct place bits[IR_MAX_OPS];  /* of flags: their six bits, a temporary */
+	struct place carry[IR_TABLE_OPS]; /* of a recipe: its flags in, a temporary */
+	struct place bits[IR_TABLE_OPS];  /* of flags: their six bits, a temporary */
 
 	struct stub stubs[LOWER_STUBS];
 	unsigned stub_count;
@@ -227,6 +227,12 @@ struct x64_compiler {
 static inline const struct ir_op *op_at(const struct x64_compiler *c, unsigned i)
 {
 	return &c->ir->ops[i];
+}
+
+/* Where instruction k's ops end. */
+static inline unsigned insn_end(const struct x64_compiler *c, unsigned k)
+{
+	return k + 1u < c->ir->insn_count ? c->ir->insns[k + 1].first_op : c->ir->op_count;
 }
 
 /* Byte offset in the state as an operand. */

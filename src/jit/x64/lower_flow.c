@@ -22,11 +22,6 @@ struct stub *stub_new(struct x64_compiler *c, enum stub_kind kind, unsigned i)
 	return s;
 }
 
-static unsigned insn_end(const struct x64_compiler *c, unsigned k)
-{
-	return k + 1u < c->ir->insn_count ? c->ir->insns[k + 1].first_op : c->ir->op_count;
-}
-
 void site_add(struct x64_compiler *c, unsigned i, const struct x64_site *site)
 {
 	unsigned k = c->insn[i];

@@ -20,7 +20,7 @@ static bool is_lazy_code(const struct ir_op *op)
 
 bool lower_is_lazy(const struct x64_compiler *c, unsigned i)
 {
-	return is_lazy_code(op_at(c, i)) && !c->put[i];
+	return !c->put[i] && is_lazy_code(op_at(c, i));
 }
 
 enum recipe_form lower_form(const struct x64_compiler *c, unsigned f)
@@ -49,47 +49,50 @@ static void extend(uint16_t *last, unsigned pos)
 		*last = (uint16_t)pos;
 }
 
+static void use(struct x64_compiler *c, unsigned v, unsigned pos)
+{
+	c->uses[v]++;
+	c->last_use[v] = (uint16_t)pos;
+}
+
 static void plan_uses(struct x64_compiler *c)
 {
 	const struct ir_block *ir = c->ir;
-	unsigned k = 0;
 
-	for (unsigned i = 1; i < ir->op_count; i++) {
-		const struct ir_op *op = op_at(c, i);
-		const uint16_t v[3] = { op->a, op->b, op->c };
+	for (unsigned k = 0, i = 1; i < ir->op_count; k++) {
+		unsigned end = insn_end(c, k);
 
-		while (k + 1u < ir->insn_count && ir->insns[k + 1].first_op <= i)
-			k++;
-		c->insn[i] = (uint16_t)k;
-		for (unsigned n = 0; n < 3; n++) {
-			if (!ir_operand_is_value(op, n) || !v[n])
-				continue;
-			c->uses[v[n]]++;
-			c->last_use[v[n]] = (uint16_t)i;
+		for (; i < end; i++) {
+			const struct ir_op *op = op_at(c, i);
+			unsigned values = ir_value_operands(op);
+
+			c->insn[i] = (uint16_t)k;
+			/* What is no value counts as a use of op 0. */
+			use(c, values & 1 ? op->a : 0, i);
+			use(c, values & 2 ? op->b : 0, i);
+			use(c, values & 4 ? op->c : 0, i);
 		}
 	}
+	c->uses[0] = c->last_use[0] = 0;
 }
 
-/* COND, CMP and WIDER whose one user can ask for the condition itself. */
-static void plan_fused(struct x64_compiler *c)
+/* COND, CMP or WIDER i whose one user can ask for the condition itself. */
+static void plan_fused(struct x64_compiler *c, unsigned i)
 {
-	for (unsigned i = 1; i < c->ir->op_count; i++) {
-		const struct ir_op *op = op_at(c, i), *user;
-		unsigned at = c->last_use[i];
+	const struct ir_op *op = op_at(c, i), *user;
+	unsigned at = c->last_use[i];
 
-		if ((op->code != IR_COND && op->code != IR_CMP && op->code != IR_WIDER) ||
-		    c->uses[i] != 1)
-			continue;
-		user = op_at(c, at);
-		if (user->a != i || (user->code != IR_EXIT_IF && user->code != IR_CALL_IF &&
-				     user->code != IR_SELECT))
-			continue;
-		c->is_fused[i] = true;
-		if (op->code != IR_COND)
-			extend(&c->last_use[op->a], at);
-		if (op->code == IR_CMP && !ir_has_imm(op))
-			extend(&c->last_use[op->b], at);
-	}
+	if (c->uses[i] != 1)
+		return;
+	user = op_at(c, at);
+	if (user->a != i ||
+	    (user->code != IR_EXIT_IF && user->code != IR_CALL_IF && user->code != IR_SELECT))
+		return;
+	c->is_fused[i] = true;
+	if (op->code != IR_COND)
+		extend(&c->last_use[op->a], at);
+	if (op->code == IR_CMP && !ir_has_imm(op))
+		extend(&c->last_use[op->b], at);
 }
 
 /* ---- read-modify-write ---- */
@@ -226,14 +229,6 @@ unsigned lower_merge_source(const struct x64_compiler *c, unsigned f, uint32_t m
 	return f;
 }
 
-static bool touches_flags(const struct ir_op *op)
-{
-	const struct ir_helper *h = (const void *)(uintptr_t)op->imm;
-
-	return (op->code == IR_CALL || op->code == IR_CALL_IF) &&
-	       (h->reads_flags || h->writes_flags);
-}
-
 bool covers_flags_slot(const struct x64_compiler *c, const struct ir_op *op)
 {
 	uint32_t at = c->jit->desc->flags_offset;
@@ -249,57 +244,93 @@ unsigned lower_flags_after(const struct x64_compiler *c, unsigned i, unsigned sl
 	return f ? f : slot;
 }
 
-static bool may_store_code(const struct ir_op *op)
+/* The flags that op i has for operands. */
+static void plan_flags_used(struct x64_compiler *c, const struct ir_op *op, unsigned i,
+			    unsigned operands)
 {
-	return op->code == IR_CALL && helper_may_store((const void *)(uintptr_t)op->imm);
+	unsigned pos = c->modify[i] > i ? c->modify[i] : i;
+
+	if (op->code == IR_COND) {
+		ask(c, lower_merge_source(c, op->a, ir_cond_flags(op->b)),
+		    c->is_fused[i] ? c->last_use[i] : i);
+	} else if (operands & 4) { /* to begin with, its carry */
+		ask(c, lower_merge_source(c, op->c, IR_C), pos);
+		if (!ir_reads_carry_only(op))
+			ask(c, op->c, pos);
+	} else if (op->code != IR_FLAGS_PUT) {
+		ask(c, op->a, pos);
+		if (operands & 2)
+			ask(c, op->b, pos);
+	}
+}
+
+struct flags_plan {
+	unsigned start, slot; /* flags at the instruction's start, and in the slot */
+	bool has_stored;      /* lower_check_stored() will be at the next instruction's */
+};
+
+/* Op i may leave the block, or look at all of the state. */
+static void plan_flags_left(struct x64_compiler *c, const struct ir_op *op, unsigned i,
+			    struct flags_plan *f)
+{
+	const struct ir_helper *h = (const void *)(uintptr_t)op->imm;
+	bool is_exit = op->code == IR_EXIT_IF || ir_info[op->code].props & IR_PROP_ENDS;
+
+	if (ir_may_leave(op))
+		ask(c, is_exit || !f->start ? f->slot : f->start, i);
+	if (op->code != IR_CALL && op->code != IR_CALL_IF)
+		return;
+	if (h->reads_flags || h->writes_flags)
+		ask(c, f->slot, i);
+	if (h->writes_flags)
+		f->slot = 0;
+	f->has_stored |= op->code == IR_CALL && helper_may_store(h);
 }
 
 static void plan_flags(struct x64_compiler *c)
 {
-	unsigned slot = 0;
-	bool has_stored = false;
+	struct flags_plan f = { 0 };
 
-	for (unsigned i = 1; i < c->ir->op_count; i++) {
-		const struct ir_op *op = op_at(c, i);
-		unsigned start = c->ir->insns[c->insn[i]].flags_op;
-		unsigned pos = c->modify[i] > i ? c->modify[i] : i;
+	for (unsigned k = 0, i = 1; i < c->ir->op_count; k++) {
+		unsigned end = insn_end(c, k);
 
-		if (has_stored && c->insn[i] != c->insn[i - 1]) {
-			ask(c, lower_flags_after(c, i - 1, slot), i);
-			has_stored = false;
+		f.start = c->ir->insns[k].flags_op;
+		if (k && i < end) {
+			if (f.has_stored)
+				ask(c, lower_flags_after(c, i - 1, f.slot), i);
+			f.has_stored = false;
+			ask(c, f.start, i);
 		}
-		has_stored |= may_store_code(op);
-		if (c->insn[i] != c->insn[i - 1])
-			ask(c, start, i); /* lower_check_stored() */
+		for (; i < end; i++) {
+			const struct ir_op *op = op_at(c, i);
+			unsigned operands = ir_flags_operands(op);
 
-		if (op->code == IR_COND) {
-			unsigned f = lower_merge_source(c, op->a, ir_cond_flags(op->b));
+			if (operands)
+				plan_flags_used(c, op, i, operands);
+			if (ir_info[op->code].props & IR_PROP_LEAVES)
+				plan_flags_left(c, op, i, &f);
+			else if (op->code == IR_FLAGS_PUT)
+				f.slot = op->a;
+			else if (covers_flags_slot(c, op))
+				ask(c, f.slot, i);
+		}
+	}
+}
 
-			ask(c, f, c->is_fused[i] ? c->last_use[i] : i);
-			continue;
-		}
-		if (ir_operand_is_flags(op, 2)) { /* to begin with, its carry */
-			ask(c, lower_merge_source(c, op->c, IR_C), pos);
-			if (!ir_reads_carry_only(op))
-				ask(c, op->c, pos);
-		} else if (ir_operand_is_flags(op, 0) && op->code != IR_FLAGS_PUT) {
-			ask(c, op->a, pos);
-			if (ir_operand_is_flags(op, 1))
-				ask(c, op->b, pos);
-		}
-		if (op->code == IR_FLAGS_PUT)
-			slot = op->a;
-		if (touches_flags(op) || covers_flags_slot(c, op))
-			ask(c, slot, i);
-		if (ir_may_leave(op)) {
-			bool is_exit = op->code == IR_EXIT_IF ||
-				       ir_info[op->code].props & IR_PROP_ENDS;
+/* Until when the recipe of op i's flags wants its operands; its value lives as long as that asks.
+ */
+static unsigned plan_recipe(struct x64_compiler *c, const struct ir_op *op, unsigned i)
+{
+	unsigned until = c->flags_last[i];
 
-			ask(c, is_exit || !start ? slot : start, i);
-		}
-		if (touches_flags(op) &&
-		    ((const struct ir_helper *)(uintptr_t)op->imm)->writes_flags)
-			slot = 0;
+	switch (lower_form(c, i)) {
+	case FORM_AB: return until;
+	case FORM_RB: /* not the first operand */
+		extend(&c->last_use[i], until);
+		if (ir_operand_is_value(op, 1))
+			extend(&c->last_use[op->b], until);
+		return 0;
+	default: extend(&c->last_use[i], until); return 0;
 	}
 }
 
@@ -308,30 +339,32 @@ static void plan_lives(struct x64_compiler *c)
 {
 	for (unsigned i = c->ir->op_count; i-- > 1;) {
 		const struct ir_op *op = op_at(c, i);
-		unsigned until = 0;
+		unsigned until = 0, values;
 
-		if (ir_info[op->code].props & IR_PROP_FLAGS && c->flags_last[i]) {
-			enum recipe_form form = lower_form(c, i);
-
-			until = c->flags_last[i];
-			if (form != FORM_AB)
-				extend(&c->last_use[i], until);
-			if (form != FORM_AB && form != FORM_RB)
-				until = 0;
-			if (form == FORM_RB) { /* not the first operand */
-				if (ir_operand_is_value(op, 1))
-					extend(&c->last_use[op->b], until);
-				until = 0;
-			}
-		}
-		if (lower_is_lazy(c, i) && c->last_use[i] > until)
+		if (c->flags_last[i] && ir_info[op->code].props & IR_PROP_FLAGS)
+			until = plan_recipe(c, op, i);
+		if (c->last_use[i] > until && lower_is_lazy(c, i))
 			until = c->last_use[i];
 		if (!until)
 			continue;
-		if (ir_operand_is_value(op, 0))
-			extend(&c->last_use[op->a], until);
-		if (ir_operand_is_value(op, 1))
-			extend(&c->last_use[op->b], until);
+		values = ir_value_operands(op);
+		extend(&c->last_use[values & 1 ? op->a : 0], until);
+		extend(&c->last_use[values & 2 ? op->b : 0], until);
+	}
+}
+
+/* What ops want to know of those before them. */
+static void plan_ops(struct x64_compiler *c)
+{
+	for (unsigned i = 1; i < c->ir->op_count; i++) {
+		switch (op_at(c, i)->code) {
+		case IR_COND:
+		case IR_CMP:
+		case IR_WIDER: plan_fused(c, i); break;
+		case IR_LOAD: plan_modify(c, i); break;
+		case IR_PUT: plan_put(c, i); break;
+		default: break;
+		}
 	}
 }
 
@@ -339,7 +372,6 @@ void lower_plan(struct x64_compiler *c)
 {
 	size_t n = c->ir->op_count;
 
-	memset(c->insn, 0, n * sizeof(c->insn[0]));
 	memset(c->uses, 0, n * sizeof(c->uses[0]));
 	memset(c->last_use, 0, n * sizeof(c->last_use[0]));
 	memset(c->flags_last, 0, n * sizeof(c->flags_last[0]));
@@ -347,13 +379,7 @@ void lower_plan(struct x64_compiler *c)
 	memset(c->modify, 0, n * sizeof(c->modify[0]));
 	memset(c->is_fused, 0, n * sizeof(c->is_fused[0]));
 	plan_uses(c);
-	plan_fused(c);
-	for (unsigned i = 1; i < n; i++)
-		if (op_at(c, i)->code == IR_LOAD)
-			plan_modify(c, i);
-	for (unsigned i = 1; i < n; i++)
-		if (op_at(c, i)->code == IR_PUT)
-			plan_put(c, i);
+	plan_ops(c);
 	plan_flags(c);
 	plan_lives(c);
 	window_plan(c);
