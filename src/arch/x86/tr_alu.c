@@ -125,12 +125,12 @@ void tr_neg(struct x86_tr *t)
 
 /* ---- multiplication and division ---- */
 
-/* C and O by cond, the undefined others as they were. */
+/* C and O by cond; the others are undefined: 0. */
 static void set_carry_overflow(struct x86_tr *t, ir_val cond)
 {
 	ir_val bits = ir_bini(t->b, IR_AND, 8, ir_un(t->b, IR_NEG, 8, cond), IR_C | IR_O);
 
-	ir_flags_set_masked(t->b, ir_flags_of(t->b, bits), IR_C | IR_O);
+	ir_flags_set(t->b, ir_flags_of(t->b, bits));
 }
 
 static void put_product(struct x86_tr *t, unsigned size, ir_val lo, ir_val hi)
@@ -175,7 +175,7 @@ void tr_imul1(struct x86_tr *t)
 		ir_put(t->b, 2, OFS_GPR(RAX), lo);
 	else
 		put_product(t, size, lo, hi);
-	ir_flags_set_masked(t->b, fits, IR_C | IR_O);
+	ir_flags_set(t->b, fits);
 }
 
 static void imul(struct x86_tr *t, ir_val a, ir_val b)
@@ -183,7 +183,7 @@ static void imul(struct x86_tr *t, ir_val a, ir_val b)
 	ir_val r = ir_bin(t->b, IR_MUL, tr_size(t, 0), a, b);
 
 	tr_write(t, 0, r);
-	ir_flags_set_masked(t->b, r, IR_C | IR_O);
+	ir_flags_set(t->b, r);
 }
 
 void tr_imul2(struct x86_tr *t) { imul(t, tr_read(t, 0), tr_read(t, 1)); }

@@ -76,18 +76,17 @@ void tr_btc(struct x86_tr *t) { bit_change(t, IR_XOR, IR_ATOMIC_XOR); }
 
 /* ---- scans and counts ---- */
 
-/* Source 0: the destination stays, Z is set. */
+/* Source 0: the destination stays, Z is set; the other flags are undefined. */
 static void scan(struct x86_tr *t, ir_val src, ir_val index)
 {
 	unsigned size = tr_size(t, 0);
-	ir_val old = ir_get(t->b, 8, OFS_GPR(t->in.reg)), zero;
+	ir_val old = ir_get(t->b, 8, OFS_GPR(t->in.reg));
 
 	if (size == 2)
 		tr_write(t, 0, ir_select(t->b, src, index, old));
 	else
 		ir_put(t->b, 8, OFS_GPR(t->in.reg), ir_select(t->b, src, index, old));
-	zero = ir_bini(t->b, IR_SHL, 4, ir_cmpi(t->b, IR_EQ, 8, src, 0), 6);
-	ir_flags_set_masked(t->b, ir_flags_of(t->b, zero), IR_Z);
+	ir_flags_set(t->b, ir_bin(t->b, IR_AND, size, src, src));
 }
 
 void tr_bsf(struct x86_tr *t)
@@ -105,7 +104,7 @@ void tr_bsr(struct x86_tr *t)
 	scan(t, src, ir_bini(t->b, IR_XOR, 8, clz, size * 8 - 1));
 }
 
-/* Z: the result is 0; C: the source is. */
+/* Z: the result is 0; C: the source is; the others are undefined. */
 static void count(struct x86_tr *t, enum ir_code code)
 {
 	ir_val src = tr_read(t, 1), r = ir_un(t->b, code, tr_size(t, 0), src);
@@ -113,7 +112,7 @@ static void count(struct x86_tr *t, enum ir_code code)
 	ir_val z = ir_bini(t->b, IR_SHL, 4, ir_cmpi(t->b, IR_EQ, 8, r, 0), 6);
 
 	tr_write(t, 0, r);
-	ir_flags_set_masked(t->b, ir_flags_of(t->b, ir_bin(t->b, IR_OR, 4, c, z)), IR_C | IR_Z);
+	ir_flags_set(t->b, ir_flags_of(t->b, ir_bin(t->b, IR_OR, 4, c, z)));
 }
 
 void tr_tzcnt(struct x86_tr *t) { count(t, IR_CTZ); }

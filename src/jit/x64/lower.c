@@ -6,7 +6,7 @@
 #include <glib.h>
 
 #include "base/bits.h"
-#include "jit/x64/lower.h"
+#include "jit/x64/lower_flags.h"
 
 /* ---- guest state ---- */
 

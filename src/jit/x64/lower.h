@@ -79,8 +79,10 @@ struct x64_thunks {
 	uint64_t transfer;     /* ir_helper in S0, the same; goes on where env->pc then is */
 	uint64_t native;       /* ir_native in S0, value in bounce */
 	uint64_t atomic;       /* kind in S0, address and operands in bounce -> S0 = old */
-	uint64_t sync;         /* flags slot := flags */
+	uint64_t sync;         /* flags slot := flags in env */
 	uint64_t carry;        /* -> S0 = carry of the flags in env */
+	uint64_t env_bits;     /* -> S0 = all six of them */
+	uint64_t bits;         /* -> S0 = the six of the call's site */
 	uint64_t link;         /* called by an exit's stub */
 	uint64_t miss;         /* jumped to: the place at S1 is not for the pc in S0 */
 	uint64_t probe;        /* jumped to: to the pc in S0 */
@@ -129,6 +131,7 @@ enum stub_kind {
 	STUB_CALL_IF,
 	STUB_EXIT,
 	STUB_CARRY,   /* S0 = carry of the flags in env */
+	STUB_BITS,    /* old = flags of the site */
 	STUB_STORED,  /* a helper stored to translated code: leave before the next instruction */
 	STUB_VECTORS, /* these: lower_vec.h */
 	STUB_X87,
@@ -316,44 +319,6 @@ void alu_apply(struct x64_compiler *c, const struct ir_op *op, unsigned reg, con
 void alu_applied(struct x64_compiler *c, unsigned i);
 void alu_capture(struct x64_compiler *c, unsigned v, unsigned size, struct arg *out);
 
-/* ---- lower_flags.c ---- */
-/* EFLAGS are lost. */
-static inline void flags_lost(struct x64_compiler *c) { c->eflags = 0; }
-/* EFLAGS hold the flags of f, those in mask. */
-static inline void flags_are(struct x64_compiler *c, unsigned f, uint32_t mask)
-{
-	c->eflags = (uint16_t)f;
-	c->eflags_mask = mask;
-}
-/* Make EFLAGS such that the returned condition says cond of f. */
-enum x64_cc flags_cond(struct x64_compiler *c, unsigned f, enum ir_cond cond);
-/* The same of value v (COND, CMP or 0/1), fused or not; never uses S0 when keep_s0. */
-enum x64_cc flags_test(struct x64_compiler *c, unsigned v);
-/* CF := carry of f. */
-void flags_carry(struct x64_compiler *c, unsigned f);
-/* CF to a new temporary; EFLAGS stay. */
-void flags_carry_to_tmp(struct x64_compiler *c, struct place *p);
-/* Remember in the recipe of producer i what its flags operand says, before it is executed. */
-void flags_keep_carry(struct x64_compiler *c, unsigned i);
-/* Tell env of flags f: stores only, EFLAGS stay. */
-void flags_record(struct x64_compiler *c, unsigned f);
-void flags_record_later(struct x64_compiler *c, unsigned f, struct stub *s);
-void stub_record(struct x64_compiler *c, const struct stub *s);
-/* The six bits of f as an operand of 4 bytes; other bits may be set beside them.  EFLAGS are lost.
- */
-struct x64_rm flags_bits(struct x64_compiler *c, unsigned f);
-void lower_flags_op(struct x64_compiler *c, unsigned i);
-/* Make the flags slot true. */
-void flags_sync_slot(struct x64_compiler *c);
-/* Does a fault at op i need flags that env does not know? */
-bool flags_wanted(const struct x64_compiler *c, unsigned i);
-/* Let env know them. */
-void flags_before_call(struct x64_compiler *c, unsigned i);
-/* The flags at op i, as a fault there must report them. */
-void flags_site(struct x64_compiler *c, unsigned i, struct x64_site *site);
-/* Flags slot := f, the six bits; through C. */
-void flags_sync(struct x64_compiler *c, unsigned f);
-
 /* ---- lower_mem.c ---- */
 void lower_load(struct x64_compiler *c, unsigned i);
 void lower_store(struct x64_compiler *c, unsigned i);
@@ -426,8 +391,8 @@ uint64_t x64_rt_stored(struct jit_env *env, uint64_t unused1, uint32_t unused2, 
 uint64_t x64_rt_native(struct jit_env *env, const struct ir_native *n, uint32_t unused,
 		       uint64_t ret);
 uint64_t x64_rt_atomic(struct jit_env *env, uint64_t kind, uint32_t unused, uint64_t ret);
-uint64_t x64_rt_sync(struct jit_env *env, uint64_t unused1, uint32_t unused2, uint64_t ret);
-uint64_t x64_rt_carry(struct jit_env *env, uint64_t unused1, uint32_t unused2, uint64_t ret);
+uint64_t x64_rt_env_bits(struct jit_env *env, uint64_t unused1, uint32_t unused2, uint64_t ret);
+uint64_t x64_rt_bits(struct jit_env *env, uint64_t unused1, uint32_t unused2, uint64_t ret);
 /* Where to go on: 0: leave, env->why says why. */
 uint64_t x64_rt_transfer(struct jit_env *env, const struct ir_helper *h, uint32_t unused,
 			 uint64_t ret);

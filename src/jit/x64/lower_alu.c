@@ -1,6 +1,6 @@
 /* jit/x64/lower_alu.c - arithmetic: the host's own instruction for each operation.
  * SPDX-License-Identifier: MIT */
-#include "jit/x64/lower.h"
+#include "jit/x64/lower_flags.h"
 
 static bool wants_flags(const struct x64_compiler *c, unsigned i)
 {
@@ -425,7 +425,9 @@ static void lower_shift(struct x64_compiler *c, unsigned i)
 		return;
 	}
 	force_lazy(c, op->a, ir_size(op));
-	if (takes_carry(op->code) || (op->c && wants_flags(c, i)))
+	if (op->code <= IR_SAR && op->c)
+		flags_keep_if_zero(c, i, op->b);
+	else if (takes_carry(op->code) || (op->c && wants_flags(c, i)))
 		flags_keep_carry(c, i);
 	if (op->code <= IR_SAR && ir_size(op) >= 4)
 		shift_x(c, i);

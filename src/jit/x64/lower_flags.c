@@ -1,11 +1,6 @@
-/* jit/x64/lower_flags.c - flags: in EFLAGS while they last, else made again from their recipe.
+/* jit/x64/lower_flags.c - flags as values, and where they go when a block is left.
  * SPDX-License-Identifier: MIT */
-#include "jit/x64/lower.h"
-
-static unsigned producer_size(const struct x64_compiler *c, unsigned f)
-{
-	return ir_size(op_at(c, f));
-}
+#include "jit/x64/lower_flags.h"
 
 /* Does only env know these flags? */
 static bool is_in_env(const struct x64_compiler *c, unsigned f)
@@ -20,29 +15,6 @@ static unsigned flags_at(const struct x64_compiler *c, unsigned i)
 
 	f = f ? f : c->slot_flags;
 	return f == c->env_flags ? 0 : f;
-}
-
-/* Shifts by a variable count may leave the flags of before: there is no short way to do them again.
- */
-static bool is_opaque(const struct x64_compiler *c, unsigned f)
-{
-	const struct ir_op *op = op_at(c, f);
-
-	switch (op->code) {
-	case IR_FLAGS_GET:
-	case IR_FLAGS_OF:
-	case IR_FLAGS_MERGE: return true;
-	case IR_SHL:
-	case IR_SHR:
-	case IR_SAR:
-	case IR_ROL:
-	case IR_ROR: return !ir_has_imm(op);
-	case IR_RCL:
-	case IR_RCR: return true;
-	case IR_MUL: return ir_size(op) == 1;
-	case IR_ANDN: return ir_size(op) < 4;
-	default: return false;
-	}
 }
 
 /* ---- telling env ---- */
@@ -219,196 +191,79 @@ static void call_sync(struct x64_compiler *c)
 	c->is_synced = true;
 }
 
-void flags_sync(struct x64_compiler *c, unsigned f)
+/* ---- sites ---- */
+
+static struct site_place site_place(struct x64_compiler *c, unsigned v)
 {
-	flags_record(c, f);
-	call_sync(c);
-}
+	const struct ir_op *op = op_at(c, v);
+	struct place p = c->at[v];
+	struct site_place s = { .kind = p.kind, .reg = p.reg, .at = (uint16_t)p.imm };
 
-/* ---- making EFLAGS again ---- */
-
-static struct x64_rm operand(struct x64_compiler *c, const struct ir_op *op, unsigned avoid,
-			     bool *is_imm, int64_t *imm)
-{
-	unsigned size = ir_size(op), reg;
-
-	*is_imm = true;
-	if (ir_has_imm(op)) {
-		*imm = size == 8   ? (int64_t)op->imm
-		       : size == 4 ? (int32_t)op->imm
-		       : size == 2 ? (int16_t)op->imm
-				   : (int8_t)op->imm;
-		if (x64_fits32(*imm))
-			return x64_r(0);
-		*is_imm = false;
-		reg = place_scratch(c, avoid);
-		x64_mov_ri(&c->a, reg, op->imm);
-		return x64_r(reg);
+	if (op->code != IR_CONST)
+		return s;
+	if (c->constant_count >= LOWER_SITES) {
+		c->is_full = true;
+		return s;
 	}
-	if (place_is_imm(c, op->b, size, imm))
-		return x64_r(0);
-	*is_imm = false;
-	return place_rm(c, op->b, size, avoid);
+	c->constants[c->constant_count] = op->imm;
+	return (struct site_place){ .kind = PLACE_CONST, .at = (uint16_t)c->constant_count++ };
 }
 
-static unsigned mask_of(struct x64_rm m)
+static struct site_place site_imm(struct x64_compiler *c, uint64_t imm)
 {
-	unsigned mask = m.base < 16 ? 1u << m.base : 0;
-
-	return m.kind == X64_RM_MEM && m.index < 16 ? mask | 1u << m.index : mask;
+	if (c->constant_count >= LOWER_SITES) {
+		c->is_full = true;
+		return (struct site_place){ 0 };
+	}
+	c->constants[c->constant_count] = imm;
+	return (struct site_place){ .kind = PLACE_CONST, .at = (uint16_t)c->constant_count++ };
 }
 
-/* CMP or TEST of the operands themselves: nothing is destroyed. */
-static void compare(struct x64_compiler *c, const struct ir_op *op)
+static struct site_place site_tmp(struct place p)
 {
-	unsigned size = ir_size(op), a;
-	bool is_imm;
-	int64_t imm;
-	struct x64_rm b, m;
+	return (struct site_place){ .kind = PLACE_TMP, .at = (uint16_t)p.imm };
+}
 
-	if (c->at[op->a].kind == PLACE_LAZY)
-		place_in_reg(c, op->a, size, 0);
-	b = operand(c, op, 0, &is_imm, &imm);
-	if (is_imm) {
-		m = place_rm(c, op->a, size, 0);
-		if (op->code == IR_AND)
-			x64_test_i(&c->a, size, m, imm);
-		else if (!imm && m.kind == X64_RM_REG)
-			x64_test(&c->a, size, m, m.base);
-		else
-			x64_alu_i(&c->a, X64_CMP, size, m, imm);
+/* What f is made of, for C. */
+static void recipe_site(struct x64_compiler *c, unsigned f, struct x64_site *site)
+{
+	const struct ir_op *op = op_at(c, f);
+	enum recipe_form form = lower_form(c, f);
+
+	if (c->bits[f].kind != PLACE_NONE) {
+		site->kind = recipe_kind(IR_FLAGS_OF, 2, FORM_AB);
+		site->a = site_tmp(c->bits[f]);
 		return;
 	}
-	a = place_in_reg(c, op->a, size, mask_of(b));
-	if (op->code == IR_AND)
-		x64_test(&c->a, size, b, a);
-	else
-		x64_alu(&c->a, X64_CMP, size, a, b);
+	if (is_in_env(c, f))
+		return;
+	site->kind = recipe_kind(op->code, ir_size_log2(op), form);
+	site->a = site_place(c, form == FORM_AB ? op->a : f);
+	if (form != FORM_R && ir_has_imm(op))
+		site->b = site_imm(c, op->imm);
+	else if (form != FORM_R && ir_operand_is_value(op, 1))
+		site->b = site_place(c, op->b);
+	if (c->carry[f].kind != PLACE_NONE)
+		site->c = site_tmp(c->carry[f]);
 }
 
-static void alu_with(struct x64_compiler *c, enum x64_alu alu, unsigned size, unsigned reg,
-		     bool is_imm, int64_t imm, struct x64_rm b)
+void flags_site(struct x64_compiler *c, unsigned i, struct x64_site *site)
 {
-	if (is_imm)
-		x64_alu_i(&c->a, alu, size, x64_r(reg), imm);
-	else
-		x64_alu(&c->a, alu, size, reg, b);
+	unsigned f = flags_at(c, i);
+
+	site->kind = 0;
+	if (f)
+		recipe_site(c, f, site);
 }
 
-/* On a copy of the first operand. */
-static uint32_t again_ab(struct x64_compiler *c, unsigned f)
+bool flags_wanted(const struct x64_compiler *c, unsigned i) { return flags_at(c, i); }
+
+void flags_before_call(struct x64_compiler *c, unsigned i) { flags_record(c, flags_at(c, i)); }
+
+void flags_sync_slot(struct x64_compiler *c)
 {
-	const struct ir_op *op = op_at(c, f);
-	unsigned size = ir_size(op), reg;
-	bool is_imm = true;
-	int64_t imm = 0;
-	struct x64_rm b = x64_r(0);
-	struct arg arg;
-
-	if (op->code == IR_SUB || op->code == IR_AND) {
-		compare(c, op);
-		return IR_FLAGS_ALL;
-	}
-	if (c->at[op->a].kind == PLACE_LAZY)
-		place_in_reg(c, op->a, size, 0);
-	if (ir_has_imm(op) || ir_operand_is_value(op, 1))
-		b = operand(c, op, 0, &is_imm, &imm);
-	reg = place_scratch(c, is_imm ? 0 : mask_of(b));
-	if (op->code == IR_ANDN) {
-		unsigned a = place_in_reg(c, op->a, size, is_imm ? 0 : mask_of(b));
-
-		if (is_imm)
-			x64_mov_ri(&c->a, reg, (uint64_t)imm);
-		x64_bmi_rvm(&c->a, X64_ANDN, size, reg, a, is_imm ? x64_r(reg) : b);
-		return IR_C | IR_O | IR_Z | IR_S;
-	}
-	place_copy(c, reg, op->a, size, false);
-	if (c->carry[f].kind != PLACE_NONE && (op->code == IR_ADC || op->code == IR_SBB))
-		x64_bt_i(&c->a, X64_BT, 4, tmp_rm(c, (unsigned)c->carry[f].imm), 0);
-	arg = (struct arg){ .is_imm = is_imm, .imm = (uint64_t)imm, .rm = b };
-	alu_apply(c, op, reg, &arg);
-	alu_applied(c, f);
-	if (op->code == IR_MUL)
-		c->eflags_mask = IR_C | IR_O;
-	return c->eflags_mask;
-}
-
-/* From the result back to the first operand, and on. */
-static uint32_t again_rb(struct x64_compiler *c, unsigned f)
-{
-	const struct ir_op *op = op_at(c, f);
-	unsigned size = ir_size(op), reg;
-	bool is_imm;
-	int64_t imm;
-	struct x64_rm b = operand(c, op, 0, &is_imm, &imm);
-
-	reg = place_scratch(c, is_imm ? 0 : mask_of(b));
-	place_copy(c, reg, f, size, false);
-	if (op->code == IR_SUB) {
-		alu_with(c, X64_ADD, size, reg, is_imm, imm, b);
-		alu_with(c, X64_CMP, size, reg, is_imm, imm, b);
-	} else {
-		alu_with(c, X64_SUB, size, reg, is_imm, imm, b);
-		alu_with(c, X64_ADD, size, reg, is_imm, imm, b);
-	}
-	return IR_FLAGS_ALL;
-}
-
-static void test_result(struct x64_compiler *c, unsigned f)
-{
-	unsigned size = producer_size(c, f);
-	struct x64_rm m = place_rm(c, f, size, 0);
-
-	if (m.kind == X64_RM_REG)
-		x64_test(&c->a, size, m, m.base);
-	else
-		x64_alu_i(&c->a, X64_CMP, size, m, 0);
-}
-
-static uint32_t again_r(struct x64_compiler *c, unsigned f)
-{
-	const struct ir_op *op = op_at(c, f);
-	unsigned size = ir_size(op), reg;
-
-	switch (op->code) {
-	case IR_NEG:
-		reg = place_scratch(c, 0);
-		place_copy(c, reg, f, size, false);
-		x64_unary(&c->a, X64_NEG, size, x64_r(reg));
-		x64_unary(&c->a, X64_NEG, size, x64_r(reg));
-		return IR_FLAGS_ALL;
-	case IR_INC:
-	case IR_DEC:
-		reg = place_scratch(c, 0);
-		place_copy(c, reg, f, size, false);
-		if (op->code == IR_INC) {
-			x64_dec(&c->a, size, x64_r(reg));
-			x64_inc(&c->a, size, x64_r(reg));
-		} else {
-			x64_inc(&c->a, size, x64_r(reg));
-			x64_dec(&c->a, size, x64_r(reg));
-		}
-		return IR_FLAGS_ALL & ~(unsigned)IR_C;
-	default: test_result(c, f); return IR_FLAGS_ALL;
-	}
-}
-
-static void flags_again(struct x64_compiler *c, unsigned f, uint32_t need)
-{
-	enum recipe_form form = lower_form(c, f);
-	uint32_t mask;
-
-	if (form != FORM_AB && !(need & ~(uint32_t)(IR_Z | IR_S | IR_P))) {
-		test_result(c, f);
-		mask = IR_Z | IR_S | IR_P;
-	} else if (form == FORM_AB) {
-		mask = again_ab(c, f);
-	} else if (form == FORM_RB) {
-		mask = again_rb(c, f);
-	} else {
-		mask = again_r(c, f);
-	}
-	flags_are(c, f, mask);
+	flags_record(c, c->slot_flags);
+	call_sync(c);
 }
 
 /* ---- all six as a value ---- */
@@ -450,31 +305,20 @@ static void bits_again(struct x64_compiler *c, unsigned f, struct x64_rm to)
 	x64_mov_to(&c->a, 8, to, reg);
 }
 
-/* By C, in the flags slot; what only that knew is put back afterwards. */
-static void bits_by_c(struct x64_compiler *c, unsigned f, struct x64_rm to)
+/* By the thunks: from env, or by C, which finds the recipe with the place of the call. */
+static void bits_by_thunk(struct x64_compiler *c, unsigned f, struct x64_rm to)
 {
-	struct x64_rm slot = state(c, c->jit->desc->flags_offset), saved = { 0 };
-	unsigned reg, known = c->env_flags;
-	bool is_other = known != f && (!known || is_in_env(c, known));
-	struct place old;
+	struct x64_site site = { 0 };
 
-	if (is_other) {
-		call_sync(c);
-		reg = place_scratch(c, 0);
-		saved = place_new_tmp(c, &old);
-		x64_mov(&c->a, 4, reg, slot);
-		x64_mov_to(&c->a, 4, saved, reg);
+	place_evict_scratch(c, true);
+	if (is_in_env(c, f)) {
+		x64_call_at(&c->a, c->jit->thunk.env_bits);
+	} else {
+		recipe_site(c, f, &site);
+		x64_call_at(&c->a, c->jit->thunk.bits);
+		site_add(c, c->pos, &site);
 	}
-	flags_sync(c, f);
-	reg = place_scratch(c, 0);
-	x64_mov(&c->a, 4, reg, slot);
-	x64_alu_i(&c->a, X64_AND, 4, x64_r(reg), IR_FLAGS_ALL);
-	x64_mov_to(&c->a, 8, to, reg);
-	if (is_other) {
-		x64_mov(&c->a, 4, reg, saved);
-		x64_mov_to(&c->a, 4, slot, reg);
-		c->env_flags = (uint16_t)known;
-	}
+	x64_mov_to(&c->a, 8, to, S0);
 }
 
 struct x64_rm flags_bits(struct x64_compiler *c, unsigned f)
@@ -491,147 +335,13 @@ struct x64_rm flags_bits(struct x64_compiler *c, unsigned f)
 	if (host_knows_all(c, f))
 		bits_again(c, f, to);
 	else
-		bits_by_c(c, f, to);
+		bits_by_thunk(c, f, to);
 	flags_lost(c);
 	c->bits[f] = p;
 	return to;
 }
 
-/* ---- asking ---- */
-
-static enum x64_cc test_bits(struct x64_compiler *c, unsigned f, enum ir_cond cond)
-{
-	struct x64_rm m = flags_bits(c, f);
-	uint32_t mask = ir_cond_flags(cond);
-	bool if_clear = cond & 1;
-	unsigned reg, other;
-
-	flags_lost(c);
-	if (cond < IR_COND_L) {
-		x64_test_i(&c->a, 4, m, (int32_t)mask);
-		return if_clear ? X64_CC_E : X64_CC_NE;
-	}
-	/* S differs from O (LE: or Z): bring O to where S is */
-	reg = place_scratch(c, mask_of(m));
-	other = reg == S0 ? S1 : S0;
-	if (m.kind == X64_RM_REG && m.base == other) {
-		x64_mov_rr(&c->a, 4, reg, other);
-	} else {
-		place_settle(c, 0);
-		place_evict(c, other, true);
-		x64_mov(&c->a, 4, reg, m);
-	}
-	if (m.kind == X64_RM_REG && m.base == other)
-		place_evict(c, other, true);
-	x64_alu_i(&c->a, X64_AND, 4, x64_r(reg), IR_FLAGS_ALL);
-	x64_rorx(&c->a, 4, other, x64_r(reg), 4);
-	x64_alu_rr(&c->a, X64_XOR, 4, reg, other);
-	x64_test_i(&c->a, 4, x64_r(reg), mask & IR_Z ? IR_S | IR_Z : IR_S);
-	return if_clear ? X64_CC_E : X64_CC_NE;
-}
-
-enum x64_cc flags_cond(struct x64_compiler *c, unsigned f, enum ir_cond cond)
-{
-	uint32_t need = ir_cond_flags(cond);
-
-	if (c->eflags == f && !(need & ~c->eflags_mask))
-		return (enum x64_cc)cond;
-	f = lower_merge_source(c, f, need);
-	if (c->eflags == f && !(need & ~c->eflags_mask))
-		return (enum x64_cc)cond;
-	if (!is_opaque(c, f) && c->bits[f].kind == PLACE_NONE) {
-		flags_again(c, f, need);
-		if (!(need & ~c->eflags_mask))
-			return (enum x64_cc)cond;
-	}
-	return test_bits(c, f, cond);
-}
-
-static enum x64_cc compare_values(struct x64_compiler *c, const struct ir_op *op)
-{
-	static const uint8_t cc[] = { X64_CC_E, X64_CC_NE, X64_CC_B,  X64_CC_AE, X64_CC_BE,
-				      X64_CC_A, X64_CC_L,  X64_CC_GE, X64_CC_LE, X64_CC_G };
-
-	compare(c, op);
-	flags_lost(c);
-	return cc[op->c];
-}
-
-/* The bits from the sign bit of `bits` up are all equal when one more makes them 0 or 1. */
-static enum x64_cc test_wider(struct x64_compiler *c, const struct ir_op *op)
-{
-	unsigned from = op->b - 1u, v = place_in_reg(c, op->a, 8, 0);
-	unsigned reg = place_scratch(c, 1u << v);
-
-	x64_rorx(&c->a, 8, reg, x64_r(v), from);
-	x64_lea(&c->a, 4, reg, x64_m(reg, 1));
-	x64_test_i(&c->a, 4, x64_r(reg), (int32_t)((UINT32_C(1) << (64 - from)) - 2));
-	flags_lost(c);
-	return X64_CC_NE;
-}
-
-enum x64_cc flags_test(struct x64_compiler *c, unsigned v)
-{
-	const struct ir_op *op = op_at(c, v);
-	struct x64_rm m;
-
-	if (c->at[v].kind == PLACE_NONE && op->code == IR_COND)
-		return flags_cond(c, op->a, op->b);
-	if (c->at[v].kind == PLACE_NONE && op->code == IR_CMP)
-		return compare_values(c, op);
-	if (c->at[v].kind == PLACE_NONE && op->code == IR_WIDER)
-		return test_wider(c, op);
-	m = place_rm(c, v, c->at[v].valid < 8 && c->at[v].kind != PLACE_LAZY ? c->at[v].valid : 8,
-		     0);
-	if (m.kind == X64_RM_REG)
-		x64_test(&c->a, c->at[v].valid, m, m.base);
-	else
-		x64_alu_i(&c->a, X64_CMP, c->at[v].valid ? c->at[v].valid : 8, m, 0);
-	flags_lost(c);
-	return X64_CC_NE;
-}
-
-/* S0 = carry of the flags env knows.  Those of DEC, at whose end loops begin again, have it at
- * hand. */
-static void carry_of_env(struct x64_compiler *c)
-{
-	struct stub *s;
-
-	place_evict_scratch(c, true);
-	s = stub_new(c, STUB_CARRY, c->pos);
-	x64_alu_i(&c->a, X64_CMP, 1, ENV(c, flags_kind), IR_DEC);
-	x64_jcc(&c->a, X64_CC_NE, &s->in);
-	x64_mov(&c->a, 4, S0, ENV(c, flags_c));
-	x64_bind(&c->a, &s->back);
-}
-
-void flags_carry(struct x64_compiler *c, unsigned f)
-{
-	const struct ir_op *op;
-
-	if (c->eflags == f && c->eflags_mask & IR_C)
-		return;
-	f = lower_merge_source(c, f, IR_C);
-	op = op_at(c, f);
-	if (c->eflags == f && c->eflags_mask & IR_C)
-		return;
-	if (c->bits[f].kind == PLACE_NONE && op->code == IR_FLAGS_GET) {
-		carry_of_env(c);
-		x64_bt_i(&c->a, X64_BT, 4, x64_r(S0), 0);
-		flags_lost(c);
-	} else if (c->bits[f].kind == PLACE_NONE && !is_opaque(c, f) && op->code != IR_INC &&
-		   op->code != IR_DEC) {
-		flags_again(c, f, IR_C);
-	} else if ((op->code == IR_INC || op->code == IR_DEC) && c->carry[f].kind != PLACE_NONE) {
-		x64_bt_i(&c->a, X64_BT, 4, tmp_rm(c, (unsigned)c->carry[f].imm), 0);
-		flags_lost(c);
-	} else {
-		x64_bt_i(&c->a, X64_BT, 4, flags_bits(c, f), 0);
-		flags_lost(c);
-	}
-	if (c->eflags != f || !(c->eflags_mask & IR_C))
-		flags_are(c, f, IR_C);
-}
+/* ---- what an operation takes from the flags of before ---- */
 
 /* As one store, which a load behind it can have at once. */
 void flags_carry_to_tmp(struct x64_compiler *c, struct place *p)
@@ -671,6 +381,36 @@ void flags_keep_carry(struct x64_compiler *c, unsigned i)
 	}
 }
 
+void flags_keep_if_zero(struct x64_compiler *c, unsigned i, unsigned count)
+{
+	const struct ir_op *op = op_at(c, i);
+	unsigned old = op->c, reg;
+	struct stub *s;
+
+	if (c->flags_last[i] <= c->pos)
+		return;
+	reg = place_in_reg(c, count, 1, 0);
+	if (reg == S0 || reg == S1)
+		place_evict(c, reg, true);
+	place_evict_scratch(c, true);
+	s = stub_new(c, STUB_BITS, i);
+	s->old = place_new_tmp(c, &c->carry[i]);
+	recipe_site(c, old, &s->site);
+	x64_test_i(&c->a, 1, x64_r(reg), ir_size(op) == 8 ? 63 : 31);
+	x64_jcc(&c->a, X64_CC_E, &s->in);
+	x64_bind(&c->a, &s->back);
+	flags_lost(c);
+}
+
+void stub_bits(struct x64_compiler *c, struct stub *s)
+{
+	x64_call_at(&c->a, s->site.kind ? c->jit->thunk.bits : c->jit->thunk.env_bits);
+	if (s->site.kind)
+		site_add(c, s->at, &s->site);
+	x64_mov_to(&c->a, 8, s->old, S0);
+	x64_jmp(&c->a, &s->back);
+}
+
 /* ---- flags as values ---- */
 
 /* Bits of both under the mask, to a temporary. */
@@ -685,14 +425,14 @@ static void lower_merge(struct x64_compiler *c, unsigned i)
 	if (c->flags_last[i] <= c->pos)
 		return;
 	m = flags_bits(c, op->a);
-	reg = place_scratch(c, mask_of(m));
+	reg = place_scratch(c, flags_rm_mask(m));
 	x64_mov(&c->a, 4, reg, m);
 	x64_alu_i(&c->a, X64_AND, 4, x64_r(reg), (int32_t)mask);
 	to = place_new_tmp(c, &half);
 	x64_mov_to(&c->a, 8, to, reg);
 	flags_lost(c);
 	m = flags_bits(c, op->b);
-	reg = place_scratch(c, mask_of(m));
+	reg = place_scratch(c, flags_rm_mask(m));
 	x64_mov(&c->a, 4, reg, m);
 	x64_alu_i(&c->a, X64_AND, 4, x64_r(reg), (int32_t)(IR_FLAGS_ALL & ~mask));
 	x64_alu(&c->a, X64_OR, 4, reg, to);
@@ -704,7 +444,7 @@ static void lower_merge(struct x64_compiler *c, unsigned i)
 static void lower_flags_to(struct x64_compiler *c, unsigned i)
 {
 	struct x64_rm m = flags_bits(c, op_at(c, i)->a);
-	unsigned reg = place_scratch(c, mask_of(m));
+	unsigned reg = place_scratch(c, flags_rm_mask(m));
 
 	x64_mov(&c->a, 4, reg, m);
 	x64_alu_i(&c->a, X64_AND, 4, x64_r(reg), IR_FLAGS_ALL);
@@ -726,75 +466,4 @@ void lower_flags_op(struct x64_compiler *c, unsigned i)
 	case IR_FLAGS_MERGE: lower_merge(c, i); break;
 	default: break; /* FLAGS_OF */
 	}
-}
-
-/* ---- sites ---- */
-
-static struct site_place site_place(struct x64_compiler *c, unsigned v)
-{
-	const struct ir_op *op = op_at(c, v);
-	struct place p = c->at[v];
-	struct site_place s = { .kind = p.kind, .reg = p.reg, .at = (uint16_t)p.imm };
-
-	if (op->code != IR_CONST)
-		return s;
-	if (c->constant_count >= LOWER_SITES) {
-		c->is_full = true;
-		return s;
-	}
-	c->constants[c->constant_count] = op->imm;
-	return (struct site_place){ .kind = PLACE_CONST, .at = (uint16_t)c->constant_count++ };
-}
-
-static struct site_place site_imm(struct x64_compiler *c, uint64_t imm)
-{
-	if (c->constant_count >= LOWER_SITES) {
-		c->is_full = true;
-		return (struct site_place){ 0 };
-	}
-	c->constants[c->constant_count] = imm;
-	return (struct site_place){ .kind = PLACE_CONST, .at = (uint16_t)c->constant_count++ };
-}
-
-static struct site_place site_tmp(struct place p)
-{
-	return (struct site_place){ .kind = PLACE_TMP, .at = (uint16_t)p.imm };
-}
-
-bool flags_wanted(const struct x64_compiler *c, unsigned i) { return flags_at(c, i); }
-
-void flags_before_call(struct x64_compiler *c, unsigned i) { flags_record(c, flags_at(c, i)); }
-
-void flags_sync_slot(struct x64_compiler *c)
-{
-	flags_record(c, c->slot_flags);
-	call_sync(c);
-}
-
-void flags_site(struct x64_compiler *c, unsigned i, struct x64_site *site)
-{
-	unsigned f = flags_at(c, i);
-	const struct ir_op *op;
-	enum recipe_form form;
-
-	site->kind = 0;
-	if (!f)
-		return;
-	op = op_at(c, f);
-	if (c->bits[f].kind != PLACE_NONE) {
-		site->kind = recipe_kind(IR_FLAGS_OF, 2, FORM_AB);
-		site->a = site_tmp(c->bits[f]);
-		return;
-	}
-	if (op->code == IR_FLAGS_GET)
-		return;
-	form = lower_form(c, f);
-	site->kind = recipe_kind(op->code, ir_size_log2(op), form);
-	site->a = site_place(c, form == FORM_AB ? op->a : f);
-	if (form != FORM_R && ir_has_imm(op))
-		site->b = site_imm(c, op->imm);
-	else if (form != FORM_R && ir_operand_is_value(op, 1))
-		site->b = site_place(c, op->b);
-	if (c->carry[f].kind != PLACE_NONE)
-		site->c = site_tmp(c->carry[f]);
 }

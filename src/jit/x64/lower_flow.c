@@ -1,6 +1,6 @@
 /* jit/x64/lower_flow.c - ways in and out of a block, calls of C, and the stubs behind it.
  * SPDX-License-Identifier: MIT */
-#include "jit/x64/lower.h"
+#include "jit/x64/lower_flags.h"
 
 enum {
 	PAGE = 4096,
@@ -398,6 +398,7 @@ void lower_stubs(struct x64_compiler *c)
 			x64_call_at(&c->a, c->jit->thunk.carry);
 			x64_jmp(&c->a, &s->back);
 			break;
+		case STUB_BITS: stub_bits(c, s); break;
 		case STUB_VECTORS:
 		case STUB_X87:
 		case STUB_X87_UNLOAD:

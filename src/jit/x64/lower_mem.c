@@ -3,7 +3,7 @@
  * The check leaves a host pointer in S0; behind the stub of a load that went through C it points at
  * env->bounce, where the bytes are.
  * SPDX-License-Identifier: MIT */
-#include "jit/x64/lower.h"
+#include "jit/x64/lower_flags.h"
 
 enum { PAGE = 4096 };
 

@@ -4,7 +4,7 @@
 #include "jit/x64/lower_vec.h"
 
 #include "jit/native.h"
-#include "jit/x64/lower.h"
+#include "jit/x64/lower_flags.h"
 
 #if defined(__x86_64__)
 #include <cpuid.h>

@@ -9,7 +9,7 @@
  * SPDX-License-Identifier: MIT */
 #include <stdlib.h>
 
-#include "jit/x64/lower.h"
+#include "jit/x64/lower_flags.h"
 
 enum {
 	PAGE_SIZE = 4096,

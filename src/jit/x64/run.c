@@ -384,22 +384,31 @@ uint64_t x64_rt_native(struct jit_env *env, const struct ir_native *n, uint32_t 
 	return GO_ON;
 }
 
-uint64_t x64_rt_sync(struct jit_env *env, uint64_t unused1, uint32_t unused2, uint64_t ret)
-{
-	(void)unused1;
-	(void)unused2;
-	(void)ret;
-	x64_flags_sync(env, jit_of(env)->desc);
-	return GO_ON;
-}
-
-uint64_t x64_rt_carry(struct jit_env *env, uint64_t unused1, uint32_t unused2, uint64_t ret)
+uint64_t x64_rt_env_bits(struct jit_env *env, uint64_t unused1, uint32_t unused2, uint64_t ret)
 {
 	(void)unused1;
 	(void)unused2;
 	(void)ret;
 	x64_flags_normalize(env);
-	bounce_give(env, interp_carry_now(env, jit_of(env)->desc) & IR_C);
+	bounce_give(env, interp_flags_now(env, jit_of(env)->desc));
+	return GO_ON;
+}
+
+uint64_t x64_rt_bits(struct jit_env *env, uint64_t unused1, uint32_t unused2, uint64_t ret)
+{
+	const struct x64_code *code = code_at(env, ret);
+	uint64_t a = env->flags_a, b = env->flags_b;
+	uint32_t kind = env->flags_kind, c = env->flags_c;
+
+	(void)unused1;
+	(void)unused2;
+	site_flags(env, code, site_at(code, ret), registers(env));
+	x64_flags_normalize(env);
+	bounce_give(env, interp_flags_now(env, jit_of(env)->desc));
+	env->flags_a = a;
+	env->flags_b = b;
+	env->flags_c = c;
+	env->flags_kind = kind;
 	return GO_ON;
 }
 

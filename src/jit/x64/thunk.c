@@ -8,7 +8,7 @@
 #include <assert.h>
 
 #include "base/bits.h"
-#include "jit/x64/lower.h"
+#include "jit/x64/lower_flags.h"
 
 enum { THUNK_ROOM = 16 << 10 };
 
@@ -315,66 +315,6 @@ static void emit_memory(struct thunk_asm *t, struct x64_thunks *out)
 	out->atomic = emit_thunk(t, C_ADDR(x64_rt_atomic), 0, CALLER_SAVED, RESULT_VALUE);
 }
 
-/* S0 = CF of CMP of flags_a with flags_b; is_result: flags_a is the difference. */
-static void emit_borrow(struct thunk_asm *t, unsigned size, bool is_result)
-{
-	struct x64_asm *a = &t->a;
-
-	x64_mov(a, size, S0, THUNK_ENV(t, flags_a));
-	if (is_result)
-		x64_alu(a, X64_ADD, size, S0, THUNK_ENV(t, flags_b));
-	x64_alu(a, X64_CMP, size, S0, THUNK_ENV(t, flags_b));
-	x64_mov_ri(a, S0, 0);
-	x64_alu_rr(a, X64_ADC, 4, S0, S0);
-	x64_ret(a);
-}
-
-/* S0 = the carry of the flags in env: what is common here, by C what is not. */
-static uint64_t emit_carry(struct thunk_asm *t)
-{
-	static const uint8_t none[] = { IR_AND, IR_OR, IR_XOR }, kept[] = { IR_INC, IR_DEC };
-	struct x64_label is_none = X64_LABEL, is_kept = X64_LABEL, in_slot = X64_LABEL;
-	struct x64_label borrow[4] = { X64_LABEL, X64_LABEL, X64_LABEL, X64_LABEL };
-	struct x64_asm *a = &t->a;
-	uint64_t slow = emit_thunk(t, C_ADDR(x64_rt_carry), 0, CALLER_SAVED, RESULT_VALUE);
-	uint64_t start = begin(t);
-
-	x64_movzx(a, 1, S0, THUNK_ENV(t, flags_kind));
-	for (unsigned i = 0; i < ARRAY_SIZE(kept); i++) {
-		x64_alu_i(a, X64_CMP, 4, x64_r(S0), kept[i]);
-		x64_jcc(a, X64_CC_E, &is_kept);
-	}
-	for (unsigned i = 0; i < ARRAY_SIZE(none); i++) {
-		x64_alu_i(a, X64_CMP, 4, x64_r(S0), none[i]);
-		x64_jcc(a, X64_CC_E, &is_none);
-	}
-	x64_test(a, 4, x64_r(S0), S0);
-	x64_jcc(a, X64_CC_E, &in_slot);
-	for (unsigned i = 0; i < ARRAY_SIZE(borrow); i++) {
-		uint32_t kind = recipe_kind(IR_SUB, 2 + (i & 1), i & 2 ? FORM_RB : FORM_AB);
-
-		x64_alu_i(a, X64_CMP, 4, THUNK_ENV(t, flags_kind), kind);
-		x64_jcc(a, X64_CC_E, &borrow[i]);
-	}
-	x64_jmp_at(a, slow);
-	x64_bind(a, &is_none);
-	x64_mov_ri(a, S0, 0);
-	x64_ret(a);
-	x64_bind(a, &is_kept);
-	x64_mov(a, 4, S0, THUNK_ENV(t, flags_c));
-	x64_alu_i(a, X64_AND, 4, x64_r(S0), IR_C);
-	x64_ret(a);
-	x64_bind(a, &in_slot);
-	x64_mov(a, 4, S0, thunk_state(t, t->jit->desc->flags_offset));
-	x64_alu_i(a, X64_AND, 4, x64_r(S0), IR_C);
-	x64_ret(a);
-	for (unsigned i = 0; i < ARRAY_SIZE(borrow); i++) {
-		x64_bind(a, &borrow[i]);
-		emit_borrow(t, i & 1 ? 8 : 4, i & 2);
-	}
-	return start;
-}
-
 static void emit_all(struct thunk_asm *t, struct x64_thunks *out)
 {
 	vec_thunks(&t->a, t->jit, out);
@@ -387,8 +327,9 @@ static void emit_all(struct thunk_asm *t, struct x64_thunks *out)
 	out->quick = emit_quick(t);
 	out->transfer = emit_go_on(t, C_ADDR(x64_rt_transfer), true);
 	out->native = emit_thunk(t, C_ADDR(x64_rt_native), 0, ALL, RESULT_NONE);
-	out->sync = emit_thunk(t, C_ADDR(x64_rt_sync), 0, CALLER_SAVED, RESULT_NONE);
-	out->carry = emit_carry(t);
+	flags_thunks(&t->a, t->jit, out,
+		     emit_thunk(t, C_ADDR(x64_rt_env_bits), 0, CALLER_SAVED, RESULT_VALUE));
+	out->bits = emit_thunk(t, C_ADDR(x64_rt_bits), 0, CALLER_SAVED, RESULT_VALUE);
 	out->link = emit_go_on(t, C_ADDR(x64_rt_link), true);
 	out->miss = emit_miss(t);
 	out->probe = emit_probe(t, out->miss);
