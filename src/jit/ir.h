@@ -80,6 +80,11 @@ enum ir_mem {
 enum { IR_VIEW_CURRENT = 0 }; /* c of LOAD: 0 = the block's own view, else view number + 1 */
 enum ir_branch { IR_BRANCH_JUMP, IR_BRANCH_CALL, IR_BRANCH_RET };
 
+/* What a host of the guest's kind has an instruction for, without memory; more than the helper's
+ * result and the general registers 0 and 2 does not change.  DIV, IDIV: registers 2:0 (of 1 byte:
+ * bits 0-15 of 0) by a, of b bytes. */
+enum ir_host_op { IR_HOST_NONE, IR_HOST_DIV, IR_HOST_IDIV };
+
 /* A C function callable from IR.  It gets env and up to three values.  A helper that faults records
  * the fault in env (env->fault != 0) and returns; the executor leaves the block at once, the state
  * being that before the current instruction's remaining ops. */
@@ -107,6 +112,7 @@ struct ir_helper {
 	/* 1 to 3: that argument is a constant rule (jit/native.h), by which a host of the same kind
 	 * can do it itself; the result is the same. */
 	uint8_t rule_arg;
+	uint8_t host_op; /* enum ir_host_op */
 };
 
 /* A vector or FP instruction on state slots: the interpreter calls fn; a back end that has a rule

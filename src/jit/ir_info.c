@@ -52,7 +52,9 @@ bool ir_may_store(const struct ir_op *op)
 	case IR_ATOMIC_XOR:
 	case IR_ATOMIC_CAS: return true;
 	case IR_CALL:
-	case IR_CALL_IF: return helper_of(op)->can_fault && !helper_of(op)->always_faults;
+	case IR_CALL_IF:
+		return helper_of(op)->can_fault && !helper_of(op)->always_faults &&
+		       !helper_of(op)->host_op;
 	default: return false;
 	}
 }

@@ -115,8 +115,12 @@ static uint64_t idiv_fn(void *env, uint64_t divisor, uint64_t size, uint64_t unu
 	return 0;
 }
 
-const struct ir_helper x86_div_helper = { .name = "div", .fn = div_fn, .can_fault = true };
-const struct ir_helper x86_idiv_helper = { .name = "idiv", .fn = idiv_fn, .can_fault = true };
+const struct ir_helper x86_div_helper = {
+	.name = "div", .fn = div_fn, .can_fault = true, .host_op = IR_HOST_DIV
+};
+const struct ir_helper x86_idiv_helper = {
+	.name = "idiv", .fn = idiv_fn, .can_fault = true, .host_op = IR_HOST_IDIV
+};
 
 /* ---- decimal (SDM 2, each instruction's page) ---- */
 

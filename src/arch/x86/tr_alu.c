@@ -145,8 +145,8 @@ void tr_mul(struct x86_tr *t)
 	ir_val a = ir_get(t->b, size, OFS_GPR(RAX)), b = tr_read(t, 0), lo, hi;
 
 	if (size == 8) {
-		lo = ir_bin(t->b, IR_MUL, 8, a, b);
 		hi = ir_bin(t->b, IR_MULUH, 8, a, b);
+		lo = ir_bin(t->b, IR_MUL, 8, a, b);
 	} else {
 		lo = ir_bin(t->b, IR_MUL, 8, a, b);
 		hi = ir_bini(t->b, IR_SHR, 8, lo, bits);

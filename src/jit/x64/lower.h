@@ -160,6 +160,7 @@ struct stub {
 	bool is_vector; /* STUB_STORE: of the state at op's slot */
 	bool has_old;
 	bool has_vectors, has_x87; /* STUB_HELPER: they are in the host's registers */
+	bool has_arg;              /* STUB_HELPER: its first argument is arg[0], a register */
 	bool is_end;       /* STUB_HELPER: the instruction's last deed: may leave behind it */
 	uint8_t bytes;     /* STUB_LOAD: if no power of two */
 	uint16_t native;   /* STUB_STORE: the NATIVE whose result it is, or 0 */
@@ -254,7 +255,7 @@ void lower_plan(struct x64_compiler *c);
 /* Might it store to code that is translated, the running block's too? */
 static inline bool helper_may_store(const struct ir_helper *h)
 {
-	return h->can_fault && !h->is_pure && !h->always_faults;
+	return h->can_fault && !h->is_pure && !h->always_faults && !h->host_op;
 }
 /* The flags value behind the instruction of op i; slot: what the flags slot should have. */
 unsigned lower_flags_after(const struct x64_compiler *c, unsigned i, unsigned slot);
@@ -345,6 +346,10 @@ void window_stub_end(struct x64_compiler *c, const struct stub *s);
 /* ---- lower_helper.c ---- */
 /* Lower a CALL whose helper needs less than others; false: it does not. */
 bool helper_call(struct x64_compiler *c, unsigned i);
+
+/* ---- lower_div.c ---- */
+/* Lower a CALL that the host has an instruction for; false: it has not. */
+bool lower_div(struct x64_compiler *c, unsigned i);
 
 /* ---- lower_flow.c ---- */
 /* Argument n of a call of C := v; or all of CALL op i, and the flags that its helper needs. */

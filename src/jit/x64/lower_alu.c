@@ -472,8 +472,45 @@ static void high_narrow(struct x64_compiler *c, unsigned i)
 		x64_mov_rr(&c->a, 4, S0, S0);
 }
 
+/* MULX takes one operand from RDX, which is lent where it is not there. */
+static void high_unsigned(struct x64_compiler *c, unsigned i)
+{
+	const struct ir_op *op = op_at(c, i);
+	unsigned in_rdx = op->a, t = pinned_dest(c, i);
+	struct x64_rm rdx = { 0 };
+	struct source b;
+	struct place p;
+	bool is_there;
+
+	force_lazy(c, op->a, 8);
+	b = second(c, op, 0);
+	if (b.is_imm) {
+		unsigned r = place_scratch(c, 0);
+
+		x64_mov_ri(&c->a, r, (uint64_t)b.imm);
+		b.rm = x64_r(r);
+	}
+	if (is_reg(b.rm, X64_RDX)) {
+		in_rdx = op->b;
+		b.rm = place_rm(c, op->a, 8, 0);
+	}
+	is_there = c->at[in_rdx].kind == PLACE_REG && c->at[in_rdx].reg == X64_RDX &&
+		   c->at[in_rdx].valid == 8;
+	t = t == X64_NO_REG ? place_scratch(c, rm_mask(b.rm)) : alu_dest(c, i, 0);
+	if (!is_there && t != X64_RDX) {
+		rdx = place_new_tmp(c, &p);
+		x64_mov_to(&c->a, 8, rdx, X64_RDX);
+	}
+	if (!is_there)
+		place_copy(c, X64_RDX, in_rdx, 8, false);
+	x64_bmi_rvm(&c->a, X64_MULX, 8, t, t, b.rm);
+	if (!is_there && t != X64_RDX)
+		x64_mov(&c->a, 8, X64_RDX, rdx);
+	place_reg(c, i, t, 8);
+}
+
 /* RDX:RAX are lent. */
-static void high_wide(struct x64_compiler *c, unsigned i)
+static void high_signed(struct x64_compiler *c, unsigned i)
 {
 	const struct ir_op *op = op_at(c, i);
 	struct place t;
@@ -498,7 +535,7 @@ static void high_wide(struct x64_compiler *c, unsigned i)
 	x64_mov_to(&c->a, 8, rax, X64_RAX);
 	x64_mov_to(&c->a, 8, rdx, X64_RDX);
 	x64_mov_rr(&c->a, 8, X64_RAX, S0);
-	x64_unary(&c->a, op->code == IR_MULSH ? X64_IMUL : X64_MUL, 8, x64_r(S1));
+	x64_unary(&c->a, X64_IMUL, 8, x64_r(S1));
 	flags_lost(c);
 	x64_mov_rr(&c->a, 8, S0, X64_RDX);
 	x64_mov(&c->a, 8, X64_RAX, rax);
@@ -674,10 +711,12 @@ void alu_applied(struct x64_compiler *c, unsigned i)
 
 static void lower_high(struct x64_compiler *c, unsigned i)
 {
-	if (ir_size(op_at(c, i)) == 8)
-		high_wide(c, i);
-	else
+	if (ir_size(op_at(c, i)) < 8)
 		high_narrow(c, i);
+	else if (op_at(c, i)->code == IR_MULUH)
+		high_unsigned(c, i);
+	else
+		high_signed(c, i);
 }
 
 void lower_value_op(struct x64_compiler *c, unsigned i)

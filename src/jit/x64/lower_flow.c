@@ -164,7 +164,7 @@ void lower_call(struct x64_compiler *c, unsigned i)
 		lower_call_if(c, i);
 		return;
 	}
-	if (vec_call(c, i) || helper_call(c, i))
+	if (vec_call(c, i) || lower_div(c, i) || helper_call(c, i))
 		return;
 	flow_pass(c, i);
 	if (h->is_pure)

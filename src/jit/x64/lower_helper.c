@@ -1,4 +1,4 @@
-/* jit/x64/lower_flags.helper.c - calls of C that need less than all of the guest: helpers that are a
+/* jit/x64/lower_helper.c - calls of C that need less than all of the guest: helpers that are a
  * change of bits, that leave the guest's registers alone, and that end the block.
  * SPDX-License-Identifier: MIT */
 #include "jit/x64/lower_flags.h"

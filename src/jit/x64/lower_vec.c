@@ -115,6 +115,8 @@ static void stub_helper(struct x64_compiler *c, struct stub *s)
 	const struct ir_op *op = op_at(c, s->at);
 	struct x64_rm arg = ENV(c, bounce);
 
+	if (s->has_arg)
+		x64_mov_to(&c->a, 8, arg, s->arg[0].rm.base);
 	arg.disp += 8;
 	x64_mov_ri(&c->a, S0, op_at(c, op->b)->imm);
 	x64_mov_to(&c->a, 8, arg, S0);

@@ -228,6 +228,67 @@ static void test_sync_and_carry(void)
 	world_fini(&w);
 }
 
+/* What the thunk leaves to the host and what to C, all sizes and forms. */
+static void test_six_bits_of_env(void)
+{
+	static const uint64_t values[] = { 0,          1,          0x7f,
+					   0x80,       0xff,       0x8000,
+					   0x7fffffff, 0x80000000, UINT64_C(0x8000000000000000),
+					   UINT64_MAX };
+	static const uint8_t codes[] = { IR_ADD, IR_SUB, IR_AND, IR_OR };
+	const unsigned n = ARRAY_SIZE(values);
+	struct world w;
+	struct block b;
+
+	if (!world_init(&w))
+		return;
+	for (unsigned i = 0; i < ARRAY_SIZE(codes) * 4 * 2 * n * n; i++) {
+		struct recipe_row r = { .code = codes[i % 4],
+					.size_log2 = i / 4 % 4,
+					.a = values[i / 32 % n],
+					.b = values[i / 32 / n] };
+
+		if (i & 16)
+			r.form = r.code == IR_ADD || r.code == IR_SUB ? FORM_RB : FORM_R;
+		block_begin(&w, &b);
+		block_recipe(&b, row_kind(&r), recipe_a(&r), r.b);
+		block_call(&b, w.jit->thunk.env_bits);
+		x64_mov_rr(&b.a, 8, X64_R12, S0);
+		block_end(&b);
+		assert_left(&w, block_run(&b), X64_ASKED, BLOCK_PC);
+		g_assert_cmphex(w.g->gpr[R12], ==, recipe_flags(&r));
+		assert_registers(&w, 1u << R12);
+	}
+	world_fini(&w);
+}
+
+/* Those of a site, while env goes on knowing others. */
+static void test_six_bits_of_a_site(void)
+{
+	struct x64_site *site;
+	struct world w;
+	struct block b;
+
+	if (!world_init(&w))
+		return;
+	block_begin(&w, &b);
+	block_recipe(&b, recipe_kind(IR_SUB, 3, FORM_AB), 1, 2);
+	site = block_call(&b, w.jit->thunk.bits);
+	site->kind = recipe_kind(IR_SHR, 2, FORM_AB);
+	site->a = (struct site_place){ .kind = PLACE_REG, .reg = X64_RSI };
+	site->b = (struct site_place){ .kind = PLACE_REG, .reg = X64_RBX };
+	x64_mov_rr(&b.a, 8, X64_R12, S0);
+	block_call(&b, w.jit->thunk.env_bits);
+	x64_mov_rr(&b.a, 8, X64_R13, S0);
+	block_end(&b);
+	w.g->gpr[RSI] = 0x80000005;
+	w.g->gpr[RBX] = 3;
+	assert_left(&w, block_run(&b), X64_ASKED, BLOCK_PC);
+	g_assert_cmphex(w.g->gpr[R12], ==, ir_eval_flags(IR_SHR, 2, 0x80000005, 3, 0));
+	g_assert_cmphex(w.g->gpr[R13], ==, ir_eval_flags(IR_SUB, 3, 1, 2, 0));
+	world_fini(&w);
+}
+
 /* ---- helpers ---- */
 
 static uint64_t help(void *state, uint64_t x, uint64_t y, uint64_t z)
@@ -771,6 +832,8 @@ static void add_tests(void)
 	g_test_add_func("/jit/x64/run/flags/site", test_flags_at_a_site);
 	g_test_add_func("/jit/x64/run/flags/high", test_flags_of_a_high_byte_and_a_carry);
 	g_test_add_func("/jit/x64/run/flags/sync", test_sync_and_carry);
+	g_test_add_func("/jit/x64/run/flags/env", test_six_bits_of_env);
+	g_test_add_func("/jit/x64/run/flags/site_bits", test_six_bits_of_a_site);
 	g_test_add_func("/jit/x64/run/helper/state", test_helpers_see_and_change_the_state);
 	g_test_add_func("/jit/x64/run/helper/flags", test_helpers_write_flags);
 	g_test_add_func("/jit/x64/run/helper/fault", test_helpers_fault);
