@@ -83,6 +83,27 @@ static void *thread_main(void *opaque)
 	return NULL;
 }
 
+/* Frames of translated code (jit/x64) and what C needs above them, whatever the system's default.
+ */
+enum { STACK_BYTES = 1 << 20 };
+
+static int create_thread(struct vcpu *v)
+{
+	pthread_attr_t attr;
+	size_t size;
+	int r = pthread_attr_init(&attr);
+
+	if (r)
+		return r;
+	r = pthread_attr_getstacksize(&attr, &size);
+	if (!r && size < STACK_BYTES)
+		r = pthread_attr_setstacksize(&attr, STACK_BYTES);
+	if (!r)
+		r = pthread_create(&v->thread, &attr, thread_main, v);
+	pthread_attr_destroy(&attr);
+	return r;
+}
+
 bool vcpu_start_thread(struct vcpu *v, struct err *err)
 {
 	sigset_t all, old;
@@ -99,7 +120,7 @@ bool vcpu_start_thread(struct vcpu *v, struct err *err)
 	sigdelset(&all, SIGFPE);
 	sigdelset(&all, SIGILL);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
-	r = pthread_create(&v->thread, NULL, thread_main, v);
+	r = create_thread(v);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	if (!r)
 		return true;

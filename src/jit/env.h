@@ -103,7 +103,10 @@ struct jit_env {
 	uint32_t flags_kind;
 	uint64_t flags_a, flags_b;
 	uint32_t flags_c;
-	bool has_vectors, has_x87;    /* host code only: the guest's are in the host's registers */
+	bool has_vectors, has_x87; /* host code only: the guest's are in the host's registers */
+	/* vcpu thread: mode or mappings of code are not those of before: what calls left on the
+	 * host's stack leads nowhere */
+	bool drop_frames;
 	uint64_t tlb_read, tlb_write; /* host code only: tables of the running view */
 	uint64_t probe;               /* host code only: table of indirect targets */
 	struct tlb_entry stack;       /* host code only: a copy of a write entry */

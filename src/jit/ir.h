@@ -78,6 +78,8 @@ enum ir_mem {
 	IR_MEM_RMW = 1u << 0,
 };
 enum { IR_VIEW_CURRENT = 0 }; /* c of LOAD: 0 = the block's own view, else view number + 1 */
+/* What an exit most likely is to its guest: hints, which change nothing that it sees.  A call will
+ * be returned to right behind its instruction. */
 enum ir_branch { IR_BRANCH_JUMP, IR_BRANCH_CALL, IR_BRANCH_RET };
 
 /* What a host of the guest's kind has an instruction for, without memory; more than the helper's
@@ -233,6 +235,7 @@ ir_val ir_call(struct ir_builder *b, const struct ir_helper *h, ir_val x, ir_val
 void ir_call_if(struct ir_builder *b, ir_val cond, const struct ir_helper *h, ir_val x, ir_val y);
 void ir_native(struct ir_builder *b, const struct ir_native *n, ir_val value);
 void ir_exit(struct ir_builder *b, int64_t pc_delta);
+void ir_exit_call(struct ir_builder *b, int64_t pc_delta);
 void ir_exit_if(struct ir_builder *b, ir_val cond, int64_t pc_delta);
 void ir_exit_to(struct ir_builder *b, ir_val pc, enum ir_branch kind);
 void ir_exit_loop(struct ir_builder *b, int64_t pc_delta);

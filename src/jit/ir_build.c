@@ -370,6 +370,12 @@ void ir_exit(struct ir_builder *b, int64_t pc_delta)
 	ir_emit(b, IR_EXIT, 8, 0, 0, 0, 0, (uint64_t)pc_delta);
 }
 
+void ir_exit_call(struct ir_builder *b, int64_t pc_delta)
+{
+	flags_write_back(b);
+	ir_emit(b, IR_EXIT, 8, 0, 0, IR_BRANCH_CALL, 0, (uint64_t)pc_delta);
+}
+
 void ir_exit_if(struct ir_builder *b, ir_val cond, int64_t pc_delta)
 {
 	flags_write_back(b);

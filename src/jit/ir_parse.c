@@ -217,15 +217,26 @@ static bool helper(struct parser *s, struct ir_op *op)
 	return op->imm ? operands(s, op) : fail(s, "no helper '%s'", name);
 }
 
+static bool ends(struct parser *s)
+{
+	skip(s);
+	return !*s->p;
+}
+
+static bool branch(struct parser *s, struct ir_op *op)
+{
+	return keyword(s, ir_branch_words, &op->b);
+}
+
 static bool arguments(struct parser *s, struct ir_op *op)
 {
 	switch (op->code) {
 	case IR_CONST:
 	case IR_PC:
-	case IR_EXIT:
 	case IR_EXIT_LOOP: return number(s, &op->imm);
+	case IR_EXIT: return number(s, &op->imm) && (ends(s) || branch(s, op));
 	case IR_EXIT_IF: return value(s, &op->a) && number(s, &op->imm);
-	case IR_EXIT_TO: return value(s, &op->a) && keyword(s, ir_branch_words, &op->b);
+	case IR_EXIT_TO: return value(s, &op->a) && branch(s, op);
 	case IR_GET: return slot(s, &op->imm);
 	case IR_PUT: return slot(s, &op->imm) && value(s, &op->a);
 	case IR_CMP:

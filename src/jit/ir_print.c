@@ -123,8 +123,12 @@ static void print_special(const struct ir_op *op, const struct ir_state_desc *de
 	switch (op->code) {
 	case IR_CONST: fprintf(out, " 0x%" PRIx64, op->imm); break;
 	case IR_PC:
-	case IR_EXIT:
 	case IR_EXIT_LOOP: fprintf(out, " %+" PRId64, (int64_t)op->imm); break;
+	case IR_EXIT:
+		fprintf(out, " %+" PRId64, (int64_t)op->imm);
+		if (op->b)
+			fprintf(out, ", %s", ir_branch_words[op->b % 3]);
+		break;
 	case IR_EXIT_IF: fprintf(out, " %%%u, %+" PRId64, op->a, (int64_t)op->imm); break;
 	case IR_EXIT_TO: fprintf(out, " %%%u, %s", op->a, ir_branch_words[op->b % 3]); break;
 	case IR_GET:

@@ -101,6 +101,14 @@ static bool verify_numbers(const struct verify *v, const struct ir_op *op)
 		if (!op->b || op->b > 64)
 			return wrong(v, "%u bytes", op->b);
 		break;
+	case IR_EXIT:
+		if (op->b > IR_BRANCH_CALL)
+			return wrong(v, "no direct branch of kind %u", op->b);
+		break;
+	case IR_EXIT_TO:
+		if (op->b > IR_BRANCH_RET)
+			return wrong(v, "no branch of kind %u", op->b);
+		break;
 	case IR_FENCE:
 		if (!op->a || op->a > 3)
 			return wrong(v, "fence %u", op->a);

@@ -6,7 +6,7 @@
 #include "accel/tcg/tcg.h"
 
 /* One of so many visits. */
-enum { FLUSH_ONE_IN = 16, EVICT_ONE_IN = 256, LEAVE_ONE_IN = 8 };
+enum { FLUSH_ONE_IN = 16, EVICT_ONE_IN = 256, LEAVE_ONE_IN = 8, DROP_ONE_IN = 8 };
 
 /* xorshift64*: the state is never 0. */
 static uint64_t next_random(struct tcg_vcpu *tv)
@@ -33,6 +33,8 @@ void tcg_chaos(struct tcg_vcpu *tv)
 	if (!tv->chaos)
 		return;
 	flush_or_leave(tv);
+	if (!(next_random(tv) % DROP_ONE_IN))
+		tv->env->drop_frames = true;
 	if (!(next_random(tv) % EVICT_ONE_IN))
 		tcg_native_evict(tv->tcg);
 }

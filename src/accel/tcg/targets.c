@@ -164,6 +164,7 @@ void tcg_targets_select(struct tcg_vcpu *tv)
 		base = tv->guest->linear_pc(tv->v) - env->pc;
 	if (!s->present || s->present->mode != mode || s->present->base != base ||
 	    s->present->space != space) {
+		env->drop_frames = true;
 		s->present = table_for(s, mode, base, space);
 		s->present->last_use = ++s->uses;
 		env->probe = (uintptr_t)s->present->entries;
@@ -287,6 +288,7 @@ void tcg_targets_flush(struct tcg_vcpu *tv, gva_t page, uint32_t views)
 
 	if (!s)
 		return;
+	tv->env->drop_frames = true;
 	for (unsigned k = 0; k < TABLES; k++) {
 		struct table *t = &s->tables[k];
 

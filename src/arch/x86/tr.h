@@ -119,6 +119,8 @@ void tr_ud(struct x86_tr *t);
 static inline void tr_gp0(struct x86_tr *t) { tr_raise_code(t, EXC_GP, 0); }
 /* Branch to the near target of a J operand; offset size and CS limit rules included. */
 void tr_jump_rel(struct x86_tr *t);
+/* The same for a call whose limit is checked and return address pushed. */
+void tr_call_rel(struct x86_tr *t);
 /* Just the CS limit check of that branch (taken when cond, IR_NONE: always), for branches that
  * change state first. */
 void tr_check_rel(struct x86_tr *t, ir_val cond);

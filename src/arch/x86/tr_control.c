@@ -22,7 +22,7 @@ void tr_call(struct x86_tr *t)
 {
 	tr_check_rel(t, IR_NONE);
 	tr_stack_push(t, t->in.opsize, tr_next_pc(t, t->in.opsize));
-	tr_jump_rel(t);
+	tr_call_rel(t);
 }
 
 void tr_call_ind(struct x86_tr *t)

@@ -154,6 +154,22 @@ void tr_jump_rel(struct x86_tr *t)
 	exit_to_delta(t, branch_delta(t));
 }
 
+/* Is the present instruction, which pushes or pops a return address, one of those that come in
+ * pairs?  A call of the next instruction only asks where it is. */
+static bool is_paired(const struct x86_tr *t) { return tr_is64(t) && t->in.opsize == 8; }
+
+void tr_call_rel(struct x86_tr *t)
+{
+	int64_t delta = branch_delta(t);
+
+	if (t->mode & MODE_STEP || !is_paired(t) || delta == t->next) {
+		exit_to_delta(t, delta);
+		return;
+	}
+	ir_exit_call(t->b, delta);
+	t->ended = true;
+}
+
 /* Does a branch over delta lead back within the block's page?  Then what follows it is, as a rule,
  * reached once for many times the branch is taken. */
 static bool is_loop_branch(const struct x86_tr *t, int64_t delta)
@@ -205,7 +221,7 @@ void tr_jump_to(struct x86_tr *t, ir_val v, enum ir_branch kind)
 		tr_end_state(t);
 		return;
 	}
-	ir_exit_to(t->b, v, kind);
+	ir_exit_to(t->b, v, is_paired(t) ? kind : IR_BRANCH_JUMP);
 	t->ended = true;
 }
 

@@ -427,6 +427,12 @@ uint32_t x64_jmp_patchable(struct x64_asm *a, uint64_t target)
 	return branch_at(a, 0xe9, target);
 }
 
+uint32_t x64_call_patchable(struct x64_asm *a, uint64_t target)
+{
+	align_field(a, 1);
+	return branch_at(a, 0xe8, target);
+}
+
 uint32_t x64_jcc_patchable(struct x64_asm *a, enum x64_cc cc, uint64_t target)
 {
 	align_field(a, 2);

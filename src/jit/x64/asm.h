@@ -468,6 +468,7 @@ void x64_call_at(struct x64_asm *a, uint64_t target);
 /* A jump that can be redirected while others run it: its displacement is aligned.  Returns the
  * displacement's offset in the code, for x64_patch(). */
 uint32_t x64_jmp_patchable(struct x64_asm *a, uint64_t target);
+uint32_t x64_call_patchable(struct x64_asm *a, uint64_t target);
 uint32_t x64_jcc_patchable(struct x64_asm *a, enum x64_cc cc, uint64_t target);
 /* CMP of 4 bytes with a constant that can be exchanged likewise, by x64_patch_imm(). */
 uint32_t x64_cmp_patchable(struct x64_asm *a, struct x64_rm x, uint32_t imm);

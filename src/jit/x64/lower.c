@@ -238,6 +238,7 @@ static void begin(struct x64_compiler *c, struct x64_code *code, const struct ir
 	c->eflags = c->slot_flags = c->env_flags = 0;
 	c->is_synced = c->may_have_stored = false;
 	c->left_at = 0;
+	c->late.op = 0;
 	memset(c->carry, 0, ir->op_count * sizeof(c->carry[0]));
 	memset(c->bits, 0, ir->op_count * sizeof(c->bits[0]));
 	for (unsigned i = 1; i < ir->op_count; i++)

@@ -85,7 +85,9 @@ struct x64_thunks {
 	uint64_t bits;         /* -> S0 = the six of the call's site */
 	uint64_t link;         /* called by an exit's stub */
 	uint64_t miss;         /* jumped to: the place at S1 is not for the pc in S0 */
+	uint64_t ask;          /* jumped to: no place is for the pc in S0 */
 	uint64_t probe;        /* jumped to: to the pc in S0 */
+	uint64_t unpaired;     /* jumped to: the frame is not for the pc in S0; S1 is for others */
 	uint64_t dispatch;     /* jumped to: env->pc, env->mode say where on */
 	uint64_t asked;        /* jumped to: env->pc is set, a request waits */
 	uint64_t vectors, x87; /* the guest's to the host's registers; keep all but EFLAGS */
@@ -137,6 +139,10 @@ enum stub_kind {
 	STUB_X87,
 	STUB_X87_UNLOAD,
 	STUB_HELPER,
+	STUB_FRAMES, /* these: lower_pair.c */
+	STUB_CALL,
+	STUB_CALL_MISS,
+	STUB_LATE,
 };
 /* An access that others near it follow, or one of these (lower_window.c). */
 enum stub_window { STUB_NO_WINDOW, STUB_WINDOW_UP, STUB_WINDOW_DOWN, STUB_WINDOW_NEXT };
@@ -162,6 +168,7 @@ struct stub {
 	bool has_vectors, has_x87; /* STUB_HELPER: they are in the host's registers */
 	bool has_arg;              /* STUB_HELPER: its first argument is arg[0], a register */
 	bool is_end;       /* STUB_HELPER: the instruction's last deed: may leave behind it */
+	bool is_return;    /* STUB_LATE */
 	uint8_t bytes;     /* STUB_LOAD: if no power of two */
 	uint16_t native;   /* STUB_STORE: the NATIVE whose result it is, or 0 */
 	uint16_t at;       /* the IR op whose place in the block it stands for */
@@ -225,6 +232,11 @@ struct x64_compiler {
 	struct x64_label asked;
 	bool may_have_stored; /* a helper that is not the last of its instruction */
 	uint16_t left_at;     /* the way out that a helper's call has already taken, or 0 */
+	struct {
+		uint16_t op; /* the CALL_IF that tests an exit's target late, or 0 */
+		uint8_t reg; /* what is moved before that, or X64_NO_REG */
+		int32_t moved;
+	} late;
 	struct vec_state vec;
 };
 
@@ -366,11 +378,35 @@ void lower_exit_if(struct x64_compiler *c, unsigned i);
 /* At the start of an instruction, op i. */
 void lower_check_stored(struct x64_compiler *c, unsigned i);
 void lower_entry(struct x64_compiler *c);
-/* Look for the pc in S0; uses S1. */
+/* Look for the pc in S0 in the first place of two, S1: equal when it is there. */
+void flow_emit_lookup(struct x64_asm *a, struct x64_rm table);
+/* The same, and go there or to miss. */
 void flow_emit_probe(struct x64_asm *a, struct x64_rm table, uint64_t miss);
+void flow_probe(struct x64_compiler *c);
+struct x64_exit *flow_exit_new(struct x64_compiler *c, int64_t pc_delta, bool is_polled);
+/* The block's end: by exit x. */
+void flow_leave_by(struct x64_compiler *c, struct x64_exit *x);
+/* Where exit x leads at first. */
+void flow_ask_for_link(struct x64_compiler *c, struct x64_exit *x);
+/* Argument n of a helper. */
+struct x64_rm flow_bounce(const struct x64_compiler *c, unsigned n);
 void lower_stubs(struct x64_compiler *c);
 /* reg := pc of the block's entry + delta, before it is cut. */
 void lower_pc(struct x64_compiler *c, unsigned reg, int64_t delta);
+
+/* ---- lower_pair.c ---- */
+/* Are the hints of calls and returns to be followed? */
+bool pair_is_possible(const struct x64_compiler *c);
+void pair_call(struct x64_compiler *c, unsigned i);
+/* To the pc in S0. */
+void pair_call_to(struct x64_compiler *c, unsigned i);
+void pair_jump_to(struct x64_compiler *c);
+void pair_return(struct x64_compiler *c);
+/* Op i, a CALL_IF, is done where the exit's target is not found. */
+bool pair_test_late(struct x64_compiler *c, unsigned i);
+/* Does the value in reg need more than that many bits, as a signed number? */
+enum x64_cc pair_emit_wider(struct x64_asm *a, unsigned reg, unsigned scratch, unsigned bits);
+void pair_stub(struct x64_compiler *c, struct stub *s);
 
 /* ---- lower.c ---- */
 /* The copy of a NATIVE op's instruction that lives as long as the code. */

@@ -275,17 +275,12 @@ static enum x64_cc compare_values(struct x64_compiler *c, const struct ir_op *op
 	return cc[op->c];
 }
 
-/* The bits from the sign bit of `bits` up are all equal when one more makes them 0 or 1. */
 static enum x64_cc test_wider(struct x64_compiler *c, const struct ir_op *op)
 {
-	unsigned from = op->b - 1u, v = place_in_reg(c, op->a, 8, 0);
-	unsigned reg = place_scratch(c, 1u << v);
+	unsigned v = place_in_reg(c, op->a, 8, 0);
 
-	x64_rorx(&c->a, 8, reg, x64_r(v), from);
-	x64_lea(&c->a, 4, reg, x64_m(reg, 1));
-	x64_test_i(&c->a, 4, x64_r(reg), (int32_t)((UINT32_C(1) << (64 - from)) - 2));
 	flags_lost(c);
-	return X64_CC_NE;
+	return pair_emit_wider(&c->a, v, place_scratch(c, 1u << v), op->b);
 }
 
 enum x64_cc flags_test(struct x64_compiler *c, unsigned v)

@@ -58,7 +58,7 @@ void lower_pc(struct x64_compiler *c, unsigned reg, int64_t delta)
 
 /* ---- calls ---- */
 
-static struct x64_rm bounce(const struct x64_compiler *c, unsigned n)
+struct x64_rm flow_bounce(const struct x64_compiler *c, unsigned n)
 {
 	struct x64_rm m = ENV(c, bounce);
 
@@ -71,11 +71,11 @@ void flow_pass_value(struct x64_compiler *c, unsigned n, unsigned v)
 	const struct ir_op *op = op_at(c, v);
 
 	if (!v) /* 0: some helpers have optional arguments */
-		x64_mov_i(&c->a, 8, bounce(c, n), 0);
+		x64_mov_i(&c->a, 8, flow_bounce(c, n), 0);
 	else if (op->code == IR_CONST && x64_fits32((int64_t)op->imm))
-		x64_mov_i(&c->a, 8, bounce(c, n), (int32_t)op->imm);
+		x64_mov_i(&c->a, 8, flow_bounce(c, n), (int32_t)op->imm);
 	else
-		x64_mov_to(&c->a, 8, bounce(c, n), place_in_reg(c, v, 8, 0));
+		x64_mov_to(&c->a, 8, flow_bounce(c, n), place_in_reg(c, v, 8, 0));
 }
 
 static void before_helper(struct x64_compiler *c, unsigned i, const struct ir_helper *h)
@@ -161,7 +161,8 @@ void lower_call(struct x64_compiler *c, unsigned i)
 	struct x64_site site = { 0 };
 
 	if (op->code == IR_CALL_IF) {
-		lower_call_if(c, i);
+		if (!pair_test_late(c, i))
+			lower_call_if(c, i);
 		return;
 	}
 	if (vec_call(c, i) || lower_div(c, i) || helper_call(c, i))
@@ -210,19 +211,19 @@ static void stub_call_if(struct x64_compiler *c, struct stub *s)
 		const struct arg *a = &s->arg[n];
 
 		if (!a->is_imm)
-			x64_mov_to(&c->a, 8, bounce(c, n), a->rm.base);
+			x64_mov_to(&c->a, 8, flow_bounce(c, n), a->rm.base);
 	}
 	for (unsigned n = 0; n < 2; n++) {
 		const struct arg *a = &s->arg[n];
 
 		if (a->is_imm && x64_fits32((int64_t)a->imm)) {
-			x64_mov_i(&c->a, 8, bounce(c, n), (int32_t)a->imm);
+			x64_mov_i(&c->a, 8, flow_bounce(c, n), (int32_t)a->imm);
 		} else if (a->is_imm) {
 			x64_mov_ri(&c->a, S0, a->imm);
-			x64_mov_to(&c->a, 8, bounce(c, n), S0);
+			x64_mov_to(&c->a, 8, flow_bounce(c, n), S0);
 		}
 	}
-	x64_mov_i(&c->a, 8, bounce(c, 2), 0);
+	x64_mov_i(&c->a, 8, flow_bounce(c, 2), 0);
 	x64_mov_ri(&c->a, S0, op->imm);
 	x64_call_at(&c->a, c->jit->thunk.helper);
 	site_add(c, s->at, &s->site);
@@ -252,10 +253,9 @@ void lower_native(struct x64_compiler *c, unsigned i)
 
 /* ---- leaving ---- */
 
-static struct x64_exit *exit_new(struct x64_compiler *c, unsigned i)
+struct x64_exit *flow_exit_new(struct x64_compiler *c, int64_t pc_delta, bool is_polled)
 {
-	const struct ir_op *op = op_at(c, i);
-	uint64_t at = c->code->pc_base + op->imm;
+	uint64_t at = c->code->pc_base + (uint64_t)pc_delta;
 	struct x64_exit *x;
 
 	if (c->exit_count >= LOWER_EXITS) {
@@ -264,36 +264,41 @@ static struct x64_exit *exit_new(struct x64_compiler *c, unsigned i)
 	}
 	x = &c->exits[c->exit_count++];
 	*x = (struct x64_exit){
-		.pc_delta = (int64_t)op->imm,
-		.is_polled = (int64_t)op->imm <= c->ir->insns[c->insn[i]].pc_delta,
+		.pc_delta = pc_delta,
+		.is_polled = is_polled,
 		.can_link = !c->code->is_free || at < PAGE,
 	};
 	return x;
 }
 
-/* The first place of two: the thunk has the other. */
-void flow_emit_probe(struct x64_asm *a, struct x64_rm table, uint64_t miss)
+static struct x64_exit *exit_of(struct x64_compiler *c, unsigned i)
+{
+	int64_t delta = (int64_t)op_at(c, i)->imm;
+
+	return flow_exit_new(c, delta, delta <= c->ir->insns[c->insn[i]].pc_delta);
+}
+
+void flow_emit_lookup(struct x64_asm *a, struct x64_rm table)
 {
 	x64_rorx(a, 8, S1, x64_r(S0), 64 - 4); /* x64_probe_index(), times 16 */
 	x64_alu_rr(a, X64_XOR, 4, S1, S0);
 	x64_alu_i(a, X64_AND, 4, x64_r(S1), (X64_PROBE_SIZE - 1) << 4);
 	x64_alu(a, X64_ADD, 8, S1, table);
 	x64_alu_to(a, X64_CMP, 8, x64_m(S1, offsetof(struct x64_target, pc)), S0);
+}
+
+/* The thunk has the other place. */
+void flow_emit_probe(struct x64_asm *a, struct x64_rm table, uint64_t miss)
+{
+	flow_emit_lookup(a, table);
 	x64_jcc_at(a, X64_CC_NE, miss);
 	x64_jmp_rm(a, x64_m(S1, offsetof(struct x64_target, entry)));
 }
 
 /* To the pc in S0. */
-static void probe(struct x64_compiler *c)
+void flow_probe(struct x64_compiler *c)
 {
 	flow_emit_probe(&c->a, ENV(c, probe), c->jit->thunk.miss);
-}
-
-/* What a linked jump leads to at first: the exit asks C. */
-static void ask_for_link(struct x64_compiler *c, struct x64_exit *x)
-{
-	x->stub = x64_offset(&c->a);
-	x64_call_at(&c->a, c->jit->thunk.link);
 }
 
 /* A target on two pages, or on another than the block, is where its pc is mapped at the moment. */
@@ -304,22 +309,29 @@ static bool may_be_refused(const struct x64_compiler *c, const struct x64_exit *
 	return !c->code->is_free || pc % PAGE > PAGE - REACH;
 }
 
-static void leave_by(struct x64_compiler *c, struct x64_exit *x)
+/* What a linked jump leads to at first: the exit asks C. */
+void flow_ask_for_link(struct x64_compiler *c, struct x64_exit *x)
 {
-	if (!x->can_link) {
-		lower_pc(c, S0, x->pc_delta);
-		probe(c);
-		return;
-	}
-	/* Aligned, and its target is right behind it. */
-	x->jump = x64_jmp_patchable(&c->a, x64_pc(&c->a));
-	x64_patch(c->a.start + x->jump, c->a.run + x->jump, x64_pc(&c->a));
-	ask_for_link(c, x);
+	x->stub = x64_offset(&c->a);
+	x64_call_at(&c->a, c->jit->thunk.link);
 	if (!may_be_refused(c, x))
 		return;
 	x->probe = x64_offset(&c->a);
 	lower_pc(c, S0, x->pc_delta);
 	x64_jmp_at(&c->a, c->jit->thunk.probe);
+}
+
+void flow_leave_by(struct x64_compiler *c, struct x64_exit *x)
+{
+	if (!x->can_link) {
+		lower_pc(c, S0, x->pc_delta);
+		flow_probe(c);
+		return;
+	}
+	/* Aligned, and its target is right behind it. */
+	x->jump = x64_jmp_patchable(&c->a, x64_pc(&c->a));
+	x64_patch(c->a.start + x->jump, c->a.run + x->jump, x64_pc(&c->a));
+	flow_ask_for_link(c, x);
 }
 
 static void exit_to(struct x64_compiler *c, unsigned i)
@@ -331,7 +343,12 @@ static void exit_to(struct x64_compiler *c, unsigned i)
 		x64_movzx(&c->a, 1u << c->ir->pc_size, S0, x64_r(reg));
 	else if (reg != S0)
 		x64_mov_rr(&c->a, 8, S0, reg);
-	probe(c);
+	if (op->b == IR_BRANCH_CALL && pair_is_possible(c))
+		pair_call_to(c, i);
+	else if (op->b == IR_BRANCH_RET && pair_is_possible(c))
+		pair_return(c);
+	else
+		pair_jump_to(c);
 }
 
 void lower_exit(struct x64_compiler *c, unsigned i)
@@ -342,7 +359,12 @@ void lower_exit(struct x64_compiler *c, unsigned i)
 		return;
 	flags_record(c, c->slot_flags);
 	switch (op->code) {
-	case IR_EXIT: leave_by(c, exit_new(c, i)); break;
+	case IR_EXIT:
+		if (op->b == IR_BRANCH_CALL && pair_is_possible(c))
+			pair_call(c, i);
+		else
+			flow_leave_by(c, exit_of(c, i));
+		break;
 	case IR_EXIT_TO: exit_to(c, i); break;
 	case IR_EXIT_LOOP:
 		lower_pc(c, S0, (int64_t)op->imm);
@@ -360,7 +382,7 @@ void lower_exit_if(struct x64_compiler *c, unsigned i)
 	enum x64_cc cc = flags_test(c, op->a);
 
 	s->exit = (uint16_t)c->exit_count;
-	exit_new(c, i);
+	exit_of(c, i);
 	flags_record_later(c, c->slot_flags, s);
 	x64_jcc(&c->a, cc, &s->in);
 }
@@ -405,9 +427,13 @@ void lower_stubs(struct x64_compiler *c)
 		case STUB_HELPER: vec_stub(c, s); break;
 		case STUB_EXIT:
 			stub_record(c, s);
-			leave_by(c, &c->exits[s->exit]);
+			flow_leave_by(c, &c->exits[s->exit]);
 			break;
 		case STUB_STORED: stub_stored(c, s); break;
+		case STUB_FRAMES:
+		case STUB_CALL:
+		case STUB_CALL_MISS:
+		case STUB_LATE: pair_stub(c, s); break;
 		default: stub_access(c, s); break;
 		}
 	}

@@ -461,6 +461,7 @@ enum x64_why x64_run(struct x64_jit *j, struct jit_env *env, const struct x64_co
 
 	env->native = j;
 	env->flags_kind = 0;
+	env->drop_frames = false;
 	x64_env_update(env);
 	why = enter(env, code->run);
 	x64_flags_sync(env, j->desc);

@@ -10,7 +10,11 @@
 #include "base/bits.h"
 #include "jit/x64/lower_flags.h"
 
-enum { THUNK_ROOM = 16 << 10 };
+enum {
+	THUNK_ROOM = 16 << 10,
+	FRAMES_BYTES = 64 << 10, /* of the host's stack, for frames of calls */
+	BOTTOM_BYTES = 24,       /* above them: a frame that leads to thunk.bottom, and alignment */
+};
 
 #define REG(r) (1u << X64_##r)
 enum {
@@ -89,15 +93,19 @@ static void emit_reload(struct thunk_asm *t, uint32_t which)
 
 /* ---- in and out ---- */
 
-static void emit_enter(struct thunk_asm *t)
+static void emit_enter(struct thunk_asm *t, uint64_t bottom)
 {
 	struct x64_asm *a = &t->a;
 
 	for (unsigned i = 0; i < ARRAY_SIZE(callee_saved); i++)
 		x64_push(a, callee_saved[i]);
-	x64_alu_i(a, X64_SUB, 8, x64_r(X64_RSP), 8); /* to a multiple of 16 */
+	x64_alu_i(a, X64_SUB, 8, x64_r(X64_RSP), BOTTOM_BYTES); /* to a multiple of 16 */
 	x64_lea(a, 8, P, x64_m(X64_RDI, (int32_t)t->jit->anchor));
 	x64_mov_to(a, 8, THUNK_ENV(t, host_sp), X64_RSP);
+	x64_lea(a, 8, S0, x64_at(bottom));
+	x64_mov_to(a, 8, x64_m(X64_RSP, 0), S0);
+	x64_lea(a, 8, S0, x64_m(X64_RSP, -FRAMES_BYTES));
+	x64_mov_to(a, 8, THUNK_ENV(t, floor), S0);
 	x64_mov_rr(a, 8, S0, X64_RSI);
 	emit_reload(t, ALL);
 	x64_jmp_rm(a, x64_r(S0));
@@ -113,7 +121,7 @@ static uint64_t emit_leave(struct thunk_asm *t)
 	x64_mov(a, 8, X64_RSP, THUNK_ENV(t, host_sp));
 	vec_emit_leave(a, t->jit);
 	x64_mov(a, 4, X64_RAX, THUNK_ENV(t, why));
-	x64_alu_i(a, X64_ADD, 8, x64_r(X64_RSP), 8);
+	x64_alu_i(a, X64_ADD, 8, x64_r(X64_RSP), BOTTOM_BYTES);
 	for (unsigned i = ARRAY_SIZE(callee_saved); i--;)
 		x64_pop(a, callee_saved[i]);
 	x64_ret(a);
@@ -247,6 +255,7 @@ static uint64_t emit_quick(struct thunk_asm *t)
 /* C says where to go on: in rax.  is_called: by a stub, to which nobody returns. */
 static uint64_t emit_go_on(struct thunk_asm *t, uint64_t fn, bool is_called)
 {
+	struct x64_label drop = X64_LABEL;
 	struct x64_asm *a = &t->a;
 	uint64_t start = begin(t);
 
@@ -259,20 +268,56 @@ static uint64_t emit_go_on(struct thunk_asm *t, uint64_t fn, bool is_called)
 	emit_reload(t, ALL);
 	if (is_called)
 		x64_alu_i(a, X64_ADD, 8, x64_r(X64_RSP), 16);
+	x64_alu_i(a, X64_CMP, 1, THUNK_ENV(t, drop_frames), 0);
+	x64_jcc_short(a, X64_CC_NE, &drop);
+	x64_jmp_rm(a, x64_r(S0));
+	x64_bind(a, &drop);
+	x64_mov_i(a, 1, THUNK_ENV(t, drop_frames), 0);
+	x64_mov(a, 8, X64_RSP, THUNK_ENV(t, host_sp));
 	x64_jmp_rm(a, x64_r(S0));
 	return start;
 }
 
-/* To the pc in S0 by the second place of its pair; the first is at S1. */
-static uint64_t emit_miss(struct thunk_asm *t)
+/* To the pc in S0 by the place of its pair that is not at S1, if it is there. */
+static void emit_other_place(struct x64_asm *a, struct x64_label *not_there)
 {
-	uint64_t ask = emit_go_on(t, C_ADDR(x64_rt_miss), false), start = begin(t);
-	struct x64_asm *a = &t->a;
-
 	x64_alu_i(a, X64_XOR, 8, x64_r(S1), sizeof(struct x64_target));
 	x64_alu_to(a, X64_CMP, 8, x64_m(S1, offsetof(struct x64_target, pc)), S0);
-	x64_jcc_at(a, X64_CC_NE, ask);
+	x64_jcc_short(a, X64_CC_NE, not_there);
 	x64_jmp_rm(a, x64_m(S1, offsetof(struct x64_target, entry)));
+	x64_bind(a, not_there);
+}
+
+static uint64_t emit_miss(struct thunk_asm *t, uint64_t ask)
+{
+	struct x64_label not_there = X64_LABEL;
+	uint64_t start = begin(t);
+
+	emit_other_place(&t->a, &not_there);
+	x64_jmp_at(&t->a, ask);
+	return start;
+}
+
+/* A return to the pc in S0 that the last frame, without its pad, is not for; nor is what lies below
+ * all frames: *bottom.  Where no place is for it either it is for the code at S1. */
+static uint64_t emit_unpaired(struct thunk_asm *t, uint64_t *bottom)
+{
+	struct x64_label no_frame = X64_LABEL, other = X64_LABEL, not_there = X64_LABEL;
+	struct x64_asm *a = &t->a;
+	uint64_t start = begin(t);
+
+	x64_alu_i(a, X64_ADD, 8, x64_r(X64_RSP), 8);
+	x64_bind(a, &no_frame);
+	x64_mov_to(a, 8, THUNK_ENV(t, bounce), S1);
+	flow_emit_lookup(a, THUNK_ENV(t, probe));
+	x64_jcc_short(a, X64_CC_NE, &other);
+	x64_jmp_rm(a, x64_m(S1, offsetof(struct x64_target, entry)));
+	x64_bind(a, &other);
+	emit_other_place(a, &not_there);
+	x64_jmp_rm(a, THUNK_ENV(t, bounce));
+	*bottom = begin(t);
+	x64_alu_i(a, X64_SUB, 8, x64_r(X64_RSP), 8); /* it stays */
+	x64_jmp(a, &no_frame);
 	return start;
 }
 
@@ -317,9 +362,12 @@ static void emit_memory(struct thunk_asm *t, struct x64_thunks *out)
 
 static void emit_all(struct thunk_asm *t, struct x64_thunks *out)
 {
+	uint64_t bottom;
+
 	vec_thunks(&t->a, t->jit, out);
+	out->unpaired = emit_unpaired(t, &bottom);
 	out->enter = begin(t);
-	emit_enter(t);
+	emit_enter(t, bottom);
 	out->leave = emit_leave(t);
 	emit_redirect(t);
 	emit_memory(t, out);
@@ -331,7 +379,8 @@ static void emit_all(struct thunk_asm *t, struct x64_thunks *out)
 		     emit_thunk(t, C_ADDR(x64_rt_env_bits), 0, CALLER_SAVED, RESULT_VALUE));
 	out->bits = emit_thunk(t, C_ADDR(x64_rt_bits), 0, CALLER_SAVED, RESULT_VALUE);
 	out->link = emit_go_on(t, C_ADDR(x64_rt_link), true);
-	out->miss = emit_miss(t);
+	out->ask = emit_go_on(t, C_ADDR(x64_rt_miss), false);
+	out->miss = emit_miss(t, out->ask);
 	out->probe = emit_probe(t, out->miss);
 	out->dispatch = emit_go_on(t, C_ADDR(x64_rt_dispatch), false);
 	out->asked = emit_asked(t);

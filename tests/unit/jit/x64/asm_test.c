@@ -358,8 +358,9 @@ static void test_patchable_displacements_are_aligned(void)
 	for (unsigned before = 0; before < 16; before++) {
 		code_begin(&c);
 		x64_nop(&c.a, before);
-		at = before & 1 ? x64_jmp_patchable(&c.a, RUN)
-				: x64_jcc_patchable(&c.a, X64_CC_NE, RUN);
+		at = before % 3 == 0   ? x64_jmp_patchable(&c.a, RUN)
+		     : before % 3 == 1 ? x64_call_patchable(&c.a, RUN)
+				       : x64_jcc_patchable(&c.a, X64_CC_NE, RUN);
 		g_assert_cmpuint(at & 3, ==, 0);
 		g_assert_cmpuint(at + 4, ==, x64_offset(&c.a));
 		g_assert_cmpuint(ld32_le(c.bytes + at), ==, 0 - (at + 4));

@@ -823,6 +823,120 @@ static void test_faults_go_on_in_their_handler(void)
 	world_fini(&w);
 }
 
+/* ---- calls and returns ---- */
+
+enum { RETURN_PC = 0x401fff8 };
+
+/* A frame for RETURN_PC whose pad does rdi += n. */
+static void block_frame(struct block *b, int n)
+{
+	struct x64_label call = X64_LABEL, on = X64_LABEL;
+
+	x64_mov_ri(&b->a, S1, RETURN_PC);
+	x64_push(&b->a, S1);
+	x64_jmp(&b->a, &call);
+	x64_bind(&b->a, &on);
+	x64_alu_to(&b->a, X64_CMP, 8, x64_m(X64_RSP, 0), S0);
+	x64_jcc_at(&b->a, X64_CC_NE, b->w->jit->thunk.unpaired);
+	x64_pop(&b->a, S1);
+	x64_alu_i(&b->a, X64_ADD, 8, x64_r(X64_RDI), n);
+	x64_mov_to(&b->a, 8, at(b, offsetof(struct guest, env.tmp)), X64_RSP);
+	x64_jmp_at(&b->a, b->w->jit->thunk.asked);
+	x64_bind(&b->a, &call);
+	x64_lea(&b->a, 8, S1, x64_at_label(&on));
+	x64_push(&b->a, S1);
+}
+
+/* Return to pc; where there is no place for that rsi += 1. */
+static void block_return(struct block *b, uint64_t pc)
+{
+	struct x64_label missed = X64_LABEL;
+
+	x64_mov_ri(&b->a, S0, pc);
+	x64_lea(&b->a, 8, S1, x64_at_label(&missed));
+	x64_ret(&b->a);
+	x64_bind(&b->a, &missed);
+	x64_alu_i(&b->a, X64_ADD, 8, x64_r(X64_RSI), 1);
+	x64_mov_to(&b->a, 8, at(b, offsetof(struct guest, env.tmp)), X64_RSP);
+	block_end(b);
+}
+
+/* Frames for RETURN_PC, then a return to pc: where it leads, and what is left of the frames. */
+static void run_return(struct world *w, unsigned frames, uint64_t pc, unsigned left)
+{
+	struct block b;
+
+	block_begin(w, &b);
+	for (unsigned n = 0; n < frames; n++)
+		block_frame(&b, 1 << n);
+	block_return(&b, pc);
+	w->g->gpr[RBX] = w->g->gpr[RSI] = w->g->gpr[RDI] = 0;
+	block_run(&b);
+	g_assert_cmphex(w->g->env.tmp[0], ==, w->g->env.host_sp - 16 * left);
+	g_assert_cmpuint(w->g->nexts, ==, 0);
+}
+
+static void test_returns(void)
+{
+	enum { OTHER_PC = 0x402000 };
+	struct block to;
+	struct world w;
+
+	if (!world_init(&w))
+		return;
+	block_target(&w, &to, 3);
+	for (unsigned place = 0; place < 2; place++) {
+		target_put(&w, OTHER_PC, place, &to);
+		run_return(&w, 3, RETURN_PC, 2); /* the last frame's pad */
+		g_assert_cmpuint(w.g->gpr[RDI], ==, 4);
+		run_return(&w, 3, OTHER_PC, 2); /* one frame is dropped */
+		g_assert_cmpuint(w.g->gpr[RBX], ==, 3);
+		run_return(&w, 3, RETURN_PC + 1, 2);
+		g_assert_cmpuint(w.g->gpr[RSI], ==, 1);
+		run_return(&w, 0, OTHER_PC, 0); /* no frame: the bottom stays */
+		g_assert_cmpuint(w.g->gpr[RBX], ==, 3);
+		run_return(&w, 0, RETURN_PC, 0);
+		g_assert_cmpuint(w.g->gpr[RSI], ==, 1);
+		g_assert_cmpuint(w.g->gpr[RDI], ==, 0);
+	}
+	world_fini(&w);
+}
+
+static void test_frames_are_dropped_when_told(void)
+{
+	struct block b, to;
+	struct world w;
+
+	if (!world_init(&w))
+		return;
+	block_target(&w, &to, 1);
+	w.g->to = &to.code;
+	for (unsigned k = 0; k < 6; k++) {
+		bool drop = k & 1;
+
+		block_begin(&w, &b);
+		x64_mov_i(&b.a, 1, GUEST(&b, env.drop_frames), drop);
+		block_frame(&b, 1);
+		block_frame(&b, 2);
+		if (k < 2) {
+			x64_jmp_at(&b.a, w.jit->thunk.dispatch);
+		} else if (k < 4) {
+			x64_mov_ri(&b.a, S0, RETURN_PC);
+			x64_jmp_at(&b.a, w.jit->thunk.ask);
+		} else {
+			b.code.exit_count = 1;
+			b.exits[0].stub = x64_offset(&b.a);
+			x64_call_at(&b.a, w.jit->thunk.link);
+		}
+		block_commit(&b);
+		block_run(&b);
+		g_assert_cmphex(w.g->env.tmp[0], ==, w.g->env.host_sp - (drop ? 0 : 32));
+		g_assert_false(w.g->env.drop_frames);
+	}
+	g_assert_cmphex(w.g->env.floor, <, w.g->env.host_sp - 0x8000);
+	world_fini(&w);
+}
+
 static void add_tests(void)
 {
 	g_test_add_func("/jit/x64/run/faults", test_faults_leave_at_the_instruction);
@@ -846,6 +960,8 @@ static void add_tests(void)
 	g_test_add_func("/jit/x64/run/exits_probe", test_exits_can_look_for_their_target);
 	g_test_add_func("/jit/x64/run/miss", test_indirect_targets_are_asked_for);
 	g_test_add_func("/jit/x64/run/dispatch", test_dispatch_looks_around);
+	g_test_add_func("/jit/x64/run/returns", test_returns);
+	g_test_add_func("/jit/x64/run/drop_frames", test_frames_are_dropped_when_told);
 	g_test_add_func("/jit/x64/run/quick", test_quick_helpers_leave_registers_alone);
 	g_test_add_func("/jit/x64/run/transfer", test_transfers_go_on_by_themselves);
 	g_test_add_func("/jit/x64/run/handler", test_faults_go_on_in_their_handler);
