@@ -87,9 +87,7 @@ static void deliver(struct tcg_vcpu *tv)
 static struct x64_code *native_next(struct jit_env *env, struct x64_code *from, unsigned n)
 {
 	struct tcg_vcpu *tv = tcg_of(env);
-	struct tcg_block *b, *known = NULL;
-	const uint8_t *host;
-	gva_t pc;
+	struct tcg_block *b, *known;
 
 	if (tv->check || env->mode & tv->guest->step)
 		return NULL;
@@ -105,18 +103,21 @@ static struct x64_code *native_next(struct jit_env *env, struct x64_code *from, 
 		return NULL;
 	tcg_chaos(tv);
 	env->code_stored = false;
-	pc = tv->guest->linear_pc(tv->v);
 	tcg_targets_select(tv);
-	if (n == X64_LOOPED) /* the others looked there */
-		known = tcg_targets_find(tv);
-	host = known ? NULL : tcg_code_at(tv, pc, false);
-	b = host ? tcg_block_at(tv, pc, host) : known;
+	b = known = n == X64_LOOPED ? tcg_targets_find(tv) : NULL; /* the others looked there */
+	if (!known) {
+		gva_t pc = tv->guest->linear_pc(tv->v);
+		const uint8_t *host = tcg_code_at(tv, pc, false);
+
+		b = host ? tcg_block_at(tv, pc, host) : NULL;
+	}
 	if (unlikely(!b) || !b->is_native)
 		return NULL;
 	if (log_on(LOG_EXEC | LOG_CPU)) {
 		if (log_on(LOG_CPU))
 			return NULL; /* run_blocks() shows both */
-		log_line("Trace %u: 0x%" PRIx64 " mode 0x%" PRIx64, tv->v->id, pc, env->mode);
+		log_line("Trace %u: 0x%" PRIx64 " mode 0x%" PRIx64, tv->v->id,
+			 tv->guest->linear_pc(tv->v), env->mode);
 	} else if (!known) {
 		lead_on(tv, from, n, b);
 	}

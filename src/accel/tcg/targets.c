@@ -32,15 +32,19 @@ enum {
 /* Indexes of pcs with the same offset in their page have these bits in common. */
 enum { SAME_PAGE_INDEX = PAGE / 16 - 1 };
 
+struct table_key {
+	uint64_t base;  /* linear address minus pc */
+	uint64_t space; /* tlb_exec_generation() */
+	uint32_t mode;
+	bool is_used;
+};
+
 struct table {
 	/* others make them empty */
 	struct x64_target entries[X64_PROBE_SIZE] __attribute__((aligned(X64_PROBE_PAIR)));
 	struct tcg_block *blocks[X64_PROBE_SIZE]; /* of entries that are not empty */
-	uint64_t base;                            /* linear address minus pc */
-	uint64_t space;                           /* tlb_exec_generation() */
-	uint32_t mode;
+	uint64_t base;                            /* its key's */
 	uint32_t views; /* a bit for each view that the mode was seen in */
-	bool is_used;
 	uint64_t last_use;
 	uint64_t pages[PAGE_WORDS]; /* by a bit each, shared by many: those that entries lie on */
 	unsigned filled; /* since the table was empty; above FILLED: too many to remember */
@@ -48,8 +52,10 @@ struct table {
 };
 
 struct tcg_targets {
-	struct table *present; /* env->probe */
-	void *memory;          /* of this */
+	unsigned present;  /* env->probe */
+	unsigned previous; /* present before that */
+	void *memory;      /* of this */
+	struct table_key keys[TABLES];
 	uint64_t uses;
 	struct table tables[TABLES];
 };
@@ -132,24 +138,26 @@ void tcg_targets_free(struct tcg_targets *s)
 
 /* ---- which table ---- */
 
-static struct table *table_for(struct tcg_targets *s, uint32_t mode, uint64_t base, uint64_t space)
+static bool is_for(const struct table_key *have, const struct table_key *want)
 {
-	struct table *oldest = &s->tables[0];
+	return have->mode == want->mode && have->base == want->base && have->space == want->space &&
+	       have->is_used;
+}
+
+static unsigned table_for(struct tcg_targets *s, const struct table_key *want)
+{
+	unsigned oldest = 0;
 
 	for (unsigned k = 0; k < TABLES; k++) {
-		struct table *t = &s->tables[k];
-
-		if (t->is_used && t->mode == mode && t->base == base && t->space == space)
-			return t;
-		if (t->last_use < oldest->last_use)
-			oldest = t;
+		if (is_for(&s->keys[k], want))
+			return k;
+		if (s->tables[k].last_use < s->tables[oldest].last_use)
+			oldest = k;
 	}
-	clear(oldest);
-	oldest->is_used = true;
-	oldest->mode = mode;
-	oldest->views = 0;
-	oldest->base = base;
-	oldest->space = space;
+	clear(&s->tables[oldest]);
+	s->tables[oldest].views = 0;
+	s->tables[oldest].base = want->base;
+	s->keys[oldest] = *want;
 	return oldest;
 }
 
@@ -157,19 +165,25 @@ void tcg_targets_select(struct tcg_vcpu *tv)
 {
 	struct tcg_targets *s = tv->targets;
 	struct jit_env *env = tv->env;
-	uint64_t base = 0, space = tlb_exec_generation(tv->sets);
-	uint32_t mode = (uint32_t)env->mode;
+	struct table_key want = {
+		.space = tlb_exec_generation(tv->sets),
+		.mode = (uint32_t)env->mode,
+		.is_used = true,
+	};
+	unsigned was = s->present;
 
-	if (!(mode & tv->guest->flat_code))
-		base = tv->guest->linear_pc(tv->v) - env->pc;
-	if (!s->present || s->present->mode != mode || s->present->base != base ||
-	    s->present->space != space) {
+	if (!(want.mode & tv->guest->flat_code))
+		want.base = tv->guest->linear_pc(tv->v) - env->pc;
+	if (unlikely(!is_for(&s->keys[was], &want))) {
 		env->drop_frames = true;
-		s->present = table_for(s, mode, base, space);
-		s->present->last_use = ++s->uses;
-		env->probe = (uintptr_t)s->present->entries;
+		/* there and back again, as a program that calls its kernel */
+		s->present = is_for(&s->keys[s->previous], &want) ? s->previous
+								  : table_for(s, &want);
+		s->previous = was;
+		s->tables[s->present].last_use = ++s->uses;
+		env->probe = (uintptr_t)s->tables[s->present].entries;
 	}
-	s->present->views |= 1u << env->view;
+	s->tables[s->present].views |= 1u << env->view;
 }
 
 /* ---- entering ---- */
@@ -220,7 +234,7 @@ static unsigned place_of(const struct table *t, uint64_t pc)
 
 struct tcg_block *tcg_targets_find(const struct tcg_vcpu *tv)
 {
-	const struct table *t = tv->targets->present;
+	const struct table *t = &tv->targets->tables[tv->targets->present];
 	unsigned i = place_of(t, tv->env->pc);
 
 	return i < X64_PROBE_SIZE ? t->blocks[i] : NULL;
@@ -228,7 +242,7 @@ struct tcg_block *tcg_targets_find(const struct tcg_vcpu *tv)
 
 void tcg_targets_enter(struct tcg_vcpu *tv, struct tcg_block *b)
 {
-	struct table *t = tv->targets->present;
+	struct table *t = &tv->targets->tables[tv->targets->present];
 	uint64_t pc = tv->env->pc;
 	unsigned i = x64_probe_index(pc), at = place_of(t, pc);
 	uint64_t first = pc_of(&t->entries[i]);
@@ -292,7 +306,7 @@ void tcg_targets_flush(struct tcg_vcpu *tv, gva_t page, uint32_t views)
 	for (unsigned k = 0; k < TABLES; k++) {
 		struct table *t = &s->tables[k];
 
-		if (t->space != tlb_exec_generation(tv->sets) || !(views & t->views))
+		if (s->keys[k].space != tlb_exec_generation(tv->sets) || !(views & t->views))
 			continue;
 		if (page == ~UINT64_C(0))
 			clear(t);

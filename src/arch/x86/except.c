@@ -208,13 +208,17 @@ static bool exc_combine(struct x86_cpu *c, struct x86_event *e)
 	return true;
 }
 
-/* A handler was entered: what was held back or armed for the next instruction is over. */
+/* A handler was entered: what was held back or armed for the next instruction is over.  In long
+ * mode the way there was through a gate, which saw to the mode but for the shadow. */
 static void exc_entered(struct x86_cpu *c)
 {
+	bool is_stale = c->in_shadow || !x86_is_long(c);
+
 	c->in_shadow = c->shadow_is_mov_ss = c->in_sti_shadow = false;
 	c->step_armed = false;
 	c->is_halted = false;
-	x86_mode_update_cs(c);
+	if (is_stale)
+		x86_mode_update_cs(c);
 }
 
 /* Between two elements of a string, what comes from outside or is a trap finds the flags of the

@@ -48,6 +48,15 @@ void x64_flags_normalize(struct jit_env *env)
 
 void x64_flags_sync(struct jit_env *env, const struct ir_state_desc *desc)
 {
+	uint32_t *slot = (uint32_t *)(void *)((char *)env + desc->flags_offset), flags;
+
+	if (!env->flags_kind)
+		return;
+	if (likely(x64_flags_now(env, &flags))) {
+		*slot = (*slot & ~(uint32_t)IR_FLAGS_ALL) | flags;
+		env->flags_kind = 0;
+		return;
+	}
 	x64_flags_normalize(env);
 	interp_flags_sync(env, desc);
 }
