@@ -236,7 +236,7 @@ static void begin(struct x64_compiler *c, struct x64_code *code, const struct ir
 	c->is_full = false;
 	c->stub_count = c->site_count = c->exit_count = c->constant_count = c->native_count = 0;
 	c->eflags = c->slot_flags = c->env_flags = 0;
-	c->is_synced = c->may_have_stored = false;
+	c->is_synced = c->may_have_stored = c->has_kept = false;
 	c->left_at = 0;
 	c->late.op = 0;
 	memset(c->carry, 0, ir->op_count * sizeof(c->carry[0]));

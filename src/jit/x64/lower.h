@@ -133,6 +133,7 @@ enum stub_kind {
 	STUB_CALL_IF,
 	STUB_EXIT,
 	STUB_CARRY,   /* S0 = carry of the flags in env */
+	STUB_KEEP,    /* env->flags_c = carry of the flags in env */
 	STUB_BITS,    /* old = flags of the site */
 	STUB_STORED,  /* a helper stored to translated code: leave before the next instruction */
 	STUB_VECTORS, /* these: lower_vec.h */
@@ -217,8 +218,10 @@ struct x64_compiler {
 	uint16_t slot_flags;  /* flags value that the slot should have; 0: what env says */
 	uint16_t env_flags;   /* flags value that env has been told of */
 	bool is_synced;       /* the slot's bits are true (env->flags_kind is 0) */
-	struct place carry[IR_TABLE_OPS]; /* of a recipe: its flags in, a temporary */
-	struct place bits[IR_TABLE_OPS];  /* of flags: their six bits, a temporary */
+	/* of a recipe: its flags in: a temporary, or (SLOT) env->flags_c */
+	struct place carry[IR_TABLE_OPS];
+	bool has_kept;                   /* some have it there */
+	struct place bits[IR_TABLE_OPS]; /* of flags: their six bits, a temporary */
 
 	struct stub stubs[LOWER_STUBS];
 	unsigned stub_count;

@@ -336,7 +336,7 @@ void flags_carry(struct x64_compiler *c, unsigned f)
 		   op->code != IR_DEC) {
 		flags_again(c, f, IR_C);
 	} else if ((op->code == IR_INC || op->code == IR_DEC) && c->carry[f].kind != PLACE_NONE) {
-		x64_bt_i(&c->a, X64_BT, 4, tmp_rm(c, (unsigned)c->carry[f].imm), 0);
+		x64_bt_i(&c->a, X64_BT, 4, flags_kept(c, f), 0);
 		flags_lost(c);
 	} else {
 		x64_bt_i(&c->a, X64_BT, 4, flags_bits(c, f), 0);

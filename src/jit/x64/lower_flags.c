@@ -65,7 +65,7 @@ static void capture_once(struct x64_compiler *c, unsigned f, struct record *r)
 		else
 			capture(c, op->b, &r->b);
 	}
-	if (c->carry[f].kind != PLACE_NONE) {
+	if (c->carry[f].kind == PLACE_TMP) { /* else it is where it belongs */
 		r->has_c = true;
 		capture_place(c, c->carry[f], &r->c);
 	}
@@ -129,6 +129,25 @@ static void keep_env_flags(struct x64_compiler *c, unsigned f)
 		flags_bits(c, old);
 }
 
+/* What recipes have in env->flags_c goes to a temporary, before another's goes there. */
+static void evict_kept(struct x64_compiler *c)
+{
+	struct place p = { 0 };
+
+	for (unsigned f = 1; c->has_kept && f < c->pos; f++) {
+		if (c->carry[f].kind != PLACE_SLOT || c->flags_last[f] < c->pos)
+			continue;
+		if (p.kind == PLACE_NONE) {
+			unsigned reg = place_scratch(c, 0);
+
+			x64_mov(&c->a, 4, reg, ENV(c, flags_c));
+			x64_mov_to(&c->a, 8, place_new_tmp(c, &p), reg);
+		}
+		c->carry[f] = p;
+	}
+	c->has_kept = false;
+}
+
 void flags_record(struct x64_compiler *c, unsigned f)
 {
 	struct record r;
@@ -139,6 +158,8 @@ void flags_record(struct x64_compiler *c, unsigned f)
 	if (is_in_env(c, f) && c->bits[f].kind == PLACE_NONE)
 		return; /* env was never told anything else */
 	keep_env_flags(c, f);
+	if (c->carry[f].kind == PLACE_TMP)
+		evict_kept(c);
 	capture_record(c, f, &r);
 	if (arg_needs_scratch(&r.a) || (r.has_b && arg_needs_scratch(&r.b)) || r.has_c) {
 		scratch = place_scratch(c, arg_mask(&r.a) | (r.has_b ? arg_mask(&r.b) : 0));
@@ -224,6 +245,11 @@ static struct site_place site_tmp(struct place p)
 	return (struct site_place){ .kind = PLACE_TMP, .at = (uint16_t)p.imm };
 }
 
+static struct site_place site_carry(struct place p)
+{
+	return (struct site_place){ .kind = p.kind, .at = (uint16_t)p.imm };
+}
+
 /* What f is made of, for C. */
 static void recipe_site(struct x64_compiler *c, unsigned f, struct x64_site *site)
 {
@@ -244,7 +270,7 @@ static void recipe_site(struct x64_compiler *c, unsigned f, struct x64_site *sit
 	else if (form != FORM_R && ir_operand_is_value(op, 1))
 		site->b = site_place(c, op->b);
 	if (c->carry[f].kind != PLACE_NONE)
-		site->c = site_tmp(c->carry[f]);
+		site->c = site_carry(c->carry[f]);
 }
 
 void flags_site(struct x64_compiler *c, unsigned i, struct x64_site *site)
@@ -353,6 +379,59 @@ void flags_carry_to_tmp(struct x64_compiler *c, struct place *p)
 	x64_mov_to(&c->a, 8, place_new_tmp(c, p), reg);
 }
 
+struct x64_rm flags_kept(const struct x64_compiler *c, unsigned f)
+{
+	const struct place *p = &c->carry[f];
+
+	return p->kind == PLACE_TMP ? tmp_rm(c, (unsigned)p->imm) : state(c, (uint32_t)p->imm);
+}
+
+static bool is_step(const struct ir_op *op) { return op->code == IR_INC || op->code == IR_DEC; }
+
+/* INC and DEC of which only env knows the carry: it stays there.  Loops that end with one begin
+ * with flags of the same kind, where flags_c has it already. */
+static bool keep_in_env(struct x64_compiler *c, unsigned i)
+{
+	const struct ir_op *op = op_at(c, i);
+	unsigned f = lower_merge_source(c, op->c, IR_C);
+	struct stub *s;
+
+	if (!is_step(op))
+		return false;
+	if (is_step(op_at(c, f)) && c->carry[f].kind == PLACE_SLOT) {
+		c->carry[i] = c->carry[f];
+		return true;
+	}
+	if (!is_in_env(c, f) || c->bits[f].kind != PLACE_NONE)
+		return false;
+	evict_kept(c);
+	place_evict_scratch(c, true);
+	s = stub_new(c, STUB_KEEP, i);
+	x64_alu_i(&c->a, X64_CMP, 1, ENV(c, flags_kind), op->code);
+	x64_jcc(&c->a, X64_CC_NE, &s->in);
+	x64_bind(&c->a, &s->back);
+	flags_lost(c);
+	c->carry[i] = (struct place){ .kind = PLACE_SLOT,
+				      .valid = 4,
+				      .imm = offsetof(struct jit_env, flags_c) };
+	c->has_kept = true;
+	return true;
+}
+
+/* The recipe in env may need flags_c: it is evaluated first. */
+void stub_keep(struct x64_compiler *c, struct stub *s)
+{
+	unsigned other = op_at(c, s->at)->code == IR_INC ? IR_DEC : IR_INC;
+
+	x64_alu_i(&c->a, X64_CMP, 1, ENV(c, flags_kind), other);
+	x64_jcc(&c->a, X64_CC_E, &s->back);
+	x64_call_at(&c->a, c->jit->thunk.sync);
+	x64_mov(&c->a, 4, S0, state(c, c->jit->desc->flags_offset));
+	x64_alu_i(&c->a, X64_AND, 4, x64_r(S0), IR_C);
+	x64_mov_to(&c->a, 4, ENV(c, flags_c), S0);
+	x64_jmp(&c->a, &s->back);
+}
+
 void flags_keep_carry(struct x64_compiler *c, unsigned i)
 {
 	const struct ir_op *op = op_at(c, i);
@@ -360,6 +439,8 @@ void flags_keep_carry(struct x64_compiler *c, unsigned i)
 	unsigned reg;
 
 	if (!op->c || (c->flags_last[i] <= c->pos && op->code < IR_SHL))
+		return;
+	if (keep_in_env(c, i))
 		return;
 	if (ir_reads_carry_only(op)) {
 		flags_carry(c, op->c);

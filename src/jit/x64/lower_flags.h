@@ -30,6 +30,8 @@ unsigned flags_rm_mask(struct x64_rm m);
 /* ---- lower_flags.c ---- */
 /* CF to a new temporary; EFLAGS stay. */
 void flags_carry_to_tmp(struct x64_compiler *c, struct place *p);
+/* Where the recipe of f has the carry of before. */
+struct x64_rm flags_kept(const struct x64_compiler *c, unsigned f);
 /* Remember in the recipe of producer i what its flags operand says, before it is executed. */
 void flags_keep_carry(struct x64_compiler *c, unsigned i);
 /* The same of a shift by `count`, which takes them only where that is 0. */
@@ -39,6 +41,7 @@ void flags_record(struct x64_compiler *c, unsigned f);
 void flags_record_later(struct x64_compiler *c, unsigned f, struct stub *s);
 void stub_record(struct x64_compiler *c, const struct stub *s);
 void stub_bits(struct x64_compiler *c, struct stub *s);
+void stub_keep(struct x64_compiler *c, struct stub *s);
 /* The six bits of f as an operand of 4 bytes; other bits may be set beside them.  EFLAGS are lost.
  */
 struct x64_rm flags_bits(struct x64_compiler *c, unsigned f);

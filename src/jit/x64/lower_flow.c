@@ -421,6 +421,7 @@ void lower_stubs(struct x64_compiler *c)
 			x64_jmp(&c->a, &s->back);
 			break;
 		case STUB_BITS: stub_bits(c, s); break;
+		case STUB_KEEP: stub_keep(c, s); break;
 		case STUB_VECTORS:
 		case STUB_X87:
 		case STUB_X87_UNLOAD:

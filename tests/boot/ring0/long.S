@@ -3,6 +3,23 @@
 #include "guest.inc"
 #include "long64.inc"
 
+	/* CF, which insn makes, lives on through loops of DEC and INC. */
+	.macro KEEPS_CARRY carry, insn:vararg
+	movl $40, %ecx
+	xorl %eax, %eax
+	\insn
+	jmp 1f
+1:	decl %ecx
+	jnz 1b
+	jmp 2f
+2:	incl %ecx
+	js 2b
+	decl %ecx
+	setc %al
+	cmpl $\carry, %eax
+	CHECK(je)
+	.endm
+
 	.globl start
 start:
 	TO_FLAT32
@@ -17,6 +34,14 @@ start:
 	movb $1, IDT + 12 * 16 + 4
 	movw $TSS, %ax
 	ltr %ax
+
+	KEEPS_CARRY 1, cmpl $41, %ecx
+	KEEPS_CARRY 0, cmpl $40, %ecx
+	KEEPS_CARRY 1, stc
+	KEEPS_CARRY 0, testl %ecx, %ecx
+	KEEPS_CARRY 1, shrl $4, %ecx
+	KEEPS_CARRY 1, addl $-3, %ecx
+	KEEPS_CARRY 0, incl %ecx
 
 	/* #PF: code, CR2, the IST stack */
 	EXPECT_AT_2
