@@ -27,6 +27,8 @@ IS_SLOW = '--slow' in sys.argv
 WORDS = [word for word in sys.argv[2:] if word != '--slow']
 BOOT_S = 600 if IS_SLOW else 120
 SLOW_CASES = ('one_cpu', 'refused', 'stopped')
+# Tests of their own: only when they are named.
+APART = ('compared', 'chaos')
 
 fetch = cases.load('tools/guest/fetch')
 run_script = cases.load('tools/guest/run-script')
@@ -55,6 +57,17 @@ WORK = {
     'processes': '50',
     'signal': 'TERM',
     'idle-cpus': '0',
+}
+
+
+SOME = {
+    'sha256sum': '272f0b2925e8b1367aeb88afa839ebbdeabad64a39123778acead827acfe9f95',
+    'gzip': 'd7173f0967822dc09b7b1b4874ccaa4b',
+    'sort': '39a38dd8e1cd859633c03b3c6459a24a',
+    'bc': '499445072',
+    'shell': '121932631112635269 -3 -2 1099511628031',
+    'awk': '1.642936065515 1.64294e+99',
+    'pipes': '100',
 }
 
 
@@ -142,14 +155,18 @@ class Machine:
         assert termios.tcgetattr(self.slave) == self.terminal, 'the terminal is left changed'
 
 
-def script_lines(script, *args, status=0, **kw):
-    """Run a script to its end and the machine's; what it printed."""
+def script_run(script, *args, status=0, seconds=BOOT_S, **kw):
+    """Run a script to its end and the machine's; the lines it printed, and all that was seen."""
     with Machine('-no-reboot', *args, initrd=initrd_for(script), **kw) as m:
-        m.ends(0, BOOT_S)
+        m.ends(0, seconds)
         result = run_script.script_output(m.seen)
         assert result, 'the script did not end'
         assert result[1] == status, f'the script ended with {result[1]}'
-        return result[0].decode(errors='replace').splitlines()
+        return result[0].decode(errors='replace').splitlines(), m.text()
+
+
+def script_lines(*args, **kw):
+    return script_run(*args, **kw)[0]
 
 
 def refused(words, *args):
@@ -162,17 +179,22 @@ def complaints(log):
     return [line for line in log if COMPLAINT.search(line) and not HARMLESS.search(line)]
 
 
-def check_work(cpus, append, *args):
-    lines = script_lines('work.sh', '-smp', str(cpus), *args, append=append)
+def check_lines(lines, expected):
+    """Lines of "name value" and the kernel's log; the names with their values."""
     at = lines.index('log')
     got = dict(line.split(' ', 1) for line in lines[:at])
-    for name, want in WORK.items():
+    for name, want in expected.items():
         assert got[name] == want, f'{name}: {got[name]}, not {want}'
-    assert got['cpus'] == str(cpus), got['cpus']
-    assert got['parallel'].split() == [str(cpus), WORK['sha256sum'][:16]], got['parallel']
     log = lines[at + 1:]
     assert len(log) > 100, 'the kernel said next to nothing'
     assert not complaints(log), '\n'.join(complaints(log))
+    return got
+
+
+def check_work(cpus, append, *args):
+    got = check_lines(script_lines('work.sh', '-smp', str(cpus), *args, append=append), WORK)
+    assert got['cpus'] == str(cpus), got['cpus']
+    assert got['parallel'].split() == [str(cpus), WORK['sha256sum'][:16]], got['parallel']
 
 
 def test_one_cpu_works():
@@ -181,6 +203,24 @@ def test_one_cpu_works():
 
 def test_four_cpus_work():
     check_work(4, NO_TESTS)
+
+
+def check_number(text, pattern, least):
+    found = re.search(pattern, text)
+    assert found and int(found[1]) >= least, f'no or too small: {pattern}'
+
+
+def test_both_executors_compared():
+    lines, seen = script_run('some.sh', '-accel', 'tcg,check=on', kernel='vmlinux', seconds=900)
+    check_lines(lines, SOME)
+    check_number(seen, r'check: vcpu 0: (\d+) blocks compared', 10_000_000)
+
+
+def test_two_cpus_in_chaos():
+    lines, seen = script_run('some.sh', '-smp', '2', '-accel', 'tcg,chaos=1,stats=on', seconds=500)
+    check_lines(lines, SOME)
+    check_number(seen, r'; (\d+) evicted, ', 50)
+    check_number(seen, r'tcg: (\d+) blocks dropped, ', 20_000)
 
 
 def test_the_interpreter_works():
@@ -339,7 +379,8 @@ def main():
         return
     chosen = {name: test for name, test in globals().items() if name.startswith('test_') and
               (not IS_SLOW or any(word in name for word in SLOW_CASES)) and
-              (not WORDS or any(word in name for word in WORDS))}
+              (any(word in name for word in WORDS) if WORDS else
+               not any(word in name for word in APART))}
     cases.run(chosen)
 
 

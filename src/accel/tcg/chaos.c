@@ -1,48 +1,93 @@
 /* accel/tcg/chaos.c - chaos=SEED, for tests: where host code comes to C, now and then all of the
- * soft TLB goes, or a chunk of translated code, or the vCPU is asked to leave.
+ * soft TLB goes, or the frames of calls, or a block, or a chunk of translated code, or the vCPU is
+ * asked to leave.
  *
  * None of these may change what a guest sees; they happen to it anyway, but seldom, and at the same
- * few places.  SPDX-License-Identifier: MIT */
+ * few places.  The visits from one to the next are as likely some as some hundred or some thousand:
+ * bursts, and calm in which what they tear down grows again.  A guest's first moments are all
+ * bursts, so that small ones get their share.  SPDX-License-Identifier: MIT */
+#include <glib.h>
+
 #include "accel/tcg/tcg.h"
 
-/* One of so many visits. */
-enum { FLUSH_ONE_IN = 16, EVICT_ONE_IN = 256, LEAVE_ONE_IN = 8, DROP_ONE_IN = 8 };
+/* By kind, log2: the longest intervals at first and later on, and after how many they double. */
+enum { SHORT = 3, GROW_AFTER = 64 };
+static const uint8_t longest[TCG_CHAOS_KINDS] = {
+	[TCG_CHAOS_FLUSH] = 11, [TCG_CHAOS_LEAVE] = 8,  [TCG_CHAOS_FRAMES] = 8,
+	[TCG_CHAOS_DROP] = 8,   [TCG_CHAOS_EVICT] = 17,
+};
 
 /* xorshift64*: the state is never 0. */
-static uint64_t next_random(struct tcg_vcpu *tv)
+static uint32_t next_random(struct tcg_chaos *s)
 {
-	uint64_t x = tv->chaos;
+	uint64_t x = s->random;
 
 	x ^= x >> 12;
 	x ^= x << 25;
 	x ^= x >> 27;
-	tv->chaos = x;
-	return x * UINT64_C(0x2545f4914f6cdd1d) >> 32;
+	s->random = x;
+	return (uint32_t)(x * UINT64_C(0x2545f4914f6cdd1d) >> 32);
+}
+
+static uint32_t next_interval(struct tcg_chaos *s, unsigned kind)
+{
+	unsigned most = MIN(SHORT + s->count[kind]++ / GROW_AFTER, (uint64_t)longest[kind]);
+
+	return next_random(s) % (1u << next_random(s) % (most + 1));
+}
+
+/* Is it time for one? */
+static bool is_due(struct tcg_vcpu *tv, unsigned kind)
+{
+	struct tcg_chaos *s = &tv->chaos;
+
+	if (likely(s->left[kind])) {
+		s->left[kind]--;
+		return false;
+	}
+	s->left[kind] = next_interval(s, kind);
+	return true;
 }
 
 static void flush_or_leave(struct tcg_vcpu *tv)
 {
-	if (!(next_random(tv) % FLUSH_ONE_IN))
+	if (is_due(tv, TCG_CHAOS_FLUSH))
 		tlb_flush_all(tv);
-	if (!(next_random(tv) % LEAVE_ONE_IN))
+	if (is_due(tv, TCG_CHAOS_LEAVE))
 		atomic_fetch_or(&tv->v->exit_request, VCPU_EXIT_RCU);
 }
 
 void tcg_chaos(struct tcg_vcpu *tv)
 {
-	if (!tv->chaos)
+	if (likely(!tv->chaos.random))
 		return;
 	flush_or_leave(tv);
-	if (!(next_random(tv) % DROP_ONE_IN))
+	if (is_due(tv, TCG_CHAOS_FRAMES))
 		tv->env->drop_frames = true;
-	if (!(next_random(tv) % EVICT_ONE_IN))
+	if (is_due(tv, TCG_CHAOS_EVICT))
 		tcg_native_evict(tv->tcg);
+}
+
+bool tcg_chaos_drop(struct tcg_vcpu *tv, struct tcg_block *from, struct tcg_block *to)
+{
+	bool is_from;
+
+	if (likely(!tv->chaos.random) || !is_due(tv, TCG_CHAOS_DROP))
+		return false;
+	is_from = from && next_random(&tv->chaos) % 2;
+	tcg_cache_evict(tv->tcg, is_from ? from : to);
+	return !is_from;
 }
 
 void tcg_chaos_begin(struct tcg_vcpu *tv)
 {
-	if (tv->tcg->chaos_seed)
-		tv->chaos = (tv->tcg->chaos_seed + tv->v->id) * UINT64_C(0x9e3779b97f4a7c15) | 1;
+	struct tcg_chaos *s = &tv->chaos;
+
+	if (!tv->tcg->chaos_seed)
+		return;
+	s->random = (tv->tcg->chaos_seed + tv->v->id) * UINT64_C(0x9e3779b97f4a7c15) | 1;
+	for (unsigned kind = 0; kind < TCG_CHAOS_KINDS; kind++)
+		s->left[kind] = next_interval(s, kind);
 }
 
 /* ---- slow accesses: in the middle of instructions, where no code may go ---- */

@@ -206,6 +206,17 @@ static bool check_load(struct jit_env *env, unsigned view, gva_t addr, unsigned 
 	return ok;
 }
 
+/* Where find_pieces() made a write entry, the store is what executors do by themselves. */
+static bool store_to_entry(struct jit_env *env, unsigned view, gva_t addr, unsigned size,
+			   const void *in)
+{
+	void *p = tlb_hit(&env->tlb[view].e[TLB_WRITE][tlb_index(addr)], addr, size);
+
+	if (p)
+		memcpy(p, in, size);
+	return p;
+}
+
 static bool interpreter_store(struct jit_env *env, unsigned view, gva_t addr, unsigned size,
 			      const void *in)
 {
@@ -217,6 +228,8 @@ static bool interpreter_store(struct jit_env *env, unsigned view, gva_t addr, un
 		log_store(k, addr, p.host[0], p.size[0]);
 		if (p.size[1])
 			log_store(k, addr + p.size[0], p.host[1], p.size[1]);
+		if (store_to_entry(env, view, addr, size, in))
+			return true;
 	} else if (!fault) {
 		log_device(k, addr, size, true, in);
 	}
@@ -232,7 +245,8 @@ static bool host_store(struct jit_env *env, unsigned view, gva_t addr, unsigned 
 	bool fault;
 
 	if (find_pieces(env, view, addr, size, &p, &fault))
-		return k->ops->store(env, view, addr, size, in);
+		return store_to_entry(env, view, addr, size, in) ||
+		       k->ops->store(env, view, addr, size, in);
 	if (fault)
 		return false;
 	d = next_device(k, addr, size, true);
@@ -308,11 +322,11 @@ static bool is_scratch(const struct tcg_vcpu *tv, size_t offset)
 	return n && offset >= n->operand && offset < n->operand + 64u;
 }
 
-/* Where the images differ, from `at` on; state_size: nowhere. */
-static size_t find_difference(const struct tcg_vcpu *tv, size_t at)
+/* Where a state is not what the interpreter left, from `at` on; state_size: nowhere. */
+static size_t find_difference(const struct tcg_vcpu *tv, const void *state, size_t at)
 {
 	const struct tcg_checker *k = tv->check;
-	const uint8_t *a = k->interpreted.state, *b = k->host.state;
+	const uint8_t *a = k->interpreted.state, *b = state;
 
 	if (!at && memcmp(a, b, k->state_size) == 0)
 		return k->state_size;
@@ -330,13 +344,15 @@ static bool stores_differ(const struct tcg_checker *k)
 	return false;
 }
 
+/* Host code has just run. */
 static bool is_different(const struct tcg_vcpu *tv)
 {
 	const struct tcg_checker *k = tv->check;
-	const struct image *a = &k->interpreted, *b = &k->host;
+	const struct image *a = &k->interpreted;
+	const struct jit_env *b = tv->env;
 
 	return a->pc != b->pc || a->mode != b->mode || a->view != b->view ||
-	       !a->fault != !b->fault || find_difference(tv, 0) < k->state_size ||
+	       !a->fault != !b->fault || find_difference(tv, b + 1, 0) < k->state_size ||
 	       stores_differ(k) || k->is_off || k->device_at != k->device_count;
 }
 
@@ -365,7 +381,7 @@ static void print_state_differences(const struct tcg_vcpu *tv, FILE *out)
 	enum { SHOWN = 32 };
 	const struct tcg_checker *k = tv->check;
 	const uint8_t *a = k->interpreted.state, *b = k->host.state;
-	size_t at = find_difference(tv, 0);
+	size_t at = find_difference(tv, b, 0);
 
 	for (unsigned n = 0; n < SHOWN && at < k->state_size; n++) {
 		size_t offset = at + sizeof(struct jit_env);
@@ -374,7 +390,7 @@ static void print_state_differences(const struct tcg_vcpu *tv, FILE *out)
 
 		fprintf(out, "  %s + %zu: %02x, host code %02x\n", name ? name : "state",
 			name ? byte : offset, a[at], b[at]);
-		at = find_difference(tv, at + 1);
+		at = find_difference(tv, b, at + 1);
 	}
 }
 
@@ -414,6 +430,7 @@ static _Noreturn void stop_here(struct tcg_vcpu *tv, const struct tcg_block *b)
 
 	if (!out)
 		abort();
+	take_image(tv, &k->host);
 	fprintf(out,
 		"check: vcpu %u: host code differs from the interpreter in the block of %u "
 		"instructions at 0x%" PRIx64 ", after %" PRIu64 " blocks\n",
@@ -501,7 +518,6 @@ static bool run_both(struct tcg_vcpu *tv, const struct tcg_block *b, struct inte
 	k->pass = PASS_HOST;
 	why = tcg_native_run(tv, b);
 	k->pass = PASS_NONE;
-	take_image(tv, &k->host);
 	if (why == X64_RESTART || k->is_code || is_asked(tv)) {
 		accept(tv);
 		return false;

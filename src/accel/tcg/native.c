@@ -111,7 +111,8 @@ static struct x64_code *native_next(struct jit_env *env, struct x64_code *from, 
 
 		b = host ? tcg_block_at(tv, pc, host) : NULL;
 	}
-	if (unlikely(!b) || !b->is_native)
+	if (unlikely(!b) || !b->is_native ||
+	    tcg_chaos_drop(tv, from ? container_of(from, struct tcg_block, host) : NULL, b))
 		return NULL;
 	if (log_on(LOG_EXEC | LOG_CPU)) {
 		if (log_on(LOG_CPU))

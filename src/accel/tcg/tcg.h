@@ -135,6 +135,22 @@ struct tcg_counts {
 	uint64_t cpu_ns; /* of the thread */
 };
 
+/* What chaos=SEED does to a vCPU, by kind: how many visits are left until then, how often so far.
+ */
+enum {
+	TCG_CHAOS_FLUSH,
+	TCG_CHAOS_LEAVE,
+	TCG_CHAOS_FRAMES,
+	TCG_CHAOS_DROP,
+	TCG_CHAOS_EVICT,
+	TCG_CHAOS_KINDS
+};
+struct tcg_chaos {
+	uint64_t random; /* state of a generator; 0: off */
+	uint32_t left[TCG_CHAOS_KINDS];
+	uint64_t count[TCG_CHAOS_KINDS];
+};
+
 struct tcg_accel {
 	struct accel accel;
 	/* properties */
@@ -170,7 +186,7 @@ struct tcg_vcpu {
 	struct tcg_tlb *sets;          /* vcpu thread; others empty entries in tlb_protect() */
 	bool is_watched;               /* vcpu thread: by the access now made */
 	struct tcg_checker *check;     /* vcpu thread: NULL: check=off */
-	uint64_t chaos;                /* vcpu thread: state of a generator; 0: off */
+	struct tcg_chaos chaos;        /* vcpu thread */
 	struct x64_compiler *compiler; /* NULL: the interpreter's blocks only */
 	struct tcg_targets *targets;   /* vcpu thread; others take entries away */
 	bool needs_room;               /* vcpu thread: wait for the code cache outside */
@@ -309,6 +325,8 @@ void tcg_chaos_begin(struct tcg_vcpu *tv);
 void tcg_chaos_wrap(struct jit_mem_ops *ops);
 /* Host code asks where to go on.  Context: as code_reserve(). */
 void tcg_chaos(struct tcg_vcpu *tv);
+/* ... and is to go from `from`, or NULL, to `to`.  True: that was dropped just now. */
+bool tcg_chaos_drop(struct tcg_vcpu *tv, struct tcg_block *from, struct tcg_block *to);
 
 /* ---- check.c: check=on ---- */
 void tcg_check_attach(struct tcg_vcpu *tv);
