@@ -120,6 +120,7 @@ enum { LOWER_STUBS = 1024, LOWER_SITES = 1024, LOWER_EXITS = 130 };
 
 struct arg { /* an operand captured for a stub */
 	bool is_imm;
+	bool is_pc; /* pc of the entry + imm: only what is stored */
 	uint8_t valid;
 	uint64_t imm;
 	struct x64_rm rm;
@@ -346,8 +347,10 @@ void stub_access(struct x64_compiler *c, struct stub *s);
 struct stub *mem_check(struct x64_compiler *c, unsigned i, unsigned bytes, bool write,
 		       enum stub_kind kind);
 
-/* Store v (alu_capture()) at `to`; S1 is free. */
+/* Store v (alu_capture()) at `to`; S1 is free, and is v if that is a pc. */
 void mem_store_arg(struct x64_compiler *c, unsigned size, struct x64_rm to, const struct arg *v);
+/* Behind it and its stub: of STORE i. */
+void mem_stored(struct x64_compiler *c, unsigned i, const struct arg *v);
 
 /* ---- lower_window.c ---- */
 void window_plan(struct x64_compiler *c);
@@ -400,6 +403,8 @@ void lower_pc(struct x64_compiler *c, unsigned reg, int64_t delta);
 /* ---- lower_pair.c ---- */
 /* Are the hints of calls and returns to be followed? */
 bool pair_is_possible(const struct x64_compiler *c);
+/* The pc that exit i, a call, pushed, as a value; 0: it did not. */
+unsigned pair_pushed(const struct x64_compiler *c, unsigned i);
 void pair_call(struct x64_compiler *c, unsigned i);
 /* To the pc in S0. */
 void pair_call_to(struct x64_compiler *c, unsigned i);

@@ -157,7 +157,10 @@ void lower_load(struct x64_compiler *c, unsigned i)
 
 void mem_store_arg(struct x64_compiler *c, unsigned size, struct x64_rm to, const struct arg *v)
 {
-	if (v->is_imm) {
+	if (v->is_pc) {
+		lower_pc(c, S1, (int64_t)v->imm);
+		x64_mov_to(&c->a, size, to, S1);
+	} else if (v->is_imm) {
 		if (x64_fits32((int64_t)v->imm)) {
 			x64_mov_i(&c->a, size, to, (int32_t)v->imm);
 			return;
@@ -185,6 +188,23 @@ static void capture_value(struct x64_compiler *c, unsigned v, unsigned size, str
 			place_evict(c, reg, true);
 	}
 	alu_capture(c, v, size, out);
+}
+
+void mem_stored(struct x64_compiler *c, unsigned i, const struct arg *v)
+{
+	if (v->is_pc)
+		place_reg(c, op_at(c, i)->b, S1, 8);
+}
+
+/* A pc is made where it is stored: it needs the page, which is no operand of anybody's. */
+static void capture_stored(struct x64_compiler *c, unsigned v, unsigned size, struct arg *out)
+{
+	const struct ir_op *op = op_at(c, v);
+
+	if (c->at[v].kind == PLACE_LAZY && op->code == IR_PC && ir_size(op) == 8 && size == 8)
+		*out = (struct arg){ .is_pc = true, .imm = op->imm };
+	else
+		capture_value(c, v, size, out);
 }
 
 /* S1 = operation on what S0 points at */
@@ -293,7 +313,7 @@ void lower_store(struct x64_compiler *c, unsigned i)
 	}
 	if (vec_store(c, i))
 		return;
-	capture_value(c, op->b, size, &v);
+	capture_stored(c, op->b, size, &v);
 	if (window_store(c, i, &v))
 		return;
 	s = mem_check(c, i, size, true, STUB_STORE);
@@ -301,6 +321,7 @@ void lower_store(struct x64_compiler *c, unsigned i)
 	s->arg[0] = v;
 	mem_store_arg(c, size, x64_m(S0, 0), &v);
 	x64_bind(&c->a, &s->back);
+	mem_stored(c, i, &v);
 }
 
 /* ---- vectors: state and memory ---- */
@@ -564,6 +585,8 @@ void stub_access(struct x64_compiler *c, struct stub *s)
 		else
 			mem_store_arg(c, size, bounce, &s->arg[0]);
 		stub_call(c, s, t->store[s->size_log2]);
+		if (s->arg[0].is_pc)
+			lower_pc(c, S1, (int64_t)s->arg[0].imm);
 		break;
 	default: stub_atomic(c, s); break;
 	}

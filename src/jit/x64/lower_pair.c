@@ -32,16 +32,34 @@ static int64_t return_delta(const struct x64_compiler *c, unsigned i)
 	return (int64_t)in->pc_delta + in->len;
 }
 
-/* The first half of a frame; uses S1. */
+unsigned pair_pushed(const struct x64_compiler *c, unsigned i)
+{
+	for (unsigned k = i; --k && c->insn[k] == c->insn[i];) {
+		const struct ir_op *op = op_at(c, k), *v = op_at(c, op->b);
+
+		if (op->code == IR_STORE)
+			return v->code == IR_PC && ir_size(v) == 8 &&
+					       (int64_t)v->imm == return_delta(c, i)
+				       ? op->b
+				       : 0;
+	}
+	return 0;
+}
+
+/* The first half of a frame; S0 is taken, S1 is free behind it. */
 static void push_pc(struct x64_compiler *c, unsigned i)
 {
 	struct stub *s = stub_new(c, STUB_FRAMES, i);
+	unsigned v = pair_pushed(c, i), reg = S1;
 
-	lower_pc(c, S1, return_delta(c, i));
+	if (v)
+		reg = place_in_reg(c, v, 8, 1u << S0);
+	else
+		lower_pc(c, S1, return_delta(c, i));
 	x64_alu(&c->a, X64_CMP, 8, X64_RSP, ENV(c, floor));
 	x64_jcc(&c->a, X64_CC_BE, &s->in);
 	x64_bind(&c->a, &s->back);
-	x64_push(&c->a, S1);
+	x64_push(&c->a, reg);
 }
 
 /* Where the host returns to, right behind its CALL: the guest's target is in S0, the address of

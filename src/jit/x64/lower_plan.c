@@ -76,6 +76,17 @@ static void plan_uses(struct x64_compiler *c)
 	c->uses[0] = c->last_use[0] = 0;
 }
 
+/* What a call pushed is asked for once more when it leaves. */
+static void plan_call(struct x64_compiler *c)
+{
+	unsigned last = c->ir->op_count - 1u;
+	const struct ir_op *op = op_at(c, last);
+
+	if ((op->code == IR_EXIT || op->code == IR_EXIT_TO) && op->b == IR_BRANCH_CALL &&
+	    pair_is_possible(c))
+		extend(&c->last_use[pair_pushed(c, last)], last);
+}
+
 /* COND, CMP or WIDER i whose one user can ask for the condition itself. */
 static void plan_fused(struct x64_compiler *c, unsigned i)
 {
@@ -379,6 +390,7 @@ void lower_plan(struct x64_compiler *c)
 	memset(c->modify, 0, n * sizeof(c->modify[0]));
 	memset(c->is_fused, 0, n * sizeof(c->is_fused[0]));
 	plan_uses(c);
+	plan_call(c);
 	plan_ops(c);
 	plan_flags(c);
 	plan_lives(c);

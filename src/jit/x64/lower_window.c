@@ -147,6 +147,7 @@ static void first_store(struct x64_compiler *c, unsigned i, const struct arg *v)
 	s->arg[0] = *v;
 	mem_store_arg(c, size, x64_m(S0, 0), v);
 	x64_bind(&c->a, &s->back);
+	mem_stored(c, i, v);
 	window_open(c, i, s);
 }
 
@@ -212,6 +213,7 @@ static void next_store(struct x64_compiler *c, unsigned i, const struct arg *v)
 	s->arg[0] = *v;
 	mem_store_arg(c, ir_size(op_at(c, i)), next_check(c, i, s), v);
 	x64_bind(&c->a, &s->back);
+	mem_stored(c, i, v);
 }
 
 /* ---- from outside ---- */
