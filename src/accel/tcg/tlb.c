@@ -1,7 +1,6 @@
 /* accel/tcg/tlb.c - the two levels of the soft TLB: finding, filling, flushing, switching.
  *
- * SDM 3A 4.10 is what must hold for x86; paging-structure caches there are none, walks read the
- * tables.
+ * SDM 3A 4.10 is what must hold for x86; paging-structure caches are the walk's own matter (arch/).
  * SPDX-License-Identifier: MIT */
 #include <string.h>
 
@@ -18,7 +17,7 @@ static unsigned filter_bit(gva_t addr, unsigned shift)
 {
 	uint64_t h = ((addr >> shift) + shift) * UINT64_C(0x9e3779b97f4a7c15);
 
-	return (unsigned)(h >> 55); /* of 512 */
+	return (unsigned)(h >> (64 - TLB_FILTER_BITS));
 }
 
 static void filter_add(struct tlb_filter *f, gva_t addr, unsigned shift)
@@ -29,21 +28,32 @@ static void filter_add(struct tlb_filter *f, gva_t addr, unsigned shift)
 	f->bits[bit / 64] |= BIT(bit % 64);
 }
 
+static bool filter_has(const struct tlb_filter *f, gva_t addr, unsigned shift)
+{
+	unsigned bit = filter_bit(addr, shift);
+
+	return f->bits[bit / 64] >> bit % 64 & 1;
+}
+
 /* The size, as a shift, of the largest mapping seen that may cover addr; 0: none does. */
 static unsigned filter_find(const struct tlb_filter *f, gva_t addr)
 {
 	unsigned found = 0;
 
 	for (uint64_t left = f->shifts; left; left &= left - 1) {
-		unsigned shift = (unsigned)__builtin_ctzll(left), bit = filter_bit(addr, shift);
+		unsigned shift = (unsigned)__builtin_ctzll(left);
 
-		if (f->bits[bit / 64] & BIT(bit % 64))
+		if (filter_has(f, addr, shift))
 			found = shift;
 	}
 	return found;
 }
 
-static void filter_clear(struct tlb_filter *f) { *f = (struct tlb_filter){ 0 }; }
+static void filter_clear(struct tlb_filter *f)
+{
+	if (f->shifts)
+		memset(f, 0, sizeof(*f));
+}
 
 /* ---- the second level ---- */
 
@@ -78,6 +88,22 @@ static const struct tlb_mapping *tlb2_probe(const struct tcg_tlb *t, gva_t addr,
 	return &t->mappings[i][way];
 }
 
+/* The same among mappings above 4 KiB. */
+static const struct tlb_mapping *tlb2_probe_large(const struct tcg_tlb *t, gva_t addr,
+						  const struct tlb_filter *large,
+						  uint64_t generation, unsigned right)
+{
+	const struct tlb_mapping *found = NULL;
+
+	for (uint64_t left = large->shifts; left && !found; left &= left - 1) {
+		unsigned shift = (unsigned)__builtin_ctzll(left);
+
+		if (filter_has(large, addr, shift))
+			found = tlb2_probe(t, addr, shift, generation, right);
+	}
+	return found;
+}
+
 bool tlb2_find(struct tcg_tlb *t, gva_t addr, unsigned view, unsigned kind, struct tlb_mapping *m)
 {
 	const struct tlb_space *s = t->space;
@@ -85,12 +111,11 @@ bool tlb2_find(struct tcg_tlb *t, gva_t addr, unsigned view, unsigned kind, stru
 	const struct tlb_mapping *found = tlb2_probe(t, addr, PAGE_SHIFT, s->generation, right);
 
 	if (!found)
+		found = tlb2_probe_large(t, addr, &t->large, t->global_generation, right);
+	if (!found && filter_has(&t->global, addr, PAGE_SHIFT))
 		found = tlb2_probe(t, addr, PAGE_SHIFT, t->global_generation, right);
-	for (uint64_t left = t->large.shifts; left && !found; left &= left - 1)
-		found = tlb2_probe(t, addr, (unsigned)__builtin_ctzll(left), t->global_generation,
-				   right);
-	for (uint64_t left = s->large.shifts; left && !found; left &= left - 1)
-		found = tlb2_probe(t, addr, (unsigned)__builtin_ctzll(left), s->generation, right);
+	if (!found)
+		found = tlb2_probe_large(t, addr, &s->large, s->generation, right);
 	if (found)
 		*m = *found;
 	return found;
@@ -125,6 +150,8 @@ void tlb2_insert(struct tcg_tlb *t, gva_t addr, unsigned rights, const struct tl
 	s->name[way] = name;
 	s->tag[way] = (addr >> m->shift << m->shift) | rights;
 	t->mappings[i][way] = *m;
+	if (m->is_global)
+		filter_add(&t->global, addr, m->shift);
 	if (m->shift > PAGE_SHIFT)
 		filter_add(m->is_global ? &t->large : &t->space->large, addr, m->shift);
 }
@@ -390,6 +417,9 @@ void tlb_flush_page(struct tcg_vcpu *tv, gva_t addr)
 	unsigned shift = filter_find(&t->large, addr);
 
 	space_flush_page(tv, t->space, addr);
+	stack_entry_drop(tv);
+	if (!filter_find(&t->global, addr))
+		return;
 	for (struct tlb_space *s = t->spaces; s < t->spaces + TLB_SPACES; s++) {
 		if (!s->tlb)
 			continue;
@@ -399,7 +429,6 @@ void tlb_flush_page(struct tcg_vcpu *tv, gva_t addr)
 		exec_page_gone(tv, s, &t->exec, addr, ~0u);
 	}
 	tlb2_drop_covering(t, addr, &t->large, t->global_generation);
-	stack_entry_drop(tv);
 }
 
 void tlb_flush_all(struct tcg_vcpu *tv)
@@ -414,6 +443,7 @@ void tlb_flush_all(struct tcg_vcpu *tv)
 		exec_gone(tv, s, ~UINT64_C(0), ~0u);
 	}
 	t->global_generation = next_generation(t);
+	filter_clear(&t->global);
 	filter_clear(&t->large);
 	filter_clear(&t->exec);
 	stack_entry_drop(tv);

@@ -27,12 +27,14 @@ enum {
 	TLB2_BITS = 10,
 	TLB2_SIZE = 1 << TLB2_BITS,
 	TLB2_WAYS = 4,
+	TLB_FILTER_BITS = 13, /* for thousands of mappings: those of a kernel */
+	TLB_FILTER_WORDS = (1 << TLB_FILTER_BITS) / 64,
 };
 
 /* Addresses of mappings by size: may say yes too often, never no wrongly. */
 struct tlb_filter {
 	uint64_t shifts; /* a bit for each size seen, 1 << shift bytes */
-	uint64_t bits[8];
+	uint64_t bits[TLB_FILTER_WORDS];
 };
 
 /* A bit for each entry of a set of fast tables. */
@@ -73,7 +75,7 @@ struct tcg_tlb {
 	struct tlb_space *space; /* the running one */
 	uint64_t last_generation, last_use;
 	uint64_t global_generation;
-	struct tlb_filter large, exec; /* global mappings */
+	struct tlb_filter global, large, exec; /* global mappings: all, above 4 KiB, of code */
 	unsigned next_way;
 	struct tlb2_set *sets;
 	struct tlb_mapping (*mappings)[TLB2_WAYS];

@@ -1,8 +1,9 @@
 /* arch/x86/mmu.c - from linear to physical: no paging, 32-bit, PAE and 4-level tables (SDM 3A ch.
  * 4).
  *
- * Not modelled: protection keys, 5-level tables, paging-structure caches (every walk reads the
- * tables), A20.
+ * Of paging structures only where page tables lie is remembered, in long mode.
+ *
+ * Not modelled: protection keys, 5-level tables, A20.
  * SPDX-License-Identifier: MIT */
 #include <stdatomic.h>
 
@@ -46,6 +47,8 @@ struct mmu_walk {
 	bool is_smap; /* user pages are out of bounds for data */
 	unsigned entry_size, count;
 	struct mmu_entry entries[4];
+	gpa_t table; /* the page table come to, with the rights of the entries above it */
+	uint64_t table_perm;
 	uint64_t perm; /* PTE_RW and PTE_US of all levels, PTE_NX of any */
 	uint32_t error;
 };
@@ -281,8 +284,46 @@ static enum mmu_step mmu_walk_64(struct mmu_walk *w, bool set_ad, unsigned level
 			return mmu_finish(w, set_ad, size, e & PTE_ADDR & ~(size - 1), r);
 		}
 		table = e & PTE_ADDR;
+		w->table = table;
+		w->table_perm = w->perm;
 	}
 }
+
+/* ---- where page tables lie (SDM 3A 4.10.3) ---- */
+
+static uint64_t walks_tag(gva_t addr) { return (addr >> 21) + 1; }
+
+static unsigned walks_index(gva_t addr) { return (addr >> 21) % X86_WALKS; }
+
+/* From the page table on.  A fault is for a walk of all to tell: it looks anew (4.10.4.1). */
+static bool mmu_walk_known(struct mmu_walk *w, struct mmu_result *r)
+{
+	struct x86_cpu *c = w->c;
+	unsigned i = walks_index(w->addr);
+
+	if (c->walks.tag[i] != walks_tag(w->addr))
+		return false;
+	w->count = 0;
+	w->perm = c->walks.to[i].perm;
+	w->entry_size = 8;
+	w->error = 0;
+	if (mmu_walk_64(w, true, 1, c->walks.to[i].table, r) == STEP_DONE)
+		return true;
+	c->walks.tag[i] = 0;
+	return false;
+}
+
+/* The entries above it have their A bits. */
+static void mmu_note_table(const struct mmu_walk *w)
+{
+	unsigned i = walks_index(w->addr);
+
+	w->c->walks.tag[i] = walks_tag(w->addr);
+	w->c->walks.to[i].table = w->table;
+	w->c->walks.to[i].perm = w->table_perm;
+}
+
+void x86_walks_forget(struct x86_cpu *c) { memset(c->walks.tag, 0, sizeof(c->walks.tag)); }
 
 static enum mmu_step mmu_walk_pae(struct mmu_walk *w, bool set_ad, struct mmu_result *r)
 {
@@ -326,6 +367,7 @@ bool x86_walk(struct vcpu *v, gva_t addr, enum mmu_access access, unsigned view,
 	struct x86_cpu *c = v->cpu;
 	struct mmu_walk w;
 	enum mmu_step s;
+	bool is_kept;
 
 	*r = (struct mmu_result){ 0 };
 	if (!(c->cr0 & CR0_PG)) {
@@ -347,10 +389,17 @@ bool x86_walk(struct vcpu *v, gva_t addr, enum mmu_access access, unsigned view,
 	w.access = access;
 	w.is_user = view == VIEW_USER;
 	w.is_smap = view == VIEW_KERNEL && (c->cr4 & CR4_SMAP);
+	is_kept = set_ad && x86_is_long(c);
 	rcu_enter();
-	do /* another vCPU changed an entry under us: as if the walk began later */
-		s = mmu_walk_once(&w, set_ad, r);
-	while (s == STEP_AGAIN);
+	if (is_kept && mmu_walk_known(&w, r)) {
+		s = STEP_DONE;
+	} else {
+		do /* another vCPU changed an entry under us: as if the walk began later */
+			s = mmu_walk_once(&w, set_ad, r);
+		while (s == STEP_AGAIN);
+		if (is_kept && s == STEP_DONE && r->page_size == 4 * KIB)
+			mmu_note_table(&w);
+	}
 	rcu_leave();
 	if (s == STEP_FAULT) {
 		r->fault_code = w.error;

@@ -167,6 +167,8 @@ struct x86_f80 { /* one x87/MMX register in its XSAVE slot */
 	uint16_t pad[3];
 };
 
+enum { X86_WALKS = 32 };
+
 struct x86_cpu {
 	/* First: executors see only this, and the registers behind it; env.pc is RIP, env.mode the
 	 * mode word. */
@@ -240,6 +242,16 @@ struct x86_cpu {
 	const struct x86_model *model;   /* const after init */
 	struct x86_cpuid_features *feat; /* const after init: what CPUID announces (cpuid.h) */
 	uint8_t phys_bits;               /* const after init */
+
+	/* Not part of the state that executors share: it may differ between them. */
+	/* vcpu thread: long mode: page tables that walks came to (SDM 3A 4.10.3), by address. */
+	struct {
+		uint64_t tag[X86_WALKS]; /* number of the 2 MiB that it maps, plus 1; 0: empty */
+		struct {
+			gpa_t table;
+			uint64_t perm; /* of the entries above it (mmu.c) */
+		} to[X86_WALKS];
+	} walks;
 };
 
 static inline unsigned x86_cpl(const struct x86_cpu *c)

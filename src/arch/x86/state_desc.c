@@ -49,6 +49,6 @@ const struct ir_state_desc x86_state_desc = {
 	.slots = slots,
 	.pc_offset = offsetof(struct x86_cpu, env.pc),
 	.flags_offset = offsetof(struct x86_cpu, rflags),
-	.size = sizeof(struct x86_cpu),
+	.size = offsetof(struct x86_cpu, walks),
 	.native = &native,
 };

@@ -215,6 +215,8 @@ enum { PF_P = 1u << 0, PF_W = 1u << 1, PF_U = 1u << 2, PF_RSVD = 1u << 3, PF_I =
 enum { X86_FAULT_NONCANONICAL = 1u << 31 }; /* mmu_result.fault_code: no page fault at all */
 bool x86_walk(struct vcpu *v, gva_t addr, enum mmu_access access, unsigned view, bool set_ad,
 	      struct mmu_result *r);
+/* Where page tables lie may be another place now: what flushes the TLB. */
+void x86_walks_forget(struct x86_cpu *c);
 /* PAE: load the four PDPTEs that cr3 points at; reserved bits: #GP(0). */
 bool x86_pdpte_load(struct x86_cpu *c, uint64_t cr3);
 /* Record what a failed walk means. */

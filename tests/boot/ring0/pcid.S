@@ -195,6 +195,39 @@ start:
 	cmpl $3, LARGE + FRAME + 0x1000
 	CHECK(je)
 
+	/* where a page table lies: looked up anew behind INVLPG of any page */
+	movl $PTE(1), PT_A + 8
+	cmpl $1, PAGE + 0x1000
+	CHECK(je)
+	movl $PTE(1), PT_A + 16
+	movl $PTE(3), PT_B + 16
+	movl $(PT_B + 7), PD_A + 8
+	invlpg PAGE + 0x5000
+	cmpl $3, PAGE + 0x2000
+	CHECK(je)
+	/* and a load of CR3 */
+	movl $PTE(1), PT_A + 24
+	movl $PTE(2), PT_B + 24
+	movl $(PT_A + 7), PD_A + 8
+	LOAD_CR3(PML4 + 1)
+	cmpl $1, PAGE + 0x3000
+	CHECK(je)
+	/* and INVPCID */
+	movl $PTE(1), PT_A + 48
+	movl $PTE(2), PT_B + 48
+	movl $(PT_B + 7), PD_A + 8
+	INVPCID(1, 1, 0)
+	cmpl $2, PAGE + 0x6000
+	CHECK(je)
+	/* and before a fault: rights that were added above it need no flush */
+	movl $PTE(1), PT_A + 32
+	movl $(PT_A + 5), PD_A + 8
+	LOAD_CR3(PML4 + 1)
+	cmpl $1, PAGE + 0x4000
+	CHECK(je)
+	movl $(PT_A + 7), PD_A + 8
+	movl $1, PAGE + 0x4000
+
 	/* descriptors that are wrong */
 	EXPECT_AT_2
 	INVPCID(4, 0, 0)
