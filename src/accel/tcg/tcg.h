@@ -66,10 +66,10 @@ struct tcg_block {
 		struct x64_code host;     /* first: how the code cache and the back end know it */
 		struct interp_block code; /* the interpreter's */
 	};
-	bool is_native;        /* const: it is host code */
-	struct tcg_twin *twin; /* const: check=on: for the interpreter */
+	bool is_native; /* const: it is host code */
 	_Atomic uint8_t state;
 	uint32_t guest_len;
+	struct tcg_twin *twin; /* const: check=on: for the interpreter */
 	/* what lookups read */
 	uint64_t key;
 	const uint8_t *host_pc;          /* where it lies in host memory: its physical place */

@@ -138,7 +138,7 @@ void x64_compiler_free(struct x64_compiler *c)
 void x64_code_fini(struct x64_code *code)
 {
 	g_free(code->natives);
-	free(code->memory);
+	free(code->exits);
 	*code = (struct x64_code){ 0 };
 }
 

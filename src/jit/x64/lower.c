@@ -251,25 +251,21 @@ static void begin(struct x64_compiler *c, struct x64_code *code, const struct ir
 
 static void finish(struct x64_compiler *c)
 {
-	struct x64_code *code = c->code;
-	size_t exits = c->exit_count * sizeof(struct x64_exit);
-	size_t sites = c->site_count * sizeof(struct x64_site);
-	size_t constants = c->constant_count * sizeof(uint64_t);
-	uint8_t *m = malloc(exits + sites + constants + 1);
+	const struct x64_tables t = {
+		.exits = c->exits,
+		.sites = c->sites,
+		.constants = c->constants,
+		.exit_count = c->exit_count,
+		.site_count = c->site_count,
+		.constant_count = c->constant_count,
+	};
+	void *memory = malloc(tables_size(&t) + 1);
 
-	if (!m)
+	if (!memory)
 		g_error("out of memory for a translated block");
-	code->memory = m;
-	code->constants = (void *)m;
-	code->exits = (void *)(m + constants);
-	code->sites = (void *)(m + constants + exits);
-	memcpy(code->constants, c->constants, constants);
-	memcpy(code->exits, c->exits, exits);
-	memcpy(code->sites, c->sites, sites);
-	code->exit_count = (uint16_t)c->exit_count;
-	code->site_count = (uint16_t)c->site_count;
-	code->insn_count = c->ir->insn_count;
-	code->size = x64_offset(&c->a);
+	tables_write(c->code, &t, memory);
+	c->code->insn_count = c->ir->insn_count;
+	c->code->size = x64_offset(&c->a);
 }
 
 static void lower_block(struct x64_compiler *c)

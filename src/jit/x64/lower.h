@@ -40,7 +40,7 @@ struct place {
 
 /* Operands of the flags at a site, for C. */
 struct site_place {
-	uint8_t kind; /* enum place_kind: CONST (at: in code->constants), REG, HIGH, SLOT, TMP */
+	uint8_t kind; /* enum place_kind: CONST (at: in the constants), REG, HIGH, SLOT, TMP */
 	uint8_t reg;
 	uint16_t at;
 };
@@ -419,6 +419,23 @@ void pair_stub(struct x64_compiler *c, struct stub *s);
 /* ---- lower.c ---- */
 /* The copy of a NATIVE op's instruction that lives as long as the code. */
 uint64_t lower_native_copy(struct x64_compiler *c, const struct ir_native *n);
+
+/* ---- tables.c ---- */
+struct x64_tables {
+	const struct x64_exit *exits;
+	const struct x64_site *sites;
+	const uint64_t *constants;
+	unsigned exit_count, site_count, constant_count;
+};
+/* Can the tables hold it? */
+bool tables_fit(const struct x64_site *s);
+size_t tables_size(const struct x64_tables *t);
+/* Become code's tables, in that much memory. */
+void tables_write(struct x64_code *code, const struct x64_tables *t, void *memory);
+/* The site whose call returns to ret. */
+struct x64_site tables_site(const struct x64_code *code, uint64_t ret);
+/* What PLACE_CONST of a site means. */
+const uint64_t *tables_constants(const struct x64_code *code);
 
 /* ---- thunk.c ---- */
 bool x64_thunks_write(struct x64_jit *j);

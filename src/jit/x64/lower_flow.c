@@ -38,6 +38,7 @@ void site_add(struct x64_compiler *c, unsigned i, const struct x64_site *site)
 	s->pc_delta = in->pc_delta;
 	s->is_last = i + 1 == insn_end(c, k);
 	s->pc_next = in->pc_delta + in->len;
+	c->is_full |= !tables_fit(s);
 }
 
 void lower_pc(struct x64_compiler *c, unsigned reg, int64_t delta)

@@ -72,23 +72,6 @@ static struct x64_code *code_at(struct jit_env *env, uint64_t ret)
 	return code;
 }
 
-static const struct x64_site *site_at(const struct x64_code *code, uint64_t ret)
-{
-	uint32_t at = (uint32_t)(ret - code->base);
-	unsigned lo = 0, hi = code->site_count;
-
-	while (lo < hi) {
-		unsigned mid = (lo + hi) / 2;
-
-		if (code->sites[mid].at < at)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	assert(lo < code->site_count && code->sites[lo].at == at);
-	return &code->sites[lo];
-}
-
 static uint64_t code_pc(const struct jit_env *env, const struct x64_code *code, int64_t delta)
 {
 	uint64_t pc = code->pc_base + (uint64_t)delta;
@@ -127,7 +110,7 @@ static uint64_t operand(const struct site_view *v, const struct site_place *p)
 
 	switch (p->kind) {
 	case PLACE_NONE: return 0;
-	case PLACE_CONST: return v->code->constants[p->at];
+	case PLACE_CONST: return tables_constants(v->code)[p->at];
 	case PLACE_SLOT: return slot_value(v, p->at);
 	case PLACE_TMP: return v->env->tmp[p->at];
 	default: break;
@@ -166,11 +149,11 @@ static uint64_t leave(struct jit_env *env, enum x64_why why)
 static void go_back(struct jit_env *env, uint64_t ret, const uint64_t *gpr)
 {
 	const struct x64_code *code = code_at(env, ret);
-	const struct x64_site *site = site_at(code, ret);
+	const struct x64_site site = tables_site(code, ret);
 
-	env->pc = code_pc(env, code, site->pc_delta);
+	env->pc = code_pc(env, code, site.pc_delta);
 	if (gpr)
-		site_flags(env, code, site, gpr);
+		site_flags(env, code, &site, gpr);
 }
 
 /* Where the code for env->pc runs, or 0: leave. */
@@ -308,13 +291,13 @@ uint64_t x64_rt_atomic(struct jit_env *env, uint64_t kind, uint32_t unused, uint
 static uint64_t stored_at(struct jit_env *env, uint64_t ret, const uint64_t *gpr)
 {
 	const struct x64_code *code = code_at(env, ret);
-	const struct x64_site *site = site_at(code, ret);
+	const struct x64_site site = tables_site(code, ret);
 
-	if (!site->is_last)
+	if (!site.is_last)
 		return GO_ON;
-	env->pc = code_pc(env, code, site->pc_next);
+	env->pc = code_pc(env, code, site.pc_next);
 	if (gpr)
-		site_flags(env, code, site, gpr);
+		site_flags(env, code, &site, gpr);
 	return leave(env, X64_LOOP);
 }
 
@@ -333,7 +316,7 @@ static void before_helper(struct jit_env *env, const struct ir_helper *h, uint64
 	if (h->reads_pc) {
 		const struct x64_code *code = code_at(env, ret);
 
-		env->pc = code_pc(env, code, site_at(code, ret)->pc_delta);
+		env->pc = code_pc(env, code, tables_site(code, ret).pc_delta);
 	}
 }
 
@@ -406,12 +389,13 @@ uint64_t x64_rt_env_bits(struct jit_env *env, uint64_t unused1, uint32_t unused2
 uint64_t x64_rt_bits(struct jit_env *env, uint64_t unused1, uint32_t unused2, uint64_t ret)
 {
 	const struct x64_code *code = code_at(env, ret);
+	const struct x64_site site = tables_site(code, ret);
 	uint64_t a = env->flags_a, b = env->flags_b;
 	uint32_t kind = env->flags_kind, c = env->flags_c;
 
 	(void)unused1;
 	(void)unused2;
-	site_flags(env, code, site_at(code, ret), registers(env));
+	site_flags(env, code, &site, registers(env));
 	x64_flags_normalize(env);
 	bounce_give(env, interp_flags_now(env, jit_of(env)->desc));
 	env->flags_a = a;

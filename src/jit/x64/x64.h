@@ -20,16 +20,13 @@ struct x64_code;
 
 /* A way out of a block by EXIT or EXIT_IF. */
 struct x64_exit {
+	int64_t pc_delta; /* target's pc minus the block's, before it is cut */
 	uint32_t jump;    /* offset from code->base of the displacement that linking writes */
 	uint32_t stub;    /* offset of where it leads while it is not linked */
 	uint32_t probe;   /* offset of code that looks for the target by its pc, or 0: none */
-	int64_t pc_delta; /* target's pc minus the block's, before it is cut */
 	bool is_polled;   /* links go to the target's poll entry: backward jumps */
 	bool can_link; /* the target lies on the block's page (or the mode's code is at one pc) */
 };
-
-/* A place that may leave the block inside a guest instruction (insides of lower.h). */
-struct x64_site;
 
 /* The code of one block.  First member of the accelerator's block. */
 struct x64_code {
@@ -39,14 +36,12 @@ struct x64_code {
 	uint64_t probe_entry; /* the same, entered with the pc in a scratch register */
 	uint64_t pc_base;     /* of the entry: offset in its page (is_free), or its pc */
 	uint32_t size;        /* bytes, stubs included */
-	uint16_t exit_count, site_count, insn_count;
-	uint8_t pc_size; /* log2 */
-	bool is_free;    /* pc_base is an offset in the page that the block is entered in */
+	uint16_t exit_count, insn_count;
+	uint16_t site_count, recipe_count; /* behind the exits: tables.c */
+	uint8_t pc_size;                   /* log2 */
+	bool is_free; /* pc_base is an offset in the page that the block is entered in */
 	struct x64_exit *exits;
-	struct x64_site *sites;
-	uint64_t *constants; /* that sites refer to */
 	struct ir_native *natives;
-	void *memory; /* one allocation holds all of these */
 };
 
 enum x64_why {

@@ -74,12 +74,12 @@ static void test_a_full_cache_is_an_error(void)
 
 static void test_compilers_and_tables_are_freed(void)
 {
-	struct x64_code code = { .base = 1, .memory = malloc(64) };
+	struct x64_code code = { .base = 1, .exits = malloc(64) };
 	struct x64_compiler *c;
 	struct world w;
 
 	x64_code_fini(&code);
-	g_assert_null(code.memory);
+	g_assert_null(code.exits);
 	g_assert_cmphex(code.base, ==, 0);
 	if (!world_init(&w))
 		return;

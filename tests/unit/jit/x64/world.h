@@ -206,6 +206,7 @@ struct block {
 	struct x64_exit exits[4];
 	struct x64_site sites[8];
 	uint64_t constants[2];
+	uint64_t tables[64];
 };
 
 enum { BLOCK_PC = 0x401230, SITE_DELTA = 0x24 };
@@ -274,9 +275,6 @@ static inline void block_begin(struct world *w, struct block *b)
 	b->code = (struct x64_code){ .base = run, .run = run, .poll_entry = run };
 	b->code.pc_base = BLOCK_PC;
 	b->code.pc_size = 3;
-	b->code.exits = b->exits;
-	b->code.sites = b->sites;
-	b->code.constants = b->constants;
 }
 
 /* Call a thunk; the call is a site, with flags as env has them. */
@@ -285,13 +283,32 @@ static inline struct x64_site *block_call(struct block *b, uint64_t thunk)
 	struct x64_site *s = &b->sites[b->code.site_count++];
 
 	x64_call_at(&b->a, thunk);
-	*s = (struct x64_site){ .at = x64_offset(&b->a), .pc_delta = SITE_DELTA };
+	*s = (struct x64_site){ .at = x64_offset(&b->a),
+				.pc_delta = SITE_DELTA,
+				.pc_next = SITE_DELTA + 1 };
 	return s;
+}
+
+/* The block's sites and exits as C finds them. */
+static inline void block_tables(struct block *b)
+{
+	const struct x64_tables t = {
+		.exits = b->exits,
+		.sites = b->sites,
+		.constants = b->constants,
+		.exit_count = b->code.exit_count,
+		.site_count = b->code.site_count,
+		.constant_count = ARRAY_SIZE(b->constants),
+	};
+
+	g_assert_cmpuint(tables_size(&t), <=, sizeof(b->tables));
+	tables_write(&b->code, &t, b->tables);
 }
 
 static inline void block_commit(struct block *b)
 {
 	g_assert_false(b->a.is_full);
+	block_tables(b);
 	b->code.size = x64_offset(&b->a);
 	code_commit(&b->w->writer, b->code.size, &b->code);
 }
@@ -305,6 +322,7 @@ static inline void block_end(struct block *b)
 
 static inline enum x64_why block_run(struct block *b)
 {
+	block_tables(b); /* a site may have been changed since */
 	return x64_run(b->w->jit, &b->w->g->env, &b->code);
 }
 

@@ -1,0 +1,139 @@
+/* jit/x64/tables.c - a block's tables for C: packed when it is compiled, read when it is left in
+ * the middle.
+ *
+ * One allocation: exits, sites, recipes of flags, which neighbours share, and constants of these.
+ * SPDX-License-Identifier: MIT */
+#include <assert.h>
+#include <string.h>
+
+#include "jit/x64/lower.h"
+
+enum { AT_BITS = 20, PC_BITS = 14, LEN_BITS = 5 };
+
+struct kept_site {
+	uint64_t at : AT_BITS;
+	uint64_t pc : PC_BITS;
+	uint64_t len : LEN_BITS; /* of its instruction */
+	uint64_t is_last : 1;
+	uint64_t recipe : 16; /* number, from 1; 0: the flags are what env says */
+};
+BUILD_ASSERT(sizeof(struct kept_site) == 8 && LOWER_SITES < 1 << 16);
+
+struct recipe {
+	uint32_t kind;
+	struct site_place a, b, c;
+};
+
+static struct kept_site *sites_of(const struct x64_code *code)
+{
+	return (void *)(code->exits + code->exit_count);
+}
+
+static struct recipe *recipes_of(const struct x64_code *code)
+{
+	return (void *)(sites_of(code) + code->site_count);
+}
+
+const uint64_t *tables_constants(const struct x64_code *code)
+{
+	return (const void *)(recipes_of(code) + code->recipe_count);
+}
+
+bool tables_fit(const struct x64_site *s)
+{
+	return s->at < 1u << AT_BITS && s->pc_delta >= 0 && s->pc_delta < 1 << PC_BITS &&
+	       s->pc_next >= s->pc_delta && s->pc_next - s->pc_delta < 1 << LEN_BITS;
+}
+
+/* ---- packing ---- */
+
+static struct recipe recipe_of(const struct x64_site *s)
+{
+	return (struct recipe){ .kind = s->kind, .a = s->a, .b = s->b, .c = s->c };
+}
+
+/* Does site n have the recipe of the one before? */
+static bool is_same_recipe(const struct x64_site *sites, unsigned n)
+{
+	struct recipe this = recipe_of(&sites[n]), last;
+
+	if (!n)
+		return false;
+	last = recipe_of(&sites[n - 1]);
+	return !memcmp(&this, &last, sizeof(this));
+}
+
+static unsigned count_recipes(const struct x64_tables *t)
+{
+	unsigned count = 0;
+
+	for (unsigned n = 0; n < t->site_count; n++)
+		count += t->sites[n].kind && !is_same_recipe(t->sites, n);
+	return count;
+}
+
+size_t tables_size(const struct x64_tables *t)
+{
+	return t->exit_count * sizeof(struct x64_exit) + t->site_count * sizeof(struct kept_site) +
+	       count_recipes(t) * sizeof(struct recipe) + t->constant_count * sizeof(uint64_t);
+}
+
+static void keep_site(struct x64_code *code, const struct x64_site *sites, unsigned n)
+{
+	const struct x64_site *s = &sites[n];
+
+	if (s->kind && !is_same_recipe(sites, n))
+		recipes_of(code)[code->recipe_count++] = recipe_of(s);
+	sites_of(code)[n] = (struct kept_site){
+		.at = s->at,
+		.pc = (uint32_t)s->pc_delta,
+		.len = (uint32_t)(s->pc_next - s->pc_delta),
+		.is_last = s->is_last,
+		.recipe = s->kind ? code->recipe_count : 0,
+	};
+}
+
+void tables_write(struct x64_code *code, const struct x64_tables *t, void *memory)
+{
+	code->exits = memory;
+	code->exit_count = (uint16_t)t->exit_count;
+	code->site_count = (uint16_t)t->site_count;
+	code->recipe_count = 0;
+	memcpy(memory, t->exits, t->exit_count * sizeof(struct x64_exit));
+	for (unsigned n = 0; n < t->site_count; n++)
+		keep_site(code, t->sites, n);
+	memcpy((void *)(recipes_of(code) + code->recipe_count), t->constants,
+	       t->constant_count * sizeof(uint64_t));
+}
+
+/* ---- finding ---- */
+
+struct x64_site tables_site(const struct x64_code *code, uint64_t ret)
+{
+	const struct kept_site *sites = sites_of(code), *s;
+	const struct recipe *r;
+	uint32_t at = (uint32_t)(ret - code->base);
+	unsigned lo = 0, hi = code->site_count;
+
+	while (lo < hi) {
+		unsigned mid = (lo + hi) / 2;
+
+		if (sites[mid].at < at)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	s = &sites[lo];
+	assert(lo < code->site_count && s->at == at);
+	r = s->recipe ? &recipes_of(code)[s->recipe - 1u] : &(const struct recipe){ 0 };
+	return (struct x64_site){
+		.at = at,
+		.pc_delta = s->pc,
+		.pc_next = s->pc + s->len,
+		.is_last = s->is_last,
+		.kind = r->kind,
+		.a = r->a,
+		.b = r->b,
+		.c = r->c,
+	};
+}
