@@ -4,8 +4,8 @@
  *
  * Ports: 501h word: the end, 0 = passed, else the guest's failing line.  510h byte: 1 = INIT and a
  * start-up IPI (page 9) to all other vCPUs, 2 = interrupt 40h for the one that asks, 3 = for all
- * others, 4 = NMI for the one that asks.
- * SPDX-License-Identifier: MIT */
+ * others, 4 = NMI for the one that asks.  Memory at 1000000h: a load gives how many loads and
+ * stores came there before. SPDX-License-Identifier: MIT */
 #include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -24,11 +24,19 @@
 #include "memory/region.h"
 #include "ring0_rows.h"
 
-enum { RAM_BYTES = 8 * 1024 * 1024, ENTRY = 0x8000, MAX_CPUS = 4, TIMEOUT_S = 60, VECTOR = 0x40 };
+enum {
+	RAM_BYTES = 8 * 1024 * 1024,
+	COUNTER = 0x1000000,
+	COUNTER_BYTES = 4096,
+	ENTRY = 0x8000,
+	MAX_CPUS = 4,
+	TIMEOUT_S = 60,
+	VECTOR = 0x40
+};
 
 struct bench {
 	struct ram_block *ram;
-	struct region memory_root, io_root, ram_region, exit_port, input_port;
+	struct region memory_root, io_root, ram_region, counter, exit_port, input_port;
 	struct address_space memory, io;
 	struct vclock *clock;
 	struct accel *accel;
@@ -92,6 +100,25 @@ static uint64_t port_read(struct device *dev, uint64_t offset, unsigned size)
 	return UINT64_MAX;
 }
 
+static _Atomic uint64_t accesses;
+
+static uint64_t counter_read(struct device *dev, uint64_t offset, unsigned size)
+{
+	(void)dev;
+	(void)offset;
+	(void)size;
+	return atomic_fetch_add(&accesses, 1);
+}
+
+static void counter_write(struct device *dev, uint64_t offset, uint64_t value, unsigned size)
+{
+	(void)value;
+	counter_read(dev, offset, size);
+}
+
+static const struct region_ops counter_ops = {
+	.read = counter_read, .write = counter_write, .max = 8, .unaligned = true
+};
 static const struct region_ops exit_ops = {
 	.read = port_read, .write = exit_write, .max = 2, .unaligned = true
 };
@@ -128,6 +155,8 @@ static bool build_memory(const char *image, struct err *err)
 	region_init_container(&bench.io_root, "io", 0x10000);
 	region_init_ram(&bench.ram_region, "ram", bench.ram, 0, RAM_BYTES);
 	region_add(&bench.memory_root, 0, &bench.ram_region);
+	region_init_io(&bench.counter, NULL, "counter", &counter_ops, COUNTER_BYTES);
+	region_add(&bench.memory_root, COUNTER, &bench.counter);
 	region_init_io(&bench.exit_port, NULL, "exit", &exit_ops, 2);
 	region_init_io(&bench.input_port, NULL, "input", &input_ops, 1);
 	region_add(&bench.io_root, 0x501, &bench.exit_port);

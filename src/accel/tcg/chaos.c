@@ -106,8 +106,15 @@ static bool chaos_store(struct jit_env *env, unsigned view, gva_t addr, unsigned
 	return tcg_mem_ops.store(env, view, addr, size, in);
 }
 
+static bool chaos_fill(struct jit_env *env, unsigned view, gva_t addr, bool for_write, bool quiet)
+{
+	flush_or_leave(tcg_of(env));
+	return tcg_mem_ops.fill(env, view, addr, for_write, quiet);
+}
+
 void tcg_chaos_wrap(struct jit_mem_ops *ops)
 {
 	ops->load = chaos_load;
 	ops->store = chaos_store;
+	ops->fill = chaos_fill;
 }

@@ -180,6 +180,15 @@ static bool find_pieces(struct jit_env *env, unsigned view, gva_t addr, unsigned
 	return !*fault && p->host[0] && p->host[1];
 }
 
+static bool check_fill(struct jit_env *env, unsigned view, gva_t addr, bool for_write, bool quiet)
+{
+	bool ok = check_of(env)->ops->fill(env, view, addr, for_write, quiet);
+
+	if (for_write)
+		note_write_entries(env, addr, 1);
+	return ok;
+}
+
 static bool check_load(struct jit_env *env, unsigned view, gva_t addr, unsigned size,
 		       bool for_write, void *out)
 {
@@ -525,6 +534,32 @@ static bool run_both(struct tcg_vcpu *tv, const struct tcg_block *b, struct inte
 	return true;
 }
 
+/* Host code left in the middle, for a block whose accesses are checked one by one: it is that one
+ * which can be compared, from the beginning. */
+static void compare_single(struct tcg_vcpu *tv, struct interp_run *run)
+{
+	struct tcg_checker *k = tv->check;
+	gva_t pc;
+	const uint8_t *host;
+	struct tcg_block *b = NULL;
+
+	if (k->device_count) { /* the interpreter asked them already */
+		tv->wants_single = false;
+		accept(tv);
+		return;
+	}
+	put_back(tv);
+	pc = tv->guest->linear_pc(tv->v);
+	host = tcg_code_at(tv, pc, true);
+	tv->wants_single = true;
+	b = host ? tcg_block_at(tv, pc, host) : NULL;
+	tv->wants_single = false;
+	if (b && b->is_native)
+		tcg_check_run(tv, b, run);
+	else if (b)
+		interp_run(tv->env, &b->code, tv->guest->desc, run);
+}
+
 void tcg_check_run(struct tcg_vcpu *tv, const struct tcg_block *b, struct interp_run *run)
 {
 	struct tcg_checker *k = tv->check;
@@ -543,6 +578,10 @@ void tcg_check_run(struct tcg_vcpu *tv, const struct tcg_block *b, struct interp
 	take_image(tv, &k->before);
 	if (!run_both(tv, b, run))
 		return;
+	if (tv->wants_single && !(b->key & TCG_KEY_SINGLE)) {
+		compare_single(tv, run);
+		return;
+	}
 	k->compared++;
 	if (likely(!is_different(tv)))
 		return;
@@ -594,6 +633,7 @@ void tcg_check_attach(struct tcg_vcpu *tv)
 	k->wrapped = *k->ops;
 	k->wrapped.load = check_load;
 	k->wrapped.store = check_store;
+	k->wrapped.fill = check_fill;
 	k->wrapped.atomic_ptr = check_atomic_ptr;
 	k->wrapped.stored = check_stored;
 	k->stored = g_new(struct stored, LOG_MAX);

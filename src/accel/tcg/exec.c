@@ -50,10 +50,14 @@ static struct tcg_block *find_block(struct tcg_vcpu *tv, gva_t pc, const uint8_t
 
 struct tcg_block *tcg_block_at(struct tcg_vcpu *tv, gva_t pc, const uint8_t *host)
 {
-	uint64_t key = tcg_key(tv);
+	uint64_t key = tcg_key(tv) | (tv->wants_single ? TCG_KEY_SINGLE : 0);
 	struct tcg_block *b = find_block(tv, pc, host, key);
 
-	return likely(b) ? b : tcg_translate(tv, pc, key);
+	if (unlikely(!b))
+		b = tcg_translate(tv, pc, key);
+	if (b)
+		tv->wants_single = false;
+	return b;
 }
 
 bool tcg_link_blocks(struct tcg_vcpu *tv, struct tcg_block *from, unsigned n, struct tcg_block *to)

@@ -63,6 +63,11 @@ static bool must_look(struct tcg_vcpu *tv)
 	       tv->guest->is_halted(v);
 }
 
+static bool is_to_single(const struct x64_code *from, unsigned n)
+{
+	return from && n < from->exit_count && from->exits[n].to_single;
+}
+
 /* Exit n of `from` led to b: it needs not ask again. */
 static void lead_on(struct tcg_vcpu *tv, struct x64_code *from, unsigned n, struct tcg_block *b)
 {
@@ -70,7 +75,8 @@ static void lead_on(struct tcg_vcpu *tv, struct x64_code *from, unsigned n, stru
 		tv->counts.target_misses++;
 	} else if (from && from->exits[n].can_link) {
 		tv->counts.linkable++;
-		if (tcg_link_blocks(tv, container_of(from, struct tcg_block, host), n, b))
+		if (tcg_link_blocks(tv, container_of(from, struct tcg_block, host), n, b) ||
+		    from->exits[n].to_single)
 			return;
 	}
 	tcg_targets_enter(tv, b);
@@ -89,6 +95,7 @@ static struct x64_code *native_next(struct jit_env *env, struct x64_code *from, 
 	struct tcg_vcpu *tv = tcg_of(env);
 	struct tcg_block *b, *known;
 
+	tv->wants_single = is_to_single(from, n);
 	if (tv->check || env->mode & tv->guest->step)
 		return NULL;
 	if (n == X64_FAULTED) {
@@ -111,12 +118,14 @@ static struct x64_code *native_next(struct jit_env *env, struct x64_code *from, 
 
 		b = host ? tcg_block_at(tv, pc, host) : NULL;
 	}
-	if (unlikely(!b) || !b->is_native ||
-	    tcg_chaos_drop(tv, from ? container_of(from, struct tcg_block, host) : NULL, b))
+	if (unlikely(!b))
 		return NULL;
-	if (log_on(LOG_EXEC | LOG_CPU)) {
-		if (log_on(LOG_CPU))
-			return NULL; /* run_blocks() shows both */
+	if (!b->is_native || log_on(LOG_CPU) /* found again by run_blocks(), which shows both */ ||
+	    tcg_chaos_drop(tv, from ? container_of(from, struct tcg_block, host) : NULL, b)) {
+		tv->wants_single = is_to_single(from, n);
+		return NULL;
+	}
+	if (log_on(LOG_EXEC)) {
 		log_line("Trace %u: 0x%" PRIx64 " mode 0x%" PRIx64, tv->v->id,
 			 tv->guest->linear_pc(tv->v), env->mode);
 	} else if (!known) {
@@ -193,8 +202,11 @@ void tcg_native_detach(struct tcg_vcpu *tv)
 enum x64_result tcg_native_compile(struct tcg_vcpu *tv, struct tcg_block *b,
 				   const struct ir_block *ir)
 {
-	return x64_compile(tv->compiler, &b->host, ir, tv->env->pc,
-			   tv->env->mode & tv->guest->position_free);
+	unsigned how = tv->env->mode & tv->guest->position_free ? X64_FREE : 0;
+
+	if (b->key & TCG_KEY_SINGLE)
+		how |= X64_SINGLE;
+	return x64_compile(tv->compiler, &b->host, ir, tv->env->pc, how);
 }
 
 void tcg_native_link(struct tcg_accel *t, struct tcg_block *from, unsigned n,

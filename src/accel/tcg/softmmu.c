@@ -394,6 +394,24 @@ static bool op_store(struct jit_env *env, unsigned view, gva_t addr, unsigned si
 	return true;
 }
 
+static bool op_fill(struct jit_env *env, unsigned view, gva_t addr, bool for_write, bool quiet)
+{
+	struct tcg_vcpu *tv = tcg_of(env);
+	unsigned kind = for_write ? TLB_WRITE : TLB_READ;
+	struct found f;
+	struct place p;
+	bool ok;
+
+	tv->is_watched = false;
+	ok = translate(tv, view, kind, addr, quiet, &f);
+	if (ok && !tv->is_watched) {
+		place_of(tv, &f, kind, &p);
+		set_entry(tv, view, kind, addr, &f.map, &p);
+	}
+	tv->is_watched = false;
+	return ok;
+}
+
 static void *op_atomic_ptr(struct jit_env *env, unsigned view, gva_t addr, unsigned size,
 			   bool *fault)
 {
@@ -426,6 +444,7 @@ static void op_exclusive_end(struct jit_env *env) { tcg_exclusive_end(tcg_of(env
 const struct jit_mem_ops tcg_mem_ops = {
 	.load = op_load,
 	.store = op_store,
+	.fill = op_fill,
 	.atomic_ptr = op_atomic_ptr,
 	.exclusive_begin = op_exclusive_begin,
 	.exclusive_end = op_exclusive_end,

@@ -69,6 +69,7 @@ static void log_translation(const struct tcg_accel *t, const struct tcg_counts *
 				 " guest instructions, %" PRIu64 " KiB",
 				 tiers[tier], c->blocks[tier], c->insns[tier],
 				 c->bytes[tier] / KIB);
+	log_line("tcg: %" PRIu64 " of the blocks without groups", c->singles);
 	log_line("tcg: %" PRIu64 " blocks dropped, %" PRIu64 " KiB of the interpreter's kept",
 		 t->cache.dropped, (t->cache.size + t->cache.cleared_size) / KIB);
 }

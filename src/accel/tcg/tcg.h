@@ -37,6 +37,9 @@ enum {
 	TCG_SLICE_MS = 10,        /* thread=single: a turn while others wait */
 	TCG_HASH_BITS = 18,
 };
+/* In the key of a block whose accesses are checked one by one: exits of others that are to_single
+ * lead there, nobody else.  No mode has this bit. */
+#define TCG_KEY_SINGLE BIT(31)
 
 enum { TCG_THREAD_MULTI, TCG_THREAD_SINGLE };
 
@@ -128,6 +131,7 @@ struct tcg_counts {
 	uint64_t blocks[2], insns[2], bytes[2];      /* translated, by is_native; bytes made */
 	uint64_t translate_ns;                       /* with stats=on */
 	uint64_t loads, stores, atomics, exclusives; /* slow accesses, with stats=on */
+	uint64_t singles;                            /* of blocks: TCG_KEY_SINGLE */
 	uint64_t asks, linkable, target_misses;      /* calls of next(), by reason */
 	uint64_t delivered;                          /* faults, by next() */
 	uint64_t asked, faults, loops, restarts;     /* visits to the loop, by reason */
@@ -189,7 +193,8 @@ struct tcg_vcpu {
 	struct tcg_chaos chaos;        /* vcpu thread */
 	struct x64_compiler *compiler; /* NULL: the interpreter's blocks only */
 	struct tcg_targets *targets;   /* vcpu thread; others take entries away */
-	bool needs_room;               /* vcpu thread: wait for the code cache outside */
+	bool wants_single; /* vcpu thread: the next block is to be a TCG_KEY_SINGLE one */
+	bool needs_room;   /* vcpu thread: wait for the code cache outside */
 	struct tcg_counts counts;
 	_Atomic uint64_t insns; /* run by the interpreter */
 	struct tcg_vcpu *next;  /* vcpus_lock */

@@ -170,6 +170,17 @@ static bool compile_lowered(struct tcg_vcpu *tv, struct fetch *f, struct tcg_blo
 	return true;
 }
 
+/* How many instructions of ir lie wholly in the page of its first; 1 at least. */
+static unsigned insns_on_page(const struct ir_block *ir, gva_t pc)
+{
+	unsigned n = 0;
+
+	while (n < ir->insn_count &&
+	       pc % PAGE + (uint64_t)(int64_t)ir->insns[n].pc_delta + ir->insns[n].len <= PAGE)
+		n++;
+	return MAX(n, 1);
+}
+
 static bool compile_native(struct tcg_vcpu *tv, struct fetch *f, struct tcg_block *b, gva_t pc)
 {
 	unsigned max_insns = TCG_MAX_INSNS;
@@ -181,6 +192,13 @@ static bool compile_native(struct tcg_vcpu *tv, struct fetch *f, struct tcg_bloc
 		ir = make_ir(tv, f, max_insns, &b->guest_len);
 		if (!ir)
 			return false;
+		/* What lies on two pages is not linked, and this one is reached by a link. */
+		if (b->key & TCG_KEY_SINGLE && insns_on_page(ir, pc) < ir->insn_count) {
+			max_insns = insns_on_page(ir, pc);
+			ir = make_ir(tv, f, max_insns, &b->guest_len);
+			if (!ir)
+				return false;
+		}
 		result = tcg_native_compile(tv, b, ir);
 		max_insns /= 2;
 	} while (result == X64_TOO_BIG && max_insns);
@@ -224,6 +242,7 @@ static struct tcg_block *make_block(struct tcg_vcpu *tv, struct fetch *f, gva_t 
 	if (pc % PAGE + b->guest_len > PAGE)
 		b->host_second = f->host[1];
 	tv->counts.blocks[b->is_native]++;
+	tv->counts.singles += b->key & TCG_KEY_SINGLE ? 1 : 0;
 	TRACE(tcg_translate, "vcpu %u: pc 0x%" PRIx64 " mode 0x%" PRIx64 ", %u bytes", tv->v->id,
 	      pc, tv->env->mode, b->guest_len);
 	return b;

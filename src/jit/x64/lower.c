@@ -282,14 +282,15 @@ static void lower_block(struct x64_compiler *c)
 }
 
 enum x64_result x64_compile(struct x64_compiler *c, struct x64_code *code,
-			    const struct ir_block *ir, uint64_t pc, bool is_free)
+			    const struct ir_block *ir, uint64_t pc, unsigned how)
 {
 	size_t room = MIN(code_max_room(c->jit->cache), 1024 + (size_t)ir->op_count * 160);
 	uint8_t *write;
 	uint64_t run;
 
-	*code = (struct x64_code){ .is_free = is_free, .pc_size = ir->pc_size };
-	code->pc_base = is_free ? pc % 4096 : pc;
+	*code = (struct x64_code){ .is_free = how & X64_FREE, .pc_size = ir->pc_size };
+	code->pc_base = code->is_free ? pc % 4096 : pc;
+	c->has_groups = !(how & X64_SINGLE);
 	if (!code_reserve(&c->writer, room, &write, &run))
 		return X64_NO_ROOM;
 	x64_begin(&c->a, write, run, room);

@@ -27,7 +27,7 @@ enum place_kind {
 	PLACE_HIGH,  /* AH to BH: bits 8-15 of reg */
 	PLACE_SLOT,  /* guest state at byte offset imm */
 	PLACE_TMP,   /* env->tmp[imm] */
-	PLACE_MEM,   /* [S0]: loaded when asked for */
+	PLACE_MEM,   /* [S0 + imm]: loaded when asked for */
 	PLACE_LAZY,  /* LEA, ADD, PC: computed where it is used */
 };
 
@@ -73,7 +73,8 @@ struct x64_thunks {
 	uint64_t modify[THUNK_SIZES]; /* the same, must be writable; commit follows */
 	uint64_t store[THUNK_SIZES];  /* address in S0, bytes in bounce */
 	uint64_t commit[THUNK_SIZES]; /* bounce to where modify read it; keeps S1 and EFLAGS */
-	uint64_t access;       /* address in S0, struct access in S1 -> S0 = bounce's 8 bytes */
+	uint64_t access; /* address in S0, struct access in S1 -> S0 = bounce's 8 bytes */
+	uint64_t group; /* address in S0, its group's GROUP_ bits in S1 -> S0 = host pointer or 0 */
 	uint64_t helper;       /* ir_helper in S0, arguments in bounce -> S0 */
 	uint64_t quick;        /* the function of a quick ir_helper in S0, the same */
 	uint64_t transfer;     /* ir_helper in S0, the same; goes on where env->pc then is */
@@ -114,9 +115,19 @@ static inline uint32_t access_pack(unsigned bytes, unsigned view_plus_1, bool rm
 	return bytes | view_plus_1 << 8 | (uint32_t)rmw << 16 | (uint32_t)store << 17;
 }
 
+/* The check of a group, packed into S1: how many bytes from the address in S0 on, where among them
+ * the first access is. */
+enum {
+	GROUP_BYTES_MASK = 0xfff,
+	GROUP_FIRST_SHIFT = 12,
+	GROUP_WRITE = 1u << 24,       /* look into the write table */
+	GROUP_FIRST_WRITE = 1u << 25, /* the first access must be able to write */
+	GROUP_THEN_WRITE = 1u << 26,  /* it need not, but a store to its page is sure to follow */
+};
+
 /* ---- lowering ---- */
 
-enum { LOWER_STUBS = 1024, LOWER_SITES = 1024, LOWER_EXITS = 130 };
+enum { LOWER_STUBS = 1024, LOWER_SITES = 1024, LOWER_EXITS = 260 };
 
 struct arg { /* an operand captured for a stub */
 	bool is_imm;
@@ -145,24 +156,24 @@ enum stub_kind {
 	STUB_CALL,
 	STUB_CALL_MISS,
 	STUB_LATE,
+	STUB_GROUP, /* the check of a group failed */
 };
-/* An access that others near it follow, or one of these (lower_window.c). */
-enum stub_window { STUB_NO_WINDOW, STUB_WINDOW_UP, STUB_WINDOW_DOWN, STUB_WINDOW_NEXT };
 
-struct window {
-	uint16_t base; /* value that its accesses are off; 0: none is open */
-	bool is_write, is_down;
-	uint64_t imm; /* of the access whose host pointer S0 is */
+/* Accesses off one base that one check covers (lower_group.c). */
+struct group {
+	uint16_t first, last; /* of its accesses */
+	uint16_t count;
+	uint64_t lo, hi;    /* what they touch: distances from the base, hi behind the end */
+	bool is_write;      /* the check is of the write table */
+	bool is_stack;      /* off the guest's stack pointer */
+	bool then_write;    /* the first one loads, and the store is sure to follow */
+	struct place saved; /* where the host pointer is kept while S0 is wanted */
 };
-struct window_plan {
-	bool has_more, is_write, is_down;
-};
+/* Host pointers of groups are values that no operation makes. */
+enum { LOWER_GROUPS = IR_TABLE_OPS - IR_MAX_OPS };
 
 struct stub {
 	uint8_t kind;
-	uint8_t window; /* enum stub_window */
-	uint8_t reg;    /* in a window, STUB_LOAD: where the value goes */
-	int32_t disp;   /* to be added to a saved address */
 	uint8_t size_log2;
 	bool is_write;  /* STUB_LOAD: must be writable */
 	bool is_vector; /* STUB_STORE: of the state at op's slot */
@@ -174,14 +185,14 @@ struct stub {
 	uint8_t bytes;     /* STUB_LOAD: if no power of two */
 	uint16_t native;   /* STUB_STORE: the NATIVE whose result it is, or 0 */
 	uint16_t at;       /* the IR op whose place in the block it stands for */
-	struct x64_rm old; /* STUB_MODIFY: where the value that was there is kept; window: S0 */
+	struct x64_rm old; /* STUB_MODIFY: where the value that was there is kept */
 	uint16_t op;       /* STUB_MODIFY: the operation */
 	uint16_t exit;
 	struct x64_label in, back;
 	struct x64_rm address; /* lea S0, address; or (kind MEM with base P) a saved one */
 	bool is_saved;         /* address is a slot that holds it */
 	struct arg arg[3];
-	uint32_t record_kind; /* STUB_EXIT: flags to tell env of; their operands are arg */
+	uint32_t record_kind; /* STUB_EXIT, _GROUP: flags to tell env of; their operands are arg */
 	bool has_b, has_c;
 	struct x64_site site;
 };
@@ -201,8 +212,11 @@ struct x64_compiler {
 	uint16_t flags_last[IR_TABLE_OPS]; /* flags: last position that may ask */
 	uint16_t put[IR_TABLE_OPS];        /* the PUT whose slot the op itself writes, or 0 */
 	uint16_t modify[IR_TABLE_OPS]; /* RMW: of LOAD and operation, the STORE; of the STORE, 1 */
-	struct window_plan window_plan[IR_TABLE_OPS];
-	bool is_fused[IR_TABLE_OPS]; /* COND, CMP computed by their one user */
+	uint8_t group[IR_TABLE_OPS];   /* of an access: its group's number plus 1, or 0 */
+	bool is_fused[IR_TABLE_OPS];   /* COND, CMP computed by their one user */
+	bool has_groups;
+	struct group groups[LOWER_GROUPS];
+	unsigned group_count;
 
 	/* state */
 	unsigned pos;
@@ -211,7 +225,6 @@ struct x64_compiler {
 	uint16_t in_reg[16];              /* values in a host register, chained */
 	uint16_t in_memory[IR_TABLE_OPS]; /* values in slots */
 	unsigned in_memory_count;
-	struct window window;
 	uint16_t pending_mem; /* the value of kind PLACE_MEM, or 0 */
 	uint16_t next_tmp;
 	uint16_t eflags;      /* flags value that EFLAGS holds, or 0 */
@@ -332,6 +345,9 @@ unsigned alu_dest(struct x64_compiler *c, unsigned i, unsigned avoid);
 void lower_value_op(struct x64_compiler *c, unsigned i);
 /* Do op i (an RMW's) on reg, whose value is its first operand. */
 void alu_apply(struct x64_compiler *c, const struct ir_op *op, unsigned reg, const struct arg *b);
+/* Do it on memory; the result is not wanted elsewhere.  Uses S1. */
+void alu_apply_to(struct x64_compiler *c, const struct ir_op *op, struct x64_rm m,
+		  const struct arg *b);
 /* EFLAGS after it. */
 void alu_applied(struct x64_compiler *c, unsigned i);
 void alu_capture(struct x64_compiler *c, unsigned v, unsigned size, struct arg *out);
@@ -347,19 +363,43 @@ void stub_access(struct x64_compiler *c, struct stub *s);
 struct stub *mem_check(struct x64_compiler *c, unsigned i, unsigned bytes, bool write,
 		       enum stub_kind kind);
 
+/* A value to be stored: not in a scratch register; or (is_pc) to be made there. */
+void mem_capture_stored(struct x64_compiler *c, unsigned v, unsigned size, struct arg *out);
 /* Store v (alu_capture()) at `to`; S1 is free, and is v if that is a pc. */
 void mem_store_arg(struct x64_compiler *c, unsigned size, struct x64_rm to, const struct arg *v);
 /* Behind it and its stub: of STORE i. */
 void mem_stored(struct x64_compiler *c, unsigned i, const struct arg *v);
 
-/* ---- lower_window.c ---- */
-void window_plan(struct x64_compiler *c);
-/* Lower a LOAD or STORE that has others near it; false: it is on its own. */
-bool window_load(struct x64_compiler *c, unsigned i);
-bool window_store(struct x64_compiler *c, unsigned i, const struct arg *v);
-/* Around what the stub of such an access does. */
-void window_stub_begin(struct x64_compiler *c, const struct stub *s);
-void window_stub_end(struct x64_compiler *c, const struct stub *s);
+/* The address of op as an operand of LEA, or in S0 (*in_s0). */
+struct x64_rm mem_address(struct x64_compiler *c, const struct ir_op *op, bool *in_s0);
+/* S0 = host pointer to `bytes` bytes at m (mem_address()), else to the stub, which is told the
+ * address. */
+void mem_emit_check(struct x64_compiler *c, struct stub *s, struct x64_rm m, bool in_s0,
+		    unsigned bytes, bool write);
+/* The same in a stub: S0 = the address. */
+void mem_stub_address(struct x64_compiler *c, const struct stub *s);
+
+/* ---- lower_group.c ---- */
+/* Is the first operand of op an address, used only where the op has a check? */
+static inline bool group_is_address(const struct ir_op *op)
+{
+	return op->code == IR_LOAD || op->code == IR_STORE || op->code == IR_VLOAD ||
+	       op->code == IR_VSTORE;
+}
+void group_plan(struct x64_compiler *c);
+/* Is access i in a group?  Then group_rm() is where it is in host memory, which S0 points to: no
+ * stub, no fault.  The first one has the check. */
+static inline bool group_has(const struct x64_compiler *c, unsigned i)
+{
+	return c->group[i] && c->groups[c->group[i] - 1u].count > 1;
+}
+bool group_is_first(const struct x64_compiler *c, unsigned i);
+struct x64_rm group_rm(struct x64_compiler *c, unsigned i);
+/* The value that is the host pointer of a group moves from S0 to memory. */
+void group_evict(struct x64_compiler *c, unsigned v);
+void group_load(struct x64_compiler *c, unsigned i);
+void group_store(struct x64_compiler *c, unsigned i);
+void stub_group(struct x64_compiler *c, struct stub *s);
 
 /* ---- lower_helper.c ---- */
 /* Lower a CALL whose helper needs less than others; false: it does not. */
@@ -452,6 +492,7 @@ void x64_flags_sync(struct jit_env *env, const struct ir_state_desc *desc);
 uint64_t x64_rt_load(struct jit_env *env, gva_t addr, uint32_t access, uint64_t ret);
 uint64_t x64_rt_store(struct jit_env *env, gva_t addr, uint32_t access, uint64_t ret);
 uint64_t x64_rt_commit(struct jit_env *env, gva_t addr, uint32_t access, uint64_t ret);
+uint64_t x64_rt_group(struct jit_env *env, gva_t addr, uint32_t pack, uint64_t ret);
 uint64_t x64_rt_access(struct jit_env *env, gva_t addr, uint32_t access, uint64_t ret);
 uint64_t x64_rt_helper(struct jit_env *env, const struct ir_helper *h, uint32_t unused,
 		       uint64_t ret);

@@ -695,6 +695,31 @@ void alu_apply(struct x64_compiler *c, const struct ir_op *op, unsigned reg, con
 		apply(c, op->code, ir_size(op), reg, &s);
 }
 
+void alu_apply_to(struct x64_compiler *c, const struct ir_op *op, struct x64_rm m,
+		  const struct arg *b)
+{
+	unsigned size = ir_size(op);
+
+	switch (op->code) {
+	case IR_NOT: x64_unary(&c->a, X64_NOT, size, m); return;
+	case IR_NEG: x64_unary(&c->a, X64_NEG, size, m); return;
+	case IR_INC: x64_inc(&c->a, size, m); return;
+	case IR_DEC: x64_dec(&c->a, size, m); return;
+	default: break;
+	}
+	if (op->code >= IR_SHL && op->code <= IR_ROR) {
+		x64_shift_i(&c->a, shift_of(op->code), size, m,
+			    (unsigned)op->imm & (size == 8 ? 63 : 31));
+	} else if (b->is_imm) {
+		x64_alu_i(&c->a, alu_of[op->code], size, m, (int64_t)b->imm);
+	} else if (b->rm.kind == X64_RM_REG) {
+		x64_alu_to(&c->a, alu_of[op->code], size, m, b->rm.base);
+	} else {
+		x64_mov(&c->a, size, S1, b->rm);
+		x64_alu_to(&c->a, alu_of[op->code], size, m, S1);
+	}
+}
+
 void alu_applied(struct x64_compiler *c, unsigned i)
 {
 	const struct ir_op *op = op_at(c, i);

@@ -8,8 +8,7 @@ static bool is_in_env(const struct x64_compiler *c, unsigned f)
 	return op_at(c, f)->code == IR_FLAGS_GET;
 }
 
-/* The flags a fault at op i must report; 0: what env says. */
-static unsigned flags_at(const struct x64_compiler *c, unsigned i)
+unsigned flags_at_fault(const struct x64_compiler *c, unsigned i)
 {
 	unsigned f = c->ir->insns[c->insn[i]].flags_op;
 
@@ -275,16 +274,19 @@ static void recipe_site(struct x64_compiler *c, unsigned f, struct x64_site *sit
 
 void flags_site(struct x64_compiler *c, unsigned i, struct x64_site *site)
 {
-	unsigned f = flags_at(c, i);
+	unsigned f = flags_at_fault(c, i);
 
 	site->kind = 0;
 	if (f)
 		recipe_site(c, f, site);
 }
 
-bool flags_wanted(const struct x64_compiler *c, unsigned i) { return flags_at(c, i); }
+bool flags_wanted(const struct x64_compiler *c, unsigned i) { return flags_at_fault(c, i); }
 
-void flags_before_call(struct x64_compiler *c, unsigned i) { flags_record(c, flags_at(c, i)); }
+void flags_before_call(struct x64_compiler *c, unsigned i)
+{
+	flags_record(c, flags_at_fault(c, i));
+}
 
 void flags_sync_slot(struct x64_compiler *c)
 {

@@ -48,6 +48,8 @@ struct x64_rm flags_bits(struct x64_compiler *c, unsigned f);
 void lower_flags_op(struct x64_compiler *c, unsigned i);
 /* Make the flags slot true. */
 void flags_sync_slot(struct x64_compiler *c);
+/* The flags value that a fault at op i must report and env does not know, or 0. */
+unsigned flags_at_fault(const struct x64_compiler *c, unsigned i);
 /* Does a fault at op i need flags that env does not know? */
 bool flags_wanted(const struct x64_compiler *c, unsigned i);
 /* Let env know them. */

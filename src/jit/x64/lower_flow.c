@@ -307,7 +307,7 @@ static bool may_be_refused(const struct x64_compiler *c, const struct x64_exit *
 {
 	uint64_t pc = c->code->pc_base + (uint64_t)x->pc_delta;
 
-	return !c->code->is_free || pc % PAGE > PAGE - REACH;
+	return !x->to_single && (!c->code->is_free || pc % PAGE > PAGE - REACH);
 }
 
 /* What a linked jump leads to at first: the exit asks C. */
@@ -431,6 +431,7 @@ void lower_stubs(struct x64_compiler *c)
 			stub_record(c, s);
 			flow_leave_by(c, &c->exits[s->exit]);
 			break;
+		case STUB_GROUP: stub_group(c, s); break;
 		case STUB_STORED: stub_stored(c, s); break;
 		case STUB_FRAMES:
 		case STUB_CALL:

@@ -7,8 +7,7 @@
 
 enum { PAGE = 4096 };
 
-/* The address of op as an operand of LEA, or in S0 (*in_s0). */
-static struct x64_rm address_of(struct x64_compiler *c, const struct ir_op *op, bool *in_s0)
+struct x64_rm mem_address(struct x64_compiler *c, const struct ir_op *op, bool *in_s0)
 {
 	const struct ir_op *base = op_at(c, op->a);
 	int64_t disp = (int64_t)op->imm, imm;
@@ -57,18 +56,12 @@ static struct x64_rm address_of(struct x64_compiler *c, const struct ir_op *op, 
 
 static bool is_scratch(unsigned reg) { return reg == S0 || reg == S1; }
 
-/* S0 = host pointer to `bytes` bytes at op i's address; the stub takes over where there is none. */
-struct stub *mem_check(struct x64_compiler *c, unsigned i, unsigned bytes, bool write,
-		       enum stub_kind kind)
+void mem_emit_check(struct x64_compiler *c, struct stub *s, struct x64_rm m, bool in_s0,
+		    unsigned bytes, bool write)
 {
 	struct x64_asm *a = &c->a;
-	struct stub *s = stub_new(c, kind, i);
 	struct place saved;
-	bool in_s0;
-	struct x64_rm m = address_of(c, op_at(c, i), &in_s0);
 
-	place_evict_scratch(c, flags_wanted(c, i));
-	flags_site(c, i, &s->site);
 	if (!in_s0) {
 		if (m.index == X64_NO_REG && !m.disp && m.base != X64_NO_REG)
 			x64_mov_rr(a, 8, S0, m.base);
@@ -90,6 +83,19 @@ struct stub *mem_check(struct x64_compiler *c, unsigned i, unsigned bytes, bool 
 	x64_jcc(a, X64_CC_A, &s->in);
 	x64_alu(a, X64_ADD, 8, S0, x64_m(S1, offsetof(struct tlb_entry, host)));
 	flags_lost(c);
+}
+
+/* S0 = host pointer to `bytes` bytes at op i's address; the stub takes over where there is none. */
+struct stub *mem_check(struct x64_compiler *c, unsigned i, unsigned bytes, bool write,
+		       enum stub_kind kind)
+{
+	struct stub *s = stub_new(c, kind, i);
+	bool in_s0;
+	struct x64_rm m = mem_address(c, op_at(c, i), &in_s0);
+
+	place_evict_scratch(c, flags_wanted(c, i));
+	flags_site(c, i, &s->site);
+	mem_emit_check(c, s, m, in_s0, bytes, write);
 	return s;
 }
 
@@ -103,7 +109,7 @@ static void load_view(struct x64_compiler *c, unsigned i)
 	const struct ir_op *op = op_at(c, i);
 	struct x64_site site = { 0 };
 	bool in_s0;
-	struct x64_rm m = address_of(c, op, &in_s0);
+	struct x64_rm m = mem_address(c, op, &in_s0);
 
 	place_evict_scratch(c, true);
 	flags_site(c, i, &site);
@@ -129,8 +135,10 @@ void lower_load(struct x64_compiler *c, unsigned i)
 		load_view(c, i);
 		return;
 	}
-	if (window_load(c, i))
+	if (group_has(c, i)) {
+		group_load(c, i);
 		return;
+	}
 	s = mem_check(c, i, size, rmw, STUB_LOAD);
 	s->size_log2 = (uint8_t)log2_of(size);
 	s->is_write = rmw;
@@ -197,7 +205,7 @@ void mem_stored(struct x64_compiler *c, unsigned i, const struct arg *v)
 }
 
 /* A pc is made where it is stored: it needs the page, which is no operand of anybody's. */
-static void capture_stored(struct x64_compiler *c, unsigned v, unsigned size, struct arg *out)
+void mem_capture_stored(struct x64_compiler *c, unsigned v, unsigned size, struct arg *out)
 {
 	const struct ir_op *op = op_at(c, v);
 
@@ -207,21 +215,41 @@ static void capture_stored(struct x64_compiler *c, unsigned v, unsigned size, st
 		capture_value(c, v, size, out);
 }
 
-/* S1 = operation on what S0 points at */
-static void modify_value(struct x64_compiler *c, const struct stub *s)
+/* S1 = operation on what lies at m */
+static void modify_value(struct x64_compiler *c, const struct stub *s, struct x64_rm m)
 {
 	const struct ir_op *op = op_at(c, s->op);
 	unsigned size = ir_size(op);
 
 	if (size < 4)
-		x64_movzx(&c->a, size, S1, x64_m(S0, 0));
+		x64_movzx(&c->a, size, S1, m);
 	else
-		x64_mov(&c->a, size, S1, x64_m(S0, 0));
+		x64_mov(&c->a, size, S1, m);
 	if (s->has_old)
 		x64_mov_to(&c->a, 8, s->old, S1);
 	if (op->code == IR_ADC || op->code == IR_SBB)
 		x64_bt_i(&c->a, X64_BT, 4, tmp_rm(c, (unsigned)c->carry[s->op].imm), 0);
 	alu_apply(c, op, S1, &s->arg[0]);
+}
+
+/* Does somebody ask for the result of j, or for flags that are made of it? */
+static bool is_wanted(const struct x64_compiler *c, unsigned j)
+{
+	const struct ir_op *op = op_at(c, j);
+
+	return c->uses[j] != 1 || c->flags_last[j] > c->pos || op->code == IR_ADC ||
+	       op->code == IR_SBB;
+}
+
+static void modify(struct x64_compiler *c, const struct stub *s, struct x64_rm m)
+{
+	place_evict(c, S1, true);
+	if (is_wanted(c, s->op)) {
+		modify_value(c, s, m);
+		x64_mov_to(&c->a, ir_size(op_at(c, s->op)), m, S1);
+	} else {
+		alu_apply_to(c, op_at(c, s->op), m, &s->arg[0]);
+	}
 }
 
 /* LOAD, operation and STORE at the place of the STORE, on one check. */
@@ -230,8 +258,10 @@ static void lower_modify(struct x64_compiler *c, unsigned k)
 	unsigned j = c->modify[k], i = op_at(c, j)->a;
 	const struct ir_op *op = op_at(c, j);
 	unsigned size = ir_size(op);
+	bool in_group = group_has(c, k);
+	struct stub *s, grouped = { .kind = STUB_MODIFY, .back = X64_LABEL };
 	struct arg b = { .is_imm = true };
-	struct stub *s;
+	struct x64_rm m;
 
 	if (op->c && ir_reads_carry_only(op))
 		flags_keep_carry(c, j);
@@ -261,18 +291,19 @@ static void lower_modify(struct x64_compiler *c, unsigned k)
 		x64_mov_to(&c->a, 8, to, S1);
 		b = (struct arg){ .valid = 8, .rm = to };
 	}
-	s = mem_check(c, k, size, true, STUB_MODIFY);
+	s = in_group ? &grouped : mem_check(c, k, size, true, STUB_MODIFY);
+	m = in_group ? group_rm(c, k) : x64_m(S0, 0);
 	s->size_log2 = (uint8_t)log2_of(size);
 	s->op = (uint16_t)j;
 	s->arg[0] = b;
 	if (c->flags_last[j] > c->pos && lower_form(c, j) == FORM_AB)
 		s->old = place_new_tmp(c, &c->at[i]);
 	s->has_old = c->at[i].kind == PLACE_TMP;
-	modify_value(c, s);
-	x64_mov_to(&c->a, size, x64_m(S0, 0), S1);
+	modify(c, s, m);
 	x64_bind(&c->a, &s->back);
 	alu_applied(c, j);
-	place_reg(c, j, S1, size == 4 ? 8 : size);
+	if (is_wanted(c, j))
+		place_reg(c, j, S1, size == 4 ? 8 : size);
 }
 
 static void store_view(struct x64_compiler *c, unsigned i)
@@ -284,7 +315,7 @@ static void store_view(struct x64_compiler *c, unsigned i)
 	bool in_s0;
 
 	capture_value(c, op->b, ir_size(op), &v);
-	m = address_of(c, op, &in_s0);
+	m = mem_address(c, op, &in_s0);
 	place_evict_scratch(c, true);
 	flags_site(c, i, &site);
 	if (!in_s0)
@@ -313,9 +344,11 @@ void lower_store(struct x64_compiler *c, unsigned i)
 	}
 	if (vec_store(c, i))
 		return;
-	capture_stored(c, op->b, size, &v);
-	if (window_store(c, i, &v))
+	if (group_has(c, i)) {
+		group_store(c, i);
 		return;
+	}
+	mem_capture_stored(c, op->b, size, &v);
 	s = mem_check(c, i, size, true, STUB_STORE);
 	s->size_log2 = (uint8_t)log2_of(size);
 	s->arg[0] = v;
@@ -348,7 +381,7 @@ static void vector_access_by_c(struct x64_compiler *c, unsigned i)
 	uint32_t offset = (uint32_t)op->c * 8, bounce = offsetof(struct jit_env, bounce);
 	struct x64_site site = { 0 };
 	bool in_s0;
-	struct x64_rm m = address_of(c, op, &in_s0);
+	struct x64_rm m = mem_address(c, op, &in_s0);
 
 	place_evict_scratch(c, true);
 	flags_site(c, i, &site);
@@ -364,6 +397,20 @@ static void vector_access_by_c(struct x64_compiler *c, unsigned i)
 		copy_state(c, offset, bounce, op->b);
 }
 
+static void group_vector_access(struct x64_compiler *c, unsigned i)
+{
+	const struct ir_op *op = op_at(c, i);
+	struct x64_rm m = group_rm(c, i), slot = state(c, (uint32_t)op->c * 8);
+
+	if (op->code == IR_VSTORE) {
+		x64_vmovups(&c->a, op->b, 15, slot);
+		x64_vmovups_to(&c->a, op->b, m, 15);
+	} else if (!vec_load(c, i, m.disp)) {
+		x64_vmovups(&c->a, op->b, 15, m);
+		x64_vmovups_to(&c->a, op->b, slot, 15);
+	}
+}
+
 void lower_vector_access(struct x64_compiler *c, unsigned i)
 {
 	const struct ir_op *op = op_at(c, i);
@@ -376,7 +423,11 @@ void lower_vector_access(struct x64_compiler *c, unsigned i)
 		return;
 	if (load)
 		place_evict_slot(c, offset, bytes);
-	if (!is_vector_size(bytes) && load && vec_load(c, i)) {
+	if (group_has(c, i)) {
+		group_vector_access(c, i);
+		return;
+	}
+	if (!is_vector_size(bytes) && load && vec_load(c, i, 0)) {
 		s = mem_check(c, i, bytes, false, STUB_LOAD);
 		s->bytes = (uint8_t)bytes;
 		x64_bind(&c->a, &s->back);
@@ -391,7 +442,7 @@ void lower_vector_access(struct x64_compiler *c, unsigned i)
 	s->is_vector = true;
 	if (load) {
 		x64_bind(&c->a, &s->back);
-		if (vec_load(c, i))
+		if (vec_load(c, i, 0))
 			return;
 		x64_vmovups(&c->a, bytes, 15, x64_m(S0, 0));
 		x64_vmovups_to(&c->a, bytes, state(c, offset), 15);
@@ -517,15 +568,12 @@ void lower_atomic(struct x64_compiler *c, unsigned i)
 
 /* ---- stubs ---- */
 
-static void stub_address(struct x64_compiler *c, const struct stub *s)
+void mem_stub_address(struct x64_compiler *c, const struct stub *s)
 {
-	if (!s->is_saved) {
+	if (s->is_saved)
+		x64_mov(&c->a, 8, S0, s->address);
+	else
 		x64_lea(&c->a, 8, S0, s->address);
-		return;
-	}
-	x64_mov(&c->a, 8, S0, s->address);
-	if (s->disp)
-		x64_lea(&c->a, 8, S0, x64_m(S0, s->disp));
 }
 
 static void stub_call(struct x64_compiler *c, struct stub *s, uint64_t thunk)
@@ -557,8 +605,7 @@ void stub_access(struct x64_compiler *c, struct stub *s)
 	unsigned size = 1u << s->size_log2;
 	struct x64_rm bounce = ENV(c, bounce);
 
-	window_stub_begin(c, s);
-	stub_address(c, s);
+	mem_stub_address(c, s);
 	switch (s->kind) {
 	case STUB_LOAD:
 		if (s->bytes) {
@@ -572,7 +619,7 @@ void stub_access(struct x64_compiler *c, struct stub *s)
 		break;
 	case STUB_MODIFY:
 		stub_call(c, s, t->modify[s->size_log2]);
-		modify_value(c, s);
+		modify_value(c, s, x64_m(S0, 0));
 		x64_mov_to(&c->a, size, bounce, S1);
 		stub_call(c, s, t->commit[s->size_log2]);
 		break;
@@ -590,7 +637,5 @@ void stub_access(struct x64_compiler *c, struct stub *s)
 		break;
 	default: stub_atomic(c, s); break;
 	}
-	if (s->window)
-		window_stub_end(c, s);
 	x64_jmp(&c->a, &s->back);
 }

@@ -12,9 +12,9 @@ void place_begin(struct x64_compiler *c)
 {
 	memset(c->in_reg, 0, sizeof(c->in_reg));
 	memset(c->at, 0, c->ir->op_count * sizeof(c->at[0]));
+	memset(c->at + IR_MAX_OPS, 0, c->group_count * sizeof(c->at[0]));
 	c->in_memory_count = 0;
 	c->pending_mem = 0;
-	c->window.base = 0;
 	c->next_tmp = 0;
 }
 
@@ -84,13 +84,13 @@ void place_evict(struct x64_compiler *c, unsigned reg, bool too)
 {
 	struct place tmp = { 0 };
 
-	if (reg == S0)
-		c->window.base = 0;
 	for (unsigned v = c->in_reg[reg], next; v; v = next) {
 		struct place p = c->at[v];
 
 		next = c->next_in_reg[v];
-		if (must_stay(c, v, too)) {
+		if (v >= IR_MAX_OPS && must_stay(c, v, too)) {
+			group_evict(c, v);
+		} else if (must_stay(c, v, too)) {
 			if (tmp.kind == PLACE_NONE) {
 				struct x64_rm m = place_new_tmp(c, &tmp);
 
@@ -153,6 +153,7 @@ void place_evict_slot(struct x64_compiler *c, uint32_t offset, unsigned bytes)
 void place_settle(struct x64_compiler *c, unsigned v)
 {
 	unsigned m = c->pending_mem;
+	struct x64_rm at;
 	unsigned size;
 
 	if (!m || m == v)
@@ -162,10 +163,12 @@ void place_settle(struct x64_compiler *c, unsigned v)
 		place_set(c, m, (struct place){ 0 });
 		return;
 	}
+	at = x64_m(S0, (int32_t)c->at[m].imm);
+	place_evict(c, S0, true);
 	if (size == 8)
-		x64_mov(&c->a, 8, S0, x64_m(S0, 0));
+		x64_mov(&c->a, 8, S0, at);
 	else
-		x64_movzx(&c->a, size, S0, x64_m(S0, 0));
+		x64_movzx(&c->a, size, S0, at);
 	place_reg(c, m, S0, 8);
 }
 
@@ -185,15 +188,19 @@ void place_evict_state(struct x64_compiler *c)
 	place_evict_slot(c, 0, UINT32_MAX);
 }
 
-static bool is_idle(const struct x64_compiler *c, unsigned reg)
+static bool has_live(const struct x64_compiler *c, unsigned reg)
 {
-	if (reg == S0 &&
-	    (c->window.base || (c->pending_mem && c->last_use[c->pending_mem] >= c->pos)))
-		return false;
 	for (unsigned v = c->in_reg[reg]; v; v = c->next_in_reg[v])
 		if (c->last_use[v] >= c->pos)
-			return false;
-	return true;
+			return true;
+	return false;
+}
+
+static bool is_idle(const struct x64_compiler *c, unsigned reg)
+{
+	if (reg == S0 && c->pending_mem && c->last_use[c->pending_mem] >= c->pos)
+		return false;
+	return !has_live(c, reg);
 }
 
 unsigned place_scratch(struct x64_compiler *c, unsigned avoid)
@@ -276,7 +283,7 @@ static void copy_zero(struct x64_compiler *c, unsigned reg, struct place p)
 		return;
 	case PLACE_SLOT: m = state(c, (uint32_t)p.imm); break;
 	case PLACE_TMP: m = tmp_rm(c, (unsigned)p.imm); break;
-	default: m = x64_m(S0, 0); break;
+	default: m = x64_m(S0, (int32_t)p.imm); break;
 	}
 	if (p.valid < 8)
 		x64_movzx(&c->a, p.valid, reg, m);
@@ -400,7 +407,7 @@ struct x64_rm place_rm(struct x64_compiler *c, unsigned v, unsigned size, unsign
 		break;
 	case PLACE_MEM:
 		if (p.valid >= size && !is_live(c, v) && !(avoid & 1u << S0))
-			return x64_m(S0, 0);
+			return x64_m(S0, (int32_t)p.imm);
 		break;
 	default: break;
 	}
@@ -426,7 +433,14 @@ unsigned place_in_reg(struct x64_compiler *c, unsigned v, unsigned size, unsigne
 		return reg;
 	}
 	if (p.kind == PLACE_MEM) {
-		reg = avoid & 1u << S0 ? place_scratch(c, avoid) : S0;
+		/* S0, unless it goes on being somebody's host pointer */
+		reg = S0;
+		if (avoid & 1u << S0)
+			reg = place_scratch(c, avoid);
+		else if (has_live(c, S0) && !(avoid & 1u << S1))
+			reg = place_scratch(c, avoid | 1u << S0);
+		else
+			place_evict(c, S0, true);
 		copy_zero(c, reg, p);
 		place_reg(c, v, reg, 8);
 		return reg;
@@ -518,7 +532,7 @@ void place_copy(struct x64_compiler *c, unsigned reg, unsigned v, unsigned size,
 		struct x64_rm m = p.kind == PLACE_REG    ? x64_r(p.reg)
 				  : p.kind == PLACE_SLOT ? state(c, (uint32_t)p.imm)
 				  : p.kind == PLACE_TMP  ? tmp_rm(c, (unsigned)p.imm)
-							 : x64_m(S0, 0);
+							 : x64_m(S0, (int32_t)p.imm);
 
 		if (m.kind != X64_RM_REG || m.base != reg)
 			x64_mov(&c->a, size, reg, m);

@@ -68,7 +68,10 @@ static void plan_uses(struct x64_compiler *c)
 
 			c->insn[i] = (uint16_t)k;
 			/* What is no value counts as a use of op 0. */
-			use(c, values & 1 ? op->a : 0, i);
+			if (group_is_address(op)) /* group_plan() knows who looks at it */
+				c->uses[op->a]++;
+			else
+				use(c, values & 1 ? op->a : 0, i);
 			use(c, values & 2 ? op->b : 0, i);
 			use(c, values & 4 ? op->c : 0, i);
 		}
@@ -392,8 +395,8 @@ void lower_plan(struct x64_compiler *c)
 	plan_uses(c);
 	plan_call(c);
 	plan_ops(c);
+	group_plan(c);
 	plan_flags(c);
 	plan_lives(c);
-	window_plan(c);
 	c->last_use[0] = 0;
 }

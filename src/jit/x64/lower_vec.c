@@ -211,7 +211,7 @@ static void emit_rule(struct x64_compiler *c, uint64_t rule, unsigned general, s
 /* The memory operand of op i: where a load left it, or its copy in the state. */
 static struct x64_rm operand_of(struct x64_compiler *c, unsigned i)
 {
-	return c->vec.folded == i ? x64_m(S0, 0) : state(c, guest(c)->operand);
+	return c->vec.folded == i ? x64_m(S0, c->vec.folded_disp) : state(c, guest(c)->operand);
 }
 
 /* ---- memory operands ---- */
@@ -227,13 +227,14 @@ static bool is_mem_operand(const struct x64_compiler *c, unsigned i)
 	return rule_rm_kind(rule) == RULE_KIND_MEM && rule_dst(rule) != RULE_DST_RM;
 }
 
-bool vec_load(struct x64_compiler *c, unsigned i)
+bool vec_load(struct x64_compiler *c, unsigned i, int32_t disp)
 {
 	unsigned next = next_op(c, i);
 
 	if (op_at(c, i)->c * 8u != guest(c)->operand || !is_mem_operand(c, next))
 		return false;
 	c->vec.folded = (uint16_t)next;
+	c->vec.folded_disp = disp;
 	return true;
 }
 
@@ -245,6 +246,7 @@ bool vec_put(struct x64_compiler *c, unsigned i)
 	if (!guest(c) || op->imm != guest(c)->operand || c->pending_mem != op->a || !op->a ||
 	    c->last_use[op->a] > i || c->at[op->a].valid != ir_size(op) || !is_mem_operand(c, next))
 		return false;
+	c->vec.folded_disp = (int32_t)c->at[op->a].imm;
 	place_set(c, op->a, (struct place){ 0 });
 	place_evict_slot(c, (uint32_t)op->imm, ir_size(op));
 	c->vec.folded = (uint16_t)next;
@@ -278,6 +280,10 @@ bool vec_store(struct x64_compiler *c, unsigned i)
 
 	if (c->vec.store != i || !i)
 		return false;
+	if (group_has(c, i)) {
+		emit_rule(c, hosted_rule(c, c->vec.deferred), 0, group_rm(c, i));
+		return true;
+	}
 	s = mem_check(c, i, bytes, true, STUB_STORE);
 	s->size_log2 = (uint8_t)__builtin_ctz(bytes);
 	s->native = c->vec.deferred;

@@ -26,8 +26,9 @@ struct x64_jit;
 /* What is known while a block is lowered. */
 struct vec_state {
 	bool has_vectors, has_x87; /* the guest's are in the host's registers here */
-	uint16_t folded;           /* NATIVE or CALL whose memory operand is [S0], or 0 */
-	uint16_t deferred, store;  /* NATIVE that the op store does, or 0 */
+	uint16_t folded; /* NATIVE or CALL whose memory operand is [S0 + folded_disp], or 0 */
+	int32_t folded_disp;
+	uint16_t deferred, store; /* NATIVE that the op store does, or 0 */
 };
 
 /* Bit n: the host has what enum rule_needs n says. */
@@ -40,8 +41,9 @@ void vec_forget(struct x64_compiler *c);
 /* NATIVE and CALL: done here, or false: the caller calls the function. */
 bool vec_native(struct x64_compiler *c, unsigned i);
 bool vec_call(struct x64_compiler *c, unsigned i);
-/* VLOAD i, whose bytes [S0] is: is it the next instruction's operand?  Then nothing is copied. */
-bool vec_load(struct x64_compiler *c, unsigned i);
+/* VLOAD i, whose bytes [S0 + disp] is: is it the next instruction's operand?  Then nothing is
+ * copied. */
+bool vec_load(struct x64_compiler *c, unsigned i, int32_t disp);
 /* The same of PUT i, of a value that is still in memory. */
 bool vec_put(struct x64_compiler *c, unsigned i);
 /* STORE or VSTORE i, if it is the end of an instruction that stores. */

@@ -71,7 +71,7 @@ static struct x64_rm operand_of(struct x64_compiler *c, unsigned i, unsigned byt
 	struct x64_rm m;
 
 	if (bytes > 8)
-		return c->vec.folded == i ? x64_m(S0, 0) : operand_slot(c);
+		return c->vec.folded == i ? x64_m(S0, c->vec.folded_disp) : operand_slot(c);
 	m = c->at[v].kind == PLACE_CONST ? x64_r(place_in_reg(c, v, bytes, 0))
 					 : place_rm(c, v, bytes, 0);
 	if (m.kind != X64_RM_REG)

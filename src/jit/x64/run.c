@@ -253,14 +253,6 @@ uint64_t x64_rt_commit(struct jit_env *env, gva_t unused, uint32_t access, uint6
 	return store(env, env->bounce_addr, access, ret);
 }
 
-uint64_t x64_rt_access(struct jit_env *env, gva_t addr, uint32_t access, uint64_t ret)
-{
-	return access_is_store(access) ? store(env, addr, access, ret)
-				       : load(env, addr, access, ret);
-}
-
-/* ---- calls ---- */
-
 static void bounce_take(const struct jit_env *env, uint64_t value[3])
 {
 	memcpy(value, env->bounce, 3 * sizeof(value[0]));
@@ -270,6 +262,30 @@ static void bounce_give(struct jit_env *env, uint64_t value)
 {
 	memcpy(env->bounce, &value, sizeof(value));
 }
+
+/* Only what the first access of the group would do is done: its page is looked up, and it may
+ * fault. */
+uint64_t x64_rt_group(struct jit_env *env, gva_t addr, uint32_t pack, uint64_t ret)
+{
+	unsigned kind = pack & GROUP_WRITE ? TLB_WRITE : TLB_READ;
+	gva_t first = addr + (pack >> GROUP_FIRST_SHIFT & GROUP_BYTES_MASK);
+
+	if (!env->mem->fill(env, env->view, first, pack & GROUP_FIRST_WRITE, false))
+		return fault_at(env, ret);
+	if (pack & GROUP_THEN_WRITE)
+		env->mem->fill(env, env->view, first, true, true);
+	bounce_give(env, (uintptr_t)tlb_hit(&env->tlb[env->view].e[kind][tlb_index(addr)], addr,
+					    pack & GROUP_BYTES_MASK));
+	return GO_ON;
+}
+
+uint64_t x64_rt_access(struct jit_env *env, gva_t addr, uint32_t access, uint64_t ret)
+{
+	return access_is_store(access) ? store(env, addr, access, ret)
+				       : load(env, addr, access, ret);
+}
+
+/* ---- calls ---- */
 
 uint64_t x64_rt_atomic(struct jit_env *env, uint64_t kind, uint32_t unused, uint64_t ret)
 {

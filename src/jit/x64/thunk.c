@@ -197,6 +197,25 @@ static uint64_t emit_thunk(struct thunk_asm *t, uint64_t fn, uint32_t access, ui
 	return start;
 }
 
+/* The check of a group again, in C; but where it is in two pages there is nothing to be done. */
+static uint64_t emit_group(struct thunk_asm *t)
+{
+	struct x64_asm *a = &t->a;
+	uint64_t by_c = emit_thunk(t, C_ADDR(x64_rt_group), 0, CALLER_SAVED, RESULT_VALUE);
+	uint64_t start = begin(t);
+
+	x64_mov_to(a, 8, THUNK_ENV(t, bounce), S1);
+	x64_alu_i(a, X64_AND, 4, x64_r(S1), GROUP_BYTES_MASK);
+	x64_lea(a, 8, S1, x64_mx(S0, S1, 0, -1));
+	x64_alu_rr(a, X64_XOR, 8, S1, S0);
+	x64_test_i(a, 8, x64_r(S1), -4096);
+	x64_mov(a, 8, S1, THUNK_ENV(t, bounce));
+	x64_jcc_at(a, X64_CC_E, by_c);
+	x64_mov_ri(a, S0, 0);
+	x64_ret(a);
+	return start;
+}
+
 /* The same; S1 and EFLAGS, which may be the guest's new flags, stay. */
 static uint64_t emit_commit(struct thunk_asm *t, uint32_t access)
 {
@@ -356,6 +375,7 @@ static void emit_memory(struct thunk_asm *t, struct x64_thunks *out)
 					   RESULT_NONE);
 		out->commit[k] = emit_commit(t, store);
 	}
+	out->group = emit_group(t);
 	out->access = emit_thunk(t, C_ADDR(x64_rt_access), 0, CALLER_SAVED, RESULT_VALUE);
 	out->atomic = emit_thunk(t, C_ADDR(x64_rt_atomic), 0, CALLER_SAVED, RESULT_VALUE);
 }

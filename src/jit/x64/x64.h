@@ -25,6 +25,7 @@ struct x64_exit {
 	uint32_t stub;    /* offset of where it leads while it is not linked */
 	uint32_t probe;   /* offset of code that looks for the target by its pc, or 0: none */
 	bool is_polled;   /* links go to the target's poll entry: backward jumps */
+	bool to_single;   /* to code without groups (X64_SINGLE), which nobody else leads to */
 	bool can_link; /* the target lies on the block's page (or the mode's code is at one pc) */
 };
 
@@ -99,11 +100,16 @@ enum x64_result {
 	X64_TOO_BIG, /* use fewer instructions */
 	X64_NO_ROOM, /* the cache has none at the moment: leave the RCU reader, code_cache_wait() */
 };
+enum {
+	X64_FREE = 1u << 0,   /* will also be run at other addresses with this offset in a page */
+	X64_SINGLE = 1u << 1, /* every access is checked by itself */
+};
 /* Compile ir, made for code at pc, into code, which is what it is committed for in the cache.
- * is_free: it will also be run at other addresses with the same offset in their page.  Context: the
- * compiler's thread. */
+ * Accesses near each other are checked as one; where that fails the block is left by an exit that
+ * is to_single, at their first instruction.  how: bits of the above.  Context: the compiler's
+ * thread. */
 enum x64_result x64_compile(struct x64_compiler *c, struct x64_code *code,
-			    const struct ir_block *ir, uint64_t pc, bool is_free);
+			    const struct ir_block *ir, uint64_t pc, unsigned how);
 /* Frees the tables; the code itself is the cache's. */
 void x64_code_fini(struct x64_code *code);
 

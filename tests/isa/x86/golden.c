@@ -192,7 +192,7 @@ static bool count_block(const struct loop *loop, struct loop_fetch *l, struct wo
 	struct x64_code code;
 	bool ok;
 
-	if (!tier1_make(&cpu->env, &code, ir)) {
+	if (!tier1_make(&cpu->env, &code, ir, false)) {
 		fprintf(stderr, "%s: too big\n", loop->name);
 		return false;
 	}
@@ -202,7 +202,8 @@ static bool count_block(const struct loop *loop, struct loop_fetch *l, struct wo
 	n->guest += ir->insn_count;
 	ok = count_code(loop->name, &code, n);
 	for (unsigned i = 0; i < code.exit_count; i++)
-		work_add(w, l, pc + (uint64_t)code.exits[i].pc_delta);
+		if (!code.exits[i].to_single)
+			work_add(w, l, pc + (uint64_t)code.exits[i].pc_delta);
 	work_add(w, l, pc + len);
 	tier1_drop(&code);
 	return ok;

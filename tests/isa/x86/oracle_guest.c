@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <glib.h>
+
 #include "arch/x86/isa_gen.h"
 #include "arch/x86/sys.h"
 #include "base/err.h"
@@ -98,7 +100,15 @@ static void op_stored(struct jit_env *env, unsigned view, gva_t addr, unsigned s
 	(void)size;
 }
 
+/* Where there is no fast entry there never is. */
+static bool op_fill(struct jit_env *env, unsigned view, gva_t addr, bool for_write, bool quiet)
+{
+	(void)view;
+	return quiet || reachable(env, addr, 1, for_write);
+}
+
 static const struct jit_mem_ops mem_ops = {
+	.fill = op_fill,
 	.load = op_load,
 	.store = op_store,
 	.atomic_ptr = op_atomic_ptr,
@@ -298,18 +308,47 @@ static void interpret(const struct ir_block *ir, bool again)
 	interp_block_fini(&block);
 }
 
+static void make_host_code(const struct ir_block *ir, struct x64_code *code, bool singly)
+{
+	if (!tier1_make(&cpu->env, code, ir, singly))
+		abort();
+	if (guest_trace)
+		tier1_print(code, stdout);
+}
+
+/* The rest of a block of so many instructions of which `done` are. */
+static void run_rest_singly(unsigned insns, unsigned done)
+{
+	struct x64_code code;
+
+	if (done >= insns) {
+		fprintf(stderr, "host code left for one that is not in the block\n");
+		abort();
+	}
+	make_host_code(translate(insns - done), &code, true);
+	tier1_run(&cpu->env, &code);
+	tier1_drop(&code);
+}
+
 static void run_host_code(const struct ir_block *ir, bool again)
 {
 	const uint64_t start = cpu->env.pc;
+	unsigned insns = ir->insn_count, done;
+	g_autofree int32_t *delta = g_new(int32_t, insns);
 	struct x64_code code;
 
-	if (!tier1_make(&cpu->env, &code, ir))
-		abort();
-	if (guest_trace)
-		tier1_print(&code, stdout);
-	do
+	for (unsigned k = 0; k < insns; k++)
+		delta[k] = ir->insns[k].pc_delta;
+	make_host_code(ir, &code, false);
+	do {
 		tier1_run(&cpu->env, &code);
-	while (again && cpu->env.pc == start && !cpu->env.fault);
+		done = 0;
+		while (tier1_wants_single() && done < insns &&
+		       cpu->env.pc - start != (uint64_t)delta[done])
+			done++;
+		if (tier1_wants_single())
+			run_rest_singly(insns, done);
+	} while (again && cpu->env.pc == start && !cpu->env.fault);
 	tier1_drop(&code);
 }
 

@@ -15,6 +15,7 @@ enum { CACHE_SIZE = 512 << 10, TRAP = 0xcc };
 static struct code_cache *cache;
 static struct x64_jit *jit;
 static struct x64_compiler *compiler;
+static bool wants_single;
 static struct x64_target no_targets[X64_PROBE_SIZE] __attribute__((aligned(X64_PROBE_PAIR)));
 
 /* Nobody runs while code is made: what the cache empties is free at once. */
@@ -35,8 +36,7 @@ static const struct code_cache_ops cache_ops = { .evict = no_owner, .retire = fr
 static struct x64_code *no_next(struct jit_env *env, struct x64_code *from, unsigned n)
 {
 	(void)env;
-	(void)from;
-	(void)n;
+	wants_single = from && n < from->exit_count && from->exits[n].to_single;
 	return NULL;
 }
 
@@ -70,9 +70,10 @@ void tier1_print(const struct x64_code *code, FILE *out)
 	tcg_disas((const uint8_t *)(uintptr_t)code->base, code->size, code->base, out);
 }
 
-bool tier1_make(struct jit_env *env, struct x64_code *code, const struct ir_block *ir)
+bool tier1_make(struct jit_env *env, struct x64_code *code, const struct ir_block *ir, bool singly)
 {
-	enum x64_result r = x64_compile(compiler, code, ir, env->pc, env->mode & MODE_CODE64);
+	unsigned how = (env->mode & MODE_CODE64 ? X64_FREE : 0u) | (singly ? X64_SINGLE : 0u);
+	enum x64_result r = x64_compile(compiler, code, ir, env->pc, how);
 
 	if (r == X64_TOO_BIG)
 		return false;
@@ -84,9 +85,12 @@ bool tier1_make(struct jit_env *env, struct x64_code *code, const struct ir_bloc
 
 enum x64_why tier1_run(struct jit_env *env, const struct x64_code *code)
 {
+	wants_single = false;
 	env->probe = (uintptr_t)no_targets;
 	return x64_run(jit, env, code);
 }
+
+bool tier1_wants_single(void) { return wants_single; }
 
 void tier1_drop(struct x64_code *code)
 {

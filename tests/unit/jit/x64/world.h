@@ -31,7 +31,7 @@ struct guest {
 	_Atomic uint32_t exit_request;
 
 	/* what C was told */
-	unsigned view, size, loads, stores, nexts;
+	unsigned view, size, loads, stores, fills, nexts;
 	bool for_write;
 	uint64_t arg[3], seen_pc;
 	uint32_t seen_flags;
@@ -118,6 +118,17 @@ static inline bool guest_store(struct jit_env *env, unsigned view, gva_t addr, u
 	return true;
 }
 
+static inline bool guest_fill(struct jit_env *env, unsigned view, gva_t addr, bool for_write,
+			      bool quiet)
+{
+	struct guest *g = guest_of(env);
+
+	SCRIBBLE();
+	g->fills++;
+	g->for_write = for_write;
+	return quiet || guest_access(g, view, addr, 1);
+}
+
 static inline void *guest_atomic_ptr(struct jit_env *env, unsigned view, gva_t addr, unsigned size,
 				     bool *fault)
 {
@@ -141,6 +152,7 @@ static inline void guest_stored(struct jit_env *env, unsigned view, gva_t addr, 
 static const struct jit_mem_ops guest_mem = {
 	.load = guest_load,
 	.store = guest_store,
+	.fill = guest_fill,
 	.atomic_ptr = guest_atomic_ptr,
 	.exclusive_begin = guest_nothing,
 	.exclusive_end = guest_nothing,
