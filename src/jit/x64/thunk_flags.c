@@ -71,6 +71,7 @@ static void emit_cases(struct flags_asm *t, enum ir_code code, enum recipe_form 
 /* slow: the same by C. */
 static uint64_t emit_env_bits(struct flags_asm *t, uint64_t slow)
 {
+	static const uint8_t like_and[] = { IR_OR, IR_XOR, IR_ANDN };
 	struct x64_label sub = X64_LABEL, add = X64_LABEL, logic = X64_LABEL, in_slot = X64_LABEL;
 	struct x64_asm *a = t->a;
 	uint64_t start = begin(t);
@@ -85,6 +86,13 @@ static uint64_t emit_env_bits(struct flags_asm *t, uint64_t slow)
 	x64_jcc(a, X64_CC_E, &in_slot);
 	x64_alu_i(a, X64_CMP, 4, x64_r(S1), IR_ADD);
 	x64_jcc(a, X64_CC_E, &add);
+	/* What has a result of logic has the flags of all logic. */
+	x64_mov_rr(a, 4, S1, S0);
+	x64_alu_i(a, X64_AND, 4, x64_r(S1), ~(int32_t)recipe_kind(0, 3, FORM_AB));
+	for (unsigned i = 0; i < ARRAY_SIZE(like_and); i++) {
+		x64_alu_i(a, X64_CMP, 4, x64_r(S1), recipe_kind(like_and[i], 0, FORM_R));
+		x64_jcc(a, X64_CC_E, &logic);
+	}
 	x64_jmp_at(a, slow);
 	x64_bind(a, &in_slot);
 	x64_mov(a, 4, S0, flags_state(t, t->jit->desc->flags_offset));
