@@ -75,8 +75,9 @@ static void pad(struct x64_compiler *c, unsigned i)
 		flow_probe(c);
 		return;
 	}
-	x64_alu_i(&c->a, X64_AND, 8, x64_r(S0), -PAGE);
-	x64_mov_to(&c->a, 8, ENV(c, page), S0);
+	/* The same number from our own stack: nothing waits for the guest's. */
+	x64_alu_i(&c->a, X64_AND, 8, x64_r(S1), -PAGE);
+	x64_mov_to(&c->a, 8, ENV(c, page), S1);
 	flow_leave_by(c, x);
 }
 
