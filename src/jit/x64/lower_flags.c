@@ -420,13 +420,23 @@ static bool keep_in_env(struct x64_compiler *c, unsigned i)
 	return true;
 }
 
-/* The recipe in env may need flags_c: it is evaluated first. */
+/* The recipe in env may need flags_c: it is evaluated first, unless it is logic's, which has no
+ * carry and needs none. */
 void stub_keep(struct x64_compiler *c, struct stub *s)
 {
 	unsigned other = op_at(c, s->at)->code == IR_INC ? IR_DEC : IR_INC;
+	struct x64_label is_other = X64_LABEL;
 
+	BUILD_ASSERT(IR_OR > IR_AND && IR_XOR > IR_OR && IR_ANDN == IR_AND + 3);
 	x64_alu_i(&c->a, X64_CMP, 1, ENV(c, flags_kind), other);
 	x64_jcc(&c->a, X64_CC_E, &s->back);
+	x64_movzx(&c->a, 1, S0, ENV(c, flags_kind));
+	x64_lea(&c->a, 4, S0, x64_m(S0, -IR_AND));
+	x64_alu_i(&c->a, X64_CMP, 4, x64_r(S0), IR_ANDN - IR_AND);
+	x64_jcc_short(&c->a, X64_CC_A, &is_other);
+	x64_mov_i(&c->a, 4, ENV(c, flags_c), 0);
+	x64_jmp(&c->a, &s->back);
+	x64_bind(&c->a, &is_other);
 	x64_call_at(&c->a, c->jit->thunk.sync);
 	x64_mov(&c->a, 4, S0, state(c, c->jit->desc->flags_offset));
 	x64_alu_i(&c->a, X64_AND, 4, x64_r(S0), IR_C);
