@@ -195,13 +195,18 @@ def test_a_perf_map_names_guest_code():
                     '-accel', 'tcg,perf=on')
         path = f'/tmp/perf-{p.pid}.map'
         wait_for(lambda: p.poll() is not None or (
-            os.path.exists(path) and os.path.getsize(path)))
+            os.path.exists(path) and b'guest_' in open(path, 'rb').read()))
         p.terminate()
         _, err = p.communicate(timeout=20)
         if 'perf=on' in err:  # no host code here
             return
         with open(path) as f:
-            assert re.fullmatch(r'[0-9a-f]+ [0-9a-f]+ guest_fffffff0\n', f.readline())
+            lines = f.readlines()
+        assert any(re.fullmatch(r'[0-9a-f]+ [0-9a-f]+ guest_fffffff0\n', x) for x in lines)
+        thunks = sorted((int(x.split()[0], 16), int(x.split()[1], 16)) for x in lines
+                        if re.fullmatch(r'[0-9a-f]+ [1-9a-f][0-9a-f]* rhea_thunk_\w+\n', x))
+        assert len(thunks) > 20, lines
+        assert all(a + size <= b for (a, size), (b, _) in zip(thunks, thunks[1:])), thunks
         os.remove(path)
 
 

@@ -173,12 +173,20 @@ void tcg_native_stop(struct tcg_accel *t)
 	t->native = NULL;
 }
 
+static void name_thunk(void *map, const char *name, uint64_t start, uint32_t size)
+{
+	fprintf(map, "%" PRIx64 " %x %s\n", start, size, name);
+}
+
 bool tcg_native_attach(struct tcg_vcpu *tv, struct err *err)
 {
 	struct tcg_native *n = tv->tcg->native;
 
-	if (!n->jit)
+	if (!n->jit) {
 		n->jit = x64_jit_new(n->cache, tv->guest->desc, &x64_ops, err);
+		if (n->jit && tv->tcg->perf_map)
+			x64_thunks_tell(n->jit, name_thunk, tv->tcg->perf_map);
+	}
 	if (!n->jit) {
 		tcg_native_stop(tv->tcg);
 		return false;

@@ -94,6 +94,7 @@ struct x64_thunks {
 	uint64_t vectors, x87; /* the guest's to the host's registers; keep all but EFLAGS */
 	uint64_t x87_unload;   /* the reverse */
 	uint64_t vectors_save, x87_save; /* the same, for the other thunks */
+	uint64_t end;                    /* of them all */
 };
 
 struct x64_jit {

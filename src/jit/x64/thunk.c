@@ -418,6 +418,7 @@ bool x64_thunks_write(struct x64_jit *j)
 	x64_begin(&t.a, write, run, THUNK_ROOM);
 	emit_all(&t, &j->thunk);
 	assert(!t.a.is_full);
+	j->thunk.end = x64_pc(&t.a);
 	code_commit(&j->writer, x64_offset(&t.a), j);
 	return true;
 }

@@ -91,6 +91,9 @@ bool x64_host_ok(struct err *err);
 struct x64_jit *x64_jit_new(struct code_cache *cache, const struct ir_state_desc *desc,
 			    const struct x64_ops *ops, struct err *err);
 void x64_jit_free(struct x64_jit *j);
+/* Tell where each piece of the fixed code is, for profilers. */
+typedef void x64_thunk_fn(void *opaque, const char *name, uint64_t start, uint32_t size);
+void x64_thunks_tell(const struct x64_jit *j, x64_thunk_fn *tell, void *opaque);
 
 struct x64_compiler *x64_compiler_new(struct x64_jit *j);
 void x64_compiler_free(struct x64_compiler *c);
