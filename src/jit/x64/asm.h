@@ -482,6 +482,15 @@ static inline void x64_patch(uint8_t *field, uint64_t run, uint64_t target)
 	__atomic_store_n((uint32_t *)(void *)field, (uint32_t)(target - (run + 4)),
 			 __ATOMIC_RELEASE);
 }
+/* The same for a field that is not aligned, but in one line of the host's caches: a single store for
+ * whoever runs there. */
+struct x64_field {
+	uint32_t disp;
+} __attribute__((packed, may_alias));
+static inline void x64_patch_in_line(uint8_t *field, uint64_t run, uint64_t target)
+{
+	((volatile struct x64_field *)(void *)field)->disp = (uint32_t)(target - (run + 4));
+}
 static inline void x64_jmp_rm(struct x64_asm *a, struct x64_rm x) { x64_emit(a, 0xff, 4, 0, x, 0); }
 static inline void x64_call_rm(struct x64_asm *a, struct x64_rm x)
 {

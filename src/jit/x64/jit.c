@@ -142,23 +142,39 @@ void x64_code_fini(struct x64_code *code)
 	*code = (struct x64_code){ 0 };
 }
 
-static void lead_to(struct x64_jit *j, const struct x64_code *code, const struct x64_exit *x,
-		    uint64_t to)
+static void lead_to(struct x64_jit *j, const struct x64_code *code, uint32_t field, uint64_t to)
 {
-	uint64_t run = code->base + x->jump;
+	uint64_t run = code->base + field;
 
 	x64_patch(code_writable(j->cache, run), run, to);
+}
+
+/* Past the record of flags where target sees none of them; NULL: not past it. */
+static void lead_past(struct x64_jit *j, const struct x64_code *code, const struct x64_exit *x,
+		      const struct x64_code *target)
+{
+	bool is_past = target && target->kills_flags;
+	uint64_t to = is_past ? target->run : code->base + x->record, run = code->base + x->skip;
+
+	if (!x->skip)
+		return;
+	if (x->is_polled) {
+		lead_to(j, code, x->poll_jump, to);
+		to = code->base + (is_past ? x->poll_jump - x->poll_size : x->record);
+	}
+	x64_patch_in_line(code_writable(j->cache, run), run, to);
 }
 
 void x64_link(struct x64_jit *j, struct x64_code *code, unsigned n, const struct x64_code *target)
 {
 	const struct x64_exit *x = &code->exits[n];
+	uint64_t to = code->base + x->stub;
 
 	assert(n < code->exit_count);
 	if (target)
-		lead_to(j, code, x, x->is_polled ? target->poll_entry : target->run);
-	else
-		lead_to(j, code, x, code->base + x->stub);
+		to = x->is_polled ? target->poll_entry : target->run;
+	lead_to(j, code, x->jump, to);
+	lead_past(j, code, x, target);
 }
 
 bool x64_link_probe(struct x64_jit *j, struct x64_code *code, unsigned n)
@@ -167,6 +183,6 @@ bool x64_link_probe(struct x64_jit *j, struct x64_code *code, unsigned n)
 
 	assert(n < code->exit_count);
 	if (x->probe)
-		lead_to(j, code, x, code->base + x->probe);
+		lead_to(j, code, x->jump, code->base + x->probe);
 	return x->probe;
 }

@@ -265,6 +265,7 @@ static void finish(struct x64_compiler *c)
 		g_error("out of memory for a translated block");
 	tables_write(c->code, &t, memory);
 	c->code->insn_count = c->ir->insn_count;
+	c->code->kills_flags = c->ir->kills_flags;
 	c->code->size = x64_offset(&c->a);
 }
 

@@ -4,6 +4,7 @@
 
 enum {
 	PAGE = 4096,
+	LINE = 64,    /* of the host's caches */
 	REACH = 1024, /* blocks that begin so near to the end of a page may lie on two */
 };
 
@@ -381,14 +382,26 @@ void lower_exit_if(struct x64_compiler *c, unsigned i)
 	const struct ir_op *op = op_at(c, i);
 	struct stub *s = stub_new(c, STUB_EXIT, i);
 	enum x64_cc cc = flags_test(c, op->a);
+	struct x64_exit *x;
 
 	s->exit = (uint16_t)c->exit_count;
-	exit_of(c, i);
+	x = exit_of(c, i);
 	flags_record_later(c, c->slot_flags, s);
 	x64_jcc(&c->a, cc, &s->in);
+	/* Not aligned, for nothing is to stand between CMP and JCC: in one line, as others run it.
+	 */
+	if (s->record_kind && x->can_link && (x64_pc(&c->a) - 4) % LINE <= LINE - 4)
+		x->skip = x64_offset(&c->a) - 4;
 }
 
 /* ---- ways in ---- */
+
+/* NE: a request waits. */
+static void emit_poll(struct x64_compiler *c)
+{
+	x64_mov(&c->a, 8, S1, ENV(c, exit_request));
+	x64_alu_i(&c->a, X64_CMP, 4, x64_m(S1, 0), 0);
+}
 
 void lower_entry(struct x64_compiler *c)
 {
@@ -401,13 +414,29 @@ void lower_entry(struct x64_compiler *c)
 		x64_mov_to(a, 8, ENV(c, page), S0);
 	}
 	c->code->poll_entry = x64_pc(a);
-	x64_mov(a, 8, S1, ENV(c, exit_request));
-	x64_alu_i(a, X64_CMP, 4, x64_m(S1, 0), 0);
+	emit_poll(c);
 	x64_jcc(a, X64_CC_NE, &c->asked);
 	c->code->run = x64_pc(a);
 }
 
 /* ---- stubs ---- */
+
+static void stub_exit(struct x64_compiler *c, struct stub *s)
+{
+	struct x64_exit *x = &c->exits[s->exit];
+	uint32_t poll;
+
+	x->record = x64_offset(&c->a);
+	stub_record(c, s);
+	flow_leave_by(c, x);
+	if (!x->skip || !x->is_polled)
+		return;
+	poll = x64_offset(&c->a);
+	emit_poll(c);
+	x64_jcc_at(&c->a, X64_CC_NE, c->a.run + x->record);
+	x->poll_jump = x64_jmp_patchable(&c->a, c->a.run + x->record);
+	x->poll_size = (uint8_t)(x->poll_jump - poll);
+}
 
 void lower_stubs(struct x64_compiler *c)
 {
@@ -427,10 +456,7 @@ void lower_stubs(struct x64_compiler *c)
 		case STUB_X87:
 		case STUB_X87_UNLOAD:
 		case STUB_HELPER: vec_stub(c, s); break;
-		case STUB_EXIT:
-			stub_record(c, s);
-			flow_leave_by(c, &c->exits[s->exit]);
-			break;
+		case STUB_EXIT: stub_exit(c, s); break;
 		case STUB_GROUP: stub_group(c, s); break;
 		case STUB_STORED: stub_stored(c, s); break;
 		case STUB_FRAMES:

@@ -24,9 +24,14 @@ struct x64_exit {
 	uint32_t jump;    /* offset from code->base of the displacement that linking writes */
 	uint32_t stub;    /* offset of where it leads while it is not linked */
 	uint32_t probe;   /* offset of code that looks for the target by its pc, or 0: none */
-	bool is_polled;   /* links go to the target's poll entry: backward jumps */
-	bool to_single;   /* to code without groups (X64_SINGLE), which nobody else leads to */
-	bool can_link; /* the target lies on the block's page (or the mode's code is at one pc) */
+	/* Past the record of flags, to a target that sees none: offset of the displacement of the
+	 * JCC that leads there, or 0: there is no such way; of the record; and (is_polled) of the
+	 * displacement behind what polls on the way, which is poll_size bytes long. */
+	uint32_t skip, record, poll_jump;
+	uint8_t poll_size;
+	bool is_polled; /* links go to the target's poll entry: backward jumps */
+	bool to_single; /* to code without groups (X64_SINGLE), which nobody else leads to */
+	bool can_link;  /* the target lies on the block's page (or the mode's code is at one pc) */
 };
 
 /* The code of one block.  First member of the accelerator's block. */
@@ -40,7 +45,8 @@ struct x64_code {
 	uint16_t exit_count, insn_count;
 	uint16_t site_count, recipe_count; /* behind the exits: tables.c */
 	uint8_t pc_size;                   /* log2 */
-	bool is_free; /* pc_base is an offset in the page that the block is entered in */
+	bool is_free;     /* pc_base is an offset in the page that the block is entered in */
+	bool kills_flags; /* as of struct ir_block */
 	struct x64_exit *exits;
 	struct ir_native *natives;
 };

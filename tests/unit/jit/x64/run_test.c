@@ -508,6 +508,71 @@ static void test_exits_are_linked(void)
 	world_fini(&w);
 }
 
+/* The same by a JCC and a record of flags. */
+static void block_exit_if(struct world *w, struct block *b, bool is_polled)
+{
+	struct x64_exit *x = &b->exits[0];
+
+	block_begin(w, b);
+	b->code.exit_count = 1;
+	*x = (struct x64_exit){ .pc_delta = 0x20, .is_polled = is_polled };
+	x64_alu_rr(&b->a, X64_CMP, 8, X64_RAX, X64_RAX);
+	x->skip = x64_jcc_patchable(&b->a, X64_CC_E, x64_pc(&b->a) + 6);
+	x64_nop(&b->a, 4); /* it may be aligned */
+	x->record = x64_offset(&b->a);
+	block_recipe(b, recipe_kind(IR_SUB, 3, FORM_AB), 1, 2);
+	x->jump = x64_jmp_patchable(&b->a, x64_pc(&b->a));
+	x64_int3(&b->a);
+	x->stub = x64_offset(&b->a);
+	x64_call_at(&b->a, w->jit->thunk.link);
+	if (is_polled) {
+		uint32_t poll = x64_offset(&b->a);
+
+		x64_alu_i(&b->a, X64_ADD, 8, x64_r(X64_RBX), 0x100);
+		x->poll_jump = x64_jmp_patchable(&b->a, b->a.run + x->record);
+		x->poll_size = (uint8_t)(x->poll_jump - poll);
+	}
+	block_commit(b);
+	x64_link(w->jit, &b->code, 0, NULL);
+}
+
+/* Past the record to targets that see no flags: the plain entry, on the way that polls. */
+static void test_links_lead_past_records(void)
+{
+	const uint32_t recorded = ir_eval_flags(IR_SUB, 3, 1, 2, 0);
+	struct block b, to;
+	struct world w;
+
+	if (!world_init(&w))
+		return;
+	for (unsigned i = 0; i < 4; i++) {
+		bool polled = i & 1, kills = i & 2;
+
+		block_target(&w, &to, 1);
+		to.code.kills_flags = kills;
+		block_exit_if(&w, &b, polled);
+		w.g->to = &to.code;
+		w.g->links = true;
+		w.g->gpr[RBX] = w.g->nexts = 0;
+		w.g->env.pc = BLOCK_PC;
+		w.g->flags = 2;
+		assert_left(&w, block_run(&b), X64_ASKED, BLOCK_PC + 0x20);
+		g_assert_cmphex(w.g->flags, ==, 2 | recorded);
+		w.g->flags = 2;
+		w.g->gpr[RBX] = 0;
+		assert_left(&w, block_run(&b), X64_ASKED, BLOCK_PC + 0x20);
+		g_assert_cmpuint(w.g->nexts, ==, 1);
+		g_assert_cmphex(w.g->flags, ==, kills ? 2 : 2 | recorded);
+		g_assert_cmphex(w.g->gpr[RBX], ==, !polled ? 1 : kills ? 0x101 : 16);
+		x64_link(w.jit, &b.code, 0, NULL);
+		w.g->flags = 2;
+		assert_left(&w, block_run(&b), X64_ASKED, BLOCK_PC + 0x20);
+		g_assert_cmpuint(w.g->nexts, ==, 2);
+		g_assert_cmphex(w.g->flags, ==, 2 | recorded);
+	}
+	world_fini(&w);
+}
+
 static void test_pc_of_an_exit(void)
 {
 	struct block b, to;
@@ -954,6 +1019,7 @@ static void add_tests(void)
 	g_test_add_func("/jit/x64/run/helper/code",
 			test_helpers_that_store_to_code_end_their_instruction);
 	g_test_add_func("/jit/x64/run/link", test_exits_are_linked);
+	g_test_add_func("/jit/x64/run/exits/past", test_links_lead_past_records);
 	g_test_add_func("/jit/x64/run/exit_pc", test_pc_of_an_exit);
 	g_test_add_func("/jit/x64/run/exits_leave", test_exits_leave);
 	g_test_add_func("/jit/x64/run/probe", test_tables_of_targets_are_looked_into);
