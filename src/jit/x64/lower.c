@@ -82,6 +82,21 @@ static void put_high(struct x64_compiler *c, unsigned reg, const struct ir_op *o
 		place_set(c, w, (struct place){ 0 });
 }
 
+/* Lazy value v of at least 4 bytes to a pinned register, which may be an operand of it. */
+static void compute(struct x64_compiler *c, unsigned v, unsigned reg)
+{
+	struct x64_rm m;
+
+	if (op_at(c, v)->code == IR_PC) {
+		place_evict(c, reg, false);
+		place_force(c, v, reg, 0);
+		return;
+	}
+	m = place_address(c, v, 0);
+	place_evict(c, reg, false);
+	x64_lea(&c->a, ir_size(op_at(c, v)), reg, m);
+}
+
 static void put_pinned(struct x64_compiler *c, unsigned reg, const struct ir_op *op)
 {
 	unsigned size = ir_size(op), v = op->a, at = op->imm % 8;
@@ -92,6 +107,10 @@ static void put_pinned(struct x64_compiler *c, unsigned reg, const struct ir_op 
 		return;
 	if (p->kind == PLACE_LAZY && is_live(c, v))
 		place_in_reg(c, v, 8, 0);
+	if (p->kind == PLACE_LAZY && size == 8 && ir_size(op_at(c, v)) >= 4) {
+		compute(c, v, reg);
+		return;
+	}
 	place_evict(c, reg, false);
 	if (at == 1 && size == 1) {
 		put_high(c, reg, op);
@@ -122,6 +141,8 @@ static void put_memory(struct x64_compiler *c, const struct ir_op *op)
 	place_in_reg(c, op->a, size, 0);
 	place_evict_slot(c, (uint32_t)op->imm, size);
 	x64_mov_to(&c->a, size, m, place_in_reg(c, op->a, size, 0));
+	if (size == 8 && c->at[op->a].kind == PLACE_REG && is_live(c, op->a))
+		place_stored(c, op->a, (uint32_t)op->imm);
 }
 
 static void lower_put(struct x64_compiler *c, unsigned i)
@@ -219,8 +240,7 @@ static bool lower_direct(struct x64_compiler *c, unsigned i)
 	    (op->code != IR_PC && op->code != IR_LEA && op->code != IR_ADD) || ir_size(op) < 4)
 		return false;
 	reg = place_pinned(c, (uint32_t)op_at(c, c->put[i])->imm);
-	place_evict(c, reg, false);
-	place_force(c, i, reg, 0);
+	compute(c, i, reg);
 	place_reg(c, i, reg, 8);
 	return true;
 }

@@ -191,7 +191,10 @@ struct stub {
 	uint16_t exit;
 	struct x64_label in, back;
 	struct x64_rm address; /* lea S0, address; or (kind MEM with base P) a saved one */
-	bool is_saved;         /* address is a slot that holds it */
+	bool is_saved;         /* address is memory that holds it, less disp */
+	bool is_pc;            /* the address is the pc of the entry + pc */
+	int32_t disp;
+	int64_t pc;
 	struct arg arg[3];
 	uint32_t record_kind; /* STUB_EXIT, _GROUP: flags to tell env of; their operands are arg */
 	bool has_b, has_c;
@@ -222,9 +225,10 @@ struct x64_compiler {
 	/* state */
 	unsigned pos;
 	struct place at[IR_TABLE_OPS];
+	struct place home[IR_TABLE_OPS]; /* TMP or SLOT: where memory has it too; or NONE */
 	uint16_t next_in_reg[IR_TABLE_OPS];
 	uint16_t in_reg[16];              /* values in a host register, chained */
-	uint16_t in_memory[IR_TABLE_OPS]; /* values in slots */
+	uint16_t in_memory[IR_TABLE_OPS]; /* values whose home is a slot */
 	unsigned in_memory_count;
 	uint16_t pending_mem; /* the value of kind PLACE_MEM, or 0 */
 	uint16_t next_tmp;
@@ -312,6 +316,8 @@ void place_reg(struct x64_compiler *c, unsigned v, unsigned reg, unsigned valid)
 void place_evict(struct x64_compiler *c, unsigned reg, bool too);
 /* The same for guest state at [offset, offset + bytes) in memory. */
 void place_evict_slot(struct x64_compiler *c, uint32_t offset, unsigned bytes);
+/* v, in a register, was stored to the 8 bytes of guest state at offset. */
+void place_stored(struct x64_compiler *c, unsigned v, uint32_t offset);
 /* Before C that may change all of the guest's state. */
 void place_evict_state(struct x64_compiler *c);
 /* Before code that destroys S0 and S1. */
@@ -373,10 +379,10 @@ void mem_stored(struct x64_compiler *c, unsigned i, const struct arg *v);
 
 /* The address of op as an operand of LEA, or in S0 (*in_s0). */
 struct x64_rm mem_address(struct x64_compiler *c, const struct ir_op *op, bool *in_s0);
-/* S0 = host pointer to `bytes` bytes at m (mem_address()), else to the stub, which is told the
- * address. */
-void mem_emit_check(struct x64_compiler *c, struct stub *s, struct x64_rm m, bool in_s0,
-		    unsigned bytes, bool write);
+/* S0 = host pointer to `bytes` bytes at m (mem_address() of op), else to the stub, which is told
+ * the address. */
+void mem_emit_check(struct x64_compiler *c, struct stub *s, const struct ir_op *op, struct x64_rm m,
+		    bool in_s0, unsigned bytes, bool write);
 /* The same in a stub: S0 = the address. */
 void mem_stub_address(struct x64_compiler *c, const struct stub *s);
 

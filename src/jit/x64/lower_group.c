@@ -290,7 +290,7 @@ static void check(struct x64_compiler *c, struct group *g, unsigned i)
 	place_evict_scratch(c, true);
 	flags_record_later(c, f, s);
 	flags_site(c, i, &s->site);
-	mem_emit_check(c, s, m, in_s0, (unsigned)(g->hi - g->lo), g->is_write);
+	mem_emit_check(c, s, &op, m, in_s0, (unsigned)(g->hi - g->lo), g->is_write);
 	x64_bind(&c->a, &s->back);
 }
 

@@ -56,11 +56,42 @@ struct x64_rm mem_address(struct x64_compiler *c, const struct ir_op *op, bool *
 
 static bool is_scratch(unsigned reg) { return reg == S0 || reg == S1; }
 
-void mem_emit_check(struct x64_compiler *c, struct stub *s, struct x64_rm m, bool in_s0,
-		    unsigned bytes, bool write)
+/* How the stub finds the address again, which is m, or in S0.  Not by the entry: another thread may
+ * empty it meanwhile. */
+static void keep_address(struct x64_compiler *c, struct stub *s, const struct ir_op *op,
+			 struct x64_rm m)
+{
+	const struct ir_op *d = op_at(c, op->a);
+	unsigned v = op->a;
+	struct place home;
+
+	s->address = m;
+	if (c->at[op->a].kind == PLACE_LAZY && d->code == IR_PC) {
+		s->is_pc = true;
+		s->pc = (int64_t)(d->imm + op->imm);
+		return;
+	}
+	if (!is_scratch(m.base) && (m.index == X64_NO_REG || !is_scratch(m.index)))
+		return;
+	if (c->at[v].kind == PLACE_LAZY) /* a sum of two is nowhere else */
+		v = d->b && !ir_has_imm(d) ? IR_NONE : d->a;
+	home = c->home[v];
+	s->is_saved = true;
+	if (v && m.index == X64_NO_REG && m.base != S0 && home.kind != PLACE_NONE &&
+	    home.valid == 8) {
+		s->disp = m.disp;
+		s->address = home.kind == PLACE_SLOT ? state(c, (uint32_t)home.imm)
+						     : tmp_rm(c, (unsigned)home.imm);
+		return;
+	}
+	s->address = place_new_tmp(c, &home);
+	x64_mov_to(&c->a, 8, s->address, S0);
+}
+
+void mem_emit_check(struct x64_compiler *c, struct stub *s, const struct ir_op *op, struct x64_rm m,
+		    bool in_s0, unsigned bytes, bool write)
 {
 	struct x64_asm *a = &c->a;
-	struct place saved;
 
 	if (!in_s0) {
 		if (m.index == X64_NO_REG && !m.disp && m.base != X64_NO_REG)
@@ -68,13 +99,7 @@ void mem_emit_check(struct x64_compiler *c, struct stub *s, struct x64_rm m, boo
 		else
 			x64_lea(a, 8, S0, m);
 	}
-	s->address = m;
-	/* Not by the entry: another thread may empty it meanwhile. */
-	if (is_scratch(m.base) || (m.index != X64_NO_REG && is_scratch(m.index))) {
-		s->address = place_new_tmp(c, &saved);
-		s->is_saved = true;
-		x64_mov_to(a, 8, s->address, S0);
-	}
+	keep_address(c, s, op, m);
 	x64_rorx(a, 4, S1, x64_r(S0), 8);
 	x64_alu_i(a, X64_AND, 4, x64_r(S1), (TLB_SIZE - 1) << 4);
 	x64_alu(a, X64_ADD, 8, S1, write ? ENV(c, tlb_write) : ENV(c, tlb_read));
@@ -95,7 +120,7 @@ struct stub *mem_check(struct x64_compiler *c, unsigned i, unsigned bytes, bool 
 
 	place_evict_scratch(c, flags_wanted(c, i));
 	flags_site(c, i, &s->site);
-	mem_emit_check(c, s, m, in_s0, bytes, write);
+	mem_emit_check(c, s, op_at(c, i), m, in_s0, bytes, write);
 	return s;
 }
 
@@ -570,9 +595,13 @@ void lower_atomic(struct x64_compiler *c, unsigned i)
 
 void mem_stub_address(struct x64_compiler *c, const struct stub *s)
 {
-	if (s->is_saved)
+	if (s->is_pc)
+		lower_pc(c, S0, s->pc);
+	else if (s->is_saved)
 		x64_mov(&c->a, 8, S0, s->address);
-	else
+	if (s->is_saved && s->disp)
+		x64_lea(&c->a, 8, S0, x64_m(S0, s->disp));
+	if (!s->is_pc && !s->is_saved)
 		x64_lea(&c->a, 8, S0, s->address);
 }
 

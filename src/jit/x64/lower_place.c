@@ -12,6 +12,7 @@ void place_begin(struct x64_compiler *c)
 {
 	memset(c->in_reg, 0, sizeof(c->in_reg));
 	memset(c->at, 0, c->ir->op_count * sizeof(c->at[0]));
+	memset(c->home, 0, c->ir->op_count * sizeof(c->home[0]));
 	memset(c->at + IR_MAX_OPS, 0, c->group_count * sizeof(c->at[0]));
 	c->in_memory_count = 0;
 	c->pending_mem = 0;
@@ -50,7 +51,9 @@ void place_set(struct x64_compiler *c, unsigned v, struct place p)
 		c->next_in_reg[v] = c->in_reg[p.reg];
 		c->in_reg[p.reg] = (uint16_t)v;
 	} else if (p.kind == PLACE_SLOT) {
-		c->in_memory[c->in_memory_count++] = (uint16_t)v;
+		if (c->home[v].kind != PLACE_SLOT)
+			c->in_memory[c->in_memory_count++] = (uint16_t)v;
+		c->home[v] = p;
 	} else if (p.kind == PLACE_MEM) {
 		c->pending_mem = (uint16_t)v;
 	}
@@ -80,6 +83,30 @@ static bool must_stay(const struct x64_compiler *c, unsigned v, bool too)
 	return c->last_use[v] > c->pos || (too && c->last_use[v] == c->pos);
 }
 
+/* Does memory have all of v that its register has? */
+static bool has_home(const struct x64_compiler *c, unsigned v)
+{
+	return c->home[v].kind != PLACE_NONE && c->home[v].valid >= c->at[v].valid;
+}
+
+/* v lies in memory at p too, for as long as it is asked for, or (a slot) until it is stored to. */
+static void set_home(struct x64_compiler *c, unsigned v, struct place p)
+{
+	if (c->home[v].kind == PLACE_SLOT && p.kind != PLACE_SLOT) {
+		/* Its entry in the list goes with the next look at it. */
+		return;
+	}
+	if (p.kind == PLACE_SLOT && c->home[v].kind != PLACE_SLOT)
+		c->in_memory[c->in_memory_count++] = (uint16_t)v;
+	c->home[v] = p;
+}
+
+void place_stored(struct x64_compiler *c, unsigned v, uint32_t offset)
+{
+	if (c->home[v].kind == PLACE_NONE)
+		set_home(c, v, (struct place){ .kind = PLACE_SLOT, .valid = 8, .imm = offset });
+}
+
 void place_evict(struct x64_compiler *c, unsigned reg, bool too)
 {
 	struct place tmp = { 0 };
@@ -90,6 +117,8 @@ void place_evict(struct x64_compiler *c, unsigned reg, bool too)
 		next = c->next_in_reg[v];
 		if (v >= IR_MAX_OPS && must_stay(c, v, too)) {
 			group_evict(c, v);
+		} else if (must_stay(c, v, too) && has_home(c, v)) {
+			place_set(c, v, c->home[v]);
 		} else if (must_stay(c, v, too)) {
 			if (tmp.kind == PLACE_NONE) {
 				struct x64_rm m = place_new_tmp(c, &tmp);
@@ -109,10 +138,12 @@ void place_evict(struct x64_compiler *c, unsigned reg, bool too)
 				x64_mov_to(&c->a, 8, to, reg);
 				x64_pop(&c->a, reg);
 				place_set(c, v, high);
+				c->home[v] = high;
 				continue;
 			}
 			tmp.valid = p.valid;
 			place_set(c, v, tmp);
+			set_home(c, v, tmp);
 			tmp.valid = 8;
 		} else if (c->last_use[v] < c->pos) {
 			place_set(c, v, (struct place){ 0 });
@@ -126,15 +157,20 @@ void place_evict_slot(struct x64_compiler *c, uint32_t offset, unsigned bytes)
 
 	for (unsigned n = 0; n < c->in_memory_count; n++) {
 		unsigned v = c->in_memory[n];
-		struct place p = c->at[v], tmp;
+		struct place p = c->at[v], home, tmp;
 		struct x64_rm to;
 
-		if (p.kind != PLACE_SLOT || !is_live(c, v))
+		home = c->home[v];
+		if (home.kind != PLACE_SLOT)
 			continue;
-		if (p.imm >= offset + bytes || offset >= p.imm + p.valid) {
+		if (is_live(c, v) &&
+		    (home.imm >= offset + bytes || offset >= home.imm + home.valid)) {
 			c->in_memory[kept++] = (uint16_t)v;
 			continue;
 		}
+		c->home[v] = (struct place){ 0 };
+		if (p.kind != PLACE_SLOT || !is_live(c, v))
+			continue;
 		/* No register need be free: RAX lends itself. */
 		to = place_new_tmp(c, &tmp);
 		tmp.valid = p.valid;
@@ -146,6 +182,7 @@ void place_evict_slot(struct x64_compiler *c, uint32_t offset, unsigned bytes)
 		x64_mov_to(&c->a, 8, to, X64_RAX);
 		x64_pop(&c->a, X64_RAX);
 		place_set(c, v, tmp);
+		c->home[v] = tmp;
 	}
 	c->in_memory_count = kept;
 }
@@ -451,6 +488,8 @@ unsigned place_in_reg(struct x64_compiler *c, unsigned v, unsigned size, unsigne
 		place_reg(c, v, p.reg, 8);
 		return p.reg;
 	}
+	if (p.kind == PLACE_TMP)
+		set_home(c, v, p);
 	reg = place_scratch(c, avoid);
 	copy_zero(c, reg, p);
 	place_reg(c, v, reg, 8);
