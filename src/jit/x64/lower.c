@@ -154,8 +154,10 @@ static void lower_put(struct x64_compiler *c, unsigned i)
 	if (vec_put(c, i))
 		return;
 	x87_touch(c, i, op->imm);
-	if (is_flags)
+	if (is_flags) {
 		flags_sync_slot(c);
+		flags_keep_env(c);
+	}
 	if (reg != X64_NO_REG)
 		put_pinned(c, reg, op);
 	else

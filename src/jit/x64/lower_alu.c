@@ -192,7 +192,7 @@ static void lower_andn(struct x64_compiler *c, unsigned i)
 		x64_mov_ri(&c->a, r, (uint64_t)b.imm);
 		b.rm = x64_r(r);
 	}
-	d = pinned_dest(c, i);
+	d = size < 4 ? X64_NO_REG : pinned_dest(c, i); /* it writes 4 bytes or 8 */
 	if (d != X64_NO_REG)
 		place_evict(c, d, false);
 	else
@@ -515,8 +515,10 @@ static void high_signed(struct x64_compiler *c, unsigned i)
 	const struct ir_op *op = op_at(c, i);
 	struct place t;
 	struct x64_rm rax = place_new_tmp(c, &t), rdx = place_new_tmp(c, &t);
-	struct source b = second(c, op, 0);
+	struct source b;
 
+	force_lazy(c, op->a, 8);
+	b = second(c, op, 0);
 	if (b.is_imm) {
 		unsigned r = place_scratch(c, 0);
 

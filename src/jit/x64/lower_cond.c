@@ -70,8 +70,9 @@ static void compare(struct x64_compiler *c, const struct ir_op *op)
 	int64_t imm;
 	struct x64_rm b, m;
 
-	if (c->at[op->a].kind == PLACE_LAZY)
-		place_in_reg(c, op->a, size, 0);
+	/* First: that may move the second, where they share a register. */
+	if (c->at[op->a].kind == PLACE_LAZY || c->at[op->a].kind == PLACE_REG)
+		place_whole(c, op->a, size);
 	b = operand(c, op, 0, &is_imm, &imm);
 	if (is_imm) {
 		m = place_rm(c, op->a, size, 0);
@@ -117,15 +118,17 @@ static uint32_t again_ab(struct x64_compiler *c, unsigned f)
 		place_in_reg(c, op->a, size, 0);
 	if (ir_has_imm(op) || ir_operand_is_value(op, 1))
 		b = operand(c, op, 0, &is_imm, &imm);
-	reg = place_scratch(c, is_imm ? 0 : flags_rm_mask(b));
 	if (op->code == IR_ANDN) {
-		unsigned a = place_in_reg(c, op->a, size, is_imm ? 0 : flags_rm_mask(b));
+		unsigned taken = is_imm ? 0 : flags_rm_mask(b);
+		unsigned a = place_in_reg(c, op->a, size, taken);
 
+		reg = place_scratch(c, taken | 1u << a);
 		if (is_imm)
 			x64_mov_ri(&c->a, reg, (uint64_t)imm);
 		x64_bmi_rvm(&c->a, X64_ANDN, size, reg, a, is_imm ? x64_r(reg) : b);
 		return IR_C | IR_O | IR_Z | IR_S;
 	}
+	reg = place_scratch(c, is_imm ? 0 : flags_rm_mask(b));
 	place_copy(c, reg, op->a, size, false);
 	if (c->carry[f].kind != PLACE_NONE && (op->code == IR_ADC || op->code == IR_SBB))
 		x64_bt_i(&c->a, X64_BT, 4, tmp_rm(c, (unsigned)c->carry[f].imm), 0);

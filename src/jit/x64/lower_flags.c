@@ -128,6 +128,8 @@ static void keep_env_flags(struct x64_compiler *c, unsigned f)
 		flags_bits(c, old);
 }
 
+void flags_keep_env(struct x64_compiler *c) { keep_env_flags(c, 0); }
+
 /* What recipes have in env->flags_c goes to a temporary, before another's goes there. */
 static void evict_kept(struct x64_compiler *c)
 {
@@ -557,6 +559,9 @@ void lower_flags_op(struct x64_compiler *c, unsigned i)
 	case IR_FLAGS_PUT: c->slot_flags = op->a; break;
 	case IR_FLAGS_TO: lower_flags_to(c, i); break;
 	case IR_FLAGS_MERGE: lower_merge(c, i); break;
-	default: break; /* FLAGS_OF */
+	default: /* FLAGS_OF: recipes take its operand as it is, up to bit 11 */
+		if (c->flags_last[i] > c->pos)
+			place_whole(c, op->a, 2);
+		break;
 	}
 }

@@ -50,6 +50,8 @@ void lower_flags_op(struct x64_compiler *c, unsigned i);
 void flags_sync_slot(struct x64_compiler *c);
 /* The flags value that a fault at op i must report and env does not know, or 0. */
 unsigned flags_at_fault(const struct x64_compiler *c, unsigned i);
+/* The flags of before that somebody still wants are kept, as the slot is about to be written. */
+void flags_keep_env(struct x64_compiler *c);
 /* Does a fault at op i need flags that env does not know? */
 bool flags_wanted(const struct x64_compiler *c, unsigned i);
 /* Let env know them. */

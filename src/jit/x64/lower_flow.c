@@ -86,6 +86,8 @@ static void before_helper(struct x64_compiler *c, unsigned i, const struct ir_he
 		flags_record(c, c->slot_flags);
 	else if (h->can_fault)
 		flags_before_call(c, i);
+	if (h->writes_flags)
+		flags_keep_env(c);
 }
 
 void flow_pass(struct x64_compiler *c, unsigned i)
@@ -108,9 +110,11 @@ static void after_helper(struct x64_compiler *c, const struct ir_helper *h)
 		c->slot_flags = c->env_flags = 0;
 }
 
+/* For a stub, which comes back with other scratch registers: not in those. */
 static void capture_value(struct x64_compiler *c, unsigned v, struct arg *out)
 {
 	const struct ir_op *op = op_at(c, v);
+	unsigned reg;
 
 	*out = (struct arg){ .is_imm = true };
 	if (!v)
@@ -120,7 +124,13 @@ static void capture_value(struct x64_compiler *c, unsigned v, struct arg *out)
 		return;
 	}
 	out->is_imm = false;
-	out->rm = x64_r(place_in_reg(c, v, 8, 0));
+	place_settle(c, 0);
+	out->rm = place_rm(c, v, 8, 0);
+	reg = out->rm.base;
+	if (out->rm.kind != X64_RM_REG || (reg != S0 && reg != S1))
+		return;
+	place_evict(c, reg, true);
+	out->rm = place_rm(c, v, 8, 0);
 }
 
 static void lower_call_if(struct x64_compiler *c, unsigned i)
@@ -132,16 +142,19 @@ static void lower_call_if(struct x64_compiler *c, unsigned i)
 
 	if (h->reads_flags || h->writes_flags)
 		flags_record(c, c->slot_flags);
+	if (h->writes_flags)
+		flags_keep_env(c);
 	if (!h->always_faults)
 		place_evict_state(c);
 	cc = flags_test(c, op->a);
 	if (!h->always_faults || flags_wanted(c, i))
 		place_evict_scratch(c, true);
-	capture_value(c, op->b, &s->arg[0]);
-	if (!s->arg[0].is_imm && op->c && op_at(c, op->c)->code != IR_CONST)
-		place_evict(c, s->arg[0].rm.base, false);
-	capture_value(c, op->c, &s->arg[1]);
+	/* Before arguments that recipes have too come back to scratch registers. */
 	flags_site(c, i, &s->site);
+	capture_value(c, op->b, &s->arg[0]);
+	capture_value(c, op->c, &s->arg[1]);
+	if (!h->always_faults) /* what they were made of */
+		place_evict_scratch(c, true);
 	x64_jcc(&c->a, cc, &s->in);
 	x64_bind(&c->a, &s->back);
 	if (h->writes_flags && !h->always_faults) {
@@ -212,13 +225,16 @@ static void stub_call_if(struct x64_compiler *c, struct stub *s)
 	for (unsigned n = 0; n < 2; n++) {
 		const struct arg *a = &s->arg[n];
 
-		if (!a->is_imm)
+		if (!a->is_imm && a->rm.kind == X64_RM_REG)
 			x64_mov_to(&c->a, 8, flow_bounce(c, n), a->rm.base);
 	}
 	for (unsigned n = 0; n < 2; n++) {
 		const struct arg *a = &s->arg[n];
 
-		if (a->is_imm && x64_fits32((int64_t)a->imm)) {
+		if (!a->is_imm && a->rm.kind != X64_RM_REG) {
+			x64_mov(&c->a, 8, S0, a->rm);
+			x64_mov_to(&c->a, 8, flow_bounce(c, n), S0);
+		} else if (a->is_imm && x64_fits32((int64_t)a->imm)) {
 			x64_mov_i(&c->a, 8, flow_bounce(c, n), (int32_t)a->imm);
 		} else if (a->is_imm) {
 			x64_mov_ri(&c->a, S0, a->imm);

@@ -118,6 +118,13 @@ enum x64_cc pair_emit_wider(struct x64_asm *a, unsigned reg, unsigned scratch, u
 {
 	unsigned from = bits - 1u;
 
+	if (64 - from > 31) { /* they do not fit in a test's immediate */
+		x64_mov(a, 8, scratch, x64_r(reg));
+		x64_shift_i(a, X64_SAR, 8, x64_r(scratch), from);
+		x64_inc(a, 8, x64_r(scratch));
+		x64_alu_i(a, X64_CMP, 8, x64_r(scratch), 1);
+		return X64_CC_A;
+	}
 	x64_rorx(a, 8, scratch, x64_r(reg), from);
 	x64_lea(a, 4, scratch, x64_m(scratch, 1));
 	x64_test_i(a, 4, x64_r(scratch), (int32_t)((UINT32_C(1) << (64 - from)) - 2));

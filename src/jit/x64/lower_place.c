@@ -286,22 +286,39 @@ bool place_uses_reg(const struct x64_compiler *c, unsigned v, unsigned reg)
 	}
 }
 
-/* A displacement of 64 bits: in a register of its own, S1, the rest in S0. */
+/* To a scratch register; one of the guest lends itself.  EFLAGS stay. */
+static void add_far(struct x64_compiler *c, unsigned reg, uint64_t v)
+{
+	struct place saved;
+	struct x64_rm to = place_new_tmp(c, &saved);
+
+	x64_mov_to(&c->a, 8, to, X64_RCX);
+	x64_mov_ri(&c->a, X64_RCX, v);
+	x64_lea(&c->a, 8, reg, x64_mx(reg, X64_RCX, 0, 0));
+	x64_mov(&c->a, 8, X64_RCX, to);
+}
+
+/* A displacement of 64 bits, in a register of its own where the caller leaves one (not in avoid):
+ * the sum of base and index takes the other. */
 static struct x64_rm far_address(struct x64_compiler *c, const struct ir_op *op, unsigned base,
 				 unsigned index, unsigned avoid)
 {
-	unsigned reg = place_scratch(c, avoid | (base < 16 ? 1u << base : 0));
+	unsigned taken = avoid | (base < 16 ? 1u << base : 0), reg;
 
 	if (index != X64_NO_REG) {
 		struct x64_rm m = x64_mx(base, index, op->code == IR_ADD ? 0 : op->c, 0);
 
-		reg = place_scratch(c, avoid);
+		reg = place_scratch(c, taken);
 		x64_lea(&c->a, 8, reg, m);
 		base = reg;
-		reg = reg == S0 ? S1 : S0;
-		place_settle(c, 0);
-		place_evict(c, reg, true);
+		taken = avoid | 1u << base;
 	}
+	if (is_scratch(base) && (taken & SCRATCH) == SCRATCH) {
+		place_evict(c, base, true);
+		add_far(c, base, op->imm);
+		return x64_m(base, 0);
+	}
+	reg = place_scratch(c, taken);
 	x64_mov_ri(&c->a, reg, op->imm);
 	return base == X64_NO_REG ? x64_m(reg, 0) : x64_mx(base, reg, 0, 0);
 }
@@ -359,7 +376,7 @@ static struct x64_rm lazy_address(struct x64_compiler *c, const struct ir_op *op
 	bool has_index = is_sum ? !ir_has_imm(op) : op->b != IR_NONE;
 	bool is_far = (!is_sum || ir_has_imm(op)) && !x64_fits32((int64_t)op->imm);
 	int32_t disp = is_far || (is_sum && !ir_has_imm(op)) ? 0 : (int32_t)op->imm;
-	unsigned size = ir_size(op), base = X64_NO_REG, index = X64_NO_REG;
+	unsigned size = ir_size(op), base = X64_NO_REG, index = X64_NO_REG, kept = avoid;
 	int64_t imm;
 
 	/* What is itself computed late comes first: it may need both scratch registers. */
@@ -379,7 +396,7 @@ static struct x64_rm lazy_address(struct x64_compiler *c, const struct ir_op *op
 		index = place_in_reg(c, op->b, size, avoid);
 	}
 	if (is_far)
-		return far_address(c, op, base, index, avoid);
+		return far_address(c, op, base, index, kept);
 	if (!has_index)
 		return x64_m(base, disp);
 	return x64_mx(base, index, is_sum ? 0 : op->c, disp);

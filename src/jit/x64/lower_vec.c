@@ -231,7 +231,7 @@ bool vec_load(struct x64_compiler *c, unsigned i, int32_t disp)
 {
 	unsigned next = next_op(c, i);
 
-	if (op_at(c, i)->c * 8u != guest(c)->operand || !is_mem_operand(c, next))
+	if (!guest(c) || op_at(c, i)->c * 8u != guest(c)->operand || !is_mem_operand(c, next))
 		return false;
 	c->vec.folded = (uint16_t)next;
 	c->vec.folded_disp = disp;

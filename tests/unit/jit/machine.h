@@ -8,7 +8,7 @@
 #include "jit/env.h"
 #include "jit/ir.h"
 
-enum { TEST_MEM = 8 * 4096, TEST_FAULT_PAGE = 3, TEST_CODE_PAGE = 5, TEST_REGS = 8 };
+enum { TEST_MEM = 8 * 4096, TEST_FAULT_PAGE = 3, TEST_CODE_PAGE = 5, TEST_REGS = 16 };
 
 struct test_cpu {
 	struct jit_env env;
@@ -17,13 +17,17 @@ struct test_cpu {
 	uint8_t vec[4][32];
 	uint8_t *mem;   /* TEST_MEM bytes; the same host memory may back the soft TLB */
 	uint32_t calls; /* of helpers */
+	/* What only the interpreter is asked for is left out: stores to TEST_CODE_PAGE are as
+	 * others, and helpers that always fault leave registers alone. */
+	bool is_host;
 };
 
 /* clang-format off */
 #define TEST_SLOT(n, m) { n, offsetof(struct test_cpu, m), sizeof(((struct test_cpu *)0)->m), 0 }
+#define TEST_GPR(i) { "r" #i, offsetof(struct test_cpu, r[i]), 8, (i) + 1 }
 static const struct ir_slot test_slots[] = {
-	TEST_SLOT("r0", r[0]), TEST_SLOT("r1", r[1]), TEST_SLOT("r2", r[2]), TEST_SLOT("r3", r[3]),
-	TEST_SLOT("r4", r[4]), TEST_SLOT("r5", r[5]), TEST_SLOT("r6", r[6]), TEST_SLOT("r7", r[7]),
+	TEST_GPR(0), TEST_GPR(1), TEST_GPR(2), TEST_GPR(3), TEST_GPR(4), TEST_GPR(5), TEST_GPR(6), TEST_GPR(7),
+	TEST_GPR(8), TEST_GPR(9), TEST_GPR(10), TEST_GPR(11), TEST_GPR(12), TEST_GPR(13), TEST_GPR(14), TEST_GPR(15),
 	TEST_SLOT("flags", flags),
 	TEST_SLOT("v0", vec[0]), TEST_SLOT("v1", vec[1]), TEST_SLOT("v2", vec[2]), TEST_SLOT("v3", vec[3]),
 	{ 0 },
@@ -45,6 +49,12 @@ static inline bool test_access(struct test_cpu *c, gva_t addr, unsigned size)
 		}
 	}
 	return true;
+}
+
+static inline bool test_is_code(const struct test_cpu *c, gva_t addr, unsigned size)
+{
+	return !c->is_host && (addr / 4096 == TEST_CODE_PAGE ||
+			       (addr + size - 1) / 4096 == TEST_CODE_PAGE);
 }
 
 static inline bool test_load(struct jit_env *env, unsigned view, gva_t addr, unsigned size,
@@ -69,8 +79,7 @@ static inline bool test_store(struct jit_env *env, unsigned view, gva_t addr, un
 	if (!test_access(c, addr, size))
 		return false;
 	memcpy(c->mem + addr, in, size);
-	if (addr / 4096 == TEST_CODE_PAGE || (addr + size - 1) / 4096 == TEST_CODE_PAGE)
-		env->code_stored = true;
+	env->code_stored |= test_is_code(c, addr, size);
 	return true;
 }
 
@@ -89,8 +98,7 @@ static inline void test_nothing(struct jit_env *env) { (void)env; }
 static inline void test_stored(struct jit_env *env, unsigned view, gva_t addr, unsigned size)
 {
 	(void)view;
-	if (addr / 4096 == TEST_CODE_PAGE || (addr + size - 1) / 4096 == TEST_CODE_PAGE)
-		env->code_stored = true;
+	env->code_stored |= test_is_code(container_of(env, struct test_cpu, env), addr, size);
 }
 
 static const struct jit_mem_ops test_mem_ops = {
