@@ -71,6 +71,9 @@ static bool is_to_single(const struct x64_code *from, unsigned n)
 /* Exit n of `from` led to b: it needs not ask again. */
 static void lead_on(struct tcg_vcpu *tv, struct x64_code *from, unsigned n, struct tcg_block *b)
 {
+	/* Jumps led to it: what its maker wrote before it was published is ordered by this. */
+	if (from)
+		(void)atomic_load(&container_of(from, struct tcg_block, host)->state);
 	if (n == X64_INDIRECT) {
 		tv->counts.target_misses++;
 	} else if (from && from->exits[n].can_link) {
