@@ -53,8 +53,8 @@ static inline bool test_access(struct test_cpu *c, gva_t addr, unsigned size)
 
 static inline bool test_is_code(const struct test_cpu *c, gva_t addr, unsigned size)
 {
-	return !c->is_host && (addr / 4096 == TEST_CODE_PAGE ||
-			       (addr + size - 1) / 4096 == TEST_CODE_PAGE);
+	return !c->is_host &&
+	       (addr / 4096 == TEST_CODE_PAGE || (addr + size - 1) / 4096 == TEST_CODE_PAGE);
 }
 
 static inline bool test_load(struct jit_env *env, unsigned view, gva_t addr, unsigned size,
@@ -83,6 +83,19 @@ static inline bool test_store(struct jit_env *env, unsigned view, gva_t addr, un
 	return true;
 }
 
+static inline bool test_fill(struct jit_env *env, unsigned view, gva_t addr, bool for_write,
+			     bool quiet)
+{
+	struct test_cpu *c = container_of(env, struct test_cpu, env);
+	struct tlb_entry *e = &env->tlb[view].e[for_write ? TLB_WRITE : TLB_READ][tlb_index(addr)];
+
+	if (addr >= TEST_MEM || addr / 4096 == TEST_FAULT_PAGE)
+		return quiet || test_access(c, addr, 1);
+	if (!test_is_code(c, addr, 1))
+		e->tag = addr & ~UINT64_C(4095);
+	return true;
+}
+
 static inline void *test_atomic_ptr(struct jit_env *env, unsigned view, gva_t addr, unsigned size,
 				    bool *fault)
 {
@@ -104,6 +117,7 @@ static inline void test_stored(struct jit_env *env, unsigned view, gva_t addr, u
 static const struct jit_mem_ops test_mem_ops = {
 	.load = test_load,
 	.store = test_store,
+	.fill = test_fill,
 	.atomic_ptr = test_atomic_ptr,
 	.exclusive_begin = test_nothing,
 	.exclusive_end = test_nothing,

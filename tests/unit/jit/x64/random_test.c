@@ -20,7 +20,7 @@ struct fixture {
 	struct x64_jit *jit;
 	struct x64_compiler *compiler;
 	struct ir_builder *b;
-	struct test_cpu *cpu, *ref_cpu;
+	struct test_cpu *cpu, *ref_cpu, *start;
 	struct tlb_view *tlb;
 	struct x64_target *targets;
 	uint8_t *mem, *ref_mem, *init_mem;
@@ -44,11 +44,12 @@ static void retire(void *opaque, unsigned chunk)
 
 static const struct code_cache_ops cache_ops = { .evict = no_evict, .retire = retire };
 
+static bool is_to_single; /* the block that ran was left for one without groups */
+
 static struct x64_code *no_next(struct jit_env *env, struct x64_code *from, unsigned n)
 {
 	(void)env;
-	(void)from;
-	(void)n;
+	is_to_single = from && n < from->exit_count && from->exits[n].to_single;
 	return NULL;
 }
 
@@ -108,9 +109,10 @@ static bool setup(struct fixture *f)
 	make_tables(f);
 	f->cpu = new_cpu();
 	f->ref_cpu = new_cpu();
-	test_cpu_init(f->cpu, f->tlb, &f->exit_request, f->mem);
-	f->cpu->is_host = true;
-	f->cpu->env.probe = (uintptr_t)f->targets;
+	f->start = new_cpu();
+	test_cpu_init(f->start, f->tlb, &f->exit_request, f->mem);
+	f->start->is_host = true;
+	f->start->env.probe = (uintptr_t)f->targets;
 	return true;
 }
 
@@ -124,6 +126,7 @@ static void teardown(struct fixture *f)
 	free(f->targets);
 	free(f->cpu);
 	free(f->ref_cpu);
+	free(f->start);
 	g_free(f->mem);
 	g_free(f->ref_mem);
 	g_free(f->init_mem);
@@ -135,7 +138,7 @@ static void teardown(struct fixture *f)
 /* Some pages are at hand, of others only C knows; with a new choice for each block. */
 static void random_state(struct fixture *f)
 {
-	struct test_cpu *c = f->cpu;
+	struct test_cpu *c = f->start;
 
 	for (unsigned i = 0; i < TEST_REGS; i++)
 		c->r[i] = interesting();
@@ -145,8 +148,6 @@ static void random_state(struct fixture *f)
 	c->calls = 0;
 	for (unsigned v = 0; v < sizeof(c->vec); v++)
 		((uint8_t *)c->vec)[v] = (uint8_t)g_test_rand_int();
-	memcpy(f->mem, f->init_mem, TEST_MEM);
-	memcpy(f->ref_mem, f->init_mem, TEST_MEM);
 	for (unsigned k = 0; k < TLB_KINDS; k++)
 		for (unsigned i = 0; i < TEST_MEM / 4096; i++)
 			f->tlb[0].e[k][i].tag = i != TEST_FAULT_PAGE && below(3)
@@ -154,29 +155,58 @@ static void random_state(struct fixture *f)
 							: tlb_empty_tag(i);
 }
 
-static enum ref_end run_reference(struct fixture *f, const struct ir_op *raw,
-				  const struct ir_insn *insns)
+/* The block as it was emitted. */
+struct raw {
+	struct ir_op *ops;
+	struct ir_insn insns[IR_MAX_INSNS];
+	unsigned op_count, insn_count, pc_size;
+};
+
+static void take_raw(const struct ir_builder *b, struct raw *raw)
 {
-	*f->ref_cpu = *f->cpu;
+	raw->ops = g_memdup2(b->ops, b->op_count * sizeof(*raw->ops));
+	memcpy(raw->insns, b->insns, sizeof(raw->insns));
+	raw->op_count = b->op_count;
+	raw->insn_count = b->insn_count;
+	raw->pc_size = b->pc_size;
+}
+
+/* Up to instruction `end`; insn_count: all of it. */
+static enum ref_end run_reference(struct fixture *f, const struct raw *raw, unsigned end)
+{
+	enum ref_end how;
+
+	*f->ref_cpu = *f->start;
 	f->ref_cpu->mem = f->ref_mem;
+	memcpy(f->ref_mem, f->init_mem, TEST_MEM);
 	*f->ref = (struct ref){ .c = f->ref_cpu,
-				.ops = raw,
-				.insns = insns,
-				.op_count = f->b->op_count,
-				.insn_count = f->b->insn_count,
-				.pc_size = f->b->pc_size };
-	return ref_run(f->ref);
+				.ops = raw->ops,
+				.insns = raw->insns,
+				.op_count = end < raw->insn_count ? raw->insns[end].first_op
+								  : raw->op_count,
+				.insn_count = raw->insn_count,
+				.pc_size = raw->pc_size };
+	how = ref_run(f->ref);
+	if (end < raw->insn_count)
+		ref_leave_at(f->ref, end);
+	return how;
 }
 
 /* False: too big for the back end, which translators would cut. */
-static bool run_host(struct fixture *f, const struct ir_block *blk, bool is_free, enum x64_why *why)
+static bool run_host(struct fixture *f, const struct ir_block *blk, unsigned how, enum x64_why *why)
 {
 	struct x64_code code = { 0 };
-	enum x64_result r = x64_compile(f->compiler, &code, blk, f->cpu->env.pc, is_free);
+	enum x64_result r;
 
+	memcpy(f->mem, f->init_mem, TEST_MEM);
+	*f->cpu = *f->start;
+	if (blk->kills_flags) /* what they were makes no difference */
+		f->cpu->flags ^= (uint32_t)random64() & IR_FLAGS_ALL;
+	r = x64_compile(f->compiler, &code, blk, f->cpu->env.pc, how);
 	if (r == X64_TOO_BIG)
 		return false;
 	g_assert_cmpuint(r, ==, X64_DONE);
+	is_to_single = false;
 	*why = x64_run(f->jit, &f->cpu->env, &code);
 	code_drop(f->cache, code.base);
 	x64_code_fini(&code);
@@ -209,33 +239,42 @@ static void dump(const struct fixture *f, const struct ir_block *blk, unsigned n
 			fprintf(stderr, "byte %x: %02x wanted %02x\n", i, f->mem[i], f->ref_mem[i]);
 }
 
+static void check(const struct fixture *f, const struct ir_block *blk, unsigned n, enum x64_why why,
+		  enum ref_end end)
+{
+	if (is_same(f) && (why == X64_FAULT) == (end == REF_FAULT))
+		return;
+	dump(f, blk, n);
+	g_error("why %d, end %d", why, end);
+}
+
 static bool check_block(struct fixture *f, unsigned n)
 {
-	g_autofree struct ir_op *raw = NULL;
-	struct ir_insn insns[IR_MAX_INSNS];
+	g_autofree struct raw *raw = g_new(struct raw, 1);
 	const struct ir_block *blk;
-	enum x64_why why;
-	enum ref_end end;
-	bool is_free;
+	enum x64_why why = X64_LOOP;
+	unsigned how;
 	struct gen g;
+	bool ok;
 
 	random_state(f);
 	gen_block(&g, f->b);
-	is_free = f->b->pc_size == 3 && below(2);
-	f->cpu->env.pc = random64() & ~UINT64_C(0) >> (64 - (8u << f->b->pc_size));
-	raw = g_memdup2(f->b->ops, f->b->op_count * sizeof(*raw));
-	memcpy(insns, f->b->insns, sizeof(insns));
-	end = run_reference(f, raw, insns);
+	how = f->b->pc_size == 3 && below(2) ? X64_FREE : 0;
+	f->start->env.pc = random64() & ~UINT64_C(0) >> (64 - (8u << f->b->pc_size));
+	take_raw(f->b, raw);
 	blk = ir_end(f->b);
-	if (blk->kills_flags) /* what they were makes no difference */
-		f->cpu->flags ^= (uint32_t)random64() & IR_FLAGS_ALL;
-	if (!run_host(f, blk, is_free, &why))
-		return false;
-	if (!is_same(f) || (why == X64_FAULT) != (end == REF_FAULT)) {
-		dump(f, blk, n);
-		g_error("why %d, end %d", why, end);
+	ok = run_host(f, blk, how, &why);
+	if (ok && is_to_single) {
+		uint64_t delta = f->cpu->env.pc - f->start->env.pc;
+
+		/* its instructions have 4 bytes each */
+		check(f, blk, n, why, run_reference(f, raw, (uint32_t)delta % 65536 / 4));
+		ok = run_host(f, blk, how | X64_SINGLE, &why);
 	}
-	return true;
+	if (ok)
+		check(f, blk, n, why, run_reference(f, raw, raw->insn_count));
+	g_free(raw->ops);
+	return ok;
 }
 
 static void test_random_blocks(void)
