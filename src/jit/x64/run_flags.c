@@ -41,10 +41,9 @@ bool x64_flags_now(const struct jit_env *env, uint32_t *flags)
 	case IR_OR:
 	case IR_XOR:
 	case IR_ANDN:
-		if (form != FORM_R)
-			return false;
-		/* fallthrough */
 	case IR_AND: /* A is undefined on the host, and 0 here */
+		if (form != FORM_R && (env->flags_kind & 0xff) != IR_AND)
+			return false;
 		*flags = SIZED("test", size, a, form == FORM_R ? a : b) & ~(uint32_t)IR_A;
 		return true;
 	default: return false;
