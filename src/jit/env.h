@@ -21,7 +21,7 @@ struct tlb_entry {
 enum { TLB_READ, TLB_WRITE, TLB_EXEC, TLB_KINDS };
 enum { TLB_VIEWS = 4, TLB_BITS = 10, TLB_SIZE = 1 << TLB_BITS };
 
-/* One view's tables; which view a block uses is fixed by its mode. */
+/* One view's tables.  A block may be entered in different views, and change them (ir_helper). */
 struct tlb_view {
 	struct tlb_entry e[TLB_KINDS][TLB_SIZE];
 };

@@ -175,6 +175,7 @@ static void run_blocks(struct tcg_vcpu *tv, struct interp_run *run)
 				 env->mode);
 		if (log_on(LOG_CPU))
 			log_registers(tv);
+		tlb_block_begins(tv->sets);
 		run_block(tv, b, run);
 	} else if (!host && !env->fault) {
 		tv->counts.uncached++;

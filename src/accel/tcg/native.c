@@ -98,6 +98,7 @@ static struct x64_code *native_next(struct jit_env *env, struct x64_code *from, 
 	struct tcg_vcpu *tv = tcg_of(env);
 	struct tcg_block *b, *known;
 
+	tlb_block_begins(tv->sets);
 	tv->wants_single = is_to_single(from, n);
 	if (tv->check || env->mode & tv->guest->step)
 		return NULL;

@@ -278,7 +278,9 @@ bool tlb_protect(struct tcg_vcpu *tv, const uint8_t *host_page)
 			}
 		}
 	}
-	/* The copy may outlive its entry. */
+	/* A look at the table may outlive its entry, and so may the copy. */
+	atomic_thread_fence(memory_order_acquire);
+	found |= atomic_load_explicit(&tv->sets->has_lost, memory_order_acquire);
 	if (__atomic_load_n(&tv->env->stack.host, __ATOMIC_RELAXED) == host) {
 		stack_entry_drop(tv);
 		found = true;
@@ -435,6 +437,7 @@ void tlb_flush_all(struct tcg_vcpu *tv)
 {
 	struct tcg_tlb *t = tv->sets;
 
+	tlb_note_lost(t); /* chaos does this in the middle of blocks */
 	for (struct tlb_space *s = t->spaces; s < t->spaces + TLB_SPACES; s++) {
 		if (!s->tlb)
 			continue;

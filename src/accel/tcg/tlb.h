@@ -76,6 +76,9 @@ struct tcg_tlb {
 	uint64_t last_generation, last_use;
 	uint64_t global_generation;
 	struct tlb_filter global, large, exec; /* global mappings: all, above 4 KiB, of code */
+	/* vcpu thread sets: a write entry went since the running block began, which may still store
+	 * by it: accesses near each other go by one look at the table */
+	_Atomic bool has_lost;
 	unsigned next_way;
 	struct tlb2_set *sets;
 	struct tlb_mapping (*mappings)[TLB2_WAYS];
@@ -92,11 +95,36 @@ static inline uint64_t tlb_exec_generation(const struct tcg_tlb *t)
 void tcg_tlb_init(struct tcg_vcpu *tv);
 void tcg_tlb_fini(struct tcg_vcpu *tv);
 
-/* Empty the write entries of a page of host memory.  True: there were some.  Context: any thread
+/* Empty the write entries of a page of host memory.  True: there were some, or may have been for
+ * the running block: a store to the page may be under way.  Context: any thread
  * that keeps tv from going; after the page got its flag and a full fence. */
 bool tlb_protect(struct tcg_vcpu *tv, const uint8_t *host_page);
 
 /* ---- Context of all below: vcpu thread ---- */
+
+/* A write entry is about to go. */
+static inline void tlb_note_lost(struct tcg_tlb *t)
+{
+	atomic_store_explicit(&t->has_lost, true, memory_order_relaxed);
+	atomic_thread_fence(memory_order_release);
+}
+
+/* Write entry number i is about to become that of page. */
+static inline void tlb_note_replaced(struct tcg_tlb *t, const struct tlb_entry *e, unsigned i,
+				     gva_t page)
+{
+	uint64_t tag = __atomic_load_n(&e->tag, __ATOMIC_RELAXED);
+
+	if (tag != tlb_empty_tag(i) && tag != page)
+		tlb_note_lost(t);
+}
+
+/* What comes has not looked into the tables yet. */
+static inline void tlb_block_begins(struct tcg_tlb *t)
+{
+	if (atomic_load_explicit(&t->has_lost, memory_order_relaxed))
+		atomic_store_explicit(&t->has_lost, false, memory_order_release);
+}
 
 static inline unsigned tlb_right(unsigned view, unsigned kind) { return view * TLB_KINDS + kind; }
 

@@ -500,6 +500,32 @@ static void test_a_page_with_code_loses_its_write_entries_in_all_sets(void)
 	rig_free(r);
 }
 
+/* What a block found before another page took the entry it may still store by. */
+static void test_a_page_with_code_waits_for_who_lost_an_entry(void)
+{
+	enum { OTHER = A + TLB_SIZE * PAGE };
+	struct rig *r = rig_new(1);
+	struct tcg_accel *t = container_of(r->accel, struct tcg_accel, accel);
+	struct tcg_tlb *sets = tcg_of(r->env)->sets;
+
+	map(r, (struct map){ .addr = A, .gpa = FRAME });
+	map(r, (struct map){ .addr = OTHER, .gpa = 2 * FRAME });
+	g_assert_true(store(r, A, 1));
+	tlb_block_begins(sets);
+	g_assert_cmpuint(load_on(r, 0, OTHER), ==, 0); /* not of the write table */
+	ram_page_set_flags(r->block, 3 * FRAME, RAM_PAGE_CODE);
+	g_assert_false(tcg_tlb_protect(t, r->block->host + 3 * FRAME));
+	g_assert_true(store(r, OTHER, 1));
+	g_assert_false(is_fast(r, TLB_WRITE, A));
+	ram_page_set_flags(r->block, FRAME, RAM_PAGE_CODE);
+	g_assert_true(tcg_tlb_protect(t, r->block->host + FRAME));
+	tlb_block_begins(sets);
+	g_assert_false(tcg_tlb_protect(t, r->block->host + FRAME));
+	r->env->mem->tlb_flush(r->env, ALL, false);
+	g_assert_true(tcg_tlb_protect(t, r->block->host + FRAME));
+	rig_free(r);
+}
+
 static void test_vcpus_know_for_themselves(void)
 {
 	struct rig *r = rig_new(2);
@@ -573,6 +599,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/tlb/fault", test_a_fault_drops_what_was_known_of_the_page);
 	g_test_add_func("/tlb/watched", test_watched_pages_are_never_known);
 	g_test_add_func("/tlb/protect", test_a_page_with_code_loses_its_write_entries_in_all_sets);
+	g_test_add_func("/tlb/protect_lost", test_a_page_with_code_waits_for_who_lost_an_entry);
 	g_test_add_func("/tlb/vcpus", test_vcpus_know_for_themselves);
 	g_test_add_func("/tlb/code", test_code_of_a_space_at_rest_is_not_known_again);
 	return g_test_run();
