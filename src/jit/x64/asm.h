@@ -482,8 +482,8 @@ static inline void x64_patch(uint8_t *field, uint64_t run, uint64_t target)
 	__atomic_store_n((uint32_t *)(void *)field, (uint32_t)(target - (run + 4)),
 			 __ATOMIC_RELEASE);
 }
-/* The same for a field that is not aligned, but in one line of the host's caches: a single store for
- * whoever runs there. */
+/* The same for a field that is not aligned, but in one line of the host's caches: a single store
+ * for whoever runs there. */
 struct x64_field {
 	uint32_t disp;
 } __attribute__((packed, may_alias));
