@@ -446,6 +446,10 @@ struct x64_rm flow_bounce(const struct x64_compiler *c, unsigned n);
 void lower_stubs(struct x64_compiler *c);
 /* reg := pc of the block's entry + delta, before it is cut. */
 void lower_pc(struct x64_compiler *c, unsigned reg, int64_t delta);
+/* The pc slot says so; S0 is destroyed. */
+void flow_put_pc(struct x64_compiler *c, int64_t delta);
+/* That of op i's instruction, if helper h asks for it. */
+void flow_put_own_pc(struct x64_compiler *c, unsigned i, const struct ir_helper *h);
 
 /* ---- lower_pair.c ---- */
 /* Are the hints of calls and returns to be followed? */
@@ -501,7 +505,8 @@ uint64_t x64_rt_store(struct jit_env *env, gva_t addr, uint32_t access, uint64_t
 uint64_t x64_rt_commit(struct jit_env *env, gva_t addr, uint32_t access, uint64_t ret);
 uint64_t x64_rt_group(struct jit_env *env, gva_t addr, uint32_t pack, uint64_t ret);
 uint64_t x64_rt_access(struct jit_env *env, gva_t addr, uint32_t access, uint64_t ret);
-uint64_t x64_rt_helper(struct jit_env *env, const struct ir_helper *h, uint32_t unused,
+/* has_recipe: its site has one, made of registers of before the call maybe. */
+uint64_t x64_rt_helper(struct jit_env *env, const struct ir_helper *h, uint32_t has_recipe,
 		       uint64_t ret);
 uint64_t x64_rt_stored(struct jit_env *env, uint64_t unused1, uint32_t unused2, uint64_t ret);
 uint64_t x64_rt_native(struct jit_env *env, const struct ir_native *n, uint32_t unused,

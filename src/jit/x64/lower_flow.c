@@ -80,11 +80,36 @@ void flow_pass_value(struct x64_compiler *c, unsigned n, unsigned v)
 		x64_mov_to(&c->a, 8, flow_bounce(c, n), place_in_reg(c, v, 8, 0));
 }
 
+void flow_put_pc(struct x64_compiler *c, int64_t delta)
+{
+	lower_pc(c, S0, delta);
+	x64_mov_to(&c->a, 8, state(c, c->jit->desc->pc_offset), S0);
+}
+
+void flow_put_own_pc(struct x64_compiler *c, unsigned i, const struct ir_helper *h)
+{
+	if (h->reads_pc)
+		flow_put_pc(c, c->ir->insns[c->insn[i]].pc_delta);
+}
+
+/* S0 and S1 are destroyed. */
+static void call_helper(struct x64_compiler *c, unsigned i, const struct ir_helper *h,
+			const struct x64_site *site)
+{
+	bool has_recipe = site->kind && !h->reads_flags && !h->writes_flags;
+
+	flow_put_own_pc(c, i, h);
+	x64_mov_ri(&c->a, S0, (uint64_t)(uintptr_t)h);
+	x64_mov_ri(&c->a, S1, has_recipe);
+	x64_call_at(&c->a, c->jit->thunk.helper);
+	site_add(c, i, site);
+}
+
 static void before_helper(struct x64_compiler *c, unsigned i, const struct ir_helper *h)
 {
 	if (h->reads_flags || h->writes_flags)
 		flags_record(c, c->slot_flags);
-	else if (h->can_fault)
+	else if (!h->is_pure) /* it may be left from, and may change what they are made of */
 		flags_before_call(c, i);
 	if (h->writes_flags)
 		flags_keep_env(c);
@@ -188,9 +213,7 @@ void lower_call(struct x64_compiler *c, unsigned i)
 	else
 		place_evict_state(c);
 	flags_site(c, i, &site);
-	x64_mov_ri(&c->a, S0, op->imm);
-	x64_call_at(&c->a, c->jit->thunk.helper);
-	site_add(c, i, &site);
+	call_helper(c, i, h, &site);
 	after_helper(c, h);
 	vec_forget(c);
 	place_reg(c, i, S0, 8);
@@ -213,8 +236,7 @@ void lower_check_stored(struct x64_compiler *c, unsigned i)
 static void stub_stored(struct x64_compiler *c, struct stub *s)
 {
 	stub_record(c, s);
-	lower_pc(c, S0, c->ir->insns[c->insn[s->at - 1u] + 1].pc_delta);
-	x64_mov_to(&c->a, 8, state(c, c->jit->desc->pc_offset), S0);
+	flow_put_pc(c, c->ir->insns[c->insn[s->at - 1u] + 1].pc_delta);
 	x64_jmp_at(&c->a, c->jit->thunk.dispatch);
 }
 
@@ -242,9 +264,7 @@ static void stub_call_if(struct x64_compiler *c, struct stub *s)
 		}
 	}
 	x64_mov_i(&c->a, 8, flow_bounce(c, 2), 0);
-	x64_mov_ri(&c->a, S0, op->imm);
-	x64_call_at(&c->a, c->jit->thunk.helper);
-	site_add(c, s->at, &s->site);
+	call_helper(c, s->at, (const void *)(uintptr_t)op->imm, &s->site);
 	x64_jmp(&c->a, &s->back);
 }
 

@@ -88,10 +88,10 @@ static void transfer(struct x64_compiler *c, unsigned i, const struct ir_helper 
 	place_evict_state(c);
 	if (exit->code == IR_EXIT_LOOP) {
 		/* A helper that faults has its own pc put there. */
-		lower_pc(c, S0, (int64_t)exit->imm);
-		x64_mov_to(&c->a, 8, state(c, c->jit->desc->pc_offset), S0);
+		flow_put_pc(c, (int64_t)exit->imm);
 	}
 	flags_site(c, i, &site);
+	flow_put_own_pc(c, i, h);
 	x64_mov_ri(&c->a, S0, (uint64_t)(uintptr_t)h);
 	x64_call_at(&c->a, c->jit->thunk.transfer);
 	site_add(c, i, &site);

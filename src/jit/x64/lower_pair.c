@@ -229,6 +229,7 @@ static void stub_late(struct x64_compiler *c, struct stub *s)
 	for (unsigned n = 0; n < 3; n++)
 		x64_mov_i(&c->a, 8, flow_bounce(c, n), 0);
 	x64_mov_ri(&c->a, S0, op->imm);
+	x64_mov_ri(&c->a, S1, 0);
 	x64_call_at(&c->a, c->jit->thunk.helper);
 	site_add(c, s->at, &site);
 	x64_int3(&c->a); /* the helper faults */

@@ -253,9 +253,18 @@ uint64_t x64_rt_commit(struct jit_env *env, gva_t unused, uint32_t access, uint6
 	return store(env, env->bounce_addr, access, ret);
 }
 
+/* Word by word, as they were stored just now: wider loads would wait for all of those stores. */
+static void copy_words(uint64_t *out, const uint64_t *in, unsigned n)
+{
+#pragma GCC unroll 16
+	for (unsigned i = 0; i < n; i++)
+		__atomic_store_n(&out[i], __atomic_load_n(&in[i], __ATOMIC_RELAXED),
+				 __ATOMIC_RELAXED);
+}
+
 static void bounce_take(const struct jit_env *env, uint64_t value[3])
 {
-	memcpy(value, env->bounce, 3 * sizeof(value[0]));
+	copy_words(value, (const uint64_t *)(const void *)env->bounce, 3);
 }
 
 static void bounce_give(struct jit_env *env, uint64_t value)
@@ -324,42 +333,33 @@ uint64_t x64_rt_stored(struct jit_env *env, uint64_t unused1, uint32_t unused2, 
 	return stored_at(env, ret, registers(env));
 }
 
-/* Of a helper that asks for it: the flags in their slot, its pc. */
-static void before_helper(struct jit_env *env, const struct ir_helper *h, uint64_t ret)
-{
-	if (h->reads_flags || h->writes_flags)
-		x64_flags_sync(env, jit_of(env)->desc);
-	if (h->reads_pc) {
-		const struct x64_code *code = code_at(env, ret);
-
-		env->pc = code_pc(env, code, tables_site(code, ret).pc_delta);
-	}
-}
-
-uint64_t x64_rt_helper(struct jit_env *env, const struct ir_helper *h, uint32_t unused,
+uint64_t x64_rt_helper(struct jit_env *env, const struct ir_helper *h, uint32_t has_recipe,
 		       uint64_t ret)
 {
-	bool is_synced = h->reads_flags || h->writes_flags, had_stored;
+	const uint64_t *before = NULL;
 	uint64_t arg[3], gpr[16];
+	bool had_stored;
 
-	(void)unused;
 	bounce_take(env, arg);
 	/* A helper that faults may have done half its work, as strings do; the flags are still
-	 * those of before, and made of registers of before. */
-	if (!is_synced)
-		memcpy(gpr, registers(env), sizeof(gpr));
-	before_helper(env, h, ret);
+	 * those of before, and may be made of registers of before. */
+	if (has_recipe) {
+		copy_words(gpr, registers(env), ARRAY_SIZE(gpr));
+		before = gpr;
+	}
+	if (h->reads_flags || h->writes_flags)
+		x64_flags_sync(env, jit_of(env)->desc);
 	/* Strings stop at what is stored to code from now on. */
 	had_stored = env->code_stored;
 	env->code_stored = false;
 	bounce_give(env, h->fn(env, arg[0], arg[1], arg[2]));
 	env->code_stored |= had_stored;
 	if (unlikely(h->can_fault && env->fault)) {
-		go_back(env, ret, is_synced ? NULL : gpr);
+		go_back(env, ret, before);
 		return deliver(env);
 	}
 	if (unlikely(env->code_stored))
-		return stored_at(env, ret, is_synced ? NULL : gpr);
+		return stored_at(env, ret, before);
 	return GO_ON;
 }
 
@@ -371,7 +371,8 @@ uint64_t x64_rt_transfer(struct jit_env *env, const struct ir_helper *h, uint32_
 
 	(void)unused;
 	bounce_take(env, arg);
-	before_helper(env, h, ret);
+	if (is_synced)
+		x64_flags_sync(env, jit_of(env)->desc);
 	h->fn(env, arg[0], arg[1], arg[2]);
 	if (likely(!env->fault))
 		return go_on(env, NULL, X64_LOOPED);
