@@ -133,10 +133,18 @@ void address_space_unlisten(struct address_space *as, struct memory_listener *l)
 
 const struct flat_range *address_space_find(const struct address_space *as, gpa_t addr)
 {
+	/* Where in some view, an older or another space's maybe, addresses like this were found. */
+	static __thread uint32_t hints[16];
+	uint32_t *hint = &hints[(addr >> 3 ^ addr >> 12) % ARRAY_SIZE(hints)], i = *hint;
 	const struct flat_view *v = rcu_fetch(as->view);
-	uint32_t i = flat_view_search(v, addr);
 
-	return i < v->count && v->ranges[i].start <= addr ? &v->ranges[i] : NULL;
+	if (i < v->count && v->ranges[i].start <= addr && addr <= v->ranges[i].last)
+		return &v->ranges[i];
+	i = flat_view_search(v, addr);
+	if (i >= v->count || v->ranges[i].start > addr)
+		return NULL;
+	*hint = i;
+	return &v->ranges[i];
 }
 
 /* ---- device accesses ------------------------------------------------------------------------- */

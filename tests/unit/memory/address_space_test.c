@@ -107,6 +107,36 @@ static void test_nothing_there_reads_as_ones(void)
 	teardown();
 }
 
+/* What a lookup found before says nothing of a view that is another by now, or another space's. */
+static void test_lookups_see_what_is_there_now(void)
+{
+	struct region other_root, other_region;
+	struct address_space other;
+	uint64_t v;
+
+	setup(1, 1, false);
+	region_init_container(&other_root, "other", 0);
+	region_init_ram(&other_region, "low", ram, 0x10, 0x1000);
+	region_add(&other_root, 0x2800, &other_region);
+	address_space_init(&other, "other", &other_root);
+	ram->host[0x810] = 0x11;
+	for (unsigned i = 0; i < 2; i++) {
+		g_assert_cmphex(load(0x3000, 1, true), ==, 0xa0);
+		g_assert_true(address_space_read(&other, 0x3000, 1, &v));
+		g_assert_cmphex(v, ==, 0x11);
+		g_assert_false(address_space_read(&other, 0x27ff, 1, &v));
+	}
+	region_remove(&io_region);
+	load(0x3000, 1, false);
+	region_remove(&ram_region); /* its index is the ROM's now */
+	load(0x1000, 1, false);
+	region_add(&root, 0x800, &io_region);
+	g_assert_cmphex(load(0x800, 1, true), ==, 0xa0);
+	load(0x1000, 1, false);
+	address_space_fini(&other);
+	teardown();
+}
+
 static void test_access_across_ranges_is_split(void)
 {
 	setup(1, 8, false);
@@ -271,6 +301,7 @@ int main(int argc, char **argv)
 	g_test_init(&argc, &argv, NULL);
 	g_test_add_func("/memory/space/ram-and-rom", test_ram_and_rom);
 	g_test_add_func("/memory/space/unassigned", test_nothing_there_reads_as_ones);
+	g_test_add_func("/memory/space/lookup", test_lookups_see_what_is_there_now);
 	g_test_add_func("/memory/space/crossing", test_access_across_ranges_is_split);
 	g_test_add_func("/memory/space/wide", test_wide_access_is_split);
 	g_test_add_func("/memory/space/unaligned", test_unaligned_access_is_split);
