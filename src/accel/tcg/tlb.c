@@ -104,21 +104,51 @@ static const struct tlb_mapping *tlb2_probe_large(const struct tcg_tlb *t, gva_t
 	return found;
 }
 
+/* The mapping of a device that was found last: each of its accesses comes here. */
+static const struct tlb_mapping *tlb2_probe_last(const struct tcg_tlb *t, gva_t addr,
+						 unsigned right)
+{
+	const struct tlb2_set *s = &t->sets[t->last_set];
+	uint64_t name = s->name[t->last_way], tag = s->tag[t->last_way];
+	uint64_t generation = name >> 6;
+
+	if ((tag ^ addr) >> (name & 63) || !(tag >> right & 1) || !name ||
+	    (generation != t->space->generation && generation != t->global_generation))
+		return NULL;
+	return &t->mappings[t->last_set][t->last_way];
+}
+
+static void tlb2_note_last(struct tcg_tlb *t, const struct tlb_mapping *found)
+{
+	size_t n = (size_t)(found - &t->mappings[0][0]);
+
+	t->last_set = (uint32_t)(n / TLB2_WAYS);
+	t->last_way = n % TLB2_WAYS;
+}
+
 bool tlb2_find(struct tcg_tlb *t, gva_t addr, unsigned view, unsigned kind, struct tlb_mapping *m)
 {
 	const struct tlb_space *s = t->space;
 	unsigned right = tlb_right(view, kind);
-	const struct tlb_mapping *found = tlb2_probe(t, addr, PAGE_SHIFT, s->generation, right);
+	const struct tlb_mapping *found = tlb2_probe_last(t, addr, right);
 
+	if (found) {
+		*m = *found;
+		return true;
+	}
+	found = tlb2_probe(t, addr, PAGE_SHIFT, s->generation, right);
 	if (!found)
 		found = tlb2_probe_large(t, addr, &t->large, t->global_generation, right);
 	if (!found && filter_has(&t->global, addr, PAGE_SHIFT))
 		found = tlb2_probe(t, addr, PAGE_SHIFT, t->global_generation, right);
 	if (!found)
 		found = tlb2_probe_large(t, addr, &s->large, s->generation, right);
-	if (found)
-		*m = *found;
-	return found;
+	if (!found)
+		return false;
+	*m = *found;
+	if (!found->host)
+		tlb2_note_last(t, found);
+	return true;
 }
 
 /* The way to give up: one that nobody can find any more, or each in turn. */

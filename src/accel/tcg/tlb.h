@@ -80,6 +80,7 @@ struct tcg_tlb {
 	 * by it: accesses near each other go by one look at the table */
 	_Atomic bool has_lost;
 	unsigned next_way;
+	uint32_t last_set, last_way; /* in the second level: may be another mapping's by now */
 	struct tlb2_set *sets;
 	struct tlb_mapping (*mappings)[TLB2_WAYS];
 	struct tlb_space spaces[TLB_SPACES];

@@ -402,6 +402,36 @@ static void test_a_large_page_that_is_not_all_memory(void)
 	rig_free(r);
 }
 
+/* Found again and again in the second level: while its mapping holds, where it is, as it allows. */
+static void test_a_device_goes_with_its_mapping(void)
+{
+	struct rig *r = rig_new(1);
+	unsigned walks;
+
+	put(r, FRAME, 1);
+	map(r, (struct map){ .asid = 1, .addr = A, .gpa = IO_AT, .is_read_only = true });
+	map(r, (struct map){ .asid = 2, .addr = A, .gpa = FRAME });
+	run_in(r, 1, true);
+	expect(r, A, 0x10, true);
+	expect(r, A + 8, 0x18, false);
+	expect(r, A + 8, 0x18, false);
+	walks = r->walks;
+	g_assert_false(store(r, A, 1));
+	g_assert_cmpuint(r->walks, ==, walks + 1);
+	expect(r, A, 0x10, true); /* the fault dropped it */
+	run_in(r, 2, true);
+	expect(r, A, 1, true);
+	run_in(r, 1, true);
+	expect(r, A, 0x10, false);
+	r->env->mem->tlb_flush(r->env, A, false);
+	expect(r, A, 0x10, true);
+	r->maps[0].gpa = FRAME;
+	expect(r, A, 0x10, false);
+	r->env->mem->tlb_flush_space(r->env, 1, ALL);
+	expect(r, A, 1, true);
+	rig_free(r);
+}
+
 static void test_more_spaces_than_sets(void)
 {
 	struct rig *r = rig_new(1);
@@ -594,6 +624,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/tlb/global", test_global_pages_are_everywhere_and_outlive_spaces);
 	g_test_add_func("/tlb/large", test_a_large_page_is_walked_once_and_goes_at_once);
 	g_test_add_func("/tlb/large_mixed", test_a_large_page_that_is_not_all_memory);
+	g_test_add_func("/tlb/device", test_a_device_goes_with_its_mapping);
 	g_test_add_func("/tlb/many_spaces", test_more_spaces_than_sets);
 	g_test_add_func("/tlb/clean", test_a_clean_page_is_walked_again_for_a_store);
 	g_test_add_func("/tlb/fault", test_a_fault_drops_what_was_known_of_the_page);
