@@ -41,6 +41,10 @@ static void held_pop(const struct lock *l)
 {
 	unsigned i = held.count;
 
+	if (i > 0 && held.locks[i - 1] == l) { /* mostly */
+		held.count--;
+		return;
+	}
 	while (i > 0 && held.locks[i - 1] != l)
 		i--;
 	if (i == 0) {
