@@ -349,10 +349,11 @@ HELPER(cpuid, .can_fault = false)
 	uint32_t r[4];
 
 	x86_cpuid(c, (uint32_t)c->gpr[RAX], (uint32_t)c->gpr[RCX], r);
-	c->gpr[RAX] = r[0];
-	c->gpr[RBX] = r[1];
-	c->gpr[RCX] = r[2];
-	c->gpr[RDX] = r[3];
+	/* One by one, as they were stored just now: a wider load would wait for those stores. */
+	c->gpr[RAX] = __atomic_load_n(&r[0], __ATOMIC_RELAXED);
+	c->gpr[RBX] = __atomic_load_n(&r[1], __ATOMIC_RELAXED);
+	c->gpr[RCX] = __atomic_load_n(&r[2], __ATOMIC_RELAXED);
+	c->gpr[RDX] = __atomic_load_n(&r[3], __ATOMIC_RELAXED);
 	return 0;
 }
 
