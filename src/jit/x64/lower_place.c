@@ -434,6 +434,8 @@ unsigned place_force(struct x64_compiler *c, unsigned v, unsigned reg, unsigned 
 					      : place_scratch(c, avoid | used);
 			if (used & 1u << reg)
 				place_evict(c, reg, true);
+		} else if (is_scratch(reg)) {
+			place_evict(c, reg, true); /* operands that were just brought there */
 		}
 		x64_lea(&c->a, ir_size(op) < 4 ? 4 : ir_size(op), reg, m);
 		if (ir_size(op) < 4)

@@ -248,17 +248,17 @@ static void check(const struct fixture *f, const struct ir_block *blk, unsigned 
 	g_error("why %d, end %d", why, end);
 }
 
-static bool check_block(struct fixture *f, unsigned n)
+/* emit: makes the block. */
+static bool check_block(struct fixture *f, unsigned n, void (*emit)(struct ir_builder *b))
 {
 	g_autofree struct raw *raw = g_new(struct raw, 1);
 	const struct ir_block *blk;
 	enum x64_why why = X64_LOOP;
 	unsigned how;
-	struct gen g;
 	bool ok;
 
 	random_state(f);
-	gen_block(&g, f->b);
+	emit(f->b);
 	how = f->b->pc_size == 3 && below(2) ? X64_FREE : 0;
 	f->start->env.pc = random64() & ~UINT64_C(0) >> (64 - (8u << f->b->pc_size));
 	take_raw(f->b, raw);
@@ -277,6 +277,13 @@ static bool check_block(struct fixture *f, unsigned n)
 	return ok;
 }
 
+static void emit_random(struct ir_builder *b)
+{
+	struct gen g;
+
+	gen_block(&g, b);
+}
+
 static void test_random_blocks(void)
 {
 	const char *count = getenv("RHEA_TEST_BLOCKS");
@@ -286,12 +293,55 @@ static void test_random_blocks(void)
 	if (!setup(&f))
 		return;
 	for (unsigned i = 0; i < n; i++)
-		done += check_block(&f, i);
+		done += check_block(&f, i, emit_random);
 	g_assert_cmpuint(done, >=, n / 100 * 99);
 	teardown(&f);
 }
 
-static void add_tests(void) { g_test_add_func("/jit/x64/random/blocks", test_random_blocks); }
+/* Two products, a rotated and a plain one, whose sum is asked for twice: the sum is computed late,
+ * into the register that one of its operands was just brought to. */
+static void emit_late_sum(struct ir_builder *b)
+{
+	uint32_t r = offsetof(struct test_cpu, r);
+	ir_val a, x, y, rolled, sum, low, high;
+
+	ir_begin(b, 0, 3);
+	ir_insn_begin(b, 0);
+	a = ir_get(b, 8, r);
+	y = ir_lea(b, 4, ir_get(b, 4, r + 16), IR_NONE, 0, 13);
+	x = ir_bini(b, IR_SHR, 8, a, 32);
+	y = ir_sext(b, 4, 8, y);
+	x = ir_bin(b, IR_MUL, 8, x, y);
+	y = ir_bin(b, IR_MUL, 8, y, ir_zext(b, 4, a));
+	rolled = ir_bini(b, IR_ROL, 8, x, 32);
+	sum = ir_bin(b, IR_ADD, 8, rolled, y);
+	low = ir_zext(b, 4, sum);
+	high = ir_bini(b, IR_SHR, 8, sum, 32);
+	high = ir_lea(b, 8, high, high, 3, 0);
+	low = ir_lea(b, 8, low, low, 3, 0);
+	ir_put(b, 8, r + 24, ir_bin(b, IR_XOR, 8, high, low));
+	ir_insn_end(b, 4);
+	ir_insn_begin(b, 4);
+	ir_exit(b, -33);
+	ir_insn_end(b, 1);
+}
+
+static void test_late_sum(void)
+{
+	struct fixture f;
+
+	if (!setup(&f))
+		return;
+	for (unsigned i = 0; i < 100; i++)
+		g_assert_true(check_block(&f, i, emit_late_sum));
+	teardown(&f);
+}
+
+static void add_tests(void)
+{
+	g_test_add_func("/jit/x64/random/blocks", test_random_blocks);
+	g_test_add_func("/jit/x64/random/late-sum", test_late_sum);
+}
 
 #else
 
