@@ -16,7 +16,7 @@ static inline void flags_are(struct x64_compiler *c, unsigned f, uint32_t mask)
 /* ---- lower_cond.c ---- */
 /* Make EFLAGS such that the returned condition says cond of f. */
 enum x64_cc flags_cond(struct x64_compiler *c, unsigned f, enum ir_cond cond);
-/* The same of value v (COND, CMP or 0/1), fused or not; never uses S0 when keep_s0. */
+/* The same of value v (COND, CMP or 0/1), fused or not. */
 enum x64_cc flags_test(struct x64_compiler *c, unsigned v);
 /* CF := carry of f. */
 void flags_carry(struct x64_compiler *c, unsigned f);

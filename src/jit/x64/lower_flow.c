@@ -418,10 +418,9 @@ void lower_exit_if(struct x64_compiler *c, unsigned i)
 	const struct ir_op *op = op_at(c, i);
 	struct stub *s = stub_new(c, STUB_EXIT, i);
 	enum x64_cc cc = flags_test(c, op->a);
-	struct x64_exit *x;
+	struct x64_exit *x = exit_of(c, i);
 
-	s->exit = (uint16_t)c->exit_count;
-	x = exit_of(c, i);
+	s->exit = (uint16_t)(x - c->exits);
 	flags_record_later(c, c->slot_flags, s);
 	x64_jcc(&c->a, cc, &s->in);
 	/* Not aligned, for nothing is to stand between CMP and JCC: in one line, as others run it.

@@ -95,7 +95,6 @@ void pair_call_to(struct x64_compiler *c, unsigned i)
 
 void pair_call(struct x64_compiler *c, unsigned i)
 {
-	unsigned n = c->exit_count;
 	struct x64_exit *x = flow_exit_new(c, (int64_t)op_at(c, i)->imm, true);
 	struct stub *s;
 
@@ -106,7 +105,7 @@ void pair_call(struct x64_compiler *c, unsigned i)
 	}
 	push_pc(c, i);
 	s = stub_new(c, STUB_CALL, i);
-	s->exit = (uint16_t)n;
+	s->exit = (uint16_t)(x - c->exits);
 	x->jump = x64_call_patchable(&c->a, x64_pc(&c->a));
 	pad(c, i);
 }
