@@ -450,6 +450,9 @@ void lower_pc(struct x64_compiler *c, unsigned reg, int64_t delta);
 void flow_put_pc(struct x64_compiler *c, int64_t delta);
 /* That of op i's instruction, if helper h asks for it. */
 void flow_put_own_pc(struct x64_compiler *c, unsigned i, const struct ir_helper *h);
+/* Op i's call of h, whose arguments are in bounce; S0 and S1 are destroyed. */
+void flow_call_helper(struct x64_compiler *c, unsigned i, const struct ir_helper *h,
+		      const struct x64_site *site);
 
 /* ---- lower_pair.c ---- */
 /* Are the hints of calls and returns to be followed? */

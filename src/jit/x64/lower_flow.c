@@ -92,9 +92,8 @@ void flow_put_own_pc(struct x64_compiler *c, unsigned i, const struct ir_helper 
 		flow_put_pc(c, c->ir->insns[c->insn[i]].pc_delta);
 }
 
-/* S0 and S1 are destroyed. */
-static void call_helper(struct x64_compiler *c, unsigned i, const struct ir_helper *h,
-			const struct x64_site *site)
+void flow_call_helper(struct x64_compiler *c, unsigned i, const struct ir_helper *h,
+		      const struct x64_site *site)
 {
 	bool has_recipe = site->kind && !h->reads_flags && !h->writes_flags;
 
@@ -213,7 +212,7 @@ void lower_call(struct x64_compiler *c, unsigned i)
 	else
 		place_evict_state(c);
 	flags_site(c, i, &site);
-	call_helper(c, i, h, &site);
+	flow_call_helper(c, i, h, &site);
 	after_helper(c, h);
 	vec_forget(c);
 	place_reg(c, i, S0, 8);
@@ -264,7 +263,7 @@ static void stub_call_if(struct x64_compiler *c, struct stub *s)
 		}
 	}
 	x64_mov_i(&c->a, 8, flow_bounce(c, 2), 0);
-	call_helper(c, s->at, (const void *)(uintptr_t)op->imm, &s->site);
+	flow_call_helper(c, s->at, (const void *)(uintptr_t)op->imm, &s->site);
 	x64_jmp(&c->a, &s->back);
 }
 

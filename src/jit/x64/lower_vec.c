@@ -120,9 +120,7 @@ static void stub_helper(struct x64_compiler *c, struct stub *s)
 	arg.disp += 8;
 	x64_mov_ri(&c->a, S0, op_at(c, op->b)->imm);
 	x64_mov_to(&c->a, 8, arg, S0);
-	x64_mov_ri(&c->a, S0, op->imm);
-	x64_call_at(&c->a, t->helper);
-	site_add(c, s->at, &s->site);
+	flow_call_helper(c, s->at, (const void *)(uintptr_t)op->imm, &s->site);
 	if (s->is_end && c->site_count)
 		c->sites[c->site_count - 1].is_last = true;
 	if (s->has_x87)
