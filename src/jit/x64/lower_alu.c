@@ -472,6 +472,22 @@ static void high_narrow(struct x64_compiler *c, unsigned i)
 		x64_mov_rr(&c->a, 4, S0, S0);
 }
 
+/* The second operand of a product of 8 bytes, which is no immediate; the first is not lazy. */
+static struct source factor(struct x64_compiler *c, const struct ir_op *op)
+{
+	struct source b;
+	unsigned r;
+
+	force_lazy(c, op->a, 8);
+	b = second(c, op, 0);
+	if (b.is_imm) {
+		r = place_scratch(c, 0);
+		x64_mov_ri(&c->a, r, (uint64_t)b.imm);
+		b.rm = x64_r(r);
+	}
+	return b;
+}
+
 /* MULX takes one operand from RDX, which is lent where it is not there. */
 static void high_unsigned(struct x64_compiler *c, unsigned i)
 {
@@ -482,14 +498,7 @@ static void high_unsigned(struct x64_compiler *c, unsigned i)
 	struct place p;
 	bool is_there;
 
-	force_lazy(c, op->a, 8);
-	b = second(c, op, 0);
-	if (b.is_imm) {
-		unsigned r = place_scratch(c, 0);
-
-		x64_mov_ri(&c->a, r, (uint64_t)b.imm);
-		b.rm = x64_r(r);
-	}
+	b = factor(c, op);
 	if (is_reg(b.rm, X64_RDX)) {
 		in_rdx = op->b;
 		b.rm = place_rm(c, op->a, 8, 0);
@@ -517,14 +526,7 @@ static void high_signed(struct x64_compiler *c, unsigned i)
 	struct x64_rm rax = place_new_tmp(c, &t), rdx = place_new_tmp(c, &t);
 	struct source b;
 
-	force_lazy(c, op->a, 8);
-	b = second(c, op, 0);
-	if (b.is_imm) {
-		unsigned r = place_scratch(c, 0);
-
-		x64_mov_ri(&c->a, r, (uint64_t)b.imm);
-		b.rm = x64_r(r);
-	}
+	b = factor(c, op);
 	if (b.rm.kind != X64_RM_REG || b.rm.base != S1) {
 		place_evict(c, S1, true);
 		x64_mov(&c->a, 8, S1, b.rm);
