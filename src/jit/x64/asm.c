@@ -184,13 +184,14 @@ static inline uint8_t *put_imm(uint8_t *p, uint32_t form, int64_t imm)
 
 /* ---- whole instructions ---- */
 
-void x64_emit(struct x64_asm *a, uint32_t form, unsigned reg, unsigned vvvv, struct x64_rm rm,
-	      int64_t imm)
+/* What neither VEX nor a prefix beside REX has, nor a byte register. */
+enum { UNCOMMON = X64_VEX | X64_O16 | X64_F2 | X64_BYTE_REG | X64_BYTE_RM | X64_0F38 };
+
+static __attribute__((noinline)) void emit_uncommon(struct x64_asm *a, uint32_t form, unsigned reg,
+						    unsigned vvvv, struct x64_rm rm, int64_t imm)
 {
 	uint8_t *p = a->at;
 
-	if (!has_room(a, X64_MAX_INSN + OVERSHOOT))
-		return;
 	if (form & X64_VEX)
 		p = put_vex(p, form, reg, vvvv, &rm);
 	else
@@ -202,6 +203,31 @@ void x64_emit(struct x64_asm *a, uint32_t form, unsigned reg, unsigned vvvv, str
 		*p++ = modrm(3, reg, rm.base);
 	else
 		p = put_rm_relative(a, p, form, reg, &rm);
+	a->at = put_imm(p, form, imm);
+}
+
+void x64_emit(struct x64_asm *a, uint32_t form, unsigned reg, unsigned vvvv, struct x64_rm rm,
+	      int64_t imm)
+{
+	uint8_t *p = a->at;
+	unsigned rex;
+
+	if (!has_room(a, X64_MAX_INSN + OVERSHOOT))
+		return;
+	if (form & UNCOMMON || rm.kind > X64_RM_MEM) {
+		emit_uncommon(a, form, reg, vvvv, rm, imm);
+		return;
+	}
+	rex = rex_bits(form, reg, &rm);
+	*p = (uint8_t)(REX | rex);
+	p += !!rex;
+	*p = 0x0f;
+	p += form >> 8 & 1; /* X64_0F */
+	*p++ = (uint8_t)form;
+	if (rm.kind == X64_RM_MEM)
+		p = put_memory(p, reg, &rm);
+	else
+		*p++ = modrm(3, reg, rm.base);
 	a->at = put_imm(p, form, imm);
 }
 
