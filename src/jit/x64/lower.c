@@ -251,8 +251,6 @@ static bool lower_direct(struct x64_compiler *c, unsigned i)
 
 static void begin(struct x64_compiler *c, struct x64_code *code, const struct ir_block *ir)
 {
-	unsigned natives = 0;
-
 	c->ir = ir;
 	c->code = code;
 	c->is_full = false;
@@ -263,10 +261,9 @@ static void begin(struct x64_compiler *c, struct x64_code *code, const struct ir
 	c->late.op = 0;
 	memset(c->carry, 0, ir->op_count * sizeof(c->carry[0]));
 	memset(c->bits, 0, ir->op_count * sizeof(c->bits[0]));
-	for (unsigned i = 1; i < ir->op_count; i++)
-		natives += ir->ops[i].code == IR_NATIVE;
-	code->natives = natives ? g_new(struct ir_native, natives) : NULL;
 	lower_plan(c);
+	code->natives = c->native_count ? g_new(struct ir_native, c->native_count) : NULL;
+	c->native_count = 0;
 	place_begin(c);
 	vec_begin(c);
 }

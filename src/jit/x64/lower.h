@@ -250,7 +250,7 @@ struct x64_compiler {
 	unsigned exit_count;
 	uint64_t constants[LOWER_SITES];
 	unsigned constant_count;
-	unsigned native_count;
+	unsigned native_count; /* those copied; by the plan: all */
 	struct x64_label asked;
 	bool may_have_stored; /* a helper that is not the last of its instruction */
 	uint16_t left_at;     /* the way out that a helper's call has already taken, or 0 */

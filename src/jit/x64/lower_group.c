@@ -236,22 +236,26 @@ static void plan_op(struct x64_compiler *c, struct planner *p, unsigned i)
 
 void group_plan(struct x64_compiler *c)
 {
-	struct planner p = { 0 };
+	struct planner p; /* open[] is filled as count says */
 
+	p.count = p.next = p.insn = 0;
+	p.has_begun = false;
 	c->group_count = 0;
 	memset(c->group, 0, c->ir->op_count * sizeof(c->group[0]));
-	for (unsigned i = 1; i < c->ir->op_count && c->has_groups; i++)
-		plan_op(c, &p, i);
-	for (unsigned n = 0; n < c->group_count; n++)
-		c->last_use[IR_MAX_OPS + n] = c->groups[n].last;
-	/* Only a check looks at the address. */
 	for (unsigned i = 1; i < c->ir->op_count; i++) {
 		const struct ir_op *op = op_at(c, i);
 
-		if (group_is_address(op) && (!group_has(c, i) || group_is_first(c, i)) &&
+		if (ir_info[op->code].props & IR_PROP_PURE || op->code == IR_GET)
+			continue;
+		if (c->has_groups)
+			plan_op(c, &p, i);
+		/* Only a check looks at the address. */
+		if (group_is_address(op) && (!c->group[i] || group_is_first(c, i)) &&
 		    c->last_use[op->a] < i)
 			c->last_use[op->a] = (uint16_t)i;
 	}
+	for (unsigned n = 0; n < c->group_count; n++)
+		c->last_use[IR_MAX_OPS + n] = c->groups[n].last;
 }
 
 /* ---- the host pointer ---- */

@@ -20,7 +20,7 @@ static bool is_lazy_code(const struct ir_op *op)
 
 bool lower_is_lazy(const struct x64_compiler *c, unsigned i)
 {
-	return !c->put[i] && is_lazy_code(op_at(c, i));
+	return is_lazy_code(op_at(c, i)) && !c->put[i];
 }
 
 enum recipe_form lower_form(const struct x64_compiler *c, unsigned f)
@@ -63,17 +63,18 @@ static void plan_uses(struct x64_compiler *c)
 		unsigned end = insn_end(c, k);
 
 		for (; i < end; i++) {
-			const struct ir_op *op = op_at(c, i);
-			unsigned values = ir_value_operands(op);
+			const struct ir_op op = ir->ops[i];
+			unsigned values = ir_value_operands(&op);
 
 			c->insn[i] = (uint16_t)k;
-			/* What is no value counts as a use of op 0. */
-			if (group_is_address(op)) /* group_plan() knows who looks at it */
-				c->uses[op->a]++;
-			else
-				use(c, values & 1 ? op->a : 0, i);
-			use(c, values & 2 ? op->b : 0, i);
-			use(c, values & 4 ? op->c : 0, i);
+			if (group_is_address(&op)) /* group_plan() knows who looks at it */
+				c->uses[op.a]++;
+			else if (values & 1)
+				use(c, op.a, i);
+			if (values & 2)
+				use(c, op.b, i);
+			if (values & 4)
+				use(c, op.c, i);
 		}
 	}
 	c->uses[0] = c->last_use[0] = 0;
@@ -301,7 +302,48 @@ static void plan_flags_left(struct x64_compiler *c, const struct ir_op *op, unsi
 	f->has_stored |= op->code == IR_CALL && helper_may_store(h);
 }
 
-static void plan_flags(struct x64_compiler *c)
+/* What op i wants to know of those before it. */
+static void plan_op(struct x64_compiler *c, const struct ir_op *op, unsigned i)
+{
+	switch (op->code) {
+	case IR_COND:
+	case IR_CMP:
+	case IR_WIDER: plan_fused(c, i); break;
+	case IR_LOAD: plan_modify(c, i); break;
+	case IR_PUT: plan_put(c, i); break;
+	case IR_NATIVE: c->native_count++; break;
+	default: break;
+	}
+}
+
+/* Computes a value of values, and that is all. */
+static bool is_plain(const struct ir_op *op, const struct ir_info *info)
+{
+	return info->props & IR_PROP_PURE && !info->flags && op->code != IR_CMP &&
+	       op->code != IR_WIDER;
+}
+
+static void plan_insn(struct x64_compiler *c, unsigned i, unsigned end, struct flags_plan *f)
+{
+	for (; i < end; i++) {
+		const struct ir_op *op = op_at(c, i);
+		const struct ir_info *info = &ir_info[op->code];
+
+		if (is_plain(op, info))
+			continue;
+		plan_op(c, op, i);
+		if (info->flags)
+			plan_flags_used(c, op, i, info->flags);
+		if (info->props & IR_PROP_LEAVES)
+			plan_flags_left(c, op, i, f);
+		else if (op->code == IR_FLAGS_PUT)
+			f->slot = op->a;
+		else if (covers_flags_slot(c, op))
+			ask(c, f->slot, i);
+	}
+}
+
+static void plan_insns(struct x64_compiler *c)
 {
 	struct flags_plan f = { 0 };
 
@@ -315,19 +357,8 @@ static void plan_flags(struct x64_compiler *c)
 			f.has_stored = false;
 			ask(c, f.start, i);
 		}
-		for (; i < end; i++) {
-			const struct ir_op *op = op_at(c, i);
-			unsigned operands = ir_flags_operands(op);
-
-			if (operands)
-				plan_flags_used(c, op, i, operands);
-			if (ir_info[op->code].props & IR_PROP_LEAVES)
-				plan_flags_left(c, op, i, &f);
-			else if (op->code == IR_FLAGS_PUT)
-				f.slot = op->a;
-			else if (covers_flags_slot(c, op))
-				ask(c, f.slot, i);
-		}
+		plan_insn(c, i, end, &f);
+		i = end;
 	}
 }
 
@@ -357,28 +388,13 @@ static void plan_lives(struct x64_compiler *c)
 
 		if (c->flags_last[i] && ir_info[op->code].props & IR_PROP_FLAGS)
 			until = plan_recipe(c, op, i);
-		if (c->last_use[i] > until && lower_is_lazy(c, i))
+		if (is_lazy_code(op) && c->last_use[i] > until && !c->put[i])
 			until = c->last_use[i];
 		if (!until)
 			continue;
 		values = ir_value_operands(op);
 		extend(&c->last_use[values & 1 ? op->a : 0], until);
 		extend(&c->last_use[values & 2 ? op->b : 0], until);
-	}
-}
-
-/* What ops want to know of those before them. */
-static void plan_ops(struct x64_compiler *c)
-{
-	for (unsigned i = 1; i < c->ir->op_count; i++) {
-		switch (op_at(c, i)->code) {
-		case IR_COND:
-		case IR_CMP:
-		case IR_WIDER: plan_fused(c, i); break;
-		case IR_LOAD: plan_modify(c, i); break;
-		case IR_PUT: plan_put(c, i); break;
-		default: break;
-		}
 	}
 }
 
@@ -394,9 +410,8 @@ void lower_plan(struct x64_compiler *c)
 	memset(c->is_fused, 0, n * sizeof(c->is_fused[0]));
 	plan_uses(c);
 	plan_call(c);
-	plan_ops(c);
+	plan_insns(c);
 	group_plan(c);
-	plan_flags(c);
 	plan_lives(c);
 	c->last_use[0] = 0;
 }
