@@ -424,17 +424,3 @@ unsigned x86_operand_size(const struct x86_insn *in, unsigned n)
 
 	return x86_width_size(in, x86_operand_is_mem(in, n) ? o->mem_width : o->width);
 }
-
-bool x86_operand_is_mem(const struct x86_insn *in, unsigned n)
-{
-	switch (x86_operand(in, n)->place) {
-	case PLACE_E:
-	case PLACE_W:
-	case PLACE_Q: return in->mod != 3;
-	case PLACE_M:
-	case PLACE_O:
-	case PLACE_X:
-	case PLACE_Y: return true;
-	default: return false;
-	}
-}

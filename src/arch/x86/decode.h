@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/bits.h"
 #include "jit/ir.h"
 
 struct x86_tr;
@@ -208,7 +209,6 @@ enum x86_decode x86_decode(struct x86_insn *in, const struct x86_decode_mode *m,
 unsigned x86_operand_size(const struct x86_insn *in, unsigned n);
 /* A width (enum x86_width) in bytes for this instruction. */
 unsigned x86_width_size(const struct x86_insn *in, unsigned width);
-bool x86_operand_is_mem(const struct x86_insn *in, unsigned n);
 
 /* "mov eax, [rbx+rcx*4+0x10]" for the instruction at pc. */
 void x86_disasm(const struct x86_insn *in, uint64_t pc, char *out, size_t size);
@@ -216,4 +216,14 @@ void x86_disasm(const struct x86_insn *in, uint64_t pc, char *out, size_t size);
 static inline const struct x86_operand *x86_operand(const struct x86_insn *in, unsigned n)
 {
 	return &x86_operands[in->row->ops[n]];
+}
+static inline bool x86_operand_is_mem(const struct x86_insn *in, unsigned n)
+{
+	enum {
+		ALWAYS = 1u << PLACE_M | 1u << PLACE_O | 1u << PLACE_X | 1u << PLACE_Y,
+		BY_MOD = 1u << PLACE_E | 1u << PLACE_W | 1u << PLACE_Q,
+	};
+	BUILD_ASSERT(PLACE_COUNT <= 32);
+
+	return (in->mod == 3 ? ALWAYS : ALWAYS | BY_MOD) >> x86_operand(in, n)->place & 1;
 }
