@@ -213,26 +213,67 @@ static void link_exit(struct tcg_accel *t, struct tcg_link *l, bool is_guarded)
 	atomic_store_explicit(&x->link, &l->to->code, memory_order_release);
 }
 
+/* Needs c->lock. */
+static void link_locked(struct tcg_accel *t, struct tcg_block *from, unsigned n,
+			struct tcg_block *to, bool is_guarded)
+{
+	struct tcg_link *l = &from->outgoing[n];
+
+	if (l->to == to)
+		return;
+	unlink_exit(t, l);
+	l->from = from;
+	l->to = to;
+	l->next = to->incoming;
+	l->pprev = &to->incoming;
+	if (l->next)
+		l->next->pprev = &l->next;
+	to->incoming = l;
+	link_exit(t, l, is_guarded);
+	t->cache.linked++;
+}
+
 void tcg_cache_link(struct tcg_accel *t, struct tcg_block *from, unsigned n, struct tcg_block *to,
 		    bool is_guarded)
+{
+	lock_take(&t->cache.lock);
+	/* Either may have been dropped meanwhile; whose link it is stays as it was first made
+	 * guarded or not, as it leads to one page. */
+	if (!is_dead(from) && !is_dead(to))
+		link_locked(t, from, n, to, is_guarded);
+	lock_drop(&t->cache.lock);
+}
+
+void tcg_cache_key(struct tcg_accel *t, struct tcg_block *from, unsigned n, struct tcg_block *to,
+		   uint64_t key)
 {
 	struct tcg_link *l = &from->outgoing[n];
 
 	lock_take(&t->cache.lock);
-	/* Either may have been dropped meanwhile; whose link it is stays as it was first made
-	 * guarded or not, as it leads to one page. */
-	if (!is_dead(from) && !is_dead(to) && l->to != to) {
-		unlink_exit(t, l);
-		l->from = from;
-		l->to = to;
-		l->next = to->incoming;
-		l->pprev = &to->incoming;
-		if (l->next)
-			l->next->pprev = &l->next;
-		to->incoming = l;
-		link_exit(t, l, is_guarded);
-		t->cache.linked++;
+	if (key != X64_NO_KEY && !is_dead(from) && !is_dead(to) &&
+	    (!l->only || l->only == to->host_pc)) {
+		l->only = to->host_pc;
+		link_locked(t, from, n, to, false);
+		tcg_native_key(t, from, n, key);
+	} else {
+		tcg_native_key(t, from, n, X64_NO_KEY);
 	}
+	lock_drop(&t->cache.lock);
+}
+
+static void forget_keys(struct tcg_accel *t, struct tcg_block *b)
+{
+	for (unsigned n = 0; n < b->host.exit_count; n++)
+		if (b->host.exits[n].key)
+			tcg_native_key(t, b, n, X64_NO_KEY);
+}
+
+void tcg_cache_forget_keys(struct tcg_accel *t)
+{
+	lock_take(&t->cache.lock);
+	/* Those that were dropped have none. */
+	for (struct tcg_block *b = t->cache.newest[true]; b; b = b->older)
+		forget_keys(t, b);
 	lock_drop(&t->cache.lock);
 }
 
@@ -281,6 +322,7 @@ static void drop_locked(struct tcg_accel *t, struct tcg_block *b)
 		unlink_exit(t, &b->outgoing[n]);
 	if (b->is_native) {
 		tcg_targets_drop(t, b);
+		forget_keys(t, b);
 		tcg_native_drop(t, b);
 	}
 	for (unsigned n = 0; n < 2; n++) {

@@ -1,6 +1,6 @@
 /* accel/tcg/chaos.c - chaos=SEED, for tests: where host code comes to C, now and then all of the
- * soft TLB goes, or the frames of calls, or a block, or a chunk of translated code, or the vCPU is
- * asked to leave.
+ * soft TLB goes, or the frames of calls, or the name that keys are made of, or a block, or a chunk
+ * of translated code, or the vCPU is asked to leave.
  *
  * None of these may change what a guest sees; they happen to it anyway, but seldom, and at the same
  * few places.  The visits from one to the next are as likely some as some hundred or some thousand:
@@ -14,7 +14,7 @@
 enum { SHORT = 3, GROW_AFTER = 64 };
 static const uint8_t longest[TCG_CHAOS_KINDS] = {
 	[TCG_CHAOS_FLUSH] = 11, [TCG_CHAOS_LEAVE] = 8,  [TCG_CHAOS_FRAMES] = 8,
-	[TCG_CHAOS_DROP] = 8,   [TCG_CHAOS_EVICT] = 17,
+	[TCG_CHAOS_DROP] = 8,   [TCG_CHAOS_EVICT] = 17, [TCG_CHAOS_NAME] = 10,
 };
 
 /* xorshift64*: the state is never 0. */
@@ -64,6 +64,8 @@ void tcg_chaos(struct tcg_vcpu *tv)
 	flush_or_leave(tv);
 	if (is_due(tv, TCG_CHAOS_FRAMES))
 		tv->env->drop_frames = true;
+	if (is_due(tv, TCG_CHAOS_NAME))
+		tcg_targets_rename(tv);
 	if (is_due(tv, TCG_CHAOS_EVICT))
 		tcg_native_evict(tv->tcg);
 }

@@ -81,6 +81,18 @@ bool tcg_link_blocks(struct tcg_vcpu *tv, struct tcg_block *from, unsigned n, st
 	return false;
 }
 
+void tcg_key_exit(struct tcg_vcpu *tv, struct tcg_block *from, unsigned n, struct tcg_block *to)
+{
+	uint64_t pc = tv->env->pc;
+	gva_t page = align_down(pc - (uint64_t)from->host.exits[n].pc_delta, PAGE);
+	uint64_t name = 0;
+
+	/* A block's second page has to be looked up at every entry. */
+	if (!to->host_second && !((from->key ^ to->key) & ~(uint64_t)TCG_KEY_SINGLE))
+		name = tcg_targets_name(tv, pc);
+	tcg_cache_key(tv->tcg, from, n, to, name ? page ^ name : X64_NO_KEY);
+}
+
 /* What the interpreter asks where no link leads on. */
 static struct interp_block *next_block(struct jit_env *env, struct interp_block *from, unsigned n)
 {

@@ -63,6 +63,17 @@ static bool must_look(struct tcg_vcpu *tv)
 	       tv->guest->is_halted(v);
 }
 
+/* Passages without a key until one asks: often enough for code that stays, too seldom to matter for
+ * what goes soon.  Not always the same, or of two exits one might never be seen. */
+static void wait_for_key(struct tcg_vcpu *tv)
+{
+	enum { LEAST = 2048 };
+
+	tv->key_random = tv->key_random * 1103515245 + 12345;
+	tv->env->key_wait = (int32_t)(tv->chaos.random ? tv->key_random >> 16 & 7
+						       : LEAST + (tv->key_random >> 16) % LEAST);
+}
+
 static bool is_to_single(const struct x64_code *from, unsigned n)
 {
 	return from && n < from->exit_count && from->exits[n].to_single;
@@ -80,6 +91,12 @@ static void lead_on(struct tcg_vcpu *tv, struct x64_code *from, unsigned n, stru
 		tv->counts.linkable++;
 		if (tcg_link_blocks(tv, container_of(from, struct tcg_block, host), n, b) ||
 		    from->exits[n].to_single)
+			return;
+	} else if (from && from->exits[n].key) {
+		tv->counts.keyed++;
+		tcg_key_exit(tv, container_of(from, struct tcg_block, host), n, b);
+		wait_for_key(tv);
+		if (tcg_targets_find(tv) == b)
 			return;
 	}
 	tcg_targets_enter(tv, b);
@@ -197,6 +214,7 @@ bool tcg_native_attach(struct tcg_vcpu *tv, struct err *err)
 	}
 	tv->compiler = x64_compiler_new(n->jit);
 	tv->targets = tcg_targets_new();
+	tcg_cache_forget_keys(tv->tcg); /* of a vCPU before with this number */
 	return true;
 }
 
@@ -225,6 +243,11 @@ void tcg_native_link(struct tcg_accel *t, struct tcg_block *from, unsigned n,
 		     const struct tcg_block *to)
 {
 	x64_link(t->native->jit, &from->host, n, to ? &to->host : NULL);
+}
+
+void tcg_native_key(struct tcg_accel *t, struct tcg_block *from, unsigned n, uint64_t key)
+{
+	x64_key(t->native->jit, &from->host, n, key);
 }
 
 bool tcg_native_link_probe(struct tcg_accel *t, struct tcg_block *from, unsigned n)

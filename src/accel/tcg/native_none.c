@@ -44,6 +44,15 @@ void tcg_native_link(struct tcg_accel *t, struct tcg_block *from, unsigned n,
 	g_assert_not_reached();
 }
 
+void tcg_native_key(struct tcg_accel *t, struct tcg_block *from, unsigned n, uint64_t key)
+{
+	(void)t;
+	(void)from;
+	(void)n;
+	(void)key;
+	g_assert_not_reached();
+}
+
 bool tcg_native_link_probe(struct tcg_accel *t, struct tcg_block *from, unsigned n)
 {
 	(void)t;

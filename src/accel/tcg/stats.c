@@ -101,8 +101,9 @@ void tcg_stats_log(struct tcg_accel *t)
 		return;
 	log_line("tcg: asked where to go: %" PRIu64 " by exits that can be linked, %" PRIu64
 		 " by indirect jumps and to other pages, %" PRIu64
-		 " after changes of state, %" PRIu64 " after faults",
-		 c->linkable, c->target_misses, c->asks, c->delivered);
+		 " for a key to another page, %" PRIu64 " after changes of state, %" PRIu64
+		 " after faults",
+		 c->linkable, c->target_misses, c->keyed, c->asks, c->delivered);
 	log_line("tcg: left host code: %" PRIu64 " asked to, %" PRIu64 " faults, %" PRIu64
 		 " to look around, %" PRIu64 " stores to code, %" PRIu64 " for want of room",
 		 c->asked, c->faults, c->loops, c->restarts, c->no_room);

@@ -7,6 +7,9 @@
  * entries.  Others only make them empty: a jump that is just being made through such an entry still
  * lands in memory that an RCU grace period keeps.
  *
+ * What a table is filled from has a name, which is drawn anew when some of it goes.  Exits to other
+ * pages have it in their keys (x64.h).
+ *
  * An entry is in either place of its pair: who comes second drives the first into the other.  A
  * block notes the pc it was entered for, so that dropping it need not search the tables.
  * SPDX-License-Identifier: MIT */
@@ -44,7 +47,9 @@ struct table {
 	struct x64_target entries[X64_PROBE_SIZE] __attribute__((aligned(X64_PROBE_PAIR)));
 	struct tcg_block *blocks[X64_PROBE_SIZE]; /* of entries that are not empty */
 	uint64_t base;                            /* its key's */
-	uint32_t views; /* a bit for each view that the mode was seen in */
+	uint64_t name;      /* of the mappings that entries, and keys of exits, were found by */
+	bool is_name_known; /* some key may have it */
+	uint32_t views;     /* a bit for each view that the mode was seen in */
 	uint64_t last_use;
 	uint64_t pages[PAGE_WORDS]; /* by a bit each, shared by many: those that entries lie on */
 	unsigned filled; /* since the table was empty; above FILLED: too many to remember */
@@ -57,6 +62,7 @@ struct tcg_targets {
 	void *memory;      /* of this */
 	struct table_key keys[TABLES];
 	uint64_t uses;
+	uint32_t names; /* drawn so far */
 	struct table tables[TABLES];
 };
 
@@ -117,6 +123,64 @@ static void clear(struct table *t)
 	t->filled = 0;
 }
 
+/* ---- names ---- */
+
+/* A vCPU's number in the upper bits, as keys are in code that all run; 0 is no name. */
+enum { NAME_BITS = 20, NAMED_VCPUS = 255 };
+
+/* How many there are; few, where that is to be seen. */
+static uint32_t names(const struct tcg_vcpu *tv)
+{
+	return tv->chaos.random ? 1u << 6 : 1u << NAME_BITS;
+}
+
+/* Spread over X64_NAME_BITS. */
+static uint64_t name_of(const struct tcg_vcpu *tv, uint32_t n)
+{
+	n |= MIN(tv->v->id, (uint32_t)NAMED_VCPUS) << NAME_BITS;
+	return (n & 0xfff) | (uint64_t)(n >> 12) << 48;
+}
+
+/* No key is right that was made with t's name.  When all names were used no key is left at all, and
+ * they begin again. */
+static void rename_table(struct tcg_vcpu *tv, struct table *t)
+{
+	struct tcg_targets *s = tv->targets;
+
+	if (t->name && !t->is_name_known)
+		return;
+	if (++s->names == names(tv)) {
+		tcg_cache_forget_keys(tv->tcg);
+		for (unsigned k = 0; k < TABLES; k++) {
+			s->tables[k].name = name_of(tv, k + 1);
+			s->tables[k].is_name_known = false;
+		}
+		s->names = TABLES;
+	} else {
+		t->name = name_of(tv, s->names);
+		t->is_name_known = false;
+	}
+	tv->env->name = s->tables[s->present].name;
+}
+
+uint64_t tcg_targets_name(struct tcg_vcpu *tv, uint64_t pc)
+{
+	struct table *t = &tv->targets->tables[tv->targets->present];
+
+	if (tv->v->id >= NAMED_VCPUS)
+		return 0;
+	note_page(t, pc + t->base);
+	t->is_name_known = true;
+	return t->name;
+}
+
+void tcg_targets_rename(struct tcg_vcpu *tv)
+{
+	rename_table(tv, &tv->targets->tables[tv->targets->present]);
+}
+
+/* ---- memory ---- */
+
 struct tcg_targets *tcg_targets_new(void)
 {
 	void *memory = g_malloc0(sizeof(struct tcg_targets) + X64_PROBE_PAIR);
@@ -144,8 +208,9 @@ static bool is_for(const struct table_key *have, const struct table_key *want)
 	       have->is_used;
 }
 
-static unsigned table_for(struct tcg_targets *s, const struct table_key *want)
+static unsigned table_for(struct tcg_vcpu *tv, const struct table_key *want)
 {
+	struct tcg_targets *s = tv->targets;
 	unsigned oldest = 0;
 
 	for (unsigned k = 0; k < TABLES; k++) {
@@ -155,6 +220,7 @@ static unsigned table_for(struct tcg_targets *s, const struct table_key *want)
 			oldest = k;
 	}
 	clear(&s->tables[oldest]);
+	rename_table(tv, &s->tables[oldest]);
 	s->tables[oldest].views = 0;
 	s->tables[oldest].base = want->base;
 	s->keys[oldest] = *want;
@@ -178,10 +244,11 @@ void tcg_targets_select(struct tcg_vcpu *tv)
 		env->drop_frames = true;
 		/* there and back again, as a program that calls its kernel */
 		s->present = is_for(&s->keys[s->previous], &want) ? s->previous
-								  : table_for(s, &want);
+								  : table_for(tv, &want);
 		s->previous = was;
 		s->tables[s->present].last_use = ++s->uses;
 		env->probe = (uintptr_t)s->tables[s->present].entries;
+		env->name = s->tables[s->present].name;
 	}
 	s->tables[s->present].views |= 1u << env->view;
 }
@@ -308,6 +375,8 @@ void tcg_targets_flush(struct tcg_vcpu *tv, gva_t page, uint32_t views)
 
 		if (s->keys[k].space != tlb_exec_generation(tv->sets) || !(views & t->views))
 			continue;
+		if (page == ~UINT64_C(0) || has_page(t, page))
+			rename_table(tv, t);
 		if (page == ~UINT64_C(0))
 			clear(t);
 		else

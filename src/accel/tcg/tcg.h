@@ -50,6 +50,7 @@ enum tcg_check { TCG_CHECK_OFF, TCG_CHECK_ON };
 struct tcg_link {
 	struct tcg_block *from, *to;    /* cache.lock */
 	struct tcg_link *next, **pprev; /* cache.lock */
+	const uint8_t *only; /* cache.lock: it has or had a key: the one host_pc it may lead to */
 };
 
 struct tcg_page_ref {
@@ -133,6 +134,7 @@ struct tcg_counts {
 	uint64_t loads, stores, atomics, exclusives; /* slow accesses, with stats=on */
 	uint64_t singles;                            /* of blocks: TCG_KEY_SINGLE */
 	uint64_t asks, linkable, target_misses;      /* calls of next(), by reason */
+	uint64_t keyed;                              /* the same: exits to other pages */
 	uint64_t delivered;                          /* faults, by next() */
 	uint64_t asked, faults, loops, restarts;     /* visits to the loop, by reason */
 	uint64_t stepped, uncached, no_room;
@@ -146,6 +148,7 @@ enum {
 	TCG_CHAOS_LEAVE,
 	TCG_CHAOS_FRAMES,
 	TCG_CHAOS_DROP,
+	TCG_CHAOS_NAME,
 	TCG_CHAOS_EVICT,
 	TCG_CHAOS_KINDS
 };
@@ -196,6 +199,7 @@ struct tcg_vcpu {
 	bool wants_single; /* vcpu thread: the next block is to be a TCG_KEY_SINGLE one */
 	bool needs_room;   /* vcpu thread: wait for the code cache outside */
 	struct tcg_counts counts;
+	uint32_t key_random;    /* vcpu thread: of the interval to the next key */
 	_Atomic uint64_t insns; /* run by the interpreter */
 	struct tcg_vcpu *next;  /* vcpus_lock */
 };
@@ -228,6 +232,12 @@ void tcg_unpin(struct tcg_accel *t, struct tcg_pin *pin);
 bool tcg_cache_insert(struct tcg_accel *t, struct tcg_block **b, const struct tcg_pin *pin);
 void tcg_cache_link(struct tcg_accel *t, struct tcg_block *from, unsigned n, struct tcg_block *to,
 		    bool is_guarded);
+/* Exit n of `from`, host code, which leads to another page, has this key and leads to `to`, if it
+ * may: else it has none. */
+void tcg_cache_key(struct tcg_accel *t, struct tcg_block *from, unsigned n, struct tcg_block *to,
+		   uint64_t key);
+/* No exit has a key. */
+void tcg_cache_forget_keys(struct tcg_accel *t);
 /* Exit n of `from`, host code, looks for its target in the tables of targets, if it can. */
 void tcg_cache_link_probe(struct tcg_accel *t, struct tcg_block *from, unsigned n);
 /* Stores hit [offset, offset + len): drop what was translated from it.  Context: any thread. */
@@ -284,6 +294,11 @@ void tcg_targets_select(struct tcg_vcpu *tv);
 struct tcg_block *tcg_targets_find(const struct tcg_vcpu *tv);
 /* In the present table env->pc leads to b from now on, unless b was dropped. */
 void tcg_targets_enter(struct tcg_vcpu *tv, struct tcg_block *b);
+/* The name (X64_NAME_BITS) of what is mapped at present, for a key that leads to pc, good until the
+ * page goes; 0: there is none. */
+uint64_t tcg_targets_name(struct tcg_vcpu *tv, uint64_t pc);
+/* The present name is good for nothing. */
+void tcg_targets_rename(struct tcg_vcpu *tv);
 /* Executable mappings of the running address space go: page is a linear address in the page, ~0:
  * all of them; views has a bit for each view they were made for.  Context: vcpu thread. */
 void tcg_targets_flush(struct tcg_vcpu *tv, gva_t page, uint32_t views);
@@ -305,6 +320,7 @@ enum x64_result tcg_native_compile(struct tcg_vcpu *tv, struct tcg_block *b,
 				   const struct ir_block *ir);
 void tcg_native_link(struct tcg_accel *t, struct tcg_block *from, unsigned n,
 		     const struct tcg_block *to);
+void tcg_native_key(struct tcg_accel *t, struct tcg_block *from, unsigned n, uint64_t key);
 /* False: the exit can only ask. */
 bool tcg_native_link_probe(struct tcg_accel *t, struct tcg_block *from, unsigned n);
 /* b's code is not entered any more: the code cache need not tell of it. */
@@ -358,4 +374,6 @@ struct tcg_block *tcg_block_at(struct tcg_vcpu *tv, gva_t pc, const uint8_t *hos
 /* Exit n of `from` led to `to`: go there by itself from now on, if that may be.  False: only if it
  * is found in the tables of targets. */
 bool tcg_link_blocks(struct tcg_vcpu *tv, struct tcg_block *from, unsigned n, struct tcg_block *to);
+/* The same for an exit to another page. */
+void tcg_key_exit(struct tcg_vcpu *tv, struct tcg_block *from, unsigned n, struct tcg_block *to);
 void tcg_vcpu_run(struct vcpu *v);

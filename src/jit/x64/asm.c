@@ -480,6 +480,16 @@ uint32_t x64_cmp_patchable(struct x64_asm *a, struct x64_rm x, uint32_t imm)
 	}
 }
 
+void x64_quad(struct x64_asm *a, uint64_t v)
+{
+	if (a->end - a->at < 8) {
+		a->is_full = true;
+		return;
+	}
+	st64_le(a->at, v);
+	a->at += 8;
+}
+
 /* The forms the manuals recommend (SDM 2B, NOP). */
 void x64_nop(struct x64_asm *a, unsigned n)
 {

@@ -502,6 +502,7 @@ static inline void x64_ud2(struct x64_asm *a) { x64_emit_plain(a, X64_0F | 0x0b,
 /* n bytes that do nothing, in as few instructions as possible. */
 void x64_nop(struct x64_asm *a, unsigned n);
 void x64_align(struct x64_asm *a, unsigned to);
+void x64_quad(struct x64_asm *a, uint64_t v); /* data */
 
 /* ---- vectors.  form tells legacy (dst is the first source too; src ignored) from VEX. ---- */
 

@@ -177,6 +177,16 @@ void x64_link(struct x64_jit *j, struct x64_code *code, unsigned n, const struct
 	lead_past(j, code, x, target);
 }
 
+void x64_key(struct x64_jit *j, struct x64_code *code, unsigned n, uint64_t key)
+{
+	uint64_t run = code->base + code->exits[n].key;
+	uint64_t *at = (void *)code_writable(j->cache, run);
+
+	assert(n < code->exit_count && code->exits[n].key);
+	if (__atomic_load_n(at, __ATOMIC_RELAXED) != key)
+		__atomic_store_n(at, key, __ATOMIC_RELEASE);
+}
+
 bool x64_link_probe(struct x64_jit *j, struct x64_code *code, unsigned n)
 {
 	const struct x64_exit *x = &code->exits[n];

@@ -158,6 +158,7 @@ enum stub_kind {
 	STUB_CALL_MISS,
 	STUB_LATE,
 	STUB_GROUP, /* the check of a group failed */
+	STUB_FAR,   /* an exit to another page has no key for it */
 };
 
 /* Accesses off one base that one check covers (lower_group.c). */
@@ -183,13 +184,14 @@ struct stub {
 	bool has_arg;              /* STUB_HELPER: its first argument is arg[0], a register */
 	bool is_end;       /* STUB_HELPER: the instruction's last deed: may leave behind it */
 	bool is_return;    /* STUB_LATE */
+	bool is_call;      /* STUB_FAR */
 	uint8_t bytes;     /* STUB_LOAD: if no power of two */
 	uint16_t native;   /* STUB_STORE: the NATIVE whose result it is, or 0 */
 	uint16_t at;       /* the IR op whose place in the block it stands for */
 	struct x64_rm old; /* STUB_MODIFY: where the value that was there is kept */
 	uint16_t op;       /* STUB_MODIFY: the operation */
 	uint16_t exit;
-	struct x64_label in, back;
+	struct x64_label in, back, key;
 	struct x64_rm address; /* lea S0, address; or (kind MEM with base P) a saved one */
 	bool is_saved;         /* address is memory that holds it, less disp */
 	bool is_pc;            /* the address is the pc of the entry + pc */
@@ -439,6 +441,11 @@ void flow_probe(struct x64_compiler *c);
 struct x64_exit *flow_exit_new(struct x64_compiler *c, int64_t pc_delta, bool is_polled);
 /* The block's end: by exit x. */
 void flow_leave_by(struct x64_compiler *c, struct x64_exit *x);
+/* Does x lead to another page of code that can have keys (x64_key())? */
+bool flow_is_far(const struct x64_compiler *c, const struct x64_exit *x);
+/* The first half of such an exit, which the jump or call to its target follows; its stub. */
+struct stub *flow_far(struct x64_compiler *c, unsigned exit);
+void stub_far(struct x64_compiler *c, struct stub *s);
 /* Where exit x leads at first. */
 void flow_ask_for_link(struct x64_compiler *c, struct x64_exit *x);
 /* Argument n of a helper. */

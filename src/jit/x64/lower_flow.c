@@ -18,7 +18,11 @@ struct stub *stub_new(struct x64_compiler *c, enum stub_kind kind, unsigned i)
 	}
 	s = &c->stubs[c->stub_count++];
 	*s = (struct stub){
-		.kind = (uint8_t)kind, .at = (uint16_t)i, .in = X64_LABEL, .back = X64_LABEL
+		.kind = (uint8_t)kind,
+		.at = (uint16_t)i,
+		.in = X64_LABEL,
+		.back = X64_LABEL,
+		.key = X64_LABEL,
 	};
 	return s;
 }
@@ -358,8 +362,74 @@ void flow_ask_for_link(struct x64_compiler *c, struct x64_exit *x)
 	x64_jmp_at(&c->a, c->jit->thunk.probe);
 }
 
+/* How far its page is from the block's. */
+static int64_t pages_to(const struct x64_compiler *c, const struct x64_exit *x)
+{
+	return (int64_t)align_down(c->code->pc_base + (uint64_t)x->pc_delta, (uint64_t)PAGE);
+}
+
+bool flow_is_far(const struct x64_compiler *c, const struct x64_exit *x)
+{
+	return !x->can_link && pair_is_possible(c) && x64_fits32(pages_to(c, x));
+}
+
+struct stub *flow_far(struct x64_compiler *c, unsigned exit)
+{
+	struct stub *s = stub_new(c, STUB_FAR, c->pos);
+
+	s->exit = (uint16_t)exit;
+	x64_mov(&c->a, 8, S0, x64_at_label(&s->key));
+	x64_alu(&c->a, X64_XOR, 8, S0, ENV(c, name));
+	x64_alu_to(&c->a, X64_CMP, 8, ENV(c, page), S0);
+	x64_jcc(&c->a, X64_CC_NE, &s->in);
+	x64_alu_i(&c->a, X64_ADD, 8, ENV(c, page), pages_to(c, &c->exits[exit]));
+	return s;
+}
+
+/* The guest is still on the page that it leaves, but where the jump leads at first: there it has
+ * gone. */
+void stub_far(struct x64_compiler *c, struct stub *s)
+{
+	struct x64_exit *x = &c->exits[s->exit];
+	struct x64_label ask = X64_LABEL, ask_called = X64_LABEL, miss = X64_LABEL;
+
+	x64_alu_i(&c->a, X64_SUB, 4, ENV(c, key_wait), 1);
+	x64_jcc(&c->a, X64_CC_S, &ask);
+	lower_pc(c, S0, x->pc_delta);
+	if (!s->is_call) {
+		flow_probe(c);
+		x64_bind(&c->a, &ask);
+	} else {
+		flow_emit_lookup(&c->a, ENV(c, probe));
+		x64_jcc_short(&c->a, X64_CC_NE, &miss);
+		x64_call_rm(&c->a, x64_m(S1, offsetof(struct x64_target, entry)));
+		x64_jmp(&c->a, &s->back);
+		x64_bind(&c->a, &miss);
+		x64_call_at(&c->a, c->jit->thunk.miss);
+		x64_jmp(&c->a, &s->back);
+		x64_bind(&c->a, &ask);
+		x64_call(&c->a, &ask_called);
+		x64_jmp(&c->a, &s->back);
+		x64_bind(&c->a, &ask_called);
+	}
+	x->ask = x64_offset(&c->a);
+	x64_call_at(&c->a, c->jit->thunk.link);
+	x64_patch(c->a.start + x->jump, c->a.run + x->jump, x64_pc(&c->a));
+	x->stub = x64_offset(&c->a);
+	x64_call_at(&c->a, c->jit->thunk.link);
+	x64_align(&c->a, 8);
+	x64_bind(&c->a, &s->key);
+	x->key = x64_offset(&c->a);
+	x64_quad(&c->a, X64_NO_KEY);
+}
+
 void flow_leave_by(struct x64_compiler *c, struct x64_exit *x)
 {
+	if (flow_is_far(c, x)) {
+		flow_far(c, (unsigned)(x - c->exits));
+		x->jump = x64_jmp_patchable(&c->a, x64_pc(&c->a));
+		return;
+	}
 	if (!x->can_link) {
 		lower_pc(c, S0, x->pc_delta);
 		flow_probe(c);
@@ -493,6 +563,7 @@ void lower_stubs(struct x64_compiler *c)
 		case STUB_EXIT: stub_exit(c, s); break;
 		case STUB_GROUP: stub_group(c, s); break;
 		case STUB_STORED: stub_stored(c, s); break;
+		case STUB_FAR: stub_far(c, s); break;
 		case STUB_FRAMES:
 		case STUB_CALL:
 		case STUB_CALL_MISS:

@@ -98,12 +98,20 @@ void pair_call(struct x64_compiler *c, unsigned i)
 	struct x64_exit *x = flow_exit_new(c, (int64_t)op_at(c, i)->imm, true);
 	struct stub *s;
 
-	if (!x->can_link) {
+	if (!x->can_link && !flow_is_far(c, x)) {
 		lower_pc(c, S0, x->pc_delta);
 		pair_call_to(c, i);
 		return;
 	}
 	push_pc(c, i);
+	if (!x->can_link) {
+		s = flow_far(c, (unsigned)(x - c->exits));
+		s->is_call = true;
+		x->jump = x64_call_patchable(&c->a, x64_pc(&c->a));
+		x64_bind(&c->a, &s->back);
+		pad(c, i);
+		return;
+	}
 	s = stub_new(c, STUB_CALL, i);
 	s->exit = (uint16_t)(x - c->exits);
 	x->jump = x64_call_patchable(&c->a, x64_pc(&c->a));

@@ -432,10 +432,12 @@ uint64_t x64_rt_link(struct jit_env *env, uint64_t unused1, uint32_t unused2, ui
 
 	(void)unused1;
 	(void)unused2;
-	while (n < code->exit_count && code->exits[n].stub != stub)
+	while (n < code->exit_count && code->exits[n].stub != stub && code->exits[n].ask != stub)
 		n++;
 	assert(n < code->exit_count);
 	env->pc = code_pc(env, code, code->exits[n].pc_delta);
+	if (code->exits[n].key && code->exits[n].stub == stub) /* page is the target's already */
+		env->pc = env->page + env->pc % 4096;
 	return go_on(env, code, n);
 }
 

@@ -24,6 +24,8 @@ struct x64_exit {
 	uint32_t jump;    /* offset from code->base of the displacement that linking writes */
 	uint32_t stub;    /* offset of where it leads while it is not linked */
 	uint32_t probe;   /* offset of code that looks for the target by its pc, or 0: none */
+	uint32_t key;     /* to another page: offset of its key, 8 bytes; else 0 */
+	uint32_t ask;     /* then: where it asks for a key, before it goes to that page */
 	/* Past the record of flags, to a target that sees none: offset of the displacement of the
 	 * JCC that leads there, or 0: there is no such way; of the record; and (is_polled) of the
 	 * displacement behind what polls on the way, which is poll_size bytes long. */
@@ -125,6 +127,19 @@ void x64_code_fini(struct x64_code *code);
 /* Let exit n of code lead to target, or (NULL) to its stub again.  Context: any thread; the caller
  * serializes links of one exit. */
 void x64_link(struct x64_jit *j, struct x64_code *code, unsigned n, const struct x64_code *target);
+/* An exit to another page goes on without looking for its target where its key is the address of
+ * the page that it leaves, XOR env->name: names are of a vCPU and what is mapped there, so that a
+ * key is right on one vCPU, at one address, as long as that stays.  Names have no bits but those of
+ * X64_NAME_BITS; and as addresses have none of the lower of these, and are canonical, no other
+ * address and name have that key.  0 is no name, so that X64_NO_KEY is nobody's.
+ *
+ * Such an exit is linked to what its key says, and from its first key on to nothing but blocks of
+ * the same code: another vCPU may be between its look at the key and the jump. */
+#define X64_NAME_BITS UINT64_C(0xffff000000000fff)
+enum { X64_NO_KEY = 0 };
+/* Give exit n (one with a key) this one.  Context: as x64_link(). */
+void x64_key(struct x64_jit *j, struct x64_code *code, unsigned n, uint64_t key);
+
 /* Let exit n, whose target must not be linked, look for it in the table of targets from now on.
  * False: this one can only ask.  Context: as x64_link(). */
 bool x64_link_probe(struct x64_jit *j, struct x64_code *code, unsigned n);

@@ -29,9 +29,11 @@ static void setup(struct rig *r)
 	rig_now = r;
 	linear_base = 0;
 	lock_init(&r->tcg.vcpus_lock, LOCK_LEAF, "test vcpus");
+	lock_init(&r->tcg.cache.lock, LOCK_TCG, "test cache");
 	for (unsigned i = 0; i < 2; i++) {
 		struct tcg_vcpu *tv = &r->tv[i];
 
+		r->v[i].id = i;
 		tv->v = &r->v[i];
 		tv->env = &r->env[i];
 		tv->guest = &guest;
@@ -50,6 +52,7 @@ static void teardown(struct rig *r)
 {
 	for (unsigned i = 0; i < 2; i++)
 		tcg_targets_free(r->tv[i].targets);
+	lock_fini(&r->tcg.cache.lock);
 	lock_fini(&r->tcg.vcpus_lock);
 }
 
@@ -382,6 +385,108 @@ static void test_dropping_spares_who_took_the_place(void)
 	teardown(&r);
 }
 
+/* ---- names of what is mapped ---- */
+
+static void test_names_are_of_one_vcpu_and_no_address(void)
+{
+	struct rig r;
+	uint64_t a, b;
+
+	setup(&r);
+	a = tcg_targets_name(&r.tv[0], 0x5000);
+	b = tcg_targets_name(&r.tv[1], 0x5000);
+	g_assert_cmphex(a, ==, r.env[0].name);
+	g_assert_cmphex(b, ==, r.env[1].name);
+	g_assert_cmphex(a, !=, b);
+	g_assert_cmphex(a, !=, 0);
+	g_assert_cmphex(b, !=, 0);
+	g_assert_cmphex((a | b) & ~X64_NAME_BITS, ==, 0);
+	r.v[0].id = 255; /* more than fit: these have no keys */
+	g_assert_cmphex(tcg_targets_name(&r.tv[0], 0x5000), ==, 0);
+	teardown(&r);
+}
+
+static void test_a_name_goes_with_its_page(void)
+{
+	struct rig r;
+	uint64_t a;
+
+	setup(&r);
+	a = r.env[0].name;
+	tcg_targets_flush(&r.tv[0], ~UINT64_C(0), ~0u); /* nobody knows it: it may stay */
+	g_assert_cmphex(r.env[0].name, ==, a);
+	g_assert_cmphex(tcg_targets_name(&r.tv[0], 0x5123), ==, a);
+	tcg_targets_flush(&r.tv[0], 0x6000, ~0u);
+	g_assert_cmphex(r.env[0].name, ==, a);
+	tcg_targets_flush(&r.tv[0], 0x5000, 0); /* by no view that led there */
+	g_assert_cmphex(r.env[0].name, ==, a);
+	tcg_targets_flush(&r.tv[0], 0x5000, ~0u);
+	g_assert_cmphex(r.env[0].name, !=, a);
+	a = tcg_targets_name(&r.tv[0], 0x5123);
+	tcg_targets_flush(&r.tv[0], ~UINT64_C(0), ~0u);
+	g_assert_cmphex(r.env[0].name, !=, a);
+	teardown(&r);
+}
+
+/* Of many modes each has a name of its own, and the first gets another when its table is given to
+ * one more. */
+static void test_a_name_goes_with_its_table(void)
+{
+	uint64_t name[20];
+	struct rig r;
+
+	setup(&r);
+	for (uint32_t n = 0; n < G_N_ELEMENTS(name); n++) {
+		r.env[0].mode = FLAT + n;
+		tcg_targets_select(&r.tv[0]);
+		name[n] = tcg_targets_name(&r.tv[0], 0x5000);
+		g_assert_cmphex(name[n], ==, r.env[0].name);
+		for (uint32_t k = 0; k < n; k++)
+			g_assert_cmphex(name[k], !=, name[n]);
+	}
+	r.env[0].mode = FLAT + (uint32_t)G_N_ELEMENTS(name) - 2; /* there still */
+	tcg_targets_select(&r.tv[0]);
+	g_assert_cmphex(r.env[0].name, ==, name[G_N_ELEMENTS(name) - 2]);
+	r.env[0].mode = FLAT;
+	tcg_targets_select(&r.tv[0]);
+	for (uint32_t k = 0; k < G_N_ELEMENTS(name); k++)
+		g_assert_cmphex(r.env[0].name, !=, name[k]);
+	teardown(&r);
+}
+
+static uint64_t name_in_mode(struct rig *r, uint32_t n)
+{
+	r->env[0].mode = FLAT + n;
+	tcg_targets_select(&r->tv[0]);
+	return tcg_targets_name(&r->tv[0], 0x5000);
+}
+
+/* When all were used they begin again, in all tables: still none is another table's or vCPU's. */
+static void test_names_come_to_an_end(void)
+{
+	enum { NAMES = 1 << 20 };
+	uint64_t a, b, other;
+	bool again = false;
+	struct rig r;
+
+	setup(&r);
+	b = tcg_targets_name(&r.tv[1], 0x5000);
+	other = name_in_mode(&r, 1);
+	a = name_in_mode(&r, 0);
+	for (unsigned n = 0; n < NAMES; n++) {
+		g_assert_true(a != b && a != other && a && !(a & ~X64_NAME_BITS));
+		tcg_targets_rename(&r.tv[0]);
+		if (r.env[0].name < a && !again) {
+			again = true;
+			other = name_in_mode(&r, 1);
+			g_assert_cmphex(name_in_mode(&r, 0), ==, r.env[0].name);
+		}
+		a = tcg_targets_name(&r.tv[0], 0x5000);
+	}
+	g_assert_true(again);
+	teardown(&r);
+}
+
 int main(int argc, char **argv)
 {
 	g_test_init(&argc, &argv, NULL);
@@ -398,5 +503,9 @@ int main(int argc, char **argv)
 	g_test_add_func("/targets/find", test_c_finds_blocks);
 	g_test_add_func("/targets/shared", test_a_block_is_dropped_wherever_it_is_mapped);
 	g_test_add_func("/targets/replaced", test_dropping_spares_who_took_the_place);
+	g_test_add_func("/targets/names", test_names_are_of_one_vcpu_and_no_address);
+	g_test_add_func("/targets/name-page", test_a_name_goes_with_its_page);
+	g_test_add_func("/targets/name-table", test_a_name_goes_with_its_table);
+	g_test_add_func("/targets/name-end", test_names_come_to_an_end);
 	return g_test_run();
 }
