@@ -225,7 +225,7 @@ static void exc_entered(struct x86_cpu *c)
  * last comparison.  A fault is the instruction's own and finds those of before it. */
 static void exc_settle_string(struct x86_cpu *c, const struct x86_event *e)
 {
-	if (!e->is_external && e->vector != EXC_DB)
+	if (c->rep.pc != c->env.pc || (!e->is_external && e->vector != EXC_DB))
 		c->rep.is_open = false;
 	if (c->rep.is_open && c->rep.has_flags)
 		c->rflags = (c->rflags & ~(uint32_t)IR_FLAGS_ALL) | c->rep.flags;

@@ -219,12 +219,14 @@ struct x86_cpu {
 	bool is_shut_down;   /* triple fault was reported */
 	uint32_t step_insns; /* debugger single step */
 
-	/* A string instruction was left between two elements and RIP is still at it: an interrupt
-	 * or a trap taken there saves RF set and the flags of the last comparison, but a fault of
-	 * an element to come leaves those of before the instruction (SDM 2 "REP", 3B 17.3.1.1). */
+	/* The string instruction at pc was left between two elements: an interrupt or a trap taken
+	 * there saves RF set and the flags of the last comparison, but a fault of an element to
+	 * come leaves those of before the instruction (SDM 2 "REP", 3B 17.3.1.1).  Elsewhere it
+	 * means nothing: its own stores may have made another instruction of it. */
 	struct {
 		bool is_open, has_flags; /* CMPS, SCAS: flags */
 		uint32_t flags;
+		uint64_t pc;
 	} rep;
 
 	/* debug.c, inputs.c: what the instruction now running will cause when it ends. */

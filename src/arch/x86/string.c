@@ -76,6 +76,7 @@ static void string_advance(struct string *s, uint64_t n, bool si, bool di)
 static bool string_end(struct string *s, bool is_done)
 {
 	s->c->rep.is_open = !is_done;
+	s->c->rep.pc = s->c->env.pc;
 	s->c->rep.has_flags = false;
 	return is_done;
 }
@@ -555,13 +556,29 @@ static uint64_t outs_fn(void *env, uint64_t what, uint64_t b, uint64_t x)
 	return string_end(&s, !s.left);
 }
 
-const struct ir_helper x86_movs_helper = { .name = "movs", .fn = movs_fn, .can_fault = true };
-const struct ir_helper x86_stos_helper = { .name = "stos", .fn = stos_fn, .can_fault = true };
-const struct ir_helper x86_lods_helper = { .name = "lods", .fn = lods_fn, .can_fault = true };
+const struct ir_helper x86_movs_helper = {
+	.name = "movs",
+	.fn = movs_fn,
+	.can_fault = true,
+	.reads_pc = true,
+};
+const struct ir_helper x86_stos_helper = {
+	.name = "stos",
+	.fn = stos_fn,
+	.can_fault = true,
+	.reads_pc = true,
+};
+const struct ir_helper x86_lods_helper = {
+	.name = "lods",
+	.fn = lods_fn,
+	.can_fault = true,
+	.reads_pc = true,
+};
 const struct ir_helper x86_cmps_helper = {
 	.name = "cmps",
 	.fn = cmps_fn,
 	.can_fault = true,
+	.reads_pc = true,
 	.reads_flags = true,
 	.writes_flags = true,
 };
@@ -569,6 +586,7 @@ const struct ir_helper x86_scas_helper = {
 	.name = "scas",
 	.fn = scas_fn,
 	.can_fault = true,
+	.reads_pc = true,
 	.reads_flags = true,
 	.writes_flags = true,
 };

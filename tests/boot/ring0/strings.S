@@ -572,7 +572,26 @@ long_mode:
 	andl $0x108d5, %eax
 	cmpl $0x10044, %eax
 	CHECK(je)
+	/* what it leaves undone, having stored other instructions in its place, is not of theirs */
+	movl $nops, %esi
+	movl $3f, %edi
+	movl $4, %ecx
+	cld
+3:	rep movsb
+	nop
+	nop
+	movl $INPUT_PORT, %edx
+	movb $2, %al
+	outb %al, %dx
+	sti
+	nop
+2:	cli
+	cmpq $2b, interrupted_at
+	CHECK(je)
+	btl $16, interrupted_flags
+	CHECK(jnc)
 	jmp pass
+nops:	.fill 4, 1, 0x90
 
 interrupt:
 	movq %rcx, interrupted_left
