@@ -46,16 +46,29 @@ unsigned pair_pushed(const struct x64_compiler *c, unsigned i)
 	return 0;
 }
 
-/* The first half of a frame; S0 is taken, S1 is free behind it. */
+/* Right behind the page: the one return address that may not be canonical. */
+static bool returns_behind_page(const struct x64_compiler *c, unsigned i)
+{
+	return c->code->pc_base + (uint64_t)return_delta(c, i) == PAGE;
+}
+
+/* The first half of a frame; S0 is taken, S1 is free behind it.  A return that is to fault must not
+ * find its own pc there: a canonical one stands for it, whose pad looks for its target anyway. */
 static void push_pc(struct x64_compiler *c, unsigned i)
 {
+	enum { SPARE_BITS = 16 };
 	struct stub *s = stub_new(c, STUB_FRAMES, i);
-	unsigned v = pair_pushed(c, i), reg = S1;
+	bool is_border = returns_behind_page(c, i);
+	unsigned v = is_border ? 0 : pair_pushed(c, i), reg = S1;
 
 	if (v)
 		reg = place_in_reg(c, v, 8, 1u << S0);
 	else
 		lower_pc(c, S1, return_delta(c, i));
+	if (is_border) {
+		x64_shift_i(&c->a, X64_SHL, 8, x64_r(S1), SPARE_BITS);
+		x64_shift_i(&c->a, X64_SAR, 8, x64_r(S1), SPARE_BITS);
+	}
 	x64_alu(&c->a, X64_CMP, 8, X64_RSP, ENV(c, floor));
 	x64_jcc(&c->a, X64_CC_BE, &s->in);
 	x64_bind(&c->a, &s->back);

@@ -12,6 +12,10 @@
 #define TOP    0x1c0000 /* of a stack with room for a deep recursion */
 #define DEPTH  10000
 #define KEEP   0x8000000000000000
+#define BORDER 0x54000  /* the last page of low addresses, and the first of high ones */
+#define LOW_END  0x800000000000
+#define HIGH     0xffff800000000000
+#define TABLES (OTHER + 0x4000) /* of these */
 #define LOAD_CR3(v)                 \
 	movabsq $(v), %rax;         \
 	movq %rax, %cr3
@@ -238,7 +242,55 @@ start:
 	CHECK(je)
 	decl %ebp
 	jnz 1b
+
+	/* a return address that is none, as the call ended the page: #GP at the return */
+	movl $(TABLES + 7), PML4 + 255 * 8
+	movl $(TABLES + 7), PML4 + 256 * 8
+	movl $(TABLES + 0x1007), TABLES
+	movl $(TABLES + 0x1007), TABLES + 0xff8
+	movl $(TABLES + 0x2007), TABLES + 0x1000
+	movl $(TABLES + 0x2007), TABLES + 0x1ff8
+	movl $(BORDER + 7), TABLES + 0x2ff8
+	movl $(BORDER + 0x1007), TABLES + 0x2000
+	movb $0xc3, BORDER + 0x10 /* ret */
+	movl $0x24148948, BORDER + 0x20 /* movq %rdx, (%rsp); ret */
+	movb $0xc3, BORDER + 0x24
+	movb $0xe8, BORDER + 0xffb /* call BORDER + 0x10 */
+	movl $(0x10 - 0x1000), BORDER + 0xffc
+	movw $0xe6ff, BORDER + 0x1000 /* jmp *%rsi */
+	movabsq $(LOW_END - 5), %rax
+	call ends_page
+	movw $0xd3ff, BORDER + 0xffe /* call *%rbx */
+	movabsq $(LOW_END - 0x1000 + 0x10), %rbx
+	movabsq $(LOW_END - 2), %rax
+	call ends_page
+	/* ... but somewhere else it may go, whatever that shares with it */
+	addq $0x10, %rbx
+	movabsq $HIGH, %rdx
+	movl $3f, %esi
+	TIMES(20, 1)
+1:	jmp *%rax
+3:	AGAIN(1b)
+	cmpq $0x7000, %rsp
+	CHECK(je)
 	jmp pass
+
+	/* rax: of the call; on the stack that is there after faults */
+ends_page: popq %rdi
+	TIMES(20, 1)
+1:	EXPECT_AT_2
+	jmp *%rax
+2:	FAULTED(13, 0)
+	movabsq $(LOW_END - 0x1000 + 0x10), %rdx
+	cmpq %rdx, fault_ip
+	CHECK(je)
+	cmpq $0x6ff8, fault_rsp
+	CHECK(je)
+	movabsq $LOW_END, %rdx
+	cmpq %rdx, 0x6ff8
+	CHECK(je)
+	AGAIN(1b)
+	jmp *%rdi
 
 nested:	incl %edx
 	call 1f
