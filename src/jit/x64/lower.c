@@ -94,7 +94,8 @@ static void compute(struct x64_compiler *c, unsigned v, unsigned reg)
 	}
 	m = place_address(c, v, 0);
 	place_evict(c, reg, false);
-	x64_lea(&c->a, ir_size(op_at(c, v)), reg, m);
+	if (m.base != reg || m.index != X64_NO_REG || m.disp || ir_size(op_at(c, v)) < 8)
+		x64_lea(&c->a, ir_size(op_at(c, v)), reg, m);
 }
 
 static void put_pinned(struct x64_compiler *c, unsigned reg, const struct ir_op *op)
@@ -151,7 +152,7 @@ static void lower_put(struct x64_compiler *c, unsigned i)
 	unsigned reg = place_pinned(c, (uint32_t)op->imm);
 	bool is_flags = covers_flags_slot(c, op);
 
-	if (vec_put(c, i))
+	if (c->is_fused[i] || vec_put(c, i))
 		return;
 	x87_touch(c, i, op->imm);
 	if (is_flags) {

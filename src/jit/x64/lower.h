@@ -219,7 +219,7 @@ struct x64_compiler {
 	uint16_t put[IR_TABLE_OPS];        /* the PUT whose slot the op itself writes, or 0 */
 	uint16_t modify[IR_TABLE_OPS]; /* RMW: of LOAD and operation, the STORE; of the STORE, 1 */
 	uint8_t group[IR_TABLE_OPS];   /* of an access: its group's number plus 1, or 0 */
-	bool is_fused[IR_TABLE_OPS];   /* COND, CMP computed by their one user */
+	bool is_fused[IR_TABLE_OPS];   /* COND, CMP computed by their one user; PUT nobody sees */
 	bool has_groups;
 	struct group groups[LOWER_GROUPS];
 	unsigned group_count;

@@ -402,9 +402,30 @@ static struct x64_rm lazy_address(struct x64_compiler *c, const struct ir_op *op
 	return x64_mx(base, index, is_sum ? 0 : op->c, disp);
 }
 
+/* A value plus a constant? */
+static bool is_step(const struct ir_op *op)
+{
+	return ir_size(op) == 8 && op->a &&
+	       ((op->code == IR_ADD && ir_has_imm(op)) || (op->code == IR_LEA && !op->b));
+}
+
+/* v's operation; steps from what is not computed either are one. */
+static struct ir_op folded(const struct x64_compiler *c, unsigned v)
+{
+	struct ir_op op = *op_at(c, v);
+
+	while (is_step(&op) && c->at[op.a].kind == PLACE_LAZY && is_step(op_at(c, op.a))) {
+		op.imm += op_at(c, op.a)->imm;
+		op.a = op_at(c, op.a)->a;
+	}
+	return op;
+}
+
 struct x64_rm place_address(struct x64_compiler *c, unsigned v, unsigned avoid)
 {
-	return lazy_address(c, op_at(c, v), avoid);
+	struct ir_op op = folded(c, v);
+
+	return lazy_address(c, &op, avoid);
 }
 
 unsigned place_force(struct x64_compiler *c, unsigned v, unsigned reg, unsigned avoid)
@@ -418,7 +439,7 @@ unsigned place_force(struct x64_compiler *c, unsigned v, unsigned reg, unsigned 
 		if (ir_size(op) < 8)
 			x64_movzx(&c->a, ir_size(op), reg, x64_r(reg));
 	} else {
-		struct x64_rm m = lazy_address(c, op, avoid);
+		struct x64_rm m = place_address(c, v, avoid);
 
 		if (reg == X64_NO_REG) {
 			/* the operands' own registers will do */

@@ -398,6 +398,65 @@ static void plan_lives(struct x64_compiler *c)
 	}
 }
 
+/* ---- what nobody sees ---- */
+
+/* Can the block be left at op i, with the state of then? */
+static bool is_left_at(struct x64_compiler *c, unsigned i, const struct ir_op *op)
+{
+	if (op->code == IR_CALL_IF)
+		return !pair_test_late(c, i); /* which takes back what follows */
+	if (op->code == IR_LOAD && c->modify[i])
+		return false; /* done with its STORE */
+	if (group_is_address(op))
+		return !group_has(c, i) || group_is_first(c, i);
+	return ir_may_leave(op) || ir_clobbers_state(op);
+}
+
+/* The instruction ends with a look whether a helper stored to the block. */
+static bool is_left_behind(const struct x64_compiler *c, unsigned k)
+{
+	for (unsigned i = c->ir->insns[k].first_op; i < insn_end(c, k); i++) {
+		const struct ir_op *op = op_at(c, i);
+
+		if (op->code == IR_CALL && helper_may_store((const void *)(uintptr_t)op->imm))
+			return true;
+	}
+	return false;
+}
+
+/* What is computed late and put into a register that is put to again before the block can be left,
+ * which behind a group's check is not soon: of many pushes and pops one moves the stack pointer. */
+static void plan_unseen(struct x64_compiler *c)
+{
+	unsigned again = 0; /* guest registers that are written before all else */
+
+	for (unsigned i = c->ir->op_count; i-- > 1;) {
+		const struct ir_op *op = op_at(c, i);
+		unsigned reg;
+
+		if (i + 1 < c->ir->op_count && c->insn[i] != c->insn[i + 1] && again &&
+		    is_left_behind(c, c->insn[i]))
+			again = 0;
+		if (op->code != IR_GET && op->code != IR_PUT) {
+			if (again && is_left_at(c, i, op))
+				again = 0;
+			continue;
+		}
+		reg = place_pinned(c, (uint32_t)op->imm);
+		if (reg == X64_NO_REG)
+			continue;
+		if (op->code == IR_GET || ir_size(op) < 8) {
+			again &= ~(1u << reg);
+		} else if (!(again & 1u << reg)) {
+			again |= 1u << reg;
+		} else if (is_lazy_code(op_at(c, op->a))) {
+			c->is_fused[i] = true;
+			if (c->put[op->a] == i)
+				c->put[op->a] = 0;
+		}
+	}
+}
+
 void lower_plan(struct x64_compiler *c)
 {
 	size_t n = c->ir->op_count;
@@ -412,6 +471,8 @@ void lower_plan(struct x64_compiler *c)
 	plan_call(c);
 	plan_insns(c);
 	group_plan(c);
+	if (c->group_count)
+		plan_unseen(c);
 	plan_lives(c);
 	c->last_use[0] = 0;
 }
