@@ -29,6 +29,7 @@ struct x86_tr {
 			    */
 	int32_t delta;     /* this instruction's pc minus entry_pc */
 	int32_t next;      /* the following instruction's */
+	int32_t join;      /* the first one ahead that a branch of the block leads to */
 	bool ended;        /* an op that ends the block was emitted */
 	bool ends_after;   /* the driver must end the block after this instruction (EXIT_LOOP) */
 	bool has_addr;     /* addr is computed */

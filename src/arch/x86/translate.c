@@ -194,6 +194,8 @@ void tr_jump_rel_if(struct x86_tr *t, ir_val cond)
 	ir_exit_if(t->b, cond, delta);
 	if (is_loop_branch(t, delta))
 		exit_to_delta(t, t->next);
+	else if (delta >= t->next && delta < t->join)
+		t->join = (int32_t)delta;
 }
 
 void tr_check_target(struct x86_tr *t, ir_val v)
@@ -363,7 +365,9 @@ bool x86_translate(struct x86_cpu *c, struct ir_builder *b, struct x86_fetch *f,
 		   uint32_t *guest_len)
 {
 	uint64_t mode = c->env.mode;
-	struct x86_tr t = { .cpu = c, .b = b, .mode = mode, .entry_pc = c->env.pc };
+	struct x86_tr t = {
+		.cpu = c, .b = b, .mode = mode, .entry_pc = c->env.pc, .join = INT32_MAX
+	};
 	const struct x86_decode_mode dm = {
 		.code64 = mode & MODE_CODE64,
 		.code32 = mode & MODE_CODE32,
@@ -376,8 +380,10 @@ bool x86_translate(struct x86_cpu *c, struct ir_builder *b, struct x86_fetch *f,
 	reader_init(&r, c, f);
 	if (mode & MODE_STEP)
 		max_insns = 1;
-	while (!t.ended && n < max_insns && (uint32_t)t.next < r.page_end && ir_has_room(b) &&
-	       translate_one(&t, &r, &dm))
+	/* Where paths meet again there will be a block anyway: the code behind is not made twice.
+	 */
+	while (!t.ended && n < max_insns && (uint32_t)t.next < r.page_end && t.next != t.join &&
+	       ir_has_room(b) && translate_one(&t, &r, &dm))
 		n++;
 	if (!n)
 		return false;

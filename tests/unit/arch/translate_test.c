@@ -136,7 +136,6 @@ static void test_block_goes_on_behind_a_branch_not_taken(struct fixture *x, cons
 {
 	(void)unused;
 	g_assert_cmpuint(insns_with_jz(x, 0x100), ==, 32);
-	g_assert_cmpuint(insns_with_jz(x, 0), ==, 32);
 	/* back to another page: no loop, as a rule */
 	g_assert_cmpuint(insns_with_jz(x, -9), ==, 32);
 	set_mode(x, PROT32);
@@ -145,6 +144,22 @@ static void test_block_goes_on_behind_a_branch_not_taken(struct fixture *x, cons
 	x->c->rflags |= FL_TF;
 	x86_mode_update(x->c);
 	g_assert_cmpuint(insns_with_jz(x, 0x100), ==, 1);
+}
+
+static void test_block_ends_where_paths_meet(struct fixture *x, const void *unused)
+{
+	uint32_t len;
+
+	(void)unused;
+	g_assert_cmpuint(insns_with_jz(x, 0), ==, 3);
+	g_assert_cmpuint(insns_with_jz(x, 4), ==, 3 + 4);
+	/* of two branches the one that leads less far */
+	x->code[8] = 0x74; /* jz short */
+	x->code[9] = 1;
+	g_assert_cmpuint(translate(x, 32, &len)->insn_count, ==, 3 + 2);
+	/* into the middle of an instruction: nothing meets there */
+	x->code[8] = 0xb8; /* mov $imm32 */
+	g_assert_cmpuint(translate(x, 32, &len)->insn_count, ==, 32);
 }
 
 static void test_block_ends_behind_a_loop(struct fixture *x, const void *unused)
@@ -276,6 +291,7 @@ int main(int argc, char **argv)
 	g_test_init(&argc, &argv, NULL);
 	CASE(block_ends_at_a_branch);
 	CASE(block_goes_on_behind_a_branch_not_taken);
+	CASE(block_ends_where_paths_meet);
 	CASE(block_ends_behind_a_loop);
 	CASE(block_ends_at_the_limit_of_instructions);
 	CASE(stepping_takes_one_instruction);
