@@ -27,6 +27,7 @@
 #include "base/lock.h"
 
 enum { MIN_CHUNKS = 8, AIM_CHUNKS = 64, MIN_CHUNK = 64 << 10, MAX_CHUNK = 1 << 20 };
+enum { POPULATE = 64 << 10 };
 /* Code reaches all other code, and the cache's own data, by 32-bit displacements. */
 #define MAX_SIZE GIB
 
@@ -277,6 +278,7 @@ static bool take_free(struct code_writer *w)
 		if (state_of(atomic_load(&ch->state)) != CHUNK_FREE)
 			continue;
 		w->chunk = (int)k;
+		w->populated = 0;
 		w->birth = ++c->births;
 		atomic_store(&ch->state, state_word(w->birth, CHUNK_BUSY));
 		c->free_count--;
@@ -403,6 +405,22 @@ static bool fits(const struct code_writer *w, size_t room)
 	return align_up(ch->used, CODE_ALIGN) + room + entries <= w->cache->chunk_size;
 }
 
+/* Memory for w's room, many pages at once: each by a fault of its own takes several times as long.
+ * Where the host does not know how, that is what happens. */
+static void populate(struct code_writer *w)
+{
+	uint32_t end = w->at + w->room;
+
+	if (end <= w->populated)
+		return;
+	end = MIN((uint32_t)align_up(end, POPULATE), w->cache->chunk_size);
+#ifdef MADV_POPULATE_WRITE
+	(void)madvise(chunk_write(w->cache, (unsigned)w->chunk) + w->populated, end - w->populated,
+		      MADV_POPULATE_WRITE);
+#endif
+	w->populated = end;
+}
+
 bool code_reserve(struct code_writer *w, size_t room, uint8_t **write, uint64_t *run)
 {
 	struct code_cache *c = w->cache;
@@ -416,6 +434,7 @@ bool code_reserve(struct code_writer *w, size_t room, uint8_t **write, uint64_t 
 	}
 	w->at = (uint32_t)align_up(c->chunks[w->chunk].used, CODE_ALIGN);
 	w->room = (uint32_t)room;
+	populate(w);
 	*write = chunk_write(c, (unsigned)w->chunk) + w->at;
 	*run = (uintptr_t)c->run + (uint64_t)(*write - c->write);
 	return true;
