@@ -2,6 +2,9 @@
  * SPDX-License-Identifier: MIT */
 #include <errno.h>
 #include <fcntl.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -64,6 +67,16 @@ static bool print_requested(struct session *s, int *code)
 	return done;
 }
 
+/* Threads share one heap, which grows by more than a page: glibc's heaps of threads grow page by
+ * page, with a system call each, and vCPU threads allocate for each block they translate. */
+static void tune_heap(void)
+{
+#ifdef __GLIBC__
+	(void)mallopt(M_ARENA_MAX, 1);
+	(void)mallopt(M_TOP_PAD, 256 << 10);
+#endif
+}
+
 static int run(struct session *s, int argc, char **argv)
 {
 	struct err err;
@@ -71,6 +84,7 @@ static int run(struct session *s, int argc, char **argv)
 	int code;
 
 	signal(SIGPIPE, SIG_IGN);
+	tune_heap();
 	is_understood = options_parse(&s->opt, argc, argv, &err);
 	log_set_prefix(s->opt.msg_has_time, s->opt.msg_has_name ? s->opt.name : NULL);
 	if (!is_understood) {
