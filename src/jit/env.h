@@ -97,15 +97,14 @@ struct jit_env {
 
 	/* const: the vCPU's; non-zero: leave at the next block end */
 	_Atomic uint32_t *exit_request;
-	uint64_t pc;    /* vcpu thread: guest pc (x86: RIP) at block boundaries */
-	uint64_t page;  /* host code only: address of the page where the running block begins */
-	uint32_t fault; /* vcpu thread: a helper or access faulted; cleared by the loop */
-
+	uint64_t pc;   /* vcpu thread: guest pc (x86: RIP) at block boundaries */
+	uint64_t page; /* host code only: address of the page where the running block begins */
 	/* The executor's own, meaningful only while it runs.  flags_kind != 0: the six flags are
 	 * those of an operation still to be evaluated, not what the flags slot says. */
 	uint32_t flags_kind;
+	uint32_t flags_c; /* behind flags_kind: both are one store */
 	uint64_t flags_a, flags_b;
-	uint32_t flags_c;
+	uint32_t fault; /* vcpu thread: a helper or access faulted; cleared by the loop */
 	bool has_vectors, has_x87; /* host code only: the guest's are in the host's registers */
 	/* vcpu thread: mode or mappings of code are not those of before: what calls left on the
 	 * host's stack leads nowhere */

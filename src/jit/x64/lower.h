@@ -47,7 +47,8 @@ struct site_place {
 enum recipe_form {
 	FORM_AB, /* operands */
 	FORM_RB, /* ADD, SUB: result and second operand */
-	FORM_R,  /* result alone says it (INC, DEC: and the carry) */
+	FORM_R,  /* result and flags_c, the carry: that of before of INC and DEC, 0 of logic */
+	FORM_N,  /* result alone: NEG */
 };
 /* As env->flags_kind holds it. */
 static inline uint32_t recipe_kind(unsigned code, unsigned size_log2, enum recipe_form form)

@@ -307,16 +307,15 @@ enum x64_cc flags_test(struct x64_compiler *c, unsigned v)
 	return X64_CC_NE;
 }
 
-/* S0 = carry of the flags env knows.  Those of DEC, at whose end loops begin again, have it at
- * hand. */
+/* S0 = carry of the flags env knows.  Those of DEC, at whose end loops begin again, and of logic
+ * have it at hand. */
 static void carry_of_env(struct x64_compiler *c)
 {
 	struct stub *s;
 
 	place_evict_scratch(c, true);
 	s = stub_new(c, STUB_CARRY, c->pos);
-	x64_alu_i(&c->a, X64_CMP, 1, ENV(c, flags_kind), IR_DEC);
-	x64_jcc(&c->a, X64_CC_NE, &s->in);
+	x64_jcc(&c->a, flags_emit_has_carry(c), &s->in);
 	x64_mov(&c->a, 4, S0, ENV(c, flags_c));
 	x64_bind(&c->a, &s->back);
 }

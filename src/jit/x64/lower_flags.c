@@ -24,6 +24,15 @@ struct record {
 	bool has_b, has_c;
 };
 
+/* Of logic, whose carry is told with the kind: clear. */
+static bool has_no_carry(uint32_t kind)
+{
+	unsigned code = kind & 0xff;
+
+	BUILD_ASSERT(IR_OR > IR_AND && IR_XOR > IR_OR && IR_ANDN == IR_AND + 3);
+	return kind >> 16 == FORM_R && code >= IR_AND && code <= IR_ANDN;
+}
+
 static void capture(struct x64_compiler *c, unsigned v, struct arg *out)
 {
 	const struct ir_op *op = op_at(c, v);
@@ -107,7 +116,7 @@ static unsigned arg_mask(const struct arg *a)
 /* Registers first: the scratch register may be one of them. */
 static void emit_record(struct x64_compiler *c, const struct record *r, unsigned scratch)
 {
-	x64_mov_i(&c->a, 4, ENV(c, flags_kind), (int32_t)r->kind);
+	x64_mov_i(&c->a, has_no_carry(r->kind) ? 8 : 4, ENV(c, flags_kind), (int32_t)r->kind);
 	for (unsigned memory = 0; memory < 2; memory++) {
 		if (arg_needs_scratch(&r->a) == memory)
 			store_arg(c, &r->a, ENV(c, flags_a), 8, scratch);
@@ -159,7 +168,7 @@ void flags_record(struct x64_compiler *c, unsigned f)
 	if (is_in_env(c, f) && c->bits[f].kind == PLACE_NONE)
 		return; /* env was never told anything else */
 	keep_env_flags(c, f);
-	if (c->carry[f].kind == PLACE_TMP)
+	if (c->carry[f].kind != PLACE_SLOT)
 		evict_kept(c);
 	capture_record(c, f, &r);
 	if (arg_needs_scratch(&r.a) || (r.has_b && arg_needs_scratch(&r.b)) || r.has_c) {
@@ -392,13 +401,33 @@ struct x64_rm flags_kept(const struct x64_compiler *c, unsigned f)
 
 static bool is_step(const struct ir_op *op) { return op->code == IR_INC || op->code == IR_DEC; }
 
-/* INC and DEC of which only env knows the carry: it stays there.  Loops that end with one begin
- * with flags of the same kind, where flags_c has it already. */
+enum x64_cc flags_emit_has_carry(struct x64_compiler *c)
+{
+	struct x64_rm form = ENV(c, flags_kind);
+
+	form.disp += 2;
+	x64_alu_i(&c->a, X64_CMP, 1, form, FORM_R);
+	return X64_CC_NE;
+}
+
+/* Only env knows it: it stays there.  Loops that end with INC or DEC, or a call of what ends with
+ * logic, begin with flags that have it in flags_c already. */
+static void keep_of_env(struct x64_compiler *c, unsigned i)
+{
+	struct stub *s;
+
+	place_evict_scratch(c, true);
+	s = stub_new(c, STUB_KEEP, i);
+	x64_jcc(&c->a, flags_emit_has_carry(c), &s->in);
+	x64_bind(&c->a, &s->back);
+	flags_lost(c);
+}
+
+/* INC and DEC have it in flags_c, if nobody can ask for what env knows any more. */
 static bool keep_in_env(struct x64_compiler *c, unsigned i)
 {
 	const struct ir_op *op = op_at(c, i);
-	unsigned f = lower_merge_source(c, op->c, IR_C);
-	struct stub *s;
+	unsigned f = lower_merge_source(c, op->c, IR_C), known = c->env_flags;
 
 	if (!is_step(op))
 		return false;
@@ -406,15 +435,16 @@ static bool keep_in_env(struct x64_compiler *c, unsigned i)
 		c->carry[i] = c->carry[f];
 		return true;
 	}
-	if (!is_in_env(c, f) || c->bits[f].kind != PLACE_NONE)
+	if (is_in_env(c, f) && c->bits[f].kind == PLACE_NONE) {
+		evict_kept(c);
+		keep_of_env(c, i);
+	} else if (!c->modify[i] && (!known || c->flags_last[known] <= c->pos)) {
+		evict_kept(c);
+		flags_carry(c, op->c);
+		x64_setcc(&c->a, X64_CC_B, ENV(c, flags_c));
+	} else {
 		return false;
-	evict_kept(c);
-	place_evict_scratch(c, true);
-	s = stub_new(c, STUB_KEEP, i);
-	x64_alu_i(&c->a, X64_CMP, 1, ENV(c, flags_kind), op->code);
-	x64_jcc(&c->a, X64_CC_NE, &s->in);
-	x64_bind(&c->a, &s->back);
-	flags_lost(c);
+	}
 	c->carry[i] = (struct place){ .kind = PLACE_SLOT,
 				      .valid = 4,
 				      .imm = offsetof(struct jit_env, flags_c) };
@@ -422,23 +452,8 @@ static bool keep_in_env(struct x64_compiler *c, unsigned i)
 	return true;
 }
 
-/* The recipe in env may need flags_c: it is evaluated first, unless it is logic's, which has no
- * carry and needs none. */
 void stub_keep(struct x64_compiler *c, struct stub *s)
 {
-	unsigned other = op_at(c, s->at)->code == IR_INC ? IR_DEC : IR_INC;
-	struct x64_label is_other = X64_LABEL;
-
-	BUILD_ASSERT(IR_OR > IR_AND && IR_XOR > IR_OR && IR_ANDN == IR_AND + 3);
-	x64_alu_i(&c->a, X64_CMP, 1, ENV(c, flags_kind), other);
-	x64_jcc(&c->a, X64_CC_E, &s->back);
-	x64_movzx(&c->a, 1, S0, ENV(c, flags_kind));
-	x64_lea(&c->a, 4, S0, x64_m(S0, -IR_AND));
-	x64_alu_i(&c->a, X64_CMP, 4, x64_r(S0), IR_ANDN - IR_AND);
-	x64_jcc_short(&c->a, X64_CC_A, &is_other);
-	x64_mov_i(&c->a, 4, ENV(c, flags_c), 0);
-	x64_jmp(&c->a, &s->back);
-	x64_bind(&c->a, &is_other);
 	x64_call_at(&c->a, c->jit->thunk.sync);
 	x64_mov(&c->a, 4, S0, state(c, c->jit->desc->flags_offset));
 	x64_alu_i(&c->a, X64_AND, 4, x64_r(S0), IR_C);

@@ -30,6 +30,8 @@ unsigned flags_rm_mask(struct x64_rm m);
 /* ---- lower_flags.c ---- */
 /* CF to a new temporary; EFLAGS stay. */
 void flags_carry_to_tmp(struct x64_compiler *c, struct place *p);
+/* The returned condition: flags_c is not the carry of the flags env knows. */
+enum x64_cc flags_emit_has_carry(struct x64_compiler *c);
 /* Where the recipe of f has the carry of before. */
 struct x64_rm flags_kept(const struct x64_compiler *c, unsigned f);
 /* Remember in the recipe of producer i what its flags operand says, before it is executed. */

@@ -34,9 +34,9 @@ enum recipe_form lower_form(const struct x64_compiler *c, unsigned f)
 	case IR_OR:
 	case IR_XOR:
 	case IR_ANDN:
-	case IR_NEG:
 	case IR_INC:
 	case IR_DEC: return used ? FORM_R : FORM_AB;
+	case IR_NEG: return used ? FORM_N : FORM_AB;
 	default: return FORM_AB;
 	}
 }
