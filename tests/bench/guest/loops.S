@@ -2,11 +2,14 @@
  * SPDX-License-Identifier: MIT */
 #include "loop.inc"
 #define AGAIN   decq %rdi; jnz 1b
+#define FAR     0x400000 /* pages at this distance may be in each other's way */
 
 	.bss
 	.balign 4096
 	.globl bench_data
 bench_data: .skip DATA_BYTES
+	.balign 4096
+far_data: .skip FAR + 4096
 
 /* Memory. */
 
@@ -47,6 +50,25 @@ LOOP mem_spread, "4 loads and 4 stores, a base each"
 	AGAIN
 	addq %r8, %rax
 	popq %rbx
+	ret
+
+LOOP mem_conflict, "2 loads, 2 stores and 2 sums, 4 MiB from each other"
+	leaq far_data(%rip), %rsi
+	leaq FAR(%rsi), %rdx
+	xorl %eax, %eax
+	movq %rax, (%rsi)
+	movq %rax, 0x400(%rdx)
+	movq %rax, 0x800(%rsi)
+	movq %rax, 0xc00(%rdx)
+1:	addq (%rsi), %rax
+	addq 0x400(%rdx), %rax
+	addq %rdi, 0x800(%rsi)
+	addq %rax, 0xc00(%rdx)
+	movq %rax, (%rsi)
+	movq %rdi, 0x400(%rdx)
+	AGAIN
+	addq 0x800(%rsi), %rax
+	addq 0xc00(%rdx), %rax
 	ret
 
 LOOP stack, "4 pushes and 4 pops"
