@@ -12,24 +12,46 @@
 /* One soft-TLB entry: a guest page and where it lies in host memory.  A hit of an access of n bytes
  * at addr is addr - tag <= 4096 - n, which checks page, permission (each kind of access has its own
  * table) and page crossing at once; the difference is the offset in the page at host.  An empty
- * entry i has tlb_empty_tag(i), which no address with that index can match.  Other threads may
- * empty an entry at any time, but never change its host. */
+ * entry i has tlb_empty_tag(i), which no address that may be there can match.  Other threads may
+ * empty an entry at any time, but never change its host.
+ *
+ * A page has two places in a table: one by its number, where it is looked for first and filled in,
+ * and a spare one, where it goes when another page takes the first. */
 struct tlb_entry {
 	uint64_t tag;
 	uint64_t host;
 };
 enum { TLB_READ, TLB_WRITE, TLB_EXEC, TLB_KINDS };
-enum { TLB_VIEWS = 4, TLB_BITS = 10, TLB_SIZE = 1 << TLB_BITS };
+enum {
+	TLB_VIEWS = 4,
+	TLB_BITS = 10,
+	TLB_SIZE = 1 << TLB_BITS,
+	TLB_SPARE_BITS = 8,
+	TLB_SPARES = 1 << TLB_SPARE_BITS,
+	TLB_ENTRIES = TLB_SIZE + TLB_SPARES, /* the spare places come behind the first ones */
+};
 
 /* One view's tables.  A block may be entered in different views, and change them (ir_helper). */
 struct tlb_view {
-	struct tlb_entry e[TLB_KINDS][TLB_SIZE];
+	struct tlb_entry e[TLB_KINDS][TLB_ENTRIES];
 };
 
-/* Direct-mapped by page number. */
 static inline unsigned tlb_index(gva_t addr) { return (addr >> 12) & (TLB_SIZE - 1); }
 
+/* Pages that share their first place differ in the bits above: they have different spare ones. */
+static inline unsigned tlb_spare(gva_t addr)
+{
+	return TLB_SIZE + ((addr >> 12 ^ addr >> (12 + TLB_BITS)) & (TLB_SPARES - 1));
+}
+
 static inline uint64_t tlb_empty_tag(unsigned i) { return (uint64_t)(~i & (TLB_SIZE - 1)) << 12; }
+
+static inline void tlb_view_init(struct tlb_view *view)
+{
+	for (unsigned kind = 0; kind < TLB_KINDS; kind++)
+		for (unsigned i = 0; i < TLB_ENTRIES; i++)
+			view->e[kind][i] = (struct tlb_entry){ .tag = tlb_empty_tag(i) };
+}
 
 static inline void *tlb_hit(const struct tlb_entry *e, gva_t addr, unsigned size)
 {
@@ -38,6 +60,14 @@ static inline void *tlb_hit(const struct tlb_entry *e, gva_t addr, unsigned size
 	if (__builtin_expect(offset <= 4096u - size, 1))
 		return (void *)(uintptr_t)(e->host + offset);
 	return NULL;
+}
+
+/* The same in either place of addr's page. */
+static inline void *tlb_find(const struct tlb_view *view, unsigned kind, gva_t addr, unsigned size)
+{
+	void *p = tlb_hit(&view->e[kind][tlb_index(addr)], addr, size);
+
+	return p ? p : tlb_hit(&view->e[kind][tlb_spare(addr)], addr, size);
 }
 
 struct jit_env;
@@ -109,6 +139,7 @@ struct jit_env {
 	/* vcpu thread: mode or mappings of code are not those of before: what calls left on the
 	 * host's stack leads nowhere */
 	bool drop_frames;
+	uint8_t spare_hits; /* host code only: now and then a page found in its spare place moves */
 	uint64_t tlb_read, tlb_write; /* host code only: tables of the running view */
 	uint64_t probe;               /* host code only: table of indirect targets */
 	uint64_t name;                /* host code only: of what that is for (x64_key()) */

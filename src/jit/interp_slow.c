@@ -67,14 +67,14 @@ bool interp_store(struct jit_env *env, unsigned view, gva_t addr, unsigned size,
 	return env->mem->store(env, view, addr, size, &v);
 }
 
-static const struct tlb_entry *entry(struct jit_env *env, unsigned kind, gva_t addr)
+static void *find(struct jit_env *env, unsigned kind, gva_t addr, unsigned size)
 {
-	return &env->tlb[env->view].e[kind][tlb_index(addr)];
+	return tlb_find(&env->tlb[env->view], kind, addr, size);
 }
 
 bool interp_vload(struct jit_env *env, gva_t addr, unsigned bytes, void *out)
 {
-	const void *p = tlb_hit(entry(env, TLB_READ, addr), addr, bytes);
+	const void *p = find(env, TLB_READ, addr, bytes);
 	uint8_t tmp[64];
 
 	if (p) {
@@ -90,7 +90,7 @@ bool interp_vload(struct jit_env *env, gva_t addr, unsigned bytes, void *out)
 
 bool interp_vstore(struct jit_env *env, gva_t addr, unsigned bytes, const void *in)
 {
-	void *p = tlb_hit(entry(env, TLB_WRITE, addr), addr, bytes);
+	void *p = find(env, TLB_WRITE, addr, bytes);
 
 	if (!p)
 		return env->mem->store(env, env->view, addr, bytes, in);
@@ -166,7 +166,7 @@ bool interp_atomic(struct jit_env *env, uint32_t kind, gva_t addr, uint64_t x, u
 	void *p = NULL;
 
 	if (!(addr & (size - 1))) {
-		p = tlb_hit(entry(env, TLB_WRITE, addr), addr, size);
+		p = find(env, TLB_WRITE, addr, size);
 		if (p) {
 			*old = atomic_at(kind, p, x, y);
 			return true;

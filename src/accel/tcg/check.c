@@ -123,11 +123,12 @@ static const struct device_access *next_device(struct tcg_checker *k, gva_t addr
 
 static void forget_write_entry(struct jit_env *env, gva_t addr)
 {
-	unsigned i = tlb_index(addr);
+	unsigned place[] = { tlb_index(addr), tlb_spare(addr) };
 
 	for (unsigned view = 0; view < TLB_VIEWS; view++)
-		__atomic_store_n(&env->tlb[view].e[TLB_WRITE][i].tag, tlb_empty_tag(i),
-				 __ATOMIC_RELAXED);
+		for (unsigned n = 0; n < ARRAY_SIZE(place); n++)
+			__atomic_store_n(&env->tlb[view].e[TLB_WRITE][place[n]].tag,
+					 tlb_empty_tag(place[n]), __ATOMIC_RELAXED);
 }
 
 /* An access may have made write entries. */
@@ -151,7 +152,7 @@ static void forget_write_entries(struct jit_env *env)
 	struct tcg_checker *k = check_of(env);
 	bool is_all = k->filled_count > FILLED_MAX || k->tlb != env->tlb;
 
-	for (unsigned i = 0; is_all && i < TLB_SIZE; i++)
+	for (unsigned i = 0; is_all && i < TLB_SIZE; i++) /* these have each place there is */
 		forget_write_entry(env, (gva_t)i * PAGE);
 	for (unsigned n = 0; !is_all && n < k->filled_count; n++)
 		forget_write_entry(env, k->filled[n]);
@@ -207,7 +208,7 @@ static bool check_load(struct jit_env *env, unsigned view, gva_t addr, unsigned 
 		}
 	}
 	ok = k->ops->load(env, view, addr, size, for_write, out);
-	is_ram = tlb_hit(&env->tlb[view].e[kind][tlb_index(addr)], addr, size);
+	is_ram = tlb_find(&env->tlb[view], kind, addr, size);
 	if (k->pass == PASS_INTERPRETER && ok && !is_ram)
 		log_device(k, addr, size, false, out);
 	if (for_write)
@@ -219,7 +220,7 @@ static bool check_load(struct jit_env *env, unsigned view, gva_t addr, unsigned 
 static bool store_to_entry(struct jit_env *env, unsigned view, gva_t addr, unsigned size,
 			   const void *in)
 {
-	void *p = tlb_hit(&env->tlb[view].e[TLB_WRITE][tlb_index(addr)], addr, size);
+	void *p = tlb_find(&env->tlb[view], TLB_WRITE, addr, size);
 
 	if (p)
 		memcpy(p, in, size);

@@ -26,7 +26,7 @@ uint64_t tcg_key(const struct tcg_vcpu *tv)
 
 const uint8_t *tcg_code_at(struct tcg_vcpu *tv, gva_t addr, bool quiet)
 {
-	const uint8_t *p = tlb_hit(&tv->tlb[tv->env->view].e[TLB_EXEC][tlb_index(addr)], addr, 1);
+	const uint8_t *p = tlb_find(&tv->tlb[tv->env->view], TLB_EXEC, addr, 1);
 	struct ram_block *ram;
 	uint64_t offset;
 

@@ -139,8 +139,7 @@ static void set_entry(struct tcg_vcpu *tv, unsigned view, unsigned kind, gva_t a
 		return;
 	if (kind == TLB_WRITE && (p->is_rom || !ram_page_is_plain(p->ram, ram_offset(p))))
 		return;
-	if (kind == TLB_WRITE)
-		tlb_note_replaced(tv->sets, e, tlb_index(addr), page);
+	tlb_make_room(tv->sets, page, view, kind);
 	tlb_note_fill(tv->sets, addr, view, kind, m);
 	__atomic_store_n(&e->tag, empty, __ATOMIC_RELAXED);
 	__atomic_store_n(&e->host, (uint64_t)(uintptr_t)p->host - (addr - page), __ATOMIC_RELAXED);

@@ -9,7 +9,7 @@
 #include "memory/ram.h"
 #include "accel/tcg/tcg.h"
 
-enum { PAGE_SHIFT = RAM_PAGE_BITS };
+enum { PAGE_SHIFT = RAM_PAGE_BITS, TLB_WORDS = TLB_ENTRIES / 64 };
 
 /* ---- filters ---- */
 
@@ -232,8 +232,8 @@ static void drop_bits(struct tlb_space *s, struct tlb_bits *bits, gva_t addr, un
 	for (unsigned view = 0; view < TLB_VIEWS; view++) {
 		if (!is_view_used(s, view))
 			continue;
-		for (unsigned n = 0; n < TLB_KINDS * TLB_SIZE / 64; n++) {
-			unsigned kind = n / (TLB_SIZE / 64), w = n % (TLB_SIZE / 64);
+		for (unsigned n = 0; n < TLB_KINDS * TLB_WORDS; n++) {
+			unsigned kind = n / TLB_WORDS, w = n % TLB_WORDS;
 			uint64_t *word = &bits->word[view][kind][w];
 
 			for (uint64_t left = *word; left; left &= left - 1) {
@@ -248,37 +248,104 @@ static void drop_bits(struct tlb_space *s, struct tlb_bits *bits, gva_t addr, un
 	}
 }
 
+static void drop_if(struct tlb_space *s, gva_t addr, const struct tlb_bits *only, unsigned view,
+		    unsigned kind, unsigned i)
+{
+	if (only->word[view][kind][i / 64] >> i % 64 & 1 &&
+	    !((entry_page(s, view, kind, i) ^ addr) >> PAGE_SHIFT))
+		entry_drop(s, view, kind, i);
+}
+
 /* The entries of one 4 KiB page; their bits may stay. */
 static void drop_page(struct tlb_space *s, gva_t addr, const struct tlb_bits *only)
 {
-	unsigned i = tlb_index(addr);
+	unsigned i = tlb_index(addr), j = tlb_spare(addr);
 
 	for (unsigned view = 0; view < TLB_VIEWS; view++) {
 		if (!is_view_used(s, view))
 			continue;
-		for (unsigned kind = 0; kind < TLB_KINDS; kind++)
-			if (only->word[view][kind][i / 64] >> i % 64 & 1 &&
-			    !((entry_page(s, view, kind, i) ^ addr) >> PAGE_SHIFT))
-				entry_drop(s, view, kind, i);
+		for (unsigned kind = 0; kind < TLB_KINDS; kind++) {
+			drop_if(s, addr, only, view, kind, i);
+			drop_if(s, addr, only, view, kind, j);
+		}
 	}
+}
+
+static void note_whose(struct tlb_space *s, unsigned view, unsigned kind, unsigned i,
+		       bool is_global)
+{
+	uint64_t *own = &s->own.word[view][kind][i / 64], bit = BIT(i % 64);
+	uint64_t *global = &s->global.word[view][kind][i / 64];
+
+	*own = is_global ? *own & ~bit : *own | bit;
+	*global = is_global ? *global | bit : *global & ~bit;
+}
+
+static bool is_global(const struct tlb_space *s, unsigned view, unsigned kind, unsigned i)
+{
+	return s->global.word[view][kind][i / 64] >> i % 64 & 1;
+}
+
+/* Is entry i another page's than this one? */
+static bool is_others(const struct tlb_space *s, unsigned view, unsigned kind, unsigned i,
+		      gva_t page)
+{
+	uint64_t tag = entry_page(s, view, kind, i);
+
+	return tag != page && tag != tlb_empty_tag(i);
+}
+
+/* Entry i becomes its page's spare one, too.  A write entry that tlb_protect() may have passed by
+ * in both places must be in neither, and is lost. */
+static void entry_move(struct tcg_tlb *t, unsigned view, unsigned kind, unsigned i)
+{
+	struct tlb_space *s = t->space;
+	struct tlb_entry *e = s->tlb[view].e[kind];
+	uint32_t protects = atomic_load_explicit(&t->protects, memory_order_acquire);
+	uint64_t page = entry_page(s, view, kind, i), host = e[i].host;
+	unsigned j = tlb_spare(page);
+
+	if (page == tlb_empty_tag(i))
+		return;
+	if (kind == TLB_WRITE && (protects & 1 || is_others(s, view, kind, j, page)))
+		tlb_note_lost(t);
+	if (kind == TLB_WRITE && protects & 1)
+		return;
+	note_whose(s, view, kind, j, is_global(s, view, kind, i));
+	entry_drop(s, view, kind, j);
+	__atomic_store_n(&e[j].host, host, __ATOMIC_RELAXED);
+	__atomic_store_n(&e[j].tag, page, __ATOMIC_RELAXED);
+	if (kind != TLB_WRITE)
+		return;
+	atomic_thread_fence(memory_order_seq_cst);
+	if (atomic_load_explicit(&t->protects, memory_order_relaxed) != protects) {
+		tlb_note_lost(t);
+		entry_drop(s, view, kind, j);
+	}
+}
+
+void tlb_make_room(struct tcg_tlb *t, gva_t page, unsigned view, unsigned kind)
+{
+	struct tlb_space *s = t->space;
+	unsigned i = tlb_index(page), j = tlb_spare(page);
+
+	if (is_others(s, view, kind, i, page))
+		entry_move(t, view, kind, i);
+	if (entry_page(s, view, kind, j) != page)
+		return;
+	if (kind == TLB_WRITE)
+		tlb_note_lost(t);
+	entry_drop(s, view, kind, j);
 }
 
 void tlb_note_fill(struct tcg_tlb *t, gva_t addr, unsigned view, unsigned kind,
 		   const struct tlb_mapping *m)
 {
 	struct tlb_space *s = t->space;
-	unsigned i = tlb_index(addr), w = i / 64;
-	uint64_t bit = BIT(i % 64);
 
 	if (!is_view_used(s, view))
 		atomic_fetch_or(&s->views, 1u << view);
-	if (m->is_global) {
-		s->global.word[view][kind][w] |= bit;
-		s->own.word[view][kind][w] &= ~bit;
-	} else {
-		s->own.word[view][kind][w] |= bit;
-		s->global.word[view][kind][w] &= ~bit;
-	}
+	note_whose(s, view, kind, tlb_index(addr), m->is_global);
 	if (kind != TLB_EXEC)
 		return;
 	filter_add(m->is_global ? &t->exec : &s->exec, addr, m->shift);
@@ -291,6 +358,8 @@ bool tlb_protect(struct tcg_vcpu *tv, const uint8_t *host_page)
 	uint64_t host = (uintptr_t)host_page;
 	bool found = false;
 
+	atomic_fetch_add(&tv->sets->protects, 1);
+	atomic_thread_fence(memory_order_seq_cst);
 	for (struct tlb_space *s = tv->sets->spaces; s < tv->sets->spaces + TLB_SPACES; s++) {
 		struct tlb_view *tlb = __atomic_load_n(&s->tlb, __ATOMIC_ACQUIRE);
 		uint32_t views = tlb ? atomic_load_explicit(&s->views, memory_order_relaxed) : 0;
@@ -298,7 +367,7 @@ bool tlb_protect(struct tcg_vcpu *tv, const uint8_t *host_page)
 		for (; views; views &= views - 1) {
 			struct tlb_entry *e = tlb[__builtin_ctz(views)].e[TLB_WRITE];
 
-			for (unsigned i = 0; i < TLB_SIZE; i++) {
+			for (unsigned i = 0; i < TLB_ENTRIES; i++) {
 				if (likely(__atomic_load_n(&e[i].host, __ATOMIC_RELAXED) != host) ||
 				    __atomic_load_n(&e[i].tag, __ATOMIC_RELAXED) ==
 					    tlb_empty_tag(i))
@@ -315,6 +384,7 @@ bool tlb_protect(struct tcg_vcpu *tv, const uint8_t *host_page)
 		stack_entry_drop(tv);
 		found = true;
 	}
+	atomic_fetch_add_explicit(&tv->sets->protects, 1, memory_order_release);
 	return found;
 }
 
@@ -367,11 +437,8 @@ static struct tlb_view *view_tables_new(void)
 {
 	struct tlb_view *tlb = g_new(struct tlb_view, TLB_VIEWS);
 
-	for (unsigned n = 0; n < TLB_VIEWS * TLB_KINDS; n++)
-		for (unsigned i = 0; i < TLB_SIZE; i++)
-			tlb[n / TLB_KINDS].e[n % TLB_KINDS][i] = (struct tlb_entry){
-				.tag = tlb_empty_tag(i)
-			};
+	for (unsigned view = 0; view < TLB_VIEWS; view++)
+		tlb_view_init(&tlb[view]);
 	return tlb;
 }
 

@@ -39,7 +39,7 @@ struct tlb_filter {
 
 /* A bit for each entry of a set of fast tables. */
 struct tlb_bits {
-	uint64_t word[TLB_VIEWS][TLB_KINDS][TLB_SIZE / 64];
+	uint64_t word[TLB_VIEWS][TLB_KINDS][TLB_ENTRIES / 64];
 };
 
 struct tlb_space {
@@ -79,6 +79,7 @@ struct tcg_tlb {
 	/* vcpu thread sets: a write entry went since the running block began, which may still store
 	 * by it: accesses near each other go by one look at the table */
 	_Atomic bool has_lost;
+	_Atomic uint32_t protects; /* odd: somebody looks for write entries, which must not move */
 	unsigned next_way;
 	uint32_t last_set, last_way; /* in the second level: may be another mapping's by now */
 	struct tlb2_set *sets;
@@ -97,8 +98,8 @@ void tcg_tlb_init(struct tcg_vcpu *tv);
 void tcg_tlb_fini(struct tcg_vcpu *tv);
 
 /* Empty the write entries of a page of host memory.  True: there were some, or may have been for
- * the running block: a store to the page may be under way.  Context: any thread
- * that keeps tv from going; after the page got its flag and a full fence. */
+ * the running block: a store to the page may be under way.  Context: any thread that keeps tv from
+ * going and others from here; after the page got its flag and a full fence. */
 bool tlb_protect(struct tcg_vcpu *tv, const uint8_t *host_page);
 
 /* ---- Context of all below: vcpu thread ---- */
@@ -108,16 +109,6 @@ static inline void tlb_note_lost(struct tcg_tlb *t)
 {
 	atomic_store_explicit(&t->has_lost, true, memory_order_relaxed);
 	atomic_thread_fence(memory_order_release);
-}
-
-/* Write entry number i is about to become that of page. */
-static inline void tlb_note_replaced(struct tcg_tlb *t, const struct tlb_entry *e, unsigned i,
-				     gva_t page)
-{
-	uint64_t tag = __atomic_load_n(&e->tag, __ATOMIC_RELAXED);
-
-	if (tag != tlb_empty_tag(i) && tag != page)
-		tlb_note_lost(t);
 }
 
 /* What comes has not looked into the tables yet. */
@@ -135,7 +126,10 @@ bool tlb2_find(struct tcg_tlb *t, gva_t addr, unsigned view, unsigned kind, stru
 /* rights: bits by tlb_right().  They add to those of the same mapping. */
 void tlb2_insert(struct tcg_tlb *t, gva_t addr, unsigned rights, const struct tlb_mapping *m);
 
-/* An entry of the running set is about to be filled with this mapping. */
+/* The first place of a page in the running set is about to be filled: what is there goes to its
+ * spare place. */
+void tlb_make_room(struct tcg_tlb *t, gva_t page, unsigned view, unsigned kind);
+/* It is about to be filled with this mapping. */
 void tlb_note_fill(struct tcg_tlb *t, gva_t addr, unsigned view, unsigned kind,
 		   const struct tlb_mapping *m);
 

@@ -6,7 +6,7 @@
 static inline void *mem_hit(struct x86_cpu *c, unsigned view, unsigned kind, gva_t addr,
 			    unsigned len)
 {
-	return tlb_hit(&c->env.tlb[view].e[kind][tlb_index(addr)], addr, len);
+	return tlb_find(&c->env.tlb[view], kind, addr, len);
 }
 
 bool x86_load_bytes(struct x86_cpu *c, unsigned view, gva_t addr, void *out, unsigned len)

@@ -141,9 +141,8 @@ static uint8_t *string_span(struct string *s, unsigned reg, bool is_write, uint6
 	struct x86_cpu *c = s->c;
 	uint64_t offset = c->gpr[reg] & s->mask, fit, low;
 	gva_t addr = index_linear(s, reg);
-	uint8_t *host = tlb_hit(
-		&c->env.tlb[c->env.view].e[is_write ? TLB_WRITE : TLB_READ][tlb_index(addr)], addr,
-		s->size);
+	uint8_t *host = tlb_find(&c->env.tlb[c->env.view], is_write ? TLB_WRITE : TLB_READ, addr,
+				 s->size);
 
 	if (!host || c->env.mode & MODE_ALIGN)
 		return NULL;

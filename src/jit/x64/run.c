@@ -283,8 +283,8 @@ uint64_t x64_rt_group(struct jit_env *env, gva_t addr, uint32_t pack, uint64_t r
 		return fault_at(env, ret);
 	if (pack & GROUP_THEN_WRITE)
 		env->mem->fill(env, env->view, first, true, true);
-	bounce_give(env, (uintptr_t)tlb_hit(&env->tlb[env->view].e[kind][tlb_index(addr)], addr,
-					    pack & GROUP_BYTES_MASK));
+	bounce_give(env,
+		    (uintptr_t)tlb_find(&env->tlb[env->view], kind, addr, pack & GROUP_BYTES_MASK));
 	return GO_ON;
 }
 

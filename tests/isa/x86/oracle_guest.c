@@ -122,9 +122,7 @@ static const struct jit_mem_ops mem_ops = {
 static void fill_tlb(uint32_t fast)
 {
 	for (unsigned view = 0; view < TLB_VIEWS; view++)
-		for (unsigned kind = 0; kind < TLB_KINDS; kind++)
-			for (unsigned i = 0; i < TLB_SIZE; i++)
-				tlb[view].e[kind][i].tag = tlb_empty_tag(i);
+		tlb_view_init(&tlb[view]);
 	for (unsigned n = 0; n < DATA_SIZE / PAGE; n++) {
 		gva_t page = DATA_ADDR + n * PAGE;
 

@@ -103,9 +103,7 @@ static struct rig *rig_new(const char *model)
 	r->c->env.mem = &rig_mem;
 	r->c->env.tlb = g_new0(struct tlb_view, TLB_VIEWS);
 	for (unsigned v = 0; v < TLB_VIEWS; v++)
-		for (unsigned k = 0; k < TLB_KINDS; k++)
-			for (unsigned i = 0; i < TLB_SIZE; i++)
-				r->c->env.tlb[v].e[k][i].tag = tlb_empty_tag(i);
+		tlb_view_init(&r->c->env.tlb[v]);
 	return r;
 }
 

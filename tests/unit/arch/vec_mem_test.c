@@ -54,9 +54,7 @@ static struct x86_cpu *cpu_new(void)
 	c->env.mem = &page_ops;
 	c->env.tlb = g_new0(struct tlb_view, TLB_VIEWS);
 	for (unsigned v = 0; v < TLB_VIEWS; v++)
-		for (unsigned k = 0; k < TLB_KINDS; k++)
-			for (unsigned i = 0; i < TLB_SIZE; i++)
-				c->env.tlb[v].e[k][i].tag = tlb_empty_tag(i);
+		tlb_view_init(&c->env.tlb[v]);
 	for (unsigned i = 0; i < SIZE / 4; i++)
 		memcpy(page + 4 * i, &i, 4);
 	accesses = 0;

@@ -74,9 +74,7 @@ static void rig_init(void)
 	rig.v.on_ferr = rig_ferr;
 	rig.tlb = calloc(TLB_VIEWS, sizeof(*rig.tlb));
 	for (unsigned view = 0; view < TLB_VIEWS; view++)
-		for (unsigned kind = 0; kind < TLB_KINDS; kind++)
-			for (unsigned i = 0; i < TLB_SIZE; i++)
-				rig.tlb[view].e[kind][i].tag = tlb_empty_tag(i);
+		tlb_view_init(&rig.tlb[view]);
 	rig.b = ir_builder_new(&x86_state_desc);
 	rig.l = interp_lowerer_new(&x86_state_desc);
 	g_assert_true(x86_cpuid_init(rig.c, "max", &warnings, &err));

@@ -133,6 +133,7 @@ static inline void test_cpu_init(struct test_cpu *c, struct tlb_view *tlb,
 	c->env.exit_request = exit_request;
 	c->env.mem = &test_mem_ops;
 	c->env.tlb = tlb;
+	tlb_view_init(&tlb[0]);
 	for (unsigned k = 0; k < TLB_KINDS; k++) {
 		for (unsigned i = 0; i < TLB_SIZE; i++) {
 			struct tlb_entry *e = &tlb[0].e[k][i];

@@ -69,9 +69,8 @@ static const struct x64_ops ops = { .next = no_next, .hits_code = no_hit };
 static void make_tables(struct fixture *f)
 {
 	f->tlb = g_new0(struct tlb_view, TLB_VIEWS);
-	for (unsigned n = 0; n < TLB_VIEWS * TLB_KINDS; n++)
-		for (unsigned i = 0; i < TLB_SIZE; i++)
-			f->tlb[n / TLB_KINDS].e[n % TLB_KINDS][i].tag = tlb_empty_tag(i);
+	for (unsigned view = 0; view < TLB_VIEWS; view++)
+		tlb_view_init(&f->tlb[view]);
 	f->targets = aligned_alloc(X64_PROBE_PAIR, X64_PROBE_SIZE * sizeof(*f->targets));
 	for (unsigned i = 0; i < X64_PROBE_SIZE; i++)
 		f->targets[i] = (struct x64_target){ .pc = i / 2 ? 0 : 32 };

@@ -243,9 +243,7 @@ static inline bool world_init(struct world *w)
 	code_writer_init(&w->writer, w->cache, false);
 	w->tlb = g_new0(struct tlb_view, TLB_VIEWS);
 	for (unsigned v = 0; v < TLB_VIEWS; v++)
-		for (unsigned k = 0; k < TLB_KINDS; k++)
-			for (unsigned i = 0; i < TLB_SIZE; i++)
-				w->tlb[v].e[k][i].tag = tlb_empty_tag(i);
+		tlb_view_init(&w->tlb[v]);
 	w->g = aligned_alloc(64, align_up(sizeof(*w->g), 64));
 	memset(w->g, 0, sizeof(*w->g));
 	w->g->env.mem = &guest_mem;
