@@ -66,13 +66,19 @@ struct x64_site {
 
 /* ---- fixed code ---- */
 
-enum { THUNK_SIZES = 6 }; /* 1 to 32 bytes */
+enum {
+	THUNK_SIZES = 6, /* 1 to 32 bytes */
+	LOOK_BYTES = 16
+};
 struct x64_thunks {
-	uint64_t enter;               /* (env, code) -> enum x64_why */
-	uint64_t leave;               /* jumped to: all is published, env->why set */
+	uint64_t enter; /* (env, code) -> enum x64_why */
+	uint64_t leave; /* jumped to: all is published, env->why set */
+	/* With the carry on return: S0 is a host pointer, and nothing was accessed. */
 	uint64_t load[THUNK_SIZES];   /* address in S0 -> S0 = &bounce with the bytes */
 	uint64_t modify[THUNK_SIZES]; /* the same, must be writable; commit follows */
 	uint64_t store[THUNK_SIZES];  /* address in S0, bytes in bounce */
+	uint64_t look_read;  /* address in S0, LOOK_BYTES at most -> the same, or S0 stays */
+	uint64_t look_write; /* keep all but S1 */
 	uint64_t commit[THUNK_SIZES]; /* bounce to where modify read it; keeps S1 and EFLAGS */
 	uint64_t access; /* address in S0, struct access in S1 -> S0 = bounce's 8 bytes */
 	uint64_t group; /* address in S0, its group's GROUP_ bits in S1 -> S0 = host pointer or 0 */
@@ -186,16 +192,17 @@ struct stub {
 	bool is_end;       /* STUB_HELPER: the instruction's last deed: may leave behind it */
 	bool is_return;    /* STUB_LATE */
 	bool is_call;      /* STUB_FAR */
-	uint8_t bytes;     /* STUB_LOAD: if no power of two */
+	uint8_t bytes;     /* STUB_LOAD: if no power of two; STUB_HELPER: of its store, or 0 */
 	uint16_t native;   /* STUB_STORE: the NATIVE whose result it is, or 0 */
 	uint16_t at;       /* the IR op whose place in the block it stands for */
 	struct x64_rm old; /* STUB_MODIFY: where the value that was there is kept */
 	uint16_t op;       /* STUB_MODIFY: the operation */
 	uint16_t exit;
 	struct x64_label in, back, key;
-	struct x64_rm address; /* lea S0, address; or (kind MEM with base P) a saved one */
-	bool is_saved;         /* address is memory that holds it, less disp */
-	bool is_pc;            /* the address is the pc of the entry + pc */
+	struct x64_label checked; /* behind the check: S0 is the host pointer */
+	struct x64_rm address;    /* lea S0, address; or (kind MEM with base P) a saved one */
+	bool is_saved;            /* address is memory that holds it, less disp */
+	bool is_pc;               /* the address is the pc of the entry + pc */
 	int32_t disp;
 	int64_t pc;
 	struct arg arg[3];

@@ -23,6 +23,7 @@ struct stub *stub_new(struct x64_compiler *c, enum stub_kind kind, unsigned i)
 		.in = X64_LABEL,
 		.back = X64_LABEL,
 		.key = X64_LABEL,
+		.checked = X64_LABEL,
 	};
 	return s;
 }

@@ -107,6 +107,7 @@ void mem_emit_check(struct x64_compiler *c, struct stub *s, const struct ir_op *
 	x64_alu_i(a, X64_CMP, 8, x64_r(S0), PAGE - (int64_t)bytes);
 	x64_jcc(a, X64_CC_A, &s->in);
 	x64_alu(a, X64_ADD, 8, S0, x64_m(S1, offsetof(struct tlb_entry, host)));
+	x64_bind(a, &s->checked);
 	flags_lost(c);
 }
 
@@ -614,8 +615,16 @@ static void stub_call(struct x64_compiler *c, struct stub *s, uint64_t thunk)
 static void stub_atomic(struct x64_compiler *c, struct stub *s)
 {
 	const struct ir_op *op = op_at(c, s->at);
+	struct x64_label over = X64_LABEL;
 	struct x64_rm bounce = ENV(c, bounce);
 
+	if (ir_size(op) > 1) {
+		x64_test_i(&c->a, 1, x64_r(S0), ir_size(op) - 1);
+		x64_jcc_short(&c->a, X64_CC_NE, &over);
+	}
+	x64_call_at(&c->a, c->jit->thunk.look_write);
+	x64_jcc(&c->a, X64_CC_B, &s->checked);
+	x64_bind(&c->a, &over);
 	x64_mov_to(&c->a, 8, bounce, S0);
 	bounce.disp += 8;
 	arg_to_reg(c, ir_size(op), S1, &s->arg[0]);
@@ -638,6 +647,10 @@ void stub_access(struct x64_compiler *c, struct stub *s)
 	switch (s->kind) {
 	case STUB_LOAD:
 		if (s->bytes) {
+			if (s->bytes <= LOOK_BYTES) {
+				x64_call_at(&c->a, t->look_read);
+				x64_jcc(&c->a, X64_CC_B, &s->checked);
+			}
 			x64_mov_ri(&c->a, S1, access_pack(s->bytes, 0, false, false));
 			stub_call(c, s, t->access);
 			x64_lea(&c->a, 8, S0, bounce);
@@ -648,6 +661,7 @@ void stub_access(struct x64_compiler *c, struct stub *s)
 		break;
 	case STUB_MODIFY:
 		stub_call(c, s, t->modify[s->size_log2]);
+		x64_jcc(&c->a, X64_CC_B, &s->checked);
 		modify_value(c, s, x64_m(S0, 0));
 		x64_mov_to(&c->a, size, bounce, S1);
 		stub_call(c, s, t->commit[s->size_log2]);
@@ -661,6 +675,7 @@ void stub_access(struct x64_compiler *c, struct stub *s)
 		else
 			mem_store_arg(c, size, bounce, &s->arg[0]);
 		stub_call(c, s, t->store[s->size_log2]);
+		x64_jcc(&c->a, X64_CC_B, &s->checked);
 		if (s->arg[0].is_pc)
 			lower_pc(c, S1, (int64_t)s->arg[0].imm);
 		break;

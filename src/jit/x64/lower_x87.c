@@ -128,6 +128,7 @@ static void call_store(struct x64_compiler *c, unsigned i, uint64_t rule)
 	unsigned bytes = mem_bytes(rule), reg = place_in_reg(c, op_at(c, i)->a, 8, 0);
 	struct stub *s = vec_helper_stub(c, i, false);
 
+	s->bytes = (uint8_t)bytes;
 	if (reg != S0)
 		x64_mov_rr(a, 8, S0, reg);
 	x64_mov_to(a, 8, ENV(c, bounce), S0);
@@ -138,6 +139,7 @@ static void call_store(struct x64_compiler *c, unsigned i, uint64_t rule)
 	x64_alu_i(a, X64_CMP, 8, x64_r(S0), PAGE - (int64_t)bytes);
 	x64_jcc(a, X64_CC_A, &s->in);
 	x64_alu(a, X64_ADD, 8, S0, x64_m(S1, offsetof(struct tlb_entry, host)));
+	x64_bind(a, &s->checked);
 	x64_x87_m(a, opcode_of(rule), rule_digit(rule), x64_m(S0, 0));
 	x64_bind(a, &s->back);
 	flags_lost(c);

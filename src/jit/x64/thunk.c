@@ -3,7 +3,7 @@
  * Whatever calls C first publishes: it stores the guest's registers to the state.  C may then leave
  * the block at once, from wherever it was called: the stack pointer to leave with is in env.  What
  * C says of a guest access fits in a register and the bytes in env->bounce, so that one shape does
- * for all.
+ * for all.  An access that missed the soft TLB is looked for in the page's spare place before.
  * SPDX-License-Identifier: MIT */
 #include <assert.h>
 
@@ -160,6 +160,55 @@ static void emit_call(struct thunk_asm *t, uint64_t fn, int32_t ret)
 	x64_test(a, 8, x64_r(X64_RAX), X64_RAX);
 }
 
+/* ---- spare places of the soft TLB ---- */
+
+enum { HITS_STEP = 4 }; /* of 256: of 64 hits one goes to C, which gives the page its first place */
+
+/* S0 = host pointer to `bytes` bytes at the address in S0, if they are in the page's spare entry.
+ * The address stays in bounce_addr; not_there: S0 is nothing.  Destroys S1. */
+static void emit_look(struct thunk_asm *t, bool write, unsigned bytes, struct x64_label *not_there)
+{
+	enum { FIRST = TLB_SIZE * sizeof(struct tlb_entry) };
+	struct x64_asm *a = &t->a;
+
+	x64_mov_to(a, 8, THUNK_ENV(t, bounce_addr), S0);
+	x64_mov_rr(a, 8, S1, S0);
+	x64_shift_i(a, X64_SHR, 8, x64_r(S1), TLB_BITS);
+	x64_alu_rr(a, X64_XOR, 8, S1, S0);
+	x64_shift_i(a, X64_SHR, 8, x64_r(S1), 8);
+	x64_alu_i(a, X64_AND, 4, x64_r(S1), (TLB_SPARES - 1) << 4);
+	x64_alu(a, X64_ADD, 8, S1, write ? THUNK_ENV(t, tlb_write) : THUNK_ENV(t, tlb_read));
+	x64_alu(a, X64_SUB, 8, S0, x64_m(S1, FIRST + offsetof(struct tlb_entry, tag)));
+	x64_alu_i(a, X64_CMP, 8, x64_r(S0), 4096 - (int64_t)bytes);
+	x64_jcc(a, X64_CC_A, not_there);
+	x64_alu_i(a, X64_ADD, 1, THUNK_ENV(t, spare_hits), HITS_STEP);
+	x64_jcc(a, X64_CC_B, not_there);
+	x64_alu(a, X64_ADD, 8, S0, x64_m(S1, FIRST + offsetof(struct tlb_entry, host)));
+}
+
+/* What it found goes back in S0, with the carry. */
+static void emit_found(struct thunk_asm *t, struct x64_label *not_there)
+{
+	x64_stc(&t->a);
+	x64_ret(&t->a);
+	x64_bind(&t->a, not_there);
+	x64_mov(&t->a, 8, S0, THUNK_ENV(t, bounce_addr));
+}
+
+static uint64_t emit_look_alone(struct thunk_asm *t, bool write)
+{
+	struct x64_label not_there = X64_LABEL;
+	uint64_t start = begin(t);
+
+	emit_look(t, write, LOOK_BYTES, &not_there);
+	emit_found(t, &not_there);
+	x64_test(&t->a, 8, x64_r(S0), S0); /* no carry */
+	x64_ret(&t->a);
+	return start;
+}
+
+/* ---- accesses ---- */
+
 /* What a thunk hands back in S0. */
 enum thunk_result { RESULT_NONE, RESULT_ADDRESS, RESULT_VALUE };
 
@@ -171,13 +220,12 @@ static void emit_result(struct thunk_asm *t, enum thunk_result result)
 		x64_mov(&t->a, 8, S0, THUNK_ENV(t, bounce));
 }
 
-/* A call that comes back with the registers in `changed` as C left them in the state.  access: its
- * third argument, or 0: that is in S1. */
-static uint64_t emit_thunk(struct thunk_asm *t, uint64_t fn, uint32_t access, uint32_t changed,
+/* A call that comes back, without carry, with the registers in `changed` as C left them in the
+ * state.  access: its third argument, or 0: that is in S1. */
+static void emit_call_back(struct thunk_asm *t, uint64_t fn, uint32_t access, uint32_t changed,
 			   enum thunk_result result)
 {
 	struct x64_asm *a = &t->a;
-	uint64_t start = begin(t);
 
 	x64_alu_i(a, X64_SUB, 8, x64_r(X64_RSP), 8);
 	if (changed == ALL)
@@ -194,12 +242,34 @@ static uint64_t emit_thunk(struct thunk_asm *t, uint64_t fn, uint32_t access, ui
 	emit_result(t, result);
 	x64_alu_i(a, X64_ADD, 8, x64_r(X64_RSP), 8);
 	x64_ret(a);
+}
+
+static uint64_t emit_thunk(struct thunk_asm *t, uint64_t fn, uint32_t access, uint32_t changed,
+			   enum thunk_result result)
+{
+	uint64_t start = begin(t);
+
+	emit_call_back(t, fn, access, changed, result);
+	return start;
+}
+
+/* The access itself is left to the block where a host pointer was found. */
+static uint64_t emit_access(struct thunk_asm *t, uint64_t fn, uint32_t access, bool write,
+			    enum thunk_result result)
+{
+	struct x64_label not_there = X64_LABEL;
+	uint64_t start = begin(t);
+
+	emit_look(t, write, access & 0xff, &not_there);
+	emit_found(t, &not_there);
+	emit_call_back(t, fn, access, CALLER_SAVED, result);
 	return start;
 }
 
 /* The check of a group again, in C; but where it is in two pages there is nothing to be done. */
 static uint64_t emit_group(struct thunk_asm *t)
 {
+	struct x64_label two_pages = X64_LABEL, write = X64_LABEL, not_there = X64_LABEL;
 	struct x64_asm *a = &t->a;
 	uint64_t by_c = emit_thunk(t, C_ADDR(x64_rt_group), 0, CALLER_SAVED, RESULT_VALUE);
 	uint64_t start = begin(t);
@@ -209,8 +279,19 @@ static uint64_t emit_group(struct thunk_asm *t)
 	x64_lea(a, 8, S1, x64_mx(S0, S1, 0, -1));
 	x64_alu_rr(a, X64_XOR, 8, S1, S0);
 	x64_test_i(a, 8, x64_r(S1), -4096);
+	x64_jcc(a, X64_CC_NE, &two_pages);
+	x64_test_i(a, 4, THUNK_ENV(t, bounce), GROUP_WRITE);
+	x64_jcc(a, X64_CC_NE, &write);
+	emit_look(t, false, 1, &not_there);
+	x64_ret(a);
+	x64_bind(a, &write);
+	emit_look(t, true, 1, &not_there);
+	x64_ret(a);
+	x64_bind(a, &not_there);
+	x64_mov(a, 8, S0, THUNK_ENV(t, bounce_addr));
 	x64_mov(a, 8, S1, THUNK_ENV(t, bounce));
-	x64_jcc_at(a, X64_CC_E, by_c);
+	x64_jmp_at(a, by_c);
+	x64_bind(a, &two_pages);
 	x64_mov_ri(a, S0, 0);
 	x64_ret(a);
 	return start;
@@ -367,14 +448,13 @@ static void emit_memory(struct thunk_asm *t, struct x64_thunks *out)
 		uint32_t modify = access_pack(1u << k, 0, true, false);
 		uint32_t store = access_pack(1u << k, 0, false, true);
 
-		out->load[k] = emit_thunk(t, C_ADDR(x64_rt_load), read, CALLER_SAVED,
-					  RESULT_ADDRESS);
-		out->modify[k] = emit_thunk(t, C_ADDR(x64_rt_load), modify, CALLER_SAVED,
-					    RESULT_ADDRESS);
-		out->store[k] = emit_thunk(t, C_ADDR(x64_rt_store), store, CALLER_SAVED,
-					   RESULT_NONE);
+		out->load[k] = emit_access(t, C_ADDR(x64_rt_load), read, false, RESULT_ADDRESS);
+		out->modify[k] = emit_access(t, C_ADDR(x64_rt_load), modify, true, RESULT_ADDRESS);
+		out->store[k] = emit_access(t, C_ADDR(x64_rt_store), store, true, RESULT_NONE);
 		out->commit[k] = emit_commit(t, store);
 	}
+	out->look_read = emit_look_alone(t, false);
+	out->look_write = emit_look_alone(t, true);
 	out->group = emit_group(t);
 	out->access = emit_thunk(t, C_ADDR(x64_rt_access), 0, CALLER_SAVED, RESULT_VALUE);
 	out->atomic = emit_thunk(t, C_ADDR(x64_rt_atomic), 0, CALLER_SAVED, RESULT_VALUE);
