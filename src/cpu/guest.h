@@ -18,6 +18,10 @@ struct vcpu;
  * (fewer than len at the end of what may be fetched; 0: the fetch faulted, which is recorded). */
 struct guest_fetch {
 	unsigned (*bytes)(struct guest_fetch *f, gva_t addr, uint8_t *out, unsigned len);
+	/* The len bytes at distance `at` from the block's first, an immediate: where they are to be
+	 * read whenever the instruction runs, as they keep changing; NULL: they are what bytes()
+	 * told.  May be NULL. */
+	const uint8_t *(*operand)(struct guest_fetch *f, uint32_t at, unsigned len);
 };
 
 /* All functions run in the vCPU's thread, between guest instructions.  Only bits 0-31 of env->mode

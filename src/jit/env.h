@@ -109,6 +109,20 @@ struct jit_mem_ops {
 	void (*stored)(struct jit_env *env, unsigned view, gva_t addr, unsigned size);
 };
 
+/* The bytes of guest code that a block was made from, where stores to them are not told of: whoever
+ * enters the block compares them first.  What an instruction reads as its operand when it is run is
+ * not among them. */
+enum { JIT_ORIGIN_PARTS = 6 };
+struct jit_bytes {
+	const uint8_t *at;   /* in guest memory, on one page */
+	const uint8_t *made; /* as they were */
+	uint32_t len;
+};
+struct jit_origin {
+	uint32_t count;
+	struct jit_bytes part[JIT_ORIGIN_PARTS];
+};
+
 enum { JIT_TMP_COUNT = 512 };
 
 /* What translated code touches most lies at the end, next to the general registers that follow in
@@ -119,8 +133,11 @@ struct jit_env {
 	struct tlb_view *tlb; /* TLB_VIEWS of them */
 	void *accel;          /* the accelerator's per-vCPU data */
 	void *native;         /* the running host-code back end's, or NULL */
-	uint64_t mode;        /* vcpu thread: arch's mode word, key of translations */
-	uint32_t view;        /* vcpu thread: TLB view of the running mode */
+	/* vcpu thread: where a string instruction must stop when it stores there: of the running
+	 * block, or NULL; of one that ran before, where no such instruction is in the block */
+	const struct jit_origin *origin;
+	uint64_t mode;     /* vcpu thread: arch's mode word, key of translations */
+	uint32_t view;     /* vcpu thread: TLB view of the running mode */
 	bool code_stored;  /* vcpu thread: a store hit the running block: leave after this insn */
 	gva_t bounce_addr; /* host code only: where bounce is to be stored */
 	uint8_t bounce[64] __attribute__((aligned(64))); /* operand of an access made in C */
@@ -149,3 +166,15 @@ struct jit_env {
 	uint32_t why;                 /* host code only: enum x64_why, when it is left */
 	int32_t key_wait;             /* host code only: passages until an exit asks for a key */
 };
+
+/* size bytes at host were stored to, in C. */
+static inline void jit_origin_stored(struct jit_env *env, const uint8_t *host, unsigned size)
+{
+	const struct jit_origin *o = env->origin;
+	uintptr_t first = (uintptr_t)host;
+
+	for (unsigned n = 0; __builtin_expect(o != NULL, 0) && n < o->count; n++)
+		if (first < (uintptr_t)o->part[n].at + o->part[n].len &&
+		    first + size > (uintptr_t)o->part[n].at)
+			env->code_stored = true;
+}

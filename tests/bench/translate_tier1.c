@@ -47,7 +47,7 @@ unsigned tier1_compile(const struct ir_block *ir, uint64_t pc)
 {
 	struct x64_code *code = g_new0(struct x64_code, 1);
 
-	if (x64_compile(compiler, code, ir, pc, true) != X64_DONE) {
+	if (x64_compile(compiler, code, ir, pc, true, NULL) != X64_DONE) {
 		g_free(code);
 		return 0;
 	}

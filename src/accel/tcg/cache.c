@@ -35,6 +35,7 @@ static void block_free(struct tcg_block *b)
 	else
 		interp_block_fini(&b->code);
 	g_free(b->outgoing);
+	g_free(b->origin);
 	g_free(b);
 }
 
@@ -142,7 +143,10 @@ void tcg_pin(struct tcg_accel *t, struct tcg_pin *pin, unsigned n, struct ram_bl
 			ram->code_opaque = t;
 			ram->code_written = tcg_code_written;
 		}
-		ram_page_set_flags(ram, offset, RAM_PAGE_CODE);
+		p->is_restless = tcg_is_restless(&t->restless, ram, offset);
+		atomic_init(&p->is_settled, p->is_restless);
+		if (!p->is_restless)
+			ram_page_set_flags(ram, offset, RAM_PAGE_CODE);
 	}
 	p->pins++;
 	pin->page[n] = p;
@@ -367,10 +371,29 @@ static struct tcg_block *find_equal(struct tcg_cache *c, const struct tcg_block 
 {
 	struct tcg_block *o = c->buckets[tcg_hash(b->host_pc, b->key)];
 
-	while (o &&
-	       (o->host_pc != b->host_pc || o->key != b->key || o->host_second != b->host_second))
+	while (o && (o->host_pc != b->host_pc || o->key != b->key ||
+		     o->host_second != b->host_second || !tcg_origin_covers(o, b)))
 		o = o->hash_next;
 	return o;
+}
+
+/* Older versions that b does for go, and the oldest if there are too many. */
+static void limit_versions(struct tcg_accel *t, struct tcg_block *b)
+{
+	struct tcg_block *v = t->cache.buckets[tcg_hash(b->host_pc, b->key)], *oldest = NULL, *next;
+	unsigned count = 0;
+
+	for (v = tcg_next_version(b, v); v; v = next) {
+		next = tcg_next_version(b, v->hash_next);
+		if (tcg_origin_covers(b, v)) {
+			drop_locked(t, v);
+			continue;
+		}
+		oldest = v;
+		count++;
+	}
+	if (count >= TCG_VERSIONS)
+		drop_locked(t, oldest);
 }
 
 static void insert_locked(struct tcg_cache *c, struct tcg_block *b, const struct tcg_pin *pin)
@@ -415,10 +438,30 @@ bool tcg_cache_insert(struct tcg_accel *t, struct tcg_block **b, const struct tc
 		*b = equal;
 	} else if (ok) {
 		evict_locked(t);
+		if ((*b)->origin) {
+			limit_versions(t, *b);
+			(*b)->origin->birth = c->made;
+		}
 		insert_locked(c, *b, pin);
 	}
 	lock_drop(&c->lock);
 	return ok;
+}
+
+bool tcg_cache_drop_page(struct tcg_accel *t, const struct ram_block *ram, uint64_t offset)
+{
+	struct tcg_page *p = page_find(&t->cache, ram, offset);
+
+	if (!p)
+		return true;
+	if (p->pins)
+		return false;
+	p->pins++; /* p stays while its blocks go */
+	while (p->blocks)
+		drop_locked(t, p->blocks->block);
+	p->pins--;
+	page_drop_if_idle(&t->cache, p);
+	return true;
 }
 
 static unsigned page_written(struct tcg_accel *t, struct tcg_page *p, uint64_t first, uint64_t last)
@@ -460,8 +503,12 @@ void tcg_code_written(void *opaque, struct ram_block *b, uint64_t offset, uint64
 		uint64_t stop = MIN(end, page + RAM_PAGE_SIZE);
 		struct tcg_page *p = page_find(&t->cache, b, page);
 
-		if (p)
-			dropped += page_written(t, p, offset - page, stop - 1 - page);
+		if (p && !p->is_restless) {
+			unsigned n = page_written(t, p, offset - page, stop - 1 - page);
+
+			tcg_restless_stored(t, b, page, n);
+			dropped += n;
+		}
 		offset = stop;
 	}
 	lock_drop(&t->cache.lock);
@@ -516,6 +563,7 @@ void tcg_cache_clear(struct tcg_accel *t)
 		while (c->oldest[tier])
 			drop_locked(t, c->oldest[tier]);
 	c->dropped = dropped;
+	tcg_restless_clear(&t->restless);
 	lock_drop(&c->lock);
 }
 

@@ -222,8 +222,10 @@ static bool store_to_entry(struct jit_env *env, unsigned view, gva_t addr, unsig
 {
 	void *p = tlb_find(&env->tlb[view], TLB_WRITE, addr, size);
 
-	if (p)
+	if (p) {
 		memcpy(p, in, size);
+		jit_origin_stored(env, p, size);
+	}
 	return p;
 }
 

@@ -39,7 +39,8 @@ static struct tcg_block *find_block(struct tcg_vcpu *tv, gva_t pc, const uint8_t
 	struct tcg_block *b = rcu_fetch(tv->tcg->cache.buckets[tcg_hash(host, key)]);
 
 	for (; b; b = rcu_fetch(b->hash_next)) {
-		if (b->host_pc != host || b->key != key)
+		if (b->host_pc != host || b->key != key ||
+		    (unlikely(b->origin) && !tcg_origin_holds(&b->origin->parts)))
 			continue;
 		if (likely(!b->host_second) ||
 		    tcg_code_at(tv, align_down(pc, PAGE) + PAGE, true) == b->host_second)
@@ -69,6 +70,8 @@ bool tcg_link_blocks(struct tcg_vcpu *tv, struct tcg_block *from, unsigned n, st
 
 	if (from->is_native != to->is_native)
 		return false;
+	if (from->is_native && from->host.exits[n].is_stale)
+		return tcg_link_version(tv, from, n, to);
 	/* A block's second page has to be looked up at every entry.  The interpreter looks at each
 	 * passage whether another page is still where it was, host code has tables for that. */
 	if (!to->host_second &&
@@ -158,6 +161,7 @@ static void run_block(struct tcg_vcpu *tv, struct tcg_block *b, struct interp_ru
 {
 	enum x64_why why;
 
+	tv->env->origin = b->origin ? &b->origin->parts : NULL;
 	if (b->is_native && tv->check) {
 		tcg_check_run(tv, b, run);
 		return;
@@ -206,6 +210,7 @@ static void run_slice(struct tcg_vcpu *tv)
 				  .budget = TCG_SLICE_INSNS };
 	struct vcpu *v = tv->v;
 
+	tv->env->origin = NULL; /* its block may be gone */
 	/* Rounds count too: a guest whose handlers fault at once never uses up its budget. */
 	for (unsigned rounds = 0; run.budget >= 0 && rounds < TCG_SLICE_INSNS && !tv->needs_room;
 	     rounds++) {
@@ -230,6 +235,8 @@ static void run_slice(struct tcg_vcpu *tv)
 		v->is_halted = tv->guest->is_halted(v);
 		if (v->is_halted)
 			break;
+		if (unlikely(tcg_restless_is_due(tv->tcg)))
+			tcg_restless_look(tv->tcg);
 		tv->env->code_stored = false;
 		run_blocks(tv, &run);
 	}

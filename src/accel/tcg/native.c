@@ -79,18 +79,34 @@ static bool is_to_single(const struct x64_code *from, unsigned n)
 	return from && n < from->exit_count && from->exits[n].to_single;
 }
 
+static bool is_stale(const struct x64_code *from, unsigned n)
+{
+	return from && n < from->exit_count && from->exits[n].is_stale;
+}
+
+/* Is the block for exit n to be a TCG_KEY_SINGLE one? */
+static bool wants_single(struct x64_code *from, unsigned n)
+{
+	return is_to_single(from, n) ||
+	       (is_stale(from, n) &&
+		container_of(from, struct tcg_block, host)->key & TCG_KEY_SINGLE);
+}
+
 /* Exit n of `from` led to b: it needs not ask again. */
 static void lead_on(struct tcg_vcpu *tv, struct x64_code *from, unsigned n, struct tcg_block *b)
 {
 	/* Jumps led to it: what its maker wrote before it was published is ordered by this. */
 	if (from)
 		(void)atomic_load(&container_of(from, struct tcg_block, host)->state);
+	if (!is_stale(from, n))
+		b = tcg_first_version(tv->tcg, b);
 	if (n == X64_INDIRECT) {
 		tv->counts.target_misses++;
 	} else if (from && from->exits[n].can_link) {
 		tv->counts.linkable++;
+		tv->counts.stale += is_stale(from, n);
 		if (tcg_link_blocks(tv, container_of(from, struct tcg_block, host), n, b) ||
-		    from->exits[n].to_single)
+		    b->key & TCG_KEY_SINGLE)
 			return;
 	} else if (from && from->exits[n].key) {
 		tv->counts.keyed++;
@@ -99,7 +115,7 @@ static void lead_on(struct tcg_vcpu *tv, struct x64_code *from, unsigned n, stru
 		if (tcg_targets_find(tv) == b)
 			return;
 	}
-	tcg_targets_enter(tv, b);
+	tcg_targets_enter(tv, tcg_first_version(tv->tcg, b));
 }
 
 /* What run_slice() does with a fault. */
@@ -116,7 +132,7 @@ static struct x64_code *native_next(struct jit_env *env, struct x64_code *from, 
 	struct tcg_block *b, *known;
 
 	tlb_block_begins(tv->sets);
-	tv->wants_single = is_to_single(from, n);
+	tv->wants_single = wants_single(from, n);
 	if (tv->check || env->mode & tv->guest->step)
 		return NULL;
 	if (n == X64_FAULTED) {
@@ -143,7 +159,7 @@ static struct x64_code *native_next(struct jit_env *env, struct x64_code *from, 
 		return NULL;
 	if (!b->is_native || log_on(LOG_CPU) /* found again by run_blocks(), which shows both */ ||
 	    tcg_chaos_drop(tv, from ? container_of(from, struct tcg_block, host) : NULL, b)) {
-		tv->wants_single = is_to_single(from, n);
+		tv->wants_single = wants_single(from, n);
 		return NULL;
 	}
 	if (log_on(LOG_EXEC)) {
@@ -236,7 +252,10 @@ enum x64_result tcg_native_compile(struct tcg_vcpu *tv, struct tcg_block *b,
 
 	if (b->key & TCG_KEY_SINGLE)
 		how |= X64_SINGLE;
-	return x64_compile(tv->compiler, &b->host, ir, tv->env->pc, how);
+	/* With check=on find_block() has just compared, and the interpreter's run is all there is.
+	 */
+	return x64_compile(tv->compiler, &b->host, ir, tv->env->pc, how,
+			   b->origin && !tv->check ? &b->origin->parts : NULL);
 }
 
 void tcg_native_link(struct tcg_accel *t, struct tcg_block *from, unsigned n,

@@ -318,6 +318,7 @@ static void write_place(struct tcg_vcpu *tv, const struct place *p, unsigned siz
 	if (p->host && !p->is_rom && fits(p, size)) {
 		store_once(p->host, in, size);
 		ram_stored(p->ram, ram_offset(p), size);
+		jit_origin_stored(tv->env, p->host, size);
 		return;
 	}
 	for (unsigned done = 0, step; done < size; done += step) {

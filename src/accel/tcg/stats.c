@@ -70,6 +70,10 @@ static void log_translation(const struct tcg_accel *t, const struct tcg_counts *
 				 tiers[tier], c->blocks[tier], c->insns[tier],
 				 c->bytes[tier] / KIB);
 	log_line("tcg: %" PRIu64 " of the blocks without groups", c->singles);
+	log_line("tcg: %" PRIu64 " pages written all the time, %" PRIu64 " of them rested; %" PRIu64
+		 " blocks that compare, %" PRIu64 " with operands that change; %" PRIu64
+		 " times asked for another",
+		 t->restless.ever, t->restless.rested, c->compared, c->holes, c->stale);
 	log_line("tcg: %" PRIu64 " blocks dropped, %" PRIu64 " KiB of the interpreter's kept",
 		 t->cache.dropped, (t->cache.size + t->cache.cleared_size) / KIB);
 }

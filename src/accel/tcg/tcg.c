@@ -92,6 +92,7 @@ static void init_parts(struct tcg_accel *t)
 	tcg_exclusive_init(&t->exclusive);
 	tcg_turn_init(&t->turn);
 	tcg_cache_init(&t->cache, MIN(t->tb_size, (uint64_t)MAX_TB_MIB) * MIB);
+	tcg_restless_init(&t->restless);
 	t->mem_ops = tcg_mem_ops;
 	if (t->stats)
 		tcg_stats_wrap(&t->mem_ops);
@@ -250,6 +251,7 @@ static void tcg_vcpu_detach(struct accel *a, struct vcpu *v)
 	tcg_tlb_fini(tv);
 	tv->env->accel = NULL;
 	v->accel_data = NULL;
+	g_free(tv->code_copy);
 	ir_builder_free(tv->builder);
 	interp_lowerer_free(tv->lowerer);
 	g_free(tv);

@@ -1,7 +1,8 @@
 /* accel/tcg/tcg.h - the translating accelerator's insides.
  *
  * exec.c runs a vCPU: finds blocks, runs them, delivers what happened.  translate.c makes a block.
- * cache.c keeps the blocks that all vCPUs share.  native.c has them as host code (native_none.c:
+ * cache.c keeps the blocks that all vCPUs share; restless.c and origin.c: of code that is written
+ * all the time.  native.c has them as host code (native_none.c:
  * where there is no back end), targets.c remembers where indirect jumps lead.  softmmu.c fills the
  * soft TLB and does what misses it.  exclusive.c stops the world, turn.c lets vCPUs run one at a
  * time.  check.c compares the executors, chaos.c disturbs, stats.c counts, disas.c shows host code.
@@ -28,6 +29,7 @@ struct ir_builder;
 struct tcg_block;
 struct tcg_checker;
 struct tcg_native;
+struct tcg_origin;
 struct tcg_page;
 struct tcg_twin;
 
@@ -36,6 +38,10 @@ enum {
 	TCG_SLICE_INSNS = 400000, /* the interpreter's, between visits to the loop */
 	TCG_SLICE_MS = 10,        /* thread=single: a turn while others wait */
 	TCG_HASH_BITS = 18,
+	TCG_VERSIONS = 4, /* blocks made from one place's changing bytes */
+	TCG_HOLES = JIT_ORIGIN_PARTS - 2,
+	TCG_WARM = 64,
+	TCG_RESTLESS = 64, /* pages */
 };
 /* In the key of a block whose accesses are checked one by one: exits of others that are to_single
  * lead there, nobody else.  No mode has this bit. */
@@ -73,7 +79,8 @@ struct tcg_block {
 	bool is_native; /* const: it is host code */
 	_Atomic uint8_t state;
 	uint32_t guest_len;
-	struct tcg_twin *twin; /* const: check=on: for the interpreter */
+	struct tcg_origin *origin; /* const: compared at each entry; NULL: stores are told of */
+	struct tcg_twin *twin;     /* const: check=on: for the interpreter */
 	/* what lookups read */
 	uint64_t key;
 	const uint8_t *host_pc;          /* where it lies in host memory: its physical place */
@@ -94,6 +101,7 @@ struct tcg_page {
 	uint64_t granules;       /* a bit per 64 bytes that hold translated code */
 	uint32_t version;        /* counts stores: a translation made meanwhile is not taken */
 	uint32_t pins;           /* translations being made */
+	bool is_restless;        /* const: nobody tells of stores; its blocks have an origin */
 	_Atomic bool is_settled; /* no store that its flag would tell of is under way unseen */
 	struct tcg_page_ref *blocks;
 	struct tcg_page *next; /* in its hash chain */
@@ -109,6 +117,48 @@ struct tcg_cache {
 	uint64_t made, dropped; /* lock: statistics */
 	uint64_t linked;        /* lock: statistics */
 	uint64_t cleared_size;  /* lock: statistics; what tcg_cache_clear() found */
+};
+
+/* Immediates of a block that are read when it runs. */
+struct tcg_hole {
+	uint32_t at, len; /* bytes of the block */
+};
+
+/* What a block was made from. */
+struct tcg_origin {
+	struct jit_origin parts; /* what is compared: all but the holes */
+	uint64_t birth;          /* cache.lock: blocks are linked to younger versions only */
+	unsigned hole_count;
+	struct tcg_hole holes[TCG_HOLES];
+	uint8_t bytes[]; /* guest_len of them */
+};
+
+/* What stores to a page with code have cost lately. */
+struct tcg_warm {
+	const struct ram_block *ram;
+	uint64_t offset;
+	uint32_t cost;
+	int64_t since_ns;
+};
+
+struct tcg_restless_page {
+	struct ram_block *ram;
+	uint64_t offset;
+	uint8_t *was; /* its bytes when a vCPU last looked */
+	bool has_rested;
+};
+
+struct tcg_restless {
+	_Atomic int64_t look_ns; /* when a vCPU is to look; INT64_MAX: never */
+	/* all others: cache.lock */
+	struct tcg_warm warm[TCG_WARM];
+	struct {
+		struct ram_block *ram; /* NULL: none */
+		uint64_t offset;
+	} wanted; /* to be one of pages */
+	struct tcg_restless_page pages[TCG_RESTLESS];
+	unsigned count;
+	uint64_t ever, rested; /* statistics */
 };
 
 struct tcg_exclusive {
@@ -133,6 +183,8 @@ struct tcg_counts {
 	uint64_t translate_ns;                       /* with stats=on */
 	uint64_t loads, stores, atomics, exclusives; /* slow accesses, with stats=on */
 	uint64_t singles;                            /* of blocks: TCG_KEY_SINGLE */
+	uint64_t compared, holes;                    /* of blocks: with an origin; and with holes */
+	uint64_t stale;                              /* of these, entered: asked for another */
 	uint64_t asks, linkable, target_misses;      /* calls of next(), by reason */
 	uint64_t keyed;                              /* the same: exits to other pages */
 	uint64_t delivered;                          /* faults, by next() */
@@ -168,6 +220,7 @@ struct tcg_accel {
 	enum tcg_check check;
 	struct tcg_native *native; /* const after the first vCPU: NULL: the interpreter alone */
 	struct tcg_cache cache;
+	struct tcg_restless restless;
 	struct tcg_exclusive exclusive;
 	struct tcg_turn turn;
 	struct rcu_pusher pusher;
@@ -196,6 +249,7 @@ struct tcg_vcpu {
 	struct tcg_chaos chaos;        /* vcpu thread */
 	struct x64_compiler *compiler; /* NULL: the interpreter's blocks only */
 	struct tcg_targets *targets;   /* vcpu thread; others take entries away */
+	uint8_t *code_copy;            /* vcpu thread: two pages; NULL: not needed so far */
 	bool wants_single; /* vcpu thread: the next block is to be a TCG_KEY_SINGLE one */
 	bool needs_room;   /* vcpu thread: wait for the code cache outside */
 	struct tcg_counts counts;
@@ -248,6 +302,44 @@ void tcg_cache_evict(struct tcg_accel *t, struct tcg_block *b);
 bool tcg_cache_hit(struct tcg_accel *t, struct ram_block *ram, uint64_t offset, unsigned len);
 /* b was not published. */
 void tcg_block_discard(struct tcg_accel *t, struct tcg_block *b);
+
+/* Drop all blocks of a page.  False: one is being made.  Needs cache.lock. */
+bool tcg_cache_drop_page(struct tcg_accel *t, const struct ram_block *ram, uint64_t offset);
+
+/* ---- restless.c: pages whose stores are not told of ---- */
+void tcg_restless_init(struct tcg_restless *r);
+void tcg_restless_clear(struct tcg_restless *r);
+/* Needs cache.lock, as does the next. */
+bool tcg_is_restless(const struct tcg_restless *r, const struct ram_block *ram, uint64_t offset);
+/* Somebody stored to a page with code; drops: to what blocks were made from.  Context: any thread.
+ */
+void tcg_restless_stored(struct tcg_accel *t, struct ram_block *ram, uint64_t offset, bool drops);
+static inline bool tcg_restless_is_due(struct tcg_accel *t)
+{
+	return atomic_load_explicit(&t->restless.look_ns, memory_order_relaxed) != INT64_MAX;
+}
+/* Pages become restless, or ordinary again.  Context: a vCPU thread between blocks. */
+void tcg_restless_look(struct tcg_accel *t);
+
+/* ---- origin.c: blocks made from those; all in an RCU reader ---- */
+/* Of b, whose place and guest_len are known; code: the pages it was made from, as they were read.
+ */
+struct tcg_origin *tcg_origin_new(const struct tcg_block *b, const uint8_t *const code[2],
+				  const struct tcg_hole *holes, unsigned count);
+/* Is what is compared as it was? */
+bool tcg_origin_holds(const struct jit_origin *o);
+/* Would a, which is of the same place and key, do for all that b was made from? */
+bool tcg_origin_covers(const struct tcg_block *a, const struct tcg_block *b);
+/* From b on in its hash chain, one of the same place and key as `of` that has an origin. */
+struct tcg_block *tcg_next_version(const struct tcg_block *of, struct tcg_block *b);
+/* Who is to be entered for b. */
+struct tcg_block *tcg_first_version(struct tcg_accel *t, struct tcg_block *b);
+/* The stale exit n of `from` leads to `to` from now on, if that may be. */
+bool tcg_link_version(struct tcg_vcpu *tv, struct tcg_block *from, unsigned n,
+		      struct tcg_block *to);
+/* Were the len bytes at offset `at` of a block at of's place others in versions from chain on? */
+bool tcg_is_changing(const struct tcg_block *of, struct tcg_block *chain, uint32_t at,
+		     const uint8_t *now, unsigned len);
 
 /* ---- softmmu.c ---- */
 extern const struct jit_mem_ops tcg_mem_ops;

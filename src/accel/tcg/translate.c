@@ -1,7 +1,7 @@
 /* accel/tcg/translate.c - from guest code to a block: fetch it, have it made into IR, compile that.
  *
  * A translation is made without a lock; the pages it is made from are pinned, and it is taken only
- * if nobody stored to them meanwhile.
+ * if nobody stored to them meanwhile.  Of restless pages nobody would know: it is made from a copy.
  * SPDX-License-Identifier: MIT */
 #include <inttypes.h>
 #include <string.h>
@@ -11,6 +11,7 @@
 
 #include "base/log.h"
 #include "jit/ir.h"
+#include "jit/ir_info.h"
 #include "accel/tcg/tcg.h"
 
 enum { PAGE = RAM_PAGE_SIZE };
@@ -21,11 +22,27 @@ struct fetch {
 	struct tcg_vcpu *tv;
 	gva_t page;             /* of the block's first byte */
 	const uint8_t *host[2]; /* those pages in host memory */
+	const uint8_t *code[2]; /* and where they are read: a restless page's copy */
 	bool is_pinned;         /* pages are pinned when first touched */
 	struct tcg_pin pin;
+	const struct tcg_block *made; /* what it is for */
+	struct tcg_hole holes[TCG_HOLES];
+	unsigned hole_count;
 };
 
 /* ---- fetching ---- */
+
+static bool is_restless(const struct fetch *f, unsigned n)
+{
+	return f->pin.page[n] && f->pin.page[n]->is_restless;
+}
+
+static const uint8_t *copy_page(struct tcg_vcpu *tv, const uint8_t *page, unsigned n)
+{
+	if (!tv->code_copy)
+		tv->code_copy = g_malloc(2 * (size_t)PAGE);
+	return memcpy(tv->code_copy + n * (size_t)PAGE, page, PAGE);
+}
 
 static bool fetch_page(struct fetch *f, unsigned n)
 {
@@ -39,6 +56,7 @@ static bool fetch_page(struct fetch *f, unsigned n)
 		return false;
 	if (f->is_pinned)
 		tcg_pin(f->tv->tcg, &f->pin, n, ram, offset);
+	f->code[n] = is_restless(f, n) ? copy_page(f->tv, f->host[n], n) : f->host[n];
 	return true;
 }
 
@@ -51,8 +69,31 @@ static unsigned fetch_bytes(struct guest_fetch *g, gva_t addr, uint8_t *out, uns
 	if (distance >= 2 * (gva_t)PAGE || !fetch_page(f, n))
 		return 0;
 	len = MIN(len, PAGE - at);
-	memcpy(out, f->host[n] + at, len);
+	memcpy(out, f->code[n] + at, len);
 	return len;
+}
+
+/* On a page that is not restless nothing may be read later: it is a translation's end if it
+ * changes. */
+static const uint8_t *fetch_operand(struct guest_fetch *g, uint32_t at, unsigned len)
+{
+	struct fetch *f = container_of(g, struct fetch, base);
+	const struct tcg_block *b = f->made;
+	uint64_t in_page = b ? (uintptr_t)b->host_pc % PAGE + at : 0;
+	struct tcg_block *chain;
+
+	if (!b || !is_restless(f, 0) || in_page + len > PAGE)
+		return NULL;
+	for (unsigned n = 0; n < f->hole_count; n++)
+		if (f->holes[n].at == at && f->holes[n].len == len)
+			return f->host[0] + in_page;
+	if (f->hole_count == TCG_HOLES)
+		return NULL;
+	chain = rcu_fetch(f->tv->tcg->cache.buckets[tcg_hash(b->host_pc, b->key)]);
+	if (!tcg_is_changing(b, chain, at, f->code[0] + in_page, len))
+		return NULL;
+	f->holes[f->hole_count++] = (struct tcg_hole){ .at = at, .len = len };
+	return f->host[0] + in_page;
 }
 
 /* Code that is not in memory: nothing is kept, each byte is read as the bus gives it. */
@@ -114,6 +155,7 @@ static const struct ir_block *make_ir(struct tcg_vcpu *tv, struct fetch *f, unsi
 {
 	const struct ir_block *ir;
 
+	f->hole_count = 0;
 	ir_begin(tv->builder, tv->env->mode, tv->guest->pc_size_log2(tv->v));
 	if (!tv->guest->translate(tv->v, tv->builder, &f->base, max_insns, guest_len))
 		return NULL;
@@ -123,11 +165,35 @@ static const struct ir_block *make_ir(struct tcg_vcpu *tv, struct fetch *f, unsi
 	return ir;
 }
 
+/* How many instructions of ir may be run before the code must be looked at again. */
+static unsigned insns_to_store(const struct ir_block *ir)
+{
+	for (unsigned i = 1, n = 1; i < ir->op_count; i++) {
+		while (n < ir->insn_count && ir->insns[n].first_op <= i)
+			n++;
+		if (ir_may_store(&ir->ops[i]))
+			return n;
+	}
+	return ir->insn_count;
+}
+
+/* The same, but of instructions that run as one: those of a restless page end where they store. */
+static const struct ir_block *make_block_ir(struct tcg_vcpu *tv, struct fetch *f,
+					    unsigned max_insns, uint32_t *guest_len)
+{
+	const struct ir_block *ir = make_ir(tv, f, max_insns, guest_len);
+
+	if (!ir || (!is_restless(f, 0) && !is_restless(f, 1)) ||
+	    insns_to_store(ir) == ir->insn_count)
+		return ir;
+	return make_ir(tv, f, insns_to_store(ir), guest_len);
+}
+
 static bool lower(struct tcg_vcpu *tv, struct fetch *f, unsigned max_insns,
 		  struct interp_block *code, uint32_t *guest_len)
 {
 	for (;; max_insns /= 2) {
-		const struct ir_block *ir = make_ir(tv, f, max_insns, guest_len);
+		const struct ir_block *ir = make_block_ir(tv, f, max_insns, guest_len);
 
 		if (!ir)
 			return false;
@@ -154,6 +220,20 @@ static void log_lowered(const struct tcg_block *b, gva_t pc)
 	free(text);
 }
 
+/* Where b lies, whose length is known; and what is compared at its entry. */
+static void place_block(struct fetch *f, struct tcg_block *b)
+{
+	if (!b->guest_len)
+		b->guest_len = 1;
+	b->host_second = NULL;
+	if ((uintptr_t)b->host_pc % PAGE + b->guest_len > PAGE)
+		b->host_second = f->host[1];
+	g_free(b->origin);
+	b->origin = NULL;
+	if (is_restless(f, 0) || (b->host_second && is_restless(f, 1)))
+		b->origin = tcg_origin_new(b, f->code, f->holes, f->hole_count);
+}
+
 static bool compile_lowered(struct tcg_vcpu *tv, struct fetch *f, struct tcg_block *b, gva_t pc,
 			    unsigned max_insns)
 {
@@ -161,6 +241,7 @@ static bool compile_lowered(struct tcg_vcpu *tv, struct fetch *f, struct tcg_blo
 	memset(&b->code, 0, sizeof(b->code));
 	if (!lower(tv, f, max_insns, &b->code, &b->guest_len))
 		return false;
+	place_block(f, b);
 	b->code.host_pc = b->host_pc;
 	b->outgoing = g_new0(struct tcg_link, b->code.exit_count);
 	tv->counts.insns[0] += b->code.insn_count;
@@ -189,7 +270,7 @@ static bool compile_native(struct tcg_vcpu *tv, struct fetch *f, struct tcg_bloc
 
 	b->is_native = true;
 	do {
-		ir = make_ir(tv, f, max_insns, &b->guest_len);
+		ir = make_block_ir(tv, f, max_insns, &b->guest_len);
 		if (!ir)
 			return false;
 		/* What lies on two pages is not linked, and this one is reached by a link. */
@@ -199,6 +280,7 @@ static bool compile_native(struct tcg_vcpu *tv, struct fetch *f, struct tcg_bloc
 			if (!ir)
 				return false;
 		}
+		place_block(f, b);
 		result = tcg_native_compile(tv, b, ir);
 		max_insns /= 2;
 	} while (result == X64_TOO_BIG && max_insns);
@@ -229,19 +311,19 @@ static struct tcg_block *make_block(struct tcg_vcpu *tv, struct fetch *f, gva_t 
 	b->key = key;
 	b->host_pc = f->host[0] + pc % PAGE;
 	tcg_targets_init_block(b);
+	f->made = b;
 	if (tv->compiler && !is_step)
 		ok = compile_native(tv, f, b, pc);
 	else
 		ok = compile_lowered(tv, f, b, pc, is_step ? 1 : TCG_MAX_INSNS);
 	if (!ok) {
+		g_free(b->origin);
 		g_free(b);
 		return NULL;
 	}
-	if (!b->guest_len)
-		b->guest_len = 1;
-	if (pc % PAGE + b->guest_len > PAGE)
-		b->host_second = f->host[1];
 	tv->counts.blocks[b->is_native]++;
+	tv->counts.compared += b->origin ? 1 : 0;
+	tv->counts.holes += b->origin && b->origin->hole_count ? 1 : 0;
 	tv->counts.singles += b->key & TCG_KEY_SINGLE ? 1 : 0;
 	TRACE(tcg_translate, "vcpu %u: pc 0x%" PRIx64 " mode 0x%" PRIx64 ", %u bytes", tv->v->id,
 	      pc, tv->env->mode, b->guest_len);
@@ -263,7 +345,7 @@ struct tcg_block *tcg_translate(struct tcg_vcpu *tv, gva_t pc, uint64_t key)
 	bool ok = true;
 
 	do {
-		struct fetch f = { .base.bytes = fetch_bytes,
+		struct fetch f = { .base = { .bytes = fetch_bytes, .operand = fetch_operand },
 				   .tv = tv,
 				   .page = align_down(pc, PAGE),
 				   .is_pinned = true };

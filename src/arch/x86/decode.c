@@ -329,6 +329,8 @@ static unsigned decode_imm_size(const struct x86_insn *in, uint8_t width)
 	}
 }
 
+unsigned x86_imm_size(const struct x86_insn *in) { return decode_imm_size(in, in->row->imm[0]); }
+
 static bool decode_immediates(struct decoder *d)
 {
 	struct x86_insn *in = d->in;

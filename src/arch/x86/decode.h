@@ -207,6 +207,8 @@ enum x86_decode x86_decode(struct x86_insn *in, const struct x86_decode_mode *m,
 
 /* Bytes of operand n; 0 if it has no size. */
 unsigned x86_operand_size(const struct x86_insn *in, unsigned n);
+/* Bytes of its first immediate. */
+unsigned x86_imm_size(const struct x86_insn *in);
 /* A width (enum x86_width) in bytes for this instruction. */
 unsigned x86_width_size(const struct x86_insn *in, unsigned width);
 

@@ -133,6 +133,31 @@ static uint64_t elements_in_page(const struct string *s, uint64_t offset, gva_t 
 	return (behind < room ? behind : room) + 1;
 }
 
+/* The n elements from host on are to be stored to, and nobody tells of stores to the running block:
+ * as many as leave it as it is; or if that is none, one, after which the block is left. */
+static uint64_t elements_to_origin(struct string *s, const uint8_t *host, uint64_t n)
+{
+	const struct jit_origin *o = s->c->env.origin;
+	uintptr_t first = (uintptr_t)host;
+
+	for (unsigned k = 0; k < o->count; k++) {
+		uintptr_t at = (uintptr_t)o->part[k].at, end = at + o->part[k].len;
+		uint64_t before = UINT64_MAX;
+
+		if (first < end && first + s->size > at)
+			before = 0;
+		else if (s->step > 0 && first < at)
+			before = (at - first) >> s->shift;
+		else if (s->step < 0 && first >= end)
+			before = ((first - end) >> s->shift) + 1;
+		if (!before)
+			s->c->env.code_stored = true;
+		if (before < n)
+			n = before ? before : 1;
+	}
+	return n;
+}
+
 /* Host bytes of up to *n elements (at least one) from rSI or rDI on, in the direction of travel,
  * all on one page that the soft TLB holds: points at the lowest.  NULL: take the slow way for one.
  */
@@ -149,6 +174,8 @@ static uint8_t *string_span(struct string *s, unsigned reg, bool is_write, uint6
 	fit = elements_in_page(s, offset, addr);
 	if (*n > fit)
 		*n = fit;
+	if (unlikely(c->env.origin) && is_write)
+		*n = elements_to_origin(s, host, *n);
 	low = s->step > 0 ? 0 : (*n - 1) << s->shift;
 	if (!s->is_64 && !x86_seg_allows(&c->seg[index_seg(s, reg)], (uint32_t)(offset - low),
 					 (unsigned)(*n << s->shift), is_write))

@@ -24,6 +24,13 @@ static unsigned guest_bytes(struct x86_fetch *f, gva_t addr, uint8_t *out, unsig
 	return from->bytes(from, addr, out, len);
 }
 
+static const uint8_t *guest_operand(struct x86_fetch *f, uint32_t at, unsigned len)
+{
+	struct guest_fetch *from = container_of(f, struct guest_reader, f)->from;
+
+	return from->operand ? from->operand(from, at, len) : NULL;
+}
+
 /* A stepped block begins with an instruction of no length that looks for breakpoints. */
 static void guest_emit_step(struct ir_builder *b)
 {
@@ -36,7 +43,8 @@ static bool guest_translate(struct vcpu *v, struct ir_builder *b, struct guest_f
 			    unsigned max_insns, uint32_t *guest_len)
 {
 	struct x86_cpu *c = v->cpu;
-	struct guest_reader r = { .f.bytes = guest_bytes, .from = from };
+	struct guest_reader r = { .f = { .bytes = guest_bytes, .operand = guest_operand },
+				  .from = from };
 
 	if (c->env.mode & MODE_STEP)
 		guest_emit_step(b);

@@ -22,6 +22,7 @@ struct tr_place {
 
 struct x86_tr {
 	struct x86_cpu *cpu; /* constants only: model, features */
+	struct x86_fetch *fetch;
 	struct ir_builder *b;
 	uint64_t mode; /* the block's mode word */
 	struct x86_insn in;

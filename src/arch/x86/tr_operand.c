@@ -4,6 +4,7 @@
 #include "arch/x86/tr.h"
 
 #include "arch/x86/seg_check.h"
+#include "arch/x86/x86.h"
 
 /* ---- registers ---- */
 
@@ -197,6 +198,41 @@ static unsigned operand_reg(const struct x86_tr *t, const struct x86_operand *o)
 	}
 }
 
+/* Code that changes: size bytes at `from`, sign-extended as the decoder does. */
+static uint64_t code_operand_fn(void *env, uint64_t from, uint64_t size, uint64_t unused)
+{
+	const uint8_t *p = (const uint8_t *)(uintptr_t)from;
+
+	(void)env;
+	(void)unused;
+	switch (size) {
+	case 1: return (uint64_t)(int8_t)*p;
+	case 2: return (uint64_t)(int16_t)ld16_le(p);
+	case 4: return (uint64_t)(int32_t)ld32_le(p);
+	default: return ld64_le(p);
+	}
+}
+
+static const struct ir_helper helper_code_operand = {
+	.name = "code_operand",
+	.fn = code_operand_fn,
+	.is_pure = true,
+	.is_quick = true,
+};
+
+/* The last of the instruction's bytes, if they are to be read when it runs; IR_NONE: they are not.
+ */
+static ir_val changing_imm(struct x86_tr *t)
+{
+	unsigned size = x86_imm_size(&t->in);
+	uint32_t at = (uint32_t)t->next - size;
+	const uint8_t *p = t->fetch->operand ? t->fetch->operand(t->fetch, at, size) : NULL;
+
+	return p ? ir_call(t->b, &helper_code_operand, ir_const(t->b, (uintptr_t)p),
+			   ir_const(t->b, size), IR_NONE)
+		 : IR_NONE;
+}
+
 /* An immediate as wide as the operation: sign-extended by the decoder, cut by the user. */
 static ir_val operand_imm(struct x86_tr *t, unsigned n)
 {
@@ -205,6 +241,12 @@ static ir_val operand_imm(struct x86_tr *t, unsigned n)
 
 		if (place == PLACE_I || place == PLACE_J || place == PLACE_O)
 			return ir_const(t->b, t->in.imm2);
+	}
+	if (!t->in.row->imm[1]) {
+		ir_val v = changing_imm(t);
+
+		if (v)
+			return v;
 	}
 	return ir_const(t->b, t->in.imm);
 }

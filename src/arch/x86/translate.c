@@ -366,7 +366,12 @@ bool x86_translate(struct x86_cpu *c, struct ir_builder *b, struct x86_fetch *f,
 {
 	uint64_t mode = c->env.mode;
 	struct x86_tr t = {
-		.cpu = c, .b = b, .mode = mode, .entry_pc = c->env.pc, .join = INT32_MAX
+		.cpu = c,
+		.fetch = f,
+		.b = b,
+		.mode = mode,
+		.entry_pc = c->env.pc,
+		.join = INT32_MAX,
 	};
 	const struct x86_decode_mode dm = {
 		.code64 = mode & MODE_CODE64,

@@ -63,6 +63,8 @@ void x86_tlb_switch(struct x86_cpu *c, bool keep);
 struct x86_fetch {
 	/* Guest code at linear address addr, up to len bytes, into out; how many (0: faulted). */
 	unsigned (*bytes)(struct x86_fetch *f, gva_t addr, uint8_t *out, unsigned len);
+	/* As guest_fetch.operand. */
+	const uint8_t *(*operand)(struct x86_fetch *f, uint32_t at, unsigned len);
 };
 bool x86_translate(struct x86_cpu *c, struct ir_builder *b, struct x86_fetch *f, unsigned max_insns,
 		   uint32_t *guest_len);

@@ -285,7 +285,7 @@ static void finish(struct x64_compiler *c)
 		g_error("out of memory for a translated block");
 	tables_write(c->code, &t, memory);
 	c->code->insn_count = c->ir->insn_count;
-	c->code->kills_flags = c->ir->kills_flags;
+	c->code->kills_flags = c->ir->kills_flags && !c->origin; /* what comes instead may not */
 	c->code->size = x64_offset(&c->a);
 }
 
@@ -303,7 +303,8 @@ static void lower_block(struct x64_compiler *c)
 }
 
 enum x64_result x64_compile(struct x64_compiler *c, struct x64_code *code,
-			    const struct ir_block *ir, uint64_t pc, unsigned how)
+			    const struct ir_block *ir, uint64_t pc, unsigned how,
+			    const struct jit_origin *origin)
 {
 	size_t room = MIN(code_max_room(c->jit->cache), 1024 + (size_t)ir->op_count * 160);
 	uint8_t *write;
@@ -312,6 +313,7 @@ enum x64_result x64_compile(struct x64_compiler *c, struct x64_code *code,
 	*code = (struct x64_code){ .is_free = how & X64_FREE, .pc_size = ir->pc_size };
 	code->pc_base = code->is_free ? pc % 4096 : pc;
 	c->has_groups = !(how & X64_SINGLE);
+	c->origin = origin;
 	if (!code_reserve(&c->writer, room, &write, &run))
 		return X64_NO_ROOM;
 	x64_begin(&c->a, write, run, room);

@@ -166,6 +166,7 @@ enum stub_kind {
 	STUB_LATE,
 	STUB_GROUP, /* the check of a group failed */
 	STUB_FAR,   /* an exit to another page has no key for it */
+	STUB_STALE, /* lower_check.c */
 };
 
 /* Accesses off one base that one check covers (lower_group.c). */
@@ -214,6 +215,7 @@ struct stub {
 struct x64_compiler {
 	struct x64_jit *jit;
 	const struct ir_block *ir;
+	const struct jit_origin *origin; /* compared at the entry, or NULL */
 	struct x64_asm a;
 	struct code_writer writer;
 	struct x64_code *code;
@@ -468,6 +470,11 @@ void flow_put_own_pc(struct x64_compiler *c, unsigned i, const struct ir_helper 
 /* Op i's call of h, whose arguments are in bounce; S0 and S1 are destroyed. */
 void flow_call_helper(struct x64_compiler *c, unsigned i, const struct ir_helper *h,
 		      const struct x64_site *site);
+
+/* ---- lower_check.c ---- */
+/* At the plain entry: leave if the guest's bytes are not those of c->origin, which is not NULL. */
+void check_entry(struct x64_compiler *c);
+void stub_stale(struct x64_compiler *c);
 
 /* ---- lower_pair.c ---- */
 /* Are the hints of calls and returns to be followed? */

@@ -522,6 +522,8 @@ void lower_entry(struct x64_compiler *c)
 	emit_poll(c);
 	x64_jcc(a, X64_CC_NE, &c->asked);
 	c->code->run = x64_pc(a);
+	if (c->origin)
+		check_entry(c);
 }
 
 /* ---- stubs ---- */
@@ -565,6 +567,7 @@ void lower_stubs(struct x64_compiler *c)
 		case STUB_GROUP: stub_group(c, s); break;
 		case STUB_STORED: stub_stored(c, s); break;
 		case STUB_FAR: stub_far(c, s); break;
+		case STUB_STALE: stub_stale(c); break;
 		case STUB_FRAMES:
 		case STUB_CALL:
 		case STUB_CALL_MISS:

@@ -33,6 +33,7 @@ struct x64_exit {
 	uint8_t poll_size;
 	bool is_polled; /* links go to the target's poll entry: backward jumps */
 	bool to_single; /* to code without groups (X64_SINGLE), which nobody else leads to */
+	bool is_stale;  /* taken instead of the block: its bytes are not those it was made from */
 	bool can_link;  /* the target lies on the block's page (or the mode's code is at one pc) */
 };
 
@@ -117,10 +118,11 @@ enum {
 };
 /* Compile ir, made for code at pc, into code, which is what it is committed for in the cache.
  * Accesses near each other are checked as one; where that fails the block is left by an exit that
- * is to_single, at their first instruction.  how: bits of the above.  Context: the compiler's
- * thread. */
+ * is to_single, at their first instruction.  how: bits of the above.  origin: what is compared at
+ * each entry, NULL: nothing; it lives as long as the code.  Context: the compiler's thread. */
 enum x64_result x64_compile(struct x64_compiler *c, struct x64_code *code,
-			    const struct ir_block *ir, uint64_t pc, unsigned how);
+			    const struct ir_block *ir, uint64_t pc, unsigned how,
+			    const struct jit_origin *origin);
 /* Frees the tables; the code itself is the cache's. */
 void x64_code_fini(struct x64_code *code);
 

@@ -73,7 +73,7 @@ void tier1_print(const struct x64_code *code, FILE *out)
 bool tier1_make(struct jit_env *env, struct x64_code *code, const struct ir_block *ir, bool singly)
 {
 	unsigned how = (env->mode & MODE_CODE64 ? X64_FREE : 0u) | (singly ? X64_SINGLE : 0u);
-	enum x64_result r = x64_compile(compiler, code, ir, env->pc, how);
+	enum x64_result r = x64_compile(compiler, code, ir, env->pc, how, NULL);
 
 	if (r == X64_TOO_BIG)
 		return false;

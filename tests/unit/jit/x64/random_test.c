@@ -201,7 +201,7 @@ static bool run_host(struct fixture *f, const struct ir_block *blk, unsigned how
 	*f->cpu = *f->start;
 	if (blk->kills_flags) /* what they were makes no difference */
 		f->cpu->flags ^= (uint32_t)random64() & IR_FLAGS_ALL;
-	r = x64_compile(f->compiler, &code, blk, f->cpu->env.pc, how);
+	r = x64_compile(f->compiler, &code, blk, f->cpu->env.pc, how, NULL);
 	if (r == X64_TOO_BIG)
 		return false;
 	g_assert_cmpuint(r, ==, X64_DONE);
