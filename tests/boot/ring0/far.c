@@ -12,8 +12,11 @@ enum {
 	SHARED_WEIGHT = 999,
 	ROUNDS = 600,
 	LONG = 5000, /* passages until all is known */
+	DELAY = 1000000,
 	ORDERS = 40, /* from one processor to the other */
 	WAKE_OTHERS = 1,
+	INTERRUPT_OTHERS = 3,
+	INTERRUPT = 0x40,
 	PCIDE = 1 << 17,
 	PGE = 1 << 7,
 	PRESENT = 7,
@@ -25,6 +28,7 @@ static const uint64_t window = 0x200000; /* where the sites are */
 static const uint64_t keep = UINT64_C(1) << 63;
 
 static volatile uint32_t ordered, done, order_frame, order_weight;
+static volatile bool is_looping, is_interrupted;
 
 /* ---- code ---- */
 
@@ -299,10 +303,28 @@ void guest_run(unsigned id)
 		make_frame(0, order_frame, order_weight);
 		done = n;
 	}
-	if (!id)
-		guest_end(0);
+	if (id) {
+		make_leaver(); /* as new: its jumps led elsewhere before */
+		is_looping = true;
+		__asm__ volatile("sti");
+		run(0, 0); /* longer than anybody waits */
+		guest_end(__LINE__);
+	}
+	while (!is_looping)
+		pause();
+	for (unsigned n = 0; n < DELAY; n++) /* until all is known there */
+		pause();
+	port_out8(INPUT_PORT, INTERRUPT_OTHERS);
+	while (!is_interrupted)
+		pause();
+	guest_end(0);
+}
+
+void guest_event(struct frame *f)
+{
+	if (f->vector != INTERRUPT)
+		guest_end(0x8000 + (unsigned)f->vector);
+	is_interrupted = true;
 	for (;;)
 		pause();
 }
-
-void guest_event(struct frame *f) { guest_end(0x8000 + (unsigned)f->vector); }
