@@ -189,6 +189,13 @@ void rcu_retire(struct rcu_head *head, void (*fn)(struct rcu_head *head))
 	push_ask();
 }
 
+void rcu_wait(void)
+{
+	rcu_thread_register();
+	synchronize_rcu();
+	rcu_reclaim();
+}
+
 void rcu_drain(void)
 {
 	rcu_thread_register();

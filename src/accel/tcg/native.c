@@ -16,37 +16,67 @@ enum {
 	ROOM_WAIT_MS = 100, /* then try again: others may hold what could be emptied */
 };
 
+struct retired_chunk {
+	struct rcu_head rcu;
+	struct tcg_native *native;
+	struct retired_chunk *next, **pprev; /* native.lock */
+	int chunk;                           /* native.lock; -1: who waited for it frees it */
+};
+
 struct tcg_native {
 	struct code_cache *cache;
 	struct x64_jit *jit; /* const after the first vCPU */
+	struct lock lock;
+	struct retired_chunk *retired; /* lock */
 };
 
 /* ---- what the code cache asks for ---- */
 
 static void native_evict(void *opaque, void *owner) { tcg_cache_evict(opaque, owner); }
 
-struct retired_chunk {
-	struct rcu_head rcu;
-	struct code_cache *cache;
-	unsigned chunk;
-};
+/* Needs n->lock. */
+static int take_chunk(struct retired_chunk *r)
+{
+	int chunk = r->chunk;
+
+	if (chunk < 0)
+		return chunk;
+	*r->pprev = r->next;
+	if (r->next)
+		r->next->pprev = r->pprev;
+	r->chunk = -1;
+	return chunk;
+}
 
 static void free_chunk(struct rcu_head *head)
 {
 	struct retired_chunk *r = container_of(head, struct retired_chunk, rcu);
+	int chunk;
 
 	rcu_reclaim();
-	code_chunk_free(r->cache, r->chunk);
+	lock_take(&r->native->lock);
+	chunk = take_chunk(r);
+	lock_drop(&r->native->lock);
+	if (chunk >= 0)
+		code_chunk_free(r->native->cache, (unsigned)chunk);
 	g_free(r);
 }
 
 static void native_retire(void *opaque, unsigned chunk)
 {
 	struct tcg_accel *t = opaque;
+	struct tcg_native *n = t->native;
 	struct retired_chunk *r = g_new0(struct retired_chunk, 1);
 
-	r->cache = t->native->cache;
-	r->chunk = chunk;
+	r->native = n;
+	r->chunk = (int)chunk;
+	lock_take(&n->lock);
+	r->next = n->retired;
+	r->pprev = &n->retired;
+	if (r->next)
+		r->next->pprev = &r->next;
+	n->retired = r;
+	lock_drop(&n->lock);
 	rcu_retire(&r->rcu, free_chunk);
 }
 
@@ -187,8 +217,10 @@ bool tcg_native_start(struct tcg_accel *t, uint64_t size, struct err *err)
 	if (!x64_host_ok(err))
 		return false;
 	n = g_new0(struct tcg_native, 1);
+	lock_init(&n->lock, LOCK_LEAF, "tcg native");
 	n->cache = code_cache_new(size, TRAP, &cache_ops, t, err);
 	if (!n->cache) {
+		lock_fini(&n->lock);
 		g_free(n);
 		return false;
 	}
@@ -206,6 +238,7 @@ void tcg_native_stop(struct tcg_accel *t)
 	if (n->jit)
 		x64_jit_free(n->jit);
 	code_cache_free(n->cache);
+	lock_fini(&n->lock);
 	g_free(n);
 	t->native = NULL;
 }
@@ -293,7 +326,27 @@ enum x64_why tcg_native_run(struct tcg_vcpu *tv, const struct tcg_block *b)
 
 void tcg_native_evict(struct tcg_accel *t) { code_cache_evict(t->native->cache); }
 
-void tcg_native_wait(struct tcg_accel *t) { code_cache_wait(t->native->cache, ROOM_WAIT_MS); }
+/* Who retires something has it back in 10 ms and more.  Whoever has nothing else to do in the
+ * meantime waits for the readers itself, who are asked to leave, and is often the only one. */
+void tcg_native_wait(struct tcg_accel *t)
+{
+	enum { MOST = 64 };
+	struct tcg_native *n = t->native;
+	unsigned chunks[MOST], count = 0;
+
+	lock_take(&n->lock);
+	while (n->retired && count < MOST)
+		chunks[count++] = (unsigned)take_chunk(n->retired);
+	lock_drop(&n->lock);
+	if (!count) {
+		code_cache_wait(n->cache, ROOM_WAIT_MS);
+		return;
+	}
+	t->pusher.push(&t->pusher);
+	rcu_wait();
+	for (unsigned i = 0; i < count; i++)
+		code_chunk_free(n->cache, chunks[i]);
+}
 
 /* ---- for people ---- */
 
