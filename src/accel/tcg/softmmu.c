@@ -351,6 +351,8 @@ bool tcg_store_hits_code(struct tcg_vcpu *tv, unsigned view, gva_t addr, unsigne
 {
 	bool hit = false;
 
+	if (tlb_find(&tv->tlb[view], TLB_WRITE, addr, size))
+		return false;
 	for (unsigned done = 0, len; done < size && !hit; done += len) {
 		struct found f;
 		struct place p;
@@ -384,9 +386,14 @@ static bool op_load(struct jit_env *env, unsigned view, gva_t addr, unsigned siz
 static bool op_store(struct jit_env *env, unsigned view, gva_t addr, unsigned size, const void *in)
 {
 	struct tcg_vcpu *tv = tcg_of(env);
+	void *host = tlb_find(&tv->tlb[view], TLB_WRITE, addr, size);
 	struct place p[2];
 	unsigned len[2];
 
+	if (host) { /* filled in when it was read to be changed */
+		store_once(host, in, size);
+		return true;
+	}
 	if (!resolve_both(tv, view, TLB_WRITE, addr, size, p, len))
 		return false;
 	write_place(tv, &p[0], len[0], in);
