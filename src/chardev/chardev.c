@@ -63,9 +63,71 @@ static bool is_socket(int fd)
 	return fstat(fd, &st) == 0 && S_ISSOCK(st.st_mode);
 }
 
+static void drop_received_fds(struct chardev *c)
+{
+	while (c->fd_count)
+		close(c->fds[--c->fd_count]);
+}
+
+static void keep_received_fds(struct chardev *c, struct msghdr *msg)
+{
+	bool is_first = true;
+
+	for (struct cmsghdr *m = CMSG_FIRSTHDR(msg); m; m = CMSG_NXTHDR(msg, m)) {
+		size_t n = (m->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+
+		if (m->cmsg_level != SOL_SOCKET || m->cmsg_type != SCM_RIGHTS)
+			continue;
+		if (is_first)
+			drop_received_fds(c);
+		is_first = false;
+		for (size_t i = 0; i < n; i++) {
+			int fd;
+
+			memcpy(&fd, CMSG_DATA(m) + i * sizeof(fd), sizeof(fd));
+			if (c->fd_count < CHARDEV_MAX_FDS)
+				c->fds[c->fd_count++] = fd;
+			else
+				close(fd);
+		}
+	}
+}
+
+/* What does not fit into the control buffer the kernel closes. */
+static ssize_t read_with_fds(struct chardev *c, uint8_t *buf, size_t len)
+{
+	union {
+		struct cmsghdr align;
+		char space[CMSG_SPACE(sizeof(int) * CHARDEV_MAX_FDS)];
+	} control;
+	struct iovec iov = { .iov_base = buf, .iov_len = len };
+	struct msghdr msg = { .msg_iov = &iov,
+			      .msg_iovlen = 1,
+			      .msg_control = control.space,
+			      .msg_controllen = sizeof(control.space) };
+	ssize_t n = recvmsg(c->in_fd, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+
+	if (n > 0)
+		keep_received_fds(c, &msg);
+	return n;
+}
+
 static ssize_t read_in(struct chardev *c, uint8_t *buf, size_t len)
 {
+	if (c->is_in_socket && c->is_keeping_fds)
+		return read_with_fds(c, buf, len);
 	return c->is_in_socket ? recv(c->in_fd, buf, len, MSG_DONTWAIT) : read(c->in_fd, buf, len);
+}
+
+void chardev_keep_fds(struct chardev *c) { c->is_keeping_fds = true; }
+
+int chardev_take_fd(struct chardev *c)
+{
+	int fd = c->fd_count ? c->fds[0] : -1;
+
+	if (fd >= 0)
+		memmove(c->fds, c->fds + 1, (size_t)--c->fd_count * sizeof(*c->fds));
+	return fd;
 }
 
 static ssize_t write_out(struct chardev *c, const uint8_t *buf, size_t len)
@@ -129,6 +191,7 @@ void chardev_drop_fds(struct chardev *c)
 	c->queued = 0;
 	c->is_broken = false;
 	lock_drop(&c->lock);
+	drop_received_fds(c);
 }
 
 /* ---- users ----------------------------------------------------------------------------------- */
@@ -151,6 +214,17 @@ bool chardev_attach(struct chardev *c, const struct chardev_user *user, void *op
 	}
 	lock_drop(&c->lock);
 	return is_free || err_set(err, EBUSY, "character device '%s' is already in use", label(c));
+}
+
+bool chardev_has_user(const struct chardev *c)
+{
+	struct chardev *locked = (struct chardev *)(uintptr_t)c; /* only its lock changes */
+	bool has_user;
+
+	lock_take(&locked->lock);
+	has_user = chardev_ops(c)->has_user ? chardev_ops(c)->has_user(locked) : c->user != NULL;
+	lock_drop(&locked->lock);
+	return has_user;
 }
 
 void chardev_detach(struct chardev *c, void *opaque)

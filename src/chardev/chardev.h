@@ -52,6 +52,16 @@ void chardev_accept_input(struct chardev *c);
 /* Push out what is queued, waiting at most timeout_ms for a slow host (exit path). */
 void chardev_flush(struct chardev *c, int timeout_ms);
 bool chardev_is_open(const struct chardev *c);
+/* Somebody is attached (a mux: anybody). */
+bool chardev_has_user(const struct chardev *c);
+
+/* Descriptors that come with data over a unix socket (SCM_RIGHTS).  From chardev_keep_fds() on,
+ * those of the last message that had any are kept, at most CHARDEV_MAX_FDS; otherwise the kernel
+ * drops them.  Context: loop thread. */
+enum { CHARDEV_MAX_FDS = 16 };
+void chardev_keep_fds(struct chardev *c);
+/* The oldest one, the caller's from now on; -1: none. */
+int chardev_take_fd(struct chardev *c);
 
 /* Restore the terminal of every stdio chardev.  Async-signal-safe; called on every exit path. */
 void chardev_restore_terminal(void);

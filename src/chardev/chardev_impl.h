@@ -24,6 +24,8 @@ enum {
 struct chardev_ops {
 	/* Properties are set: take effect.  On failure fini() follows. */
 	bool (*open)(struct chardev *c, struct err *err);
+	/* Is anybody attached?  Default: c->user. */
+	bool (*has_user)(struct chardev *c);
 	/* Output that goes nowhere near a descriptor; takes all.  Needs: c->lock. */
 	void (*consume)(struct chardev *c, const uint8_t *buf, size_t len);
 	/* Bytes from the host; default: to the user as they are.  Loop thread, user's lock held. */
@@ -70,6 +72,9 @@ struct chardev {
 	struct timer flush_timer;  /* for bytes that wait for more */
 	bool is_flush_armed;       /* lock */
 	int64_t written_ns; /* lock: when output last went to the host, on the host's clock */
+
+	bool is_keeping_fds;                /* loop thread: received descriptors are wanted */
+	int fds[CHARDEV_MAX_FDS], fd_count; /* loop thread: kept ones, oldest first */
 
 	bool is_terminal; /* const after open: a person types here */
 	int log_fd;       /* lock; -1: none */

@@ -9,6 +9,7 @@
 #include <glib.h>
 
 #include "base/err.h"
+#include "base/fdset.h"
 #include "chardev/chardev_impl.h"
 #include "event/loop.h"
 
@@ -82,7 +83,7 @@ static bool open_log(struct chardev *c, struct err *err)
 
 	if (!c->log_path)
 		return true;
-	c->log_fd = open(c->log_path, flags, 0666);
+	c->log_fd = fdset_open(c->log_path, flags, 0666);
 	return c->log_fd >= 0 || err_errno(err, errno, "cannot open '%s'", c->log_path);
 }
 

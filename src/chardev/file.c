@@ -7,6 +7,7 @@
 #include <glib.h>
 
 #include "base/err.h"
+#include "base/fdset.h"
 #include "chardev/chardev_impl.h"
 
 struct file {
@@ -20,7 +21,7 @@ static struct file *file(struct chardev *c) { return container_of(c, struct file
 /* O_NONBLOCK is for paths that are pipes or terminals. */
 static int open_path(const char *path, int flags, struct err *err)
 {
-	int fd = open(path, flags | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0666);
+	int fd = fdset_open(path, flags | O_NOCTTY | O_NONBLOCK, 0666);
 
 	if (fd < 0)
 		err_errno(err, errno, "cannot open '%s'", path);

@@ -70,6 +70,16 @@ static bool mux_attach(struct chardev *c, const struct chardev_user *user, void 
 			     c->obj.name ? c->obj.name : "?", MUX_ENDS);
 }
 
+/* Needs: c->lock. */
+static bool mux_has_user(struct chardev *c)
+{
+	bool has_any = false;
+
+	for (unsigned i = 0; i < MUX_ENDS; i++)
+		has_any |= mux(c)->ends[i].user != NULL;
+	return has_any;
+}
+
 static void mux_detach(struct chardev *c, void *opaque)
 {
 	struct mux *m = mux(c);
@@ -446,6 +456,7 @@ const struct chardev_type chardev_mux_type = {
 	.ops = { .open = mux_open,
 		 .attach = mux_attach,
 		 .detach = mux_detach,
+		 .has_user = mux_has_user,
 		 .write = mux_write,
 		 .accept_input = mux_accept_input,
 		 .flush = mux_flush },

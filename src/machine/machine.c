@@ -64,9 +64,9 @@ static void machine_serve_requests(void *opaque)
 	uint32_t bits = atomic_exchange(&m->requests, 0);
 
 	for (unsigned what = 0; bits; what++, bits >>= 1)
-		if (bits & 1 && m->on_request)
-			m->on_request(m->on_request_opaque, (enum device_request)what,
-				      atomic_load(&m->exit_code));
+		if (bits & 1)
+			machine_handle_request(m, (enum device_request)what,
+					       atomic_load(&m->exit_code));
 }
 
 static void machine_request(void *opaque, enum device_request what, int code)

@@ -9,6 +9,7 @@
 
 #include "base/lock.h"
 #include "dev/device.h"
+#include "machine/runstate.h"
 #include "machine/smp.h"
 #include "memory/address_space.h"
 #include "memory/region.h"
@@ -58,9 +59,9 @@ struct machine_type {
 	bool (*finish)(struct machine *m, struct err *err);
 	/* After the devices' and vCPUs' reset: what the firmware or kernel loader must find. */
 	bool (*load)(struct machine *m, struct err *err);
+	/* The user presses the power button.  NULL: there is none. */
+	bool (*powerdown)(struct machine *m, struct err *err);
 };
-
-enum machine_state { MACHINE_PRELAUNCH, MACHINE_RUNNING, MACHINE_PAUSED, MACHINE_SHUTDOWN };
 
 struct machine {
 	struct object obj;
@@ -80,13 +81,16 @@ struct machine {
 	unsigned cpu_count;      /* const after build */
 	struct device **devices; /* in order of realization; reset goes through it */
 	unsigned device_count, device_room;
-	enum machine_state state; /* main thread */
+	enum machine_state state;           /* main thread */
+	struct machine_actions actions;     /* main thread */
+	struct machine_listener *listeners; /* main thread */
 
 	/* Requests from chips; handled in the main loop. */
 	_Atomic uint32_t requests; /* bits of enum device_request */
 	_Atomic int exit_code;
-	void (*on_request)(void *opaque, enum device_request what, int code);
-	void *on_request_opaque;
+	/* The program is to end with this status; why (may be NULL) is for the user. */
+	void (*on_end)(void *opaque, int code, const char *why);
+	void *on_end_opaque;
 };
 
 /* All machine types, NULL-terminated (machines.def). */
@@ -108,6 +112,9 @@ bool machine_finish(struct machine *m, struct err *err);
 /* All devices, all vCPUs, then the loader.  The vCPUs must be parked or not started. */
 bool machine_reset(struct machine *m, struct err *err);
 bool machine_start_threads(struct machine *m, struct err *err);
+/* runstate.c: what a chip asked for.  Context: main thread. */
+void machine_handle_request(struct machine *m, enum device_request what, int code);
+/* The bare mechanism; whoever wants others to hear of it calls machine/runstate.h. */
 void machine_run(struct machine *m);   /* clock and vCPUs go */
 void machine_pause(struct machine *m); /* vCPUs have parked, the clock stands */
 void machine_free(struct machine *m);

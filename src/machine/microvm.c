@@ -62,6 +62,14 @@ static bool microvm_finish(struct machine *m, struct err *err)
 	return x86_board_finish(x86_board(m), microvm(m)->has_acpi, err);
 }
 
+static bool microvm_powerdown(struct machine *m, struct err *err)
+{
+	if (!microvm(m)->ged)
+		return err_set(err, 0, "machine 'microvm' has no power button with acpi=off");
+	ged_press_power_button(microvm(m)->ged);
+	return true;
+}
+
 static const struct prop microvm_props[] = {
 	PROP_BOOL(struct microvm, has_acpi, "acpi", true,
 		  .help = "ACPI tables and power registers"),
@@ -91,4 +99,5 @@ const struct machine_type microvm_machine_type = {
 	.plug = microvm_plug,
 	.finish = microvm_finish,
 	.load = x86_board_load,
+	.powerdown = microvm_powerdown,
 };

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "chardev/chardev.h"
 #include "event/loop.h"
+#include "machine/machine.h"
 #include "main/session.h"
 #include "object/object.h"
 
@@ -42,8 +43,10 @@ static void serial_quit(void *opaque)
 {
 	struct session *s = opaque;
 
-	s->exit_code = 0;
-	loop_quit(s->loop);
+	if (s->machine)
+		machine_quit(s->machine, CAUSE_UI, 0);
+	else
+		session_ended(s, 0, NULL);
 }
 
 /* Behind a mux it is the mux's own chardev that meets the host. */
@@ -70,7 +73,7 @@ static void chardev_announce(struct session *s, struct object *o, const char *id
 	g_free(path);
 }
 
-static bool chardev_made(struct session *s, struct chardev *c, const char *id, struct err *err)
+bool chardev_made(struct session *s, struct chardev *c, const char *id, struct err *err)
 {
 	struct object *o = chardev_at_host(s, c);
 

@@ -37,7 +37,8 @@ bool daemon_fork(struct session *s, struct err *err)
 
 	if (!s->opt.daemonize)
 		return true;
-	if (s->opt.nographic)
+	/* -nographic only means something here where it puts a default device on the terminal. */
+	if (s->opt.nographic && !s->opt.nodefaults && !s->opt.serials.count)
 		return err_set(err, 0,
 			       "-nographic and -daemonize together: a daemon has no terminal; use "
 			       "-display none");

@@ -231,13 +231,13 @@ static bool option_action(struct options *o, const char *arg, struct err *err)
 				     "-action: there is no watchdog device; leave out 'watchdog'");
 		else if (!strcmp(key, "reboot"))
 			ok = option_word("-action: reboot", value, reboot, &word, err),
-			o->on_reboot = (enum reboot_action)word;
+			o->actions.reboot = (enum reboot_action)word;
 		else if (!strcmp(key, "shutdown"))
 			ok = option_word("-action: shutdown", value, shutdown, &word, err),
-			o->on_shutdown = (enum shutdown_action)word;
+			o->actions.shutdown = (enum shutdown_action)word;
 		else
 			ok = option_word("-action: panic", value, panic, &word, err),
-			o->on_panic = (enum panic_action)word;
+			o->actions.panic = (enum panic_action)word;
 	}
 	keyvals_clear(&kv);
 	return ok;
@@ -277,6 +277,28 @@ static bool option_add(struct keyvals_list *list, const char *arg, const char *i
 	return keyvals_parse_any(keyvals_list_add(list), arg, implied, err);
 }
 
+/* -qmp and its kin: a chardev's short form. */
+static bool option_monitor_spec(struct options *o, const char *spec, const char *mode,
+				const char *pretty)
+{
+	struct keyvals *kv = keyvals_list_add(&o->monitors);
+
+	keyvals_add(kv, "spec", spec);
+	keyvals_add(kv, "mode", mode);
+	keyvals_add(kv, "pretty", pretty);
+	return true;
+}
+
+static bool option_mon(struct options *o, const char *arg, struct err *err)
+{
+	static const char *const names[] = { "chardev", "mode", "pretty", "id", NULL };
+	struct keyvals *kv = keyvals_list_add(&o->monitors);
+
+	if (!keyvals_parse_any(kv, arg, "chardev", err) || !keyvals_check(kv, "-mon", names, err))
+		return false;
+	return keyvals_get(kv, "chardev") || err_set(err, 0, "-mon: needs a chardev=");
+}
+
 static bool option_only_none(const char *option, const char *arg, const char *why, struct err *err)
 {
 	return !strcmp(arg, "none") ||
@@ -295,8 +317,8 @@ static bool options_apply_switch(struct options *o, enum option_id id)
 	case OPT_NOGRAPHIC: o->nographic = true; break;
 	case OPT_NODEFAULTS: o->nodefaults = true; break;
 	case OPT_S: o->stopped = true; break;
-	case OPT_NO_REBOOT: o->on_reboot = REBOOT_SHUTDOWN; break;
-	case OPT_NO_SHUTDOWN: o->on_shutdown = SHUTDOWN_PAUSE; break;
+	case OPT_NO_REBOOT: o->actions.reboot = REBOOT_SHUTDOWN; break;
+	case OPT_NO_SHUTDOWN: o->actions.shutdown = SHUTDOWN_PAUSE; break;
 	case OPT_DAEMONIZE: o->daemonize = true; break;
 	default: break;
 	}
@@ -337,7 +359,11 @@ static bool options_apply_arg(struct options *o, const struct option_row *row, c
 	case OPT_TRACE: strings_add(&o->traces, arg); return true;
 	case OPT_PARALLEL:
 		return option_only_none(row->name, arg, "no board has a parallel port", err);
-	case OPT_MONITOR: return option_only_none(row->name, arg, "there is no monitor yet", err);
+	case OPT_QMP: return option_monitor_spec(o, arg, "control", "off");
+	case OPT_QMP_PRETTY: return option_monitor_spec(o, arg, "control", "on");
+	case OPT_MON: return option_mon(o, arg, err);
+	case OPT_MONITOR:
+		return option_only_none(row->name, arg, "there is no human monitor yet", err);
 	case OPT_DISPLAY: return option_only_none(row->name, arg, "there is no display yet", err);
 	case OPT_VGA:
 		return option_only_none(row->name, arg, "no board has a graphics adapter yet", err);
@@ -472,8 +498,8 @@ void options_clear(struct options *o)
 	char *texts[] = { o->cpu,       o->name,    o->process_name, o->rtc_base,
 			  o->rtc_clock, o->kernel,  o->initrd,       o->append,
 			  o->bios,      o->pidfile, o->log_items,    o->log_file };
-	struct keyvals_list *lists[] = { &o->accels, &o->devices, &o->objects, &o->globals,
-					 &o->chardevs };
+	struct keyvals_list *lists[] = { &o->accels,  &o->devices,  &o->objects,
+					 &o->globals, &o->chardevs, &o->monitors };
 
 	for (size_t i = 0; i < ARRAY_SIZE(texts); i++)
 		g_free(texts[i]);

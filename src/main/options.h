@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "machine/runstate.h"
 #include "machine/smp.h"
 #include "main/keyval.h"
 
@@ -21,10 +22,6 @@ struct strings {
 	unsigned count;
 };
 
-enum reboot_action { REBOOT_RESET, REBOOT_SHUTDOWN };
-enum shutdown_action { SHUTDOWN_POWEROFF, SHUTDOWN_PAUSE };
-enum panic_action { PANIC_SHUTDOWN, PANIC_PAUSE, PANIC_EXIT_FAILURE, PANIC_NONE };
-
 struct options {
 	bool help, version;
 	struct keyvals machine;     /* type= and properties, -M merged in order */
@@ -39,11 +36,11 @@ struct options {
 	char *rtc_base, *rtc_clock;
 	char *kernel, *initrd, *append, *bios;
 	struct keyvals_list devices, objects, globals, chardevs;
+	/* -mon's keys; of -qmp and -qmp-pretty spec= instead of chardev= */
+	struct keyvals_list monitors;
 	struct strings serials, traces, fw_cfg;
 	bool nographic, no_display, nodefaults, daemonize, stopped;
-	enum reboot_action on_reboot;
-	enum shutdown_action on_shutdown;
-	enum panic_action on_panic;
+	struct machine_actions actions;
 	char *pidfile;
 	char *log_items, *log_file;
 };

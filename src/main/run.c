@@ -15,60 +15,16 @@
 #include "event/loop.h"
 #include "machine/machine.h"
 #include "main/session.h"
+#include "monitor/monitor.h"
 
-static void session_quit(struct session *s, int code)
-{
-	s->exit_code = code;
-	loop_quit(s->loop);
-}
-
-/* ---- what the guest asks ---- */
-
-static void session_reset(struct session *s)
-{
-	struct err err;
-
-	if (s->opt.on_reboot == REBOOT_SHUTDOWN) {
-		session_quit(s, EXIT_SUCCESS);
-		return;
-	}
-	machine_pause(s->machine);
-	if (!machine_reset(s->machine, &err)) {
-		log_message(s->program, "cannot reboot: %s", err.text);
-		session_quit(s, EXIT_FAILURE);
-		return;
-	}
-	machine_run(s->machine);
-}
-
-static void session_shutdown(struct session *s)
-{
-	machine_pause(s->machine);
-	s->machine->state = MACHINE_SHUTDOWN;
-	if (s->opt.on_shutdown == SHUTDOWN_POWEROFF)
-		session_quit(s, EXIT_SUCCESS);
-}
-
-static void session_panic(struct session *s)
-{
-	switch (s->opt.on_panic) {
-	case PANIC_NONE: return;
-	case PANIC_PAUSE: machine_pause(s->machine); return;
-	case PANIC_SHUTDOWN: session_shutdown(s); return;
-	case PANIC_EXIT_FAILURE: session_quit(s, EXIT_FAILURE); return;
-	}
-}
-
-void session_request(void *session, int what, int code)
+void session_ended(void *session, int code, const char *why)
 {
 	struct session *s = session;
 
-	switch ((enum device_request)what) {
-	case REQUEST_RESET: session_reset(s); break;
-	case REQUEST_SHUTDOWN: session_shutdown(s); break;
-	case REQUEST_PANIC: session_panic(s); break;
-	case REQUEST_EXIT: session_quit(s, code); break;
-	}
+	if (why)
+		log_message(s->program, "%s", why);
+	s->exit_code = code;
+	loop_quit(s->loop);
 }
 
 /* ---- signals ---- */
@@ -86,7 +42,10 @@ static void session_signal(void *opaque, unsigned events)
 			    info.ssi_pid);
 	else
 		log_message(s->program, "terminating on signal %u", info.ssi_signo);
-	session_quit(s, EXIT_SUCCESS);
+	if (s->machine)
+		machine_quit(s->machine, CAUSE_SIGNAL, EXIT_SUCCESS);
+	else
+		session_ended(s, EXIT_SUCCESS, NULL);
 }
 
 /* The signals that end the guest in order arrive through the loop.  Context: before threads start,
@@ -125,6 +84,8 @@ void session_end(struct session *s)
 	for (unsigned i = 0; i < sizeof(s->serials) / sizeof(s->serials[0]); i++)
 		if (s->serials[i])
 			chardev_flush(s->serials[i], 200);
+	if (s->monitors)
+		monitors_free(s->monitors);
 	chardev_restore_terminal();
 	if (s->machine)
 		machine_free(s->machine);

@@ -12,6 +12,7 @@ struct err;
 struct loop;
 struct loop_fd;
 struct machine;
+struct monitors;
 struct object;
 
 struct session {
@@ -22,6 +23,7 @@ struct session {
 	struct accel *accel;
 	struct machine *machine;
 	struct chardev *serials[4];
+	struct monitors *monitors;
 
 	int daemon_fd; /* pipe to the waiting parent; -1: none */
 	int signal_fd;
@@ -44,6 +46,10 @@ void session_end(struct session *s);
 bool help_requested(const struct options *o, bool *done, struct err *err);
 /* backends.c: -object, -chardev, -serial. */
 bool backends_open(struct session *s, struct err *err);
+/* What a user's chardev still needs: announced, Ctrl-A X served. */
+bool chardev_made(struct session *s, struct chardev *c, const char *id, struct err *err);
+/* monitors.c: -qmp, -mon. */
+bool monitors_open(struct session *s, struct err *err);
 /* devices.c: -global, -device. */
 bool globals_apply(struct session *s, struct object *o, struct err *err);
 bool globals_check(const struct options *o, struct err *err);
@@ -55,4 +61,5 @@ bool pidfile_write(struct session *s, struct err *err);
 void pidfile_remove(struct session *s);
 /* run.c */
 bool signals_watch(struct session *s, struct err *err);
-void session_request(void *session, int what, int code);
+/* The machine is to end: machine.on_end. */
+void session_ended(void *session, int code, const char *why);

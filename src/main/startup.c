@@ -141,11 +141,6 @@ static bool step_accel(struct session *s, struct err *err)
 
 /* ---- machine ---- */
 
-static void on_request(void *opaque, enum device_request what, int code)
-{
-	session_request(opaque, (int)what, code);
-}
-
 static bool step_machine(struct session *s, struct err *err)
 {
 	char *name = keyvals_take(&s->opt.machine, "type");
@@ -159,8 +154,9 @@ static bool step_machine(struct session *s, struct err *err)
 	if (!type)
 		return false;
 	s->machine = machine_new(type, s->root, s->loop);
-	s->machine->on_request = on_request;
-	s->machine->on_request_opaque = s;
+	s->machine->on_end = session_ended;
+	s->machine->on_end_opaque = s;
+	s->machine->actions = s->opt.actions;
 	return true;
 }
 
@@ -243,7 +239,7 @@ static bool step_start(struct session *s, struct err *err)
 		return false;
 	daemon_ready(s);
 	if (!s->opt.stopped)
-		machine_run(s->machine);
+		return machine_continue(s->machine, err);
 	return true;
 }
 
@@ -255,11 +251,14 @@ static const struct {
 	const char *name;
 	bool (*run)(struct session *s, struct err *err);
 } steps[] = {
-	{ "daemonize", daemon_fork },  { "log", step_log },         { "names", step_names },
-	{ "globals", step_globals },   { "loop", step_loop },       { "signals", signals_watch },
-	{ "pidfile", pidfile_write },  { "machine", step_machine }, { "back ends", backends_open },
-	{ "accelerator", step_accel }, { "build", step_build },     { "fw_cfg", step_fw_cfg },
-	{ "devices", devices_add },    { "finish", step_finish },   { "start", step_start },
+	{ "daemonize", daemon_fork },   { "log", step_log },
+	{ "names", step_names },        { "globals", step_globals },
+	{ "loop", step_loop },          { "signals", signals_watch },
+	{ "pidfile", pidfile_write },   { "machine", step_machine },
+	{ "back ends", backends_open }, { "accelerator", step_accel },
+	{ "build", step_build },        { "fw_cfg", step_fw_cfg },
+	{ "devices", devices_add },     { "monitors", monitors_open },
+	{ "finish", step_finish },      { "start", step_start },
 };
 
 bool session_start(struct session *s, struct err *err)

@@ -53,7 +53,7 @@ static void test_a_kernel_command_line(void)
 	g_assert_cmpstr(o.kernel, ==, "k");
 	g_assert_cmpstr(o.append, ==, "console=ttyS0");
 	g_assert_true(o.nographic);
-	g_assert_cmpint(o.on_reboot, ==, REBOOT_SHUTDOWN);
+	g_assert_cmpint(o.actions.reboot, ==, REBOOT_SHUTDOWN);
 	g_assert_cmpuint(o.accels.count, ==, 2);
 	g_assert_cmpstr(keyvals_get(&o.accels.items[1], "accel"), ==, "tcg");
 	options_clear(&o);
@@ -164,9 +164,9 @@ static void test_actions(void)
 	struct options o;
 
 	accepted(&o, "rhea -action reboot=shutdown,shutdown=pause,panic=exit-failure");
-	g_assert_cmpint(o.on_reboot, ==, REBOOT_SHUTDOWN);
-	g_assert_cmpint(o.on_shutdown, ==, SHUTDOWN_PAUSE);
-	g_assert_cmpint(o.on_panic, ==, PANIC_EXIT_FAILURE);
+	g_assert_cmpint(o.actions.reboot, ==, REBOOT_SHUTDOWN);
+	g_assert_cmpint(o.actions.shutdown, ==, SHUTDOWN_PAUSE);
+	g_assert_cmpint(o.actions.panic, ==, PANIC_EXIT_FAILURE);
 	options_clear(&o);
 	refused("rhea -action reboot=never", "-action: reboot: 'never' is none of reset, shutdown");
 }

@@ -1,0 +1,78 @@
+/* main/monitors.c - -qmp, -qmp-pretty and -mon, and what monitors ask of the program.
+ * SPDX-License-Identifier: MIT */
+#include "monitor/monitor.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "chardev/chardev.h"
+#include "machine/machine.h"
+#include "main/session.h"
+#include "main/version.h"
+#include "object/object.h"
+
+/* The chardev of one monitor, made for it or named. */
+static struct chardev *monitor_chardev(struct session *s, const struct keyvals *kv, unsigned index,
+				       struct err *err)
+{
+	const char *spec = keyvals_get(kv, "spec"), *id = keyvals_get(kv, "chardev");
+	char name[32];
+	struct object *o;
+	struct chardev *c;
+
+	if (!spec) {
+		o = object_resolve(s->root, id);
+		if (o && object_type_is(o->type, "chardev"))
+			return chardev_from_object(o);
+		err_set(err, 0, "there is no character device '%s'", id);
+		return NULL;
+	}
+	snprintf(name, sizeof(name), "compat_monitor%u", index);
+	err->text[0] = '\0';
+	c = chardev_new_legacy(s->root, s->loop, name, spec, err);
+	if (!c && !err->text[0])
+		err_set(err, 0, "a monitor needs a character device");
+	return c && chardev_made(s, c, name, err) ? c : NULL;
+}
+
+static bool monitor_open(struct session *s, const struct keyvals *kv, unsigned index,
+			 struct err *err)
+{
+	const char *mode = keyvals_get(kv, "mode"), *pretty = keyvals_get(kv, "pretty");
+	bool is_pretty = false;
+	struct chardev *c;
+
+	if (!mode || strcmp(mode, "control"))
+		return err_set(err, 0, "mode=%s: there is no human monitor yet; use mode=control",
+			       mode ? mode : "readline");
+	if (pretty && !value_parse_bool(pretty, &is_pretty, err))
+		return err_prefix(err, "pretty: ");
+	c = monitor_chardev(s, kv, index, err);
+	return c && monitors_add_qmp(s->monitors, c, is_pretty, err);
+}
+
+bool monitors_open(struct session *s, struct err *err)
+{
+	struct monitor_config config = { .loop = s->loop,
+					 .root = s->root,
+					 .machine = s->machine,
+					 .target = "x86_64",
+					 .guest_name = s->opt.name,
+					 .version = RHEA_VERSION,
+					 .has_uuid = s->opt.has_uuid };
+	unsigned specs = 0;
+
+	memcpy(config.uuid, s->opt.uuid, sizeof(config.uuid));
+	s->monitors = monitors_new(&config);
+	for (unsigned i = 0; i < s->opt.monitors.count; i++) {
+		const struct keyvals *kv = &s->opt.monitors.items[i];
+		const char *spec = keyvals_get(kv, "spec");
+
+		if (!monitor_open(s, kv, specs, err))
+			return spec ? err_prefix(err, "-qmp %s: ", spec)
+				    : err_prefix(err, "-mon: ");
+		specs += spec != NULL;
+	}
+	return true;
+}
