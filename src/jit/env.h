@@ -157,14 +157,14 @@ struct jit_env {
 	 * host's stack leads nowhere */
 	bool drop_frames;
 	uint8_t spare_hits; /* host code only: now and then a page found in its spare place moves */
-	uint64_t tlb_read, tlb_write; /* host code only: tables of the running view */
-	uint64_t probe;               /* host code only: table of indirect targets */
-	uint64_t name;                /* host code only: of what that is for (x64_key()) */
-	struct tlb_entry stack;       /* host code only: a copy of a write entry */
-	uint64_t floor;               /* host code only: lowest host stack pointer for calls */
-	uint64_t host_sp;             /* host code only: stack pointer to leave with */
-	uint32_t why;                 /* host code only: enum x64_why, when it is left */
-	int32_t key_wait;             /* host code only: passages until an exit asks for a key */
+	uint64_t tlb_view;  /* host code only: the running view's tables */
+	uint64_t probe;     /* host code only: table of indirect targets */
+	uint64_t name;      /* host code only: of what that is for (x64_key()) */
+	struct tlb_entry stack; /* host code only: a copy of a write entry */
+	uint64_t floor;         /* host code only: lowest host stack pointer for calls */
+	uint64_t host_sp;       /* host code only: stack pointer to leave with */
+	uint32_t why;           /* host code only: enum x64_why, when it is left */
+	int32_t key_wait;       /* host code only: passages until an exit asks for a key */
 };
 
 /* size bytes at host were stored to, in C. */

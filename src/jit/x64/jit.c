@@ -57,8 +57,8 @@ bool x64_host_ok(struct err *err)
 /* ---- the guest's registers ---- */
 
 static const uint8_t host_reg[16] = {
-	X64_RAX, X64_RCX, X64_RDX,    X64_RBX,    GUEST_SP, X64_RBP, X64_RSI,    X64_RDI,
-	X64_R8,  X64_R9,  X64_NO_REG, X64_NO_REG, X64_R12,  X64_R13, X64_NO_REG, X64_NO_REG,
+	X64_RAX, X64_RCX,    X64_RDX,    X64_RBX,    GUEST_SP, X64_RBP, X64_RSI,    X64_RDI,
+	X64_R8,  X64_NO_REG, X64_NO_REG, X64_NO_REG, X64_R12,  X64_R13, X64_NO_REG, X64_NO_REG,
 };
 
 static bool map_registers(struct x64_jit *j, struct err *err)

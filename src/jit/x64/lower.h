@@ -16,7 +16,8 @@
 #include "jit/x64/lower_vec.h"
 #include "jit/x64/x64.h"
 
-enum { P = X64_R14, S0 = X64_R10, S1 = X64_R11, GUEST_SP = X64_R15 };
+/* TLB: the tables of the running view, as of env->tlb_view. */
+enum { P = X64_R14, TLB = X64_R9, S0 = X64_R10, S1 = X64_R11, GUEST_SP = X64_R15 };
 
 /* ---- sites: what the C side must know of a place that may leave inside an instruction ---- */
 
@@ -395,6 +396,8 @@ struct x64_rm mem_address(struct x64_compiler *c, const struct ir_op *op, bool *
  * the address. */
 void mem_emit_check(struct x64_compiler *c, struct stub *s, const struct ir_op *op, struct x64_rm m,
 		    bool in_s0, unsigned bytes, bool write);
+/* S0, an address, becomes the host pointer: here begins what is `checked`. */
+void mem_emit_lookup(struct x64_compiler *c, struct stub *s, unsigned bytes, bool write);
 /* The same in a stub: S0 = the address. */
 void mem_stub_address(struct x64_compiler *c, const struct stub *s);
 

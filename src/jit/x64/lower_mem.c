@@ -88,26 +88,33 @@ static void keep_address(struct x64_compiler *c, struct stub *s, const struct ir
 	x64_mov_to(&c->a, 8, s->address, S0);
 }
 
+void mem_emit_lookup(struct x64_compiler *c, struct stub *s, unsigned bytes, bool write)
+{
+	size_t at = write ? offsetof(struct tlb_view, e[TLB_WRITE])
+			  : offsetof(struct tlb_view, e[TLB_READ]);
+	struct x64_rm tag = x64_mx(TLB, S1, 0, (int32_t)(at + offsetof(struct tlb_entry, tag)));
+	struct x64_rm host = x64_mx(TLB, S1, 0, (int32_t)(at + offsetof(struct tlb_entry, host)));
+
+	x64_rorx(&c->a, 4, S1, x64_r(S0), 8);
+	x64_alu_i(&c->a, X64_AND, 4, x64_r(S1), (TLB_SIZE - 1) << 4);
+	x64_alu(&c->a, X64_SUB, 8, S0, tag);
+	x64_alu_i(&c->a, X64_CMP, 8, x64_r(S0), PAGE - (int64_t)bytes);
+	x64_jcc(&c->a, X64_CC_A, &s->in);
+	x64_alu(&c->a, X64_ADD, 8, S0, host);
+	x64_bind(&c->a, &s->checked);
+}
+
 void mem_emit_check(struct x64_compiler *c, struct stub *s, const struct ir_op *op, struct x64_rm m,
 		    bool in_s0, unsigned bytes, bool write)
 {
-	struct x64_asm *a = &c->a;
-
 	if (!in_s0) {
 		if (m.index == X64_NO_REG && !m.disp && m.base != X64_NO_REG)
-			x64_mov_rr(a, 8, S0, m.base);
+			x64_mov_rr(&c->a, 8, S0, m.base);
 		else
-			x64_lea(a, 8, S0, m);
+			x64_lea(&c->a, 8, S0, m);
 	}
 	keep_address(c, s, op, m);
-	x64_rorx(a, 4, S1, x64_r(S0), 8);
-	x64_alu_i(a, X64_AND, 4, x64_r(S1), (TLB_SIZE - 1) << 4);
-	x64_alu(a, X64_ADD, 8, S1, write ? ENV(c, tlb_write) : ENV(c, tlb_read));
-	x64_alu(a, X64_SUB, 8, S0, x64_m(S1, offsetof(struct tlb_entry, tag)));
-	x64_alu_i(a, X64_CMP, 8, x64_r(S0), PAGE - (int64_t)bytes);
-	x64_jcc(a, X64_CC_A, &s->in);
-	x64_alu(a, X64_ADD, 8, S0, x64_m(S1, offsetof(struct tlb_entry, host)));
-	x64_bind(a, &s->checked);
+	mem_emit_lookup(c, s, bytes, write);
 	flags_lost(c);
 }
 

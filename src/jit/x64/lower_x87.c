@@ -132,14 +132,7 @@ static void call_store(struct x64_compiler *c, unsigned i, uint64_t rule)
 	if (reg != S0)
 		x64_mov_rr(a, 8, S0, reg);
 	x64_mov_to(a, 8, ENV(c, bounce), S0);
-	x64_rorx(a, 4, S1, x64_r(S0), 8);
-	x64_alu_i(a, X64_AND, 4, x64_r(S1), (TLB_SIZE - 1) << 4);
-	x64_alu(a, X64_ADD, 8, S1, ENV(c, tlb_write));
-	x64_alu(a, X64_SUB, 8, S0, x64_m(S1, offsetof(struct tlb_entry, tag)));
-	x64_alu_i(a, X64_CMP, 8, x64_r(S0), PAGE - (int64_t)bytes);
-	x64_jcc(a, X64_CC_A, &s->in);
-	x64_alu(a, X64_ADD, 8, S0, x64_m(S1, offsetof(struct tlb_entry, host)));
-	x64_bind(a, &s->checked);
+	mem_emit_lookup(c, s, bytes, true);
 	x64_x87_m(a, opcode_of(rule), rule_digit(rule), x64_m(S0, 0));
 	x64_bind(a, &s->back);
 	flags_lost(c);

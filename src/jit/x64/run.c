@@ -458,10 +458,7 @@ uint64_t x64_rt_dispatch(struct jit_env *env)
 
 void x64_env_update(struct jit_env *env)
 {
-	struct tlb_view *view = &env->tlb[env->view];
-
-	env->tlb_read = (uintptr_t)view->e[TLB_READ];
-	env->tlb_write = (uintptr_t)view->e[TLB_WRITE];
+	env->tlb_view = (uintptr_t)&env->tlb[env->view];
 	env->page = align_down(env->pc, UINT64_C(4096));
 }
 

@@ -77,6 +77,8 @@ static void emit_publish(struct thunk_asm *t)
 
 static void emit_reload_registers(struct thunk_asm *t, uint32_t which)
 {
+	if (which & 1u << TLB)
+		x64_mov(&t->a, 8, TLB, THUNK_ENV(t, tlb_view));
 	for (unsigned r = 0; r < 16; r++) {
 		unsigned guest = t->jit->gpr_of[r];
 
@@ -168,7 +170,8 @@ enum { HITS_STEP = 4 }; /* of 256: of 64 hits one goes to C, which gives the pag
  * The address stays in bounce_addr; not_there: S0 is nothing.  Destroys S1. */
 static void emit_look(struct thunk_asm *t, bool write, unsigned bytes, struct x64_label *not_there)
 {
-	enum { FIRST = TLB_SIZE * sizeof(struct tlb_entry) };
+	size_t at = write ? offsetof(struct tlb_view, e[TLB_WRITE][TLB_SIZE])
+			  : offsetof(struct tlb_view, e[TLB_READ][TLB_SIZE]);
 	struct x64_asm *a = &t->a;
 
 	x64_mov_to(a, 8, THUNK_ENV(t, bounce_addr), S0);
@@ -177,13 +180,14 @@ static void emit_look(struct thunk_asm *t, bool write, unsigned bytes, struct x6
 	x64_alu_rr(a, X64_XOR, 8, S1, S0);
 	x64_shift_i(a, X64_SHR, 8, x64_r(S1), 8);
 	x64_alu_i(a, X64_AND, 4, x64_r(S1), (TLB_SPARES - 1) << 4);
-	x64_alu(a, X64_ADD, 8, S1, write ? THUNK_ENV(t, tlb_write) : THUNK_ENV(t, tlb_read));
-	x64_alu(a, X64_SUB, 8, S0, x64_m(S1, FIRST + offsetof(struct tlb_entry, tag)));
+	x64_alu(a, X64_SUB, 8, S0,
+		x64_mx(TLB, S1, 0, (int32_t)(at + offsetof(struct tlb_entry, tag))));
 	x64_alu_i(a, X64_CMP, 8, x64_r(S0), 4096 - (int64_t)bytes);
 	x64_jcc(a, X64_CC_A, not_there);
 	x64_alu_i(a, X64_ADD, 1, THUNK_ENV(t, spare_hits), HITS_STEP);
 	x64_jcc(a, X64_CC_B, not_there);
-	x64_alu(a, X64_ADD, 8, S0, x64_m(S1, FIRST + offsetof(struct tlb_entry, host)));
+	x64_alu(a, X64_ADD, 8, S0,
+		x64_mx(TLB, S1, 0, (int32_t)(at + offsetof(struct tlb_entry, host))));
 }
 
 /* What it found goes back in S0, with the carry. */

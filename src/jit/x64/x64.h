@@ -147,7 +147,7 @@ void x64_key(struct x64_jit *j, struct x64_code *code, unsigned n, uint64_t key)
 bool x64_link_probe(struct x64_jit *j, struct x64_code *code, unsigned n);
 
 /* The mode, the view's tables or the probe table changed: what env->mode, env->view and env->tlb
- * mean for env->tlb_read, tlb_write.  Called by x64_run() and when `next` returned. */
+ * mean for env->tlb_view.  Called by x64_run() and when `next` returned. */
 void x64_env_update(struct jit_env *env);
 
 /* Run from code (for env->pc) on.  On return the flags slot, registers and env->pc are true. */

@@ -30,8 +30,7 @@ static void test_registers_go_in_and_out(void)
 	}
 	g_assert_cmpuint(w.jit->reg_of[RSP], ==, X64_R15);
 	g_assert_cmpuint(w.jit->gpr_of[X64_R15], ==, RSP);
-	g_assert_cmphex(w.g->env.tlb_read, ==, (uintptr_t)w.tlb[1].e[TLB_READ]);
-	g_assert_cmphex(w.g->env.tlb_write, ==, (uintptr_t)w.tlb[1].e[TLB_WRITE]);
+	g_assert_cmphex(w.g->env.tlb_view, ==, (uintptr_t)&w.tlb[1]);
 	g_assert_cmphex(w.g->env.page, ==, BLOCK_PC & ~0xfff);
 	world_fini(&w);
 }
