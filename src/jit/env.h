@@ -72,11 +72,7 @@ static inline void *tlb_find(const struct tlb_view *view, unsigned kind, gva_t a
 
 struct jit_env;
 
-#define JIT_ASID_ALL   (~UINT64_C(0))
-
-/* The tag of jit_env.stack when it is empty.  Only addresses that are not canonical match: whoever
- * goes by the entry must know that the address is one. */
-#define JIT_STACK_NONE BIT(63)
+#define JIT_ASID_ALL (~UINT64_C(0))
 
 /* Slow paths, provided by the accelerator.  Each returns false when the access faulted (env->fault
  * is set, the arch has recorded the exception).  Any size 1..64, any alignment, RAM or device. */
@@ -160,11 +156,10 @@ struct jit_env {
 	uint64_t tlb_view;  /* host code only: the running view's tables */
 	uint64_t probe;     /* host code only: table of indirect targets */
 	uint64_t name;      /* host code only: of what that is for (x64_key()) */
-	struct tlb_entry stack; /* host code only: a copy of a write entry */
-	uint64_t floor;         /* host code only: lowest host stack pointer for calls */
-	uint64_t host_sp;       /* host code only: stack pointer to leave with */
-	uint32_t why;           /* host code only: enum x64_why, when it is left */
-	int32_t key_wait;       /* host code only: passages until an exit asks for a key */
+	uint64_t floor;     /* host code only: lowest host stack pointer for calls */
+	uint64_t host_sp;   /* host code only: stack pointer to leave with */
+	uint32_t why;       /* host code only: enum x64_why, when it is left */
+	int32_t key_wait;   /* host code only: passages until an exit asks for a key */
 };
 
 /* size bytes at host were stored to, in C. */

@@ -205,12 +205,6 @@ static void tlb2_drop_covering(struct tcg_tlb *t, gva_t addr, const struct tlb_f
 
 /* ---- the first level ---- */
 
-/* An address that no guest can reach: the host code's copy of an entry matches nothing. */
-static void stack_entry_drop(struct tcg_vcpu *tv)
-{
-	__atomic_store_n(&tv->env->stack.tag, JIT_STACK_NONE, __ATOMIC_RELAXED);
-}
-
 static void entry_drop(struct tlb_space *s, unsigned view, unsigned kind, unsigned i)
 {
 	__atomic_store_n(&s->tlb[view].e[kind][i].tag, tlb_empty_tag(i), __ATOMIC_RELAXED);
@@ -377,13 +371,9 @@ bool tlb_protect(struct tcg_vcpu *tv, const uint8_t *host_page)
 			}
 		}
 	}
-	/* A look at the table may outlive its entry, and so may the copy. */
+	/* A look at the table may outlive its entry. */
 	atomic_thread_fence(memory_order_acquire);
 	found |= atomic_load_explicit(&tv->sets->has_lost, memory_order_acquire);
-	if (__atomic_load_n(&tv->env->stack.host, __ATOMIC_RELAXED) == host) {
-		stack_entry_drop(tv);
-		found = true;
-	}
 	atomic_fetch_add_explicit(&tv->sets->protects, 1, memory_order_release);
 	return found;
 }
@@ -475,7 +465,6 @@ void tlb_switch(struct tcg_vcpu *tv, uint64_t asid, bool keep)
 	}
 	if (!keep)
 		space_flush_own(tv, s);
-	stack_entry_drop(tv);
 }
 
 void tlb_flush_space(struct tcg_vcpu *tv, uint64_t asid)
@@ -485,7 +474,6 @@ void tlb_flush_space(struct tcg_vcpu *tv, uint64_t asid)
 	for (struct tlb_space *s = t->spaces; s < t->spaces + TLB_SPACES; s++)
 		if (s->is_known && (asid == JIT_ASID_ALL || s->asid == asid))
 			space_flush_own(tv, s);
-	stack_entry_drop(tv);
 }
 
 /* Own mappings of addr. */
@@ -507,7 +495,6 @@ void tlb_flush_space_page(struct tcg_vcpu *tv, uint64_t asid, gva_t addr)
 	for (struct tlb_space *s = t->spaces; s < t->spaces + TLB_SPACES; s++)
 		if (s->is_known && (asid == JIT_ASID_ALL || s->asid == asid))
 			space_flush_page(tv, s, addr);
-	stack_entry_drop(tv);
 }
 
 void tlb_flush_page(struct tcg_vcpu *tv, gva_t addr)
@@ -516,7 +503,6 @@ void tlb_flush_page(struct tcg_vcpu *tv, gva_t addr)
 	unsigned shift = filter_find(&t->large, addr);
 
 	space_flush_page(tv, t->space, addr);
-	stack_entry_drop(tv);
 	if (!filter_find(&t->global, addr))
 		return;
 	for (struct tlb_space *s = t->spaces; s < t->spaces + TLB_SPACES; s++) {
@@ -546,7 +532,6 @@ void tlb_flush_all(struct tcg_vcpu *tv)
 	filter_clear(&t->global);
 	filter_clear(&t->large);
 	filter_clear(&t->exec);
-	stack_entry_drop(tv);
 }
 
 void tcg_tlb_init(struct tcg_vcpu *tv)
@@ -559,7 +544,6 @@ void tcg_tlb_init(struct tcg_vcpu *tv)
 	t->global_generation = next_generation(t);
 	t->space = space_new(tv, 0);
 	tv->tlb = tv->env->tlb = t->space->tlb;
-	stack_entry_drop(tv);
 }
 
 void tcg_tlb_fini(struct tcg_vcpu *tv)
