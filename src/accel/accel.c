@@ -9,16 +9,6 @@ static bool kvm_available(struct err *err)
 	return err_set(err, 0, "this build of rhea has no KVM support; use -accel tcg");
 }
 
-static bool xen_available(struct err *err)
-{
-	return err_set(err, 0, "this build of rhea has no Xen support; use -accel tcg");
-}
-
-static bool qtest_available(struct err *err)
-{
-	return err_set(err, 0, "this build of rhea has no qtest support; use -accel tcg");
-}
-
 static bool never_start(struct accel *a, struct err *err)
 {
 	(void)a;
@@ -40,12 +30,10 @@ static bool never_start(struct accel *a, struct err *err)
 		.start = never_start,                 \
 	}
 ABSENT(kvm, "hardware virtualization of Linux (not in this build)");
-ABSENT(xen, "Xen's hypervisor (not in this build)");
-ABSENT(qtest, "no vCPU runs, a test drives the devices (not in this build)");
 
-const struct accel_ops *const accel_list[] = { &tcg_accel_ops, &kvm_ops, &xen_ops, &qtest_ops,
-					       NULL };
+const struct accel_ops *const accel_list[] = { &tcg_accel_ops, &kvm_ops, &xen_accel_ops,
+					       &qtest_accel_ops, NULL };
 
 const struct object_type *const accel_types[] = {
-	&accel_type, &tcg_accel_type, &kvm_type, &xen_type, &qtest_type, NULL,
+	&accel_type, &tcg_accel_type, &kvm_type, &xen_accel_type, &qtest_accel_type, NULL,
 };

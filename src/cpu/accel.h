@@ -16,6 +16,7 @@ struct accel_ops {
 	const char *name; /* "tcg" */
 	const char *help;
 	const struct object_type *type; /* "tcg-accel": its properties are -accel's keys */
+	bool is_by_hand; /* no guest code runs, and time moves only when somebody says so */
 	/* Was it built in and could this host have it?  False: err says why not. */
 	bool (*available)(struct err *err);
 	/* Make it ready for a machine.  False: err says why, and the next one is tried. */

@@ -21,6 +21,13 @@ struct err;
 
 enum { DEVICE_MAX_REGIONS = 6, DEVICE_MAX_IRQS = 32, DEVICE_MAX_TIMERS = 8 };
 
+/* Who hears a device's input lines.  Called with dev->lock held, whether the level is new or not.
+ */
+struct device_tap {
+	void (*input)(void *opaque, int line, bool level);
+	void *opaque;
+};
+
 /* What a chip can ask of the machine. */
 enum device_request {
 	REQUEST_RESET,    /* as the reset button */
@@ -50,6 +57,7 @@ struct device {
 	struct irq *irqs[DEVICE_MAX_IRQS];
 	struct timer *timers[DEVICE_MAX_TIMERS];
 	unsigned region_count, irq_count, timer_count;
+	struct device_tap tap; /* lock; all 0: nobody */
 	bool is_realized;
 };
 
@@ -59,6 +67,9 @@ struct device_type {
 	const char *category;    /* for `-device help`: "misc", "input", "storage" ... */
 	bool is_user_creatable;  /* -device X works */
 	int lock_rank;           /* 0: LOCK_DEVICE; interrupt controllers have their own */
+	/* Lines that others drive: 0 .. input_count - 1; sink for irq_connect(). */
+	int input_count;
+	void (*set_input)(void *dev, int line, bool level);
 	const struct field *state;
 	uint32_t state_version;
 	bool (*realize)(struct device *dev, struct err *err);
@@ -89,6 +100,12 @@ void device_reset(struct device *dev);
  * dev->lock unless .concurrent. */
 void device_add_region(struct device *dev, struct region *r);
 void device_add_irq(struct device *dev, struct irq *irq);
+/* One of dev's own input lines is driven.  Needs: dev->lock. */
+static inline void device_tell_input(const struct device *dev, int line, bool level)
+{
+	if (dev->tap.input)
+		dev->tap.input(dev->tap.opaque, line, level);
+}
 /* A timer on the machine's clock whose callback runs under dev->lock with dev as the argument. */
 void device_init_timer(struct device *dev, struct timer *t, void (*fn)(void *dev));
 /* The same on the host's clock. */

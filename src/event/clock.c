@@ -60,6 +60,14 @@ struct vclock *vclock_new(void)
 	return c;
 }
 
+struct vclock *vclock_new_stopped(void)
+{
+	struct vclock *c = g_new0(struct vclock, 1);
+
+	atomic_init(&c->word, word_make(0, 0));
+	return c;
+}
+
 void vclock_free(struct vclock *c) { g_free(c); }
 
 int64_t vclock_now(const struct vclock *c)

@@ -11,6 +11,8 @@ struct vclock;
 
 /* At 0, and running. */
 struct vclock *vclock_new(void);
+/* At 0, and standing still. */
+struct vclock *vclock_new_stopped(void);
 void vclock_free(struct vclock *c);
 int64_t vclock_now(const struct vclock *c);
 void vclock_stop(struct vclock *c);

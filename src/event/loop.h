@@ -68,5 +68,13 @@ bool timer_is_armed(const struct timer *t);
  * loop may still be waiting for t->lock: before the lock itself goes, loop_sync(). */
 void timer_fini(struct timer *t);
 
+/* When the next timer on clock is due, on that clock; INT64_MAX: none is armed.  Context: any
+ * thread. */
+int64_t loop_next_deadline(struct loop *l, const struct vclock *clock);
+/* Move a clock that is set by hand on to until_ns, and call each timer when its time has come: the
+ * clock shows just that then.  Timers of other clocks that are due are called too.  Context: l's
+ * thread, not in a timer's callback. */
+void loop_warp(struct loop *l, struct vclock *clock, int64_t until_ns);
+
 /* The clock changed by hand or was started: recompute when to wake.  Context: any thread. */
 void loop_clock_changed(struct loop *l);

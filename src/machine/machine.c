@@ -92,8 +92,7 @@ struct machine *machine_new(const struct machine_type *type, struct object *root
 	m->type = type;
 	m->root = root;
 	m->loop = loop;
-	m->clock = vclock_new();
-	vclock_stop(m->clock);
+	m->clock = vclock_new_stopped();
 	m->env = (struct device_env){ .loop = loop,
 				      .clock = m->clock,
 				      .memory = &m->memory,
@@ -200,6 +199,8 @@ bool machine_build(struct machine *m, const struct machine_config *config, struc
 {
 	m->config = *config;
 	m->accel = accel;
+	if (accel->ops->is_by_hand)
+		vclock_set_manual(m->clock);
 	if (!m->config.ram_size)
 		m->config.ram_size = m->type->default_ram;
 	return machine_check_options(m, err) &&

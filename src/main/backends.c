@@ -128,6 +128,20 @@ static bool serial_open(struct session *s, unsigned index, const char *spec, str
 	return true;
 }
 
+static bool qtest_open(struct session *s, struct err *err)
+{
+	const char *spec = s->opt.qtest;
+
+	if (!spec && s->opt.qtest_log)
+		return err_set(err, 0, "-qtest-log: there is nothing to write without -qtest");
+	if (!spec)
+		return true;
+	err_set(err, 0, "nothing to talk to");
+	s->qtest_chardev = chardev_new_legacy(s->root, s->loop, "qtest", spec, err);
+	return s->qtest_chardev ? chardev_made(s, s->qtest_chardev, "qtest", err)
+				: err_prefix(err, "-qtest %s: ", spec);
+}
+
 bool backends_open(struct session *s, struct err *err)
 {
 	const struct options *o = &s->opt;
@@ -141,6 +155,8 @@ bool backends_open(struct session *s, struct err *err)
 	for (unsigned i = 0; i < o->serials.count; i++)
 		if (!serial_open(s, i, o->serials.items[i], err))
 			return false;
+	if (!qtest_open(s, err))
+		return false;
 	/* With no display built in, this terminal is where a guest without options is seen. */
 	if (!o->serials.count && !o->nodefaults && !o->daemonize &&
 	    (o->nographic || !o->no_display))

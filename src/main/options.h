@@ -43,6 +43,7 @@ struct options {
 	struct machine_actions actions;
 	char *pidfile;
 	char *log_items, *log_file;
+	char *qtest, *qtest_log;
 };
 
 /* False: err quotes the word that is wrong.  argv[0] is skipped. */

@@ -16,6 +16,7 @@
 #include "machine/machine.h"
 #include "main/session.h"
 #include "monitor/monitor.h"
+#include "monitor/qtest/qtest.h"
 
 void session_ended(void *session, int code, const char *why)
 {
@@ -87,6 +88,7 @@ void session_end(struct session *s)
 	if (s->monitors)
 		monitors_free(s->monitors);
 	chardev_restore_terminal();
+	qtest_free(s->qtest);
 	if (s->machine)
 		machine_free(s->machine);
 	accel_stop(s->accel);

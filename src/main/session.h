@@ -14,6 +14,7 @@ struct loop_fd;
 struct machine;
 struct monitors;
 struct object;
+struct qtest;
 
 struct session {
 	struct options opt;
@@ -24,6 +25,8 @@ struct session {
 	struct machine *machine;
 	struct chardev *serials[4];
 	struct monitors *monitors;
+	struct chardev *qtest_chardev; /* NULL: none */
+	struct qtest *qtest;
 
 	int daemon_fd; /* pipe to the waiting parent; -1: none */
 	int signal_fd;

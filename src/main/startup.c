@@ -14,6 +14,7 @@
 #include "event/loop.h"
 #include "machine/machine.h"
 #include "main/session.h"
+#include "monitor/qtest/qtest.h"
 
 /* ---- logging ---- */
 
@@ -233,6 +234,13 @@ static bool step_finish(struct session *s, struct err *err)
 	return machine_finish(s->machine, err);
 }
 
+static bool step_qtest(struct session *s, struct err *err)
+{
+	if (s->qtest_chardev)
+		s->qtest = qtest_new(s->machine, s->qtest_chardev, s->opt.qtest_log, err);
+	return s->qtest || !s->qtest_chardev;
+}
+
 static bool step_start(struct session *s, struct err *err)
 {
 	if (!machine_reset(s->machine, err) || !machine_start_threads(s->machine, err))
@@ -258,7 +266,8 @@ static const struct {
 	{ "back ends", backends_open }, { "accelerator", step_accel },
 	{ "build", step_build },        { "fw_cfg", step_fw_cfg },
 	{ "devices", devices_add },     { "monitors", monitors_open },
-	{ "finish", step_finish },      { "start", step_start },
+	{ "finish", step_finish },      { "qtest", step_qtest },
+	{ "start", step_start },
 };
 
 bool session_start(struct session *s, struct err *err)

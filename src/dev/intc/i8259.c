@@ -244,6 +244,7 @@ void i8259_set_irq(void *pic, int line, bool level)
 		return;
 	lock_take(&s->isa.dev.lock);
 	TRACE(irq_raise, "i8259 line %d: %d", line, level);
+	device_tell_input(&s->isa.dev, line, level);
 	pic_set_line(&s->pic[line >> 3], (unsigned)line & 7, level);
 	i8259_update_locked(s);
 	lock_drop(&s->isa.dev.lock);
@@ -400,6 +401,8 @@ const struct device_type i8259_type = {
 	.bus = "isa",
 	.category = "misc",
 	.lock_rank = LOCK_INTC - 1, /* its INTR pin may be wired to an I/O APIC */
+	.input_count = ISA_LINE_COUNT,
+	.set_input = i8259_set_irq,
 	.state = i8259_state,
 	.state_version = 1,
 	.realize = i8259_realize,

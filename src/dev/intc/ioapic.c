@@ -79,6 +79,7 @@ void ioapic_set_irq(void *dev, int pin, bool level)
 
 	lock_take(&s->dev.lock);
 	TRACE(irq_raise, "ioapic pin %d: %d", pin, level);
+	device_tell_input(&s->dev, pin, level);
 	is_rising = level && !(s->lines & bit);
 	s->lines = level ? s->lines | bit : s->lines & ~bit;
 	if (s->rte[pin] & RTE_LEVEL)
@@ -236,6 +237,8 @@ const struct device_type ioapic_type = {
 	.bus = "system",
 	.category = "misc",
 	.lock_rank = LOCK_INTC,
+	.input_count = IOAPIC_PIN_COUNT,
+	.set_input = ioapic_set_irq,
 	.state = ioapic_state,
 	.state_version = 1,
 	.realize = ioapic_realize,

@@ -360,6 +360,62 @@ static void test_starting_a_clock_wakes_a_sleeping_loop(void)
 	vclock_free(clock);
 }
 
+static int64_t seen[8];
+static struct timer periodic;
+
+static void on_period(void *opaque)
+{
+	(void)opaque;
+	seen[fired++ % 8] = vclock_now(vclock);
+	timer_arm(&periodic, vclock_now(vclock) + MS);
+}
+
+static void test_warp_stops_at_each_timer(void)
+{
+	int64_t start;
+
+	setup();
+	start = vclock_now(vclock);
+	g_assert_cmpint(loop_next_deadline(loop, vclock), ==, INT64_MAX);
+	timer_init(&periodic, loop, vclock, NULL, on_period, NULL);
+	timer_arm(&periodic, start + MS);
+	g_assert_cmpint(loop_next_deadline(loop, vclock), ==, start + MS);
+	loop_warp(loop, vclock, start + 3 * MS + MS / 2);
+	g_assert_cmpint(fired, ==, 3);
+	for (int i = 0; i < 3; i++)
+		g_assert_cmpint(seen[i], ==, start + (i + 1) * MS);
+	g_assert_cmpint(vclock_now(vclock), ==, start + 3 * MS + MS / 2);
+	/* stopped: time goes on, and nobody is called */
+	vclock_stop(vclock);
+	loop_warp(loop, vclock, start + 9 * MS);
+	g_assert_cmpint(fired, ==, 3);
+	g_assert_cmpint(vclock_now(vclock), ==, start + 9 * MS);
+	timer_fini(&periodic);
+	teardown();
+}
+
+static void on_always(void *opaque)
+{
+	fired++;
+	timer_arm(opaque, 0);
+}
+
+static void test_warp_passes_who_is_always_due(void)
+{
+	struct timer t;
+	int64_t start;
+
+	setup();
+	start = vclock_now(vclock);
+	timer_init(&t, loop, vclock, NULL, on_always, &t);
+	timer_arm(&t, 0);
+	loop_warp(loop, vclock, start + 10);
+	g_assert_cmpint(vclock_now(vclock), ==, start + 10);
+	g_assert_cmpint(fired, ==, 10);
+	timer_fini(&t);
+	teardown();
+}
+
 int main(int argc, char **argv)
 {
 	g_test_init(&argc, &argv, NULL);
@@ -375,5 +431,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/event/timer/fini-race", test_fini_then_sync_then_free);
 	g_test_add_func("/event/timer/wakes", test_arming_wakes_a_sleeping_loop);
 	g_test_add_func("/event/timer/start-wakes", test_starting_a_clock_wakes_a_sleeping_loop);
+	g_test_add_func("/event/timer/warp", test_warp_stops_at_each_timer);
+	g_test_add_func("/event/timer/warp-always-due", test_warp_passes_who_is_always_due);
 	return g_test_run();
 }
