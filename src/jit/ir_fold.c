@@ -32,7 +32,7 @@ static void to_immediate(struct ir_pass *p, struct ir_op *op)
 	uint64_t c;
 	uint16_t t;
 
-	if (ir_info[op->code].operands[1] != 'i' || ir_has_imm(op))
+	if (ir_has_imm(op) || !ir_takes_imm(op))
 		return;
 	if (is_commutative(op->code) && ir_pass_is_const(p, op->a, &c)) {
 		t = op->a;

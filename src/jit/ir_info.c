@@ -9,18 +9,26 @@
 	((HAS(text, 'R') ? IR_PROP_RESULT : 0) | (HAS(text, 'F') ? IR_PROP_FLAGS : 0) | \
 	 (HAS(text, 'P') ? IR_PROP_PURE : 0) | (HAS(text, 'X') ? IR_PROP_LEAVES : 0) |  \
 	 (HAS(text, 'E') ? IR_PROP_ENDS : 0))
+#define CARRY(code)                                                                   \
+	((code) == IR_ADC || (code) == IR_SBB || (code) == IR_INC || (code) == IR_DEC \
+		 ? IR_PROP_CARRY                                                      \
+		 : 0)
 #define WHERE(text, ch) (((text)[0] == (ch)) | ((text)[1] == (ch)) << 1 | ((text)[2] == (ch)) << 2)
 
 const struct ir_info ir_info[IR_CODE_COUNT] = {
-#define IR_OP(op_name, op_operands, op_props)                                \
-	[IR_##op_name] = {                                                   \
-		.name = #op_name,                                            \
-		.operands = op_operands,                                     \
-		.props = PROPS(op_props),                                    \
-		.values = WHERE(op_operands, 'v') | WHERE(op_operands, 'i'), \
-		.immediates = WHERE(op_operands, 'i'),                       \
-		.flags = WHERE(op_operands, 'f'),                            \
+#define IR_OP(op_name, op_operands, op_props)                                  \
+	[IR_##op_name] = {                                                     \
+		.props = PROPS(op_props) | CARRY(IR_##op_name),                \
+		.values = { WHERE(op_operands, 'v') | WHERE(op_operands, 'i'), \
+			    WHERE(op_operands, 'v') },                         \
+		.flags = WHERE(op_operands, 'f'),                              \
 	},
+#include "jit/ir_ops.def"
+#undef IR_OP
+};
+
+const struct ir_text ir_text[IR_CODE_COUNT] = {
+#define IR_OP(op_name, op_operands, op_props) [IR_##op_name] = { #op_name, op_operands },
 #include "jit/ir_ops.def"
 #undef IR_OP
 };
@@ -57,11 +65,6 @@ bool ir_may_store(const struct ir_op *op)
 		       !helper_of(op)->host_op;
 	default: return false;
 	}
-}
-
-bool ir_reads_carry_only(const struct ir_op *op)
-{
-	return op->code == IR_ADC || op->code == IR_SBB || op->code == IR_INC || op->code == IR_DEC;
 }
 
 uint32_t ir_cond_flags(enum ir_cond c)

@@ -13,17 +13,25 @@ enum ir_prop {
 	IR_PROP_PURE = 1u << 2,   /* P */
 	IR_PROP_LEAVES = 1u << 3, /* X */
 	IR_PROP_ENDS = 1u << 4,   /* E */
+	/* Those that pass on only the carry of their flags operand. */
+	IR_PROP_CARRY = 1u << 5,
 };
 
+/* Small, as all of the compiler looks here for each operation. */
 struct ir_info {
+	uint8_t props; /* enum ir_prop */
+	/* A bit for each operand: it is a value (without and with IR_FORM_IMM), a flags value. */
+	uint8_t values[2], flags;
+};
+BUILD_ASSERT(sizeof(struct ir_info) == 4);
+
+struct ir_text {
 	const char *name;     /* lower case */
 	const char *operands; /* three letters of ir_ops.def */
-	uint8_t props;        /* enum ir_prop */
-	/* The same letters, a bit for each operand: v or i, i, f. */
-	uint8_t values, immediates, flags;
 };
 
 extern const struct ir_info ir_info[IR_CODE_COUNT];
+extern const struct ir_text ir_text[IR_CODE_COUNT];
 
 static inline unsigned ir_size_log2(const struct ir_op *op) { return op->form & 3; }
 static inline unsigned ir_size(const struct ir_op *op) { return 1u << (op->form & 3); }
@@ -32,9 +40,14 @@ static inline bool ir_has_imm(const struct ir_op *op) { return op->form & IR_FOR
 /* Which operands (bits 0-2) of op are values, which are flags values. */
 static inline unsigned ir_value_operands(const struct ir_op *op)
 {
+	return ir_info[op->code].values[op->form >> 2 & 1];
+}
+/* Can its operand b be an immediate instead? */
+static inline bool ir_takes_imm(const struct ir_op *op)
+{
 	const struct ir_info *info = &ir_info[op->code];
 
-	return ir_has_imm(op) ? info->values & ~info->immediates : info->values;
+	return info->values[0] != info->values[1];
 }
 static inline unsigned ir_flags_operands(const struct ir_op *op) { return ir_info[op->code].flags; }
 static inline bool ir_operand_is_value(const struct ir_op *op, unsigned n)
@@ -62,7 +75,9 @@ static inline unsigned ir_facts(const struct ir_op *op)
 {
 	return (ir_may_leave(op) ? IR_FACT_LEAVES : 0) | (ir_may_store(op) ? IR_FACT_STORES : 0);
 }
-/* Which operations pass on only the carry of their flags operand. */
-bool ir_reads_carry_only(const struct ir_op *op);
+static inline bool ir_reads_carry_only(const struct ir_op *op)
+{
+	return ir_info[op->code].props & IR_PROP_CARRY;
+}
 /* Flags (enum ir_flag) that a condition looks at. */
 uint32_t ir_cond_flags(enum ir_cond c);

@@ -157,7 +157,7 @@ static bool operands(struct parser *s, struct ir_op *op)
 	uint16_t *x[3] = { &op->a, &op->b, &op->c };
 
 	for (unsigned n = 0; n < 3; n++) {
-		char k = ir_info[op->code].operands[n];
+		char k = ir_text[op->code].operands[n];
 		uint64_t num;
 
 		skip(s);
@@ -268,7 +268,7 @@ static bool find_code(struct parser *s, struct ir_op *op)
 
 	word(s, name, sizeof(name));
 	for (op->code = 0; op->code < IR_CODE_COUNT; op->code++)
-		if (!strcasecmp(ir_info[op->code].name, name))
+		if (!strcasecmp(ir_text[op->code].name, name))
 			break;
 	if (op->code == IR_CODE_COUNT)
 		return fail(s, "no operation '%s'", name);

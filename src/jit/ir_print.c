@@ -48,7 +48,7 @@ static void print_address(const struct ir_op *op, FILE *out)
 
 static void print_name(const struct ir_op *op, FILE *out)
 {
-	for (const char *p = ir_info[op->code].name; *p; p++)
+	for (const char *p = ir_text[op->code].name; *p; p++)
 		fputc(tolower((unsigned char)*p), out);
 	switch (op->code) {
 	case IR_CONST:
@@ -78,7 +78,7 @@ static void print_operands(const struct ir_op *op, FILE *out)
 	const char *sep = " ";
 
 	for (unsigned n = 0; n < 3; n++) {
-		char k = ir_info[op->code].operands[n];
+		char k = ir_text[op->code].operands[n];
 
 		if (k == '-')
 			continue;

@@ -18,7 +18,7 @@ __attribute__((format(printf, 2, 3))) static bool wrong(const struct verify *v, 
 	va_list ap;
 	int n = snprintf(v->error, v->size, "op %u (%s): ", v->at,
 			 v->blk->ops[v->at].code < IR_CODE_COUNT
-				 ? ir_info[v->blk->ops[v->at].code].name
+				 ? ir_text[v->blk->ops[v->at].code].name
 				 : "?");
 
 	va_start(ap, fmt);

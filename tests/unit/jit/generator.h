@@ -142,8 +142,8 @@ static inline ir_val gen_arithmetic(struct gen *g, ir_val *flags_op)
 {
 	enum ir_code code = IR_ADD + below(IR_POPCNT - IR_ADD + 1);
 	unsigned size = 1u << below(4);
-	bool takes_flags = ir_info[code].operands[2] == 'f',
-	     unary = ir_info[code].operands[1] == '-';
+	bool takes_flags = ir_text[code].operands[2] == 'f',
+	     unary = ir_text[code].operands[1] == '-';
 	ir_val f = takes_flags ? ir_flags(g->b) : IR_NONE, r;
 
 	if (code == IR_BSWAP && size == 1)

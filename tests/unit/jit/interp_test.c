@@ -69,8 +69,8 @@ struct variant {
 static void build_variant(struct fixture *f, const struct variant *v, uint64_t imm)
 {
 	struct ir_builder *b = f->b;
-	bool takes_flags = ir_info[v->code].operands[2] == 'f',
-	     unary = ir_info[v->code].operands[1] == '-';
+	bool takes_flags = ir_text[v->code].operands[2] == 'f',
+	     unary = ir_text[v->code].operands[1] == '-';
 	ir_val x, y, r, fl = IR_NONE;
 
 	ir_begin(b, 0, 3);
@@ -108,7 +108,7 @@ static enum interp_why run(struct fixture *f, const struct ir_block *blk)
 
 static void check_variant(struct fixture *f, const struct variant *v)
 {
-	bool has_imm = v->imm && ir_info[v->code].operands[1] == 'i', has_flags;
+	bool has_imm = v->imm && ir_text[v->code].operands[1] == 'i', has_flags;
 	uint64_t a = interesting(), b = interesting();
 	uint32_t flags = (uint32_t)random64();
 	struct model m;
@@ -118,7 +118,7 @@ static void check_variant(struct fixture *f, const struct variant *v)
 	build_variant(f, v, b);
 	blk = ir_end(f->b);
 	if (!ir_verify(blk, error, sizeof(error)))
-		g_error("%s: %s", ir_info[v->code].name, error);
+		g_error("%s: %s", ir_text[v->code].name, error);
 	f->cpu.r[0] = a;
 	f->cpu.r[1] = has_imm ? 0x1234 : b;
 	f->cpu.r[2] = 0x55;
@@ -132,7 +132,7 @@ static void check_variant(struct fixture *f, const struct variant *v)
 	    f->cpu.flags != (has_flags ? (flags & ~(uint32_t)IR_FLAGS_ALL) | m.flags : flags))
 		g_error("%s.%u a=%" PRIx64 " b=%" PRIx64 " imm %d c=%x: %" PRIx64 " (%" PRIx64
 			") flags %x (%x)",
-			ir_info[v->code].name, v->size, a, b, has_imm, flags & IR_FLAGS_ALL,
+			ir_text[v->code].name, v->size, a, b, has_imm, flags & IR_FLAGS_ALL,
 			f->cpu.r[v->same_dest ? 0 : 2], m.value, f->cpu.flags & IR_FLAGS_ALL,
 			m.flags);
 }
@@ -183,7 +183,7 @@ static void test_conditions_of_each_kind_of_flags(void)
 
 			ir_begin(f.b, 0, 3);
 			ir_insn_begin(f.b, 0);
-			if (ir_info[code].operands[2] == 'f')
+			if (ir_text[code].operands[2] == 'f')
 				old = ir_flags(f.b);
 			r = ir_emit(f.b, code, size, imm ? IR_FORM_IMM : 0,
 				    ir_get(f.b, size, offsetof(struct test_cpu, r[0])),
@@ -211,9 +211,9 @@ static void test_conditions_of_each_kind_of_flags(void)
 			run(&f, ir_end(f.b));
 			if (want != (jump ? f.cpu.env.pc == 100 : f.cpu.r[3] == 1))
 				g_error("%s.%u a=%" PRIx64 " b=%" PRIx64 " condition %u shape %u",
-					ir_info[code].name, size, a, b, cc, shape);
+					ir_text[code].name, size, a, b, cc, shape);
 			if (f.cpu.flags != model_op(code, size, a, b, flags).flags)
-				g_error("%s.%u flags %x", ir_info[code].name, size, f.cpu.flags);
+				g_error("%s.%u flags %x", ir_text[code].name, size, f.cpu.flags);
 		}
 	}
 	teardown(&f);
