@@ -401,6 +401,8 @@ bool trace_set_pattern(const char *pattern, bool on, struct err *err)
 	return err_suggest(err, pattern, names);
 }
 
+const char *trace_name(enum trace_id id) { return trace_points[id].name; }
+
 void trace_help(FILE *out)
 {
 	fprintf(out, "Trace points (-trace takes a name or a pattern with * and ?):\n");

@@ -70,3 +70,4 @@ __attribute__((format(printf, 2, 3))) void trace_emit(enum trace_id id, const ch
  */
 bool trace_set_pattern(const char *pattern, bool on, struct err *err);
 void trace_help(FILE *out);
+const char *trace_name(enum trace_id id);

@@ -285,6 +285,15 @@ void chardev_send_event(struct chardev *c, enum chardev_event ev)
 	chardev_user_leave(lock);
 }
 
+void chardev_send_break(struct chardev *c)
+{
+	/* A mux's users: the one that has the focus. */
+	if (chardev_ops(c)->send_break)
+		chardev_ops(c)->send_break(c);
+	else
+		chardev_send_event(c, CHARDEV_BREAK);
+}
+
 static void send_writable(struct chardev *c)
 {
 	const struct chardev_user *user;

@@ -55,6 +55,9 @@ bool chardev_is_open(const struct chardev *c);
 /* Somebody is attached (a mux: anybody). */
 bool chardev_has_user(const struct chardev *c);
 
+/* As if the far end had sent a break.  Context: loop thread. */
+void chardev_send_break(struct chardev *c);
+
 /* Descriptors that come with data over a unix socket (SCM_RIGHTS).  From chardev_keep_fds() on,
  * those of the last message that had any are kept, at most CHARDEV_MAX_FDS; otherwise the kernel
  * drops them.  Context: loop thread. */

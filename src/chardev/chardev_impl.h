@@ -24,6 +24,8 @@ enum {
 struct chardev_ops {
 	/* Properties are set: take effect.  On failure fini() follows. */
 	bool (*open)(struct chardev *c, struct err *err);
+	/* Default: to c->user. */
+	void (*send_break)(struct chardev *c);
 	/* Is anybody attached?  Default: c->user. */
 	bool (*has_user)(struct chardev *c);
 	/* Output that goes nowhere near a descriptor; takes all.  Needs: c->lock. */

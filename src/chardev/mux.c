@@ -234,6 +234,8 @@ static void key_quit(struct mux *m)
 static void key_save(struct mux *m) { say(m, "\r\nno disk has data to write back\r\n"); }
 static void key_break(struct mux *m) { send_event(m, focus_of(m), CHARDEV_BREAK); }
 
+static void mux_send_break(struct chardev *c) { key_break(mux(c)); }
+
 static void key_timestamps(struct mux *m)
 {
 	lock_take(&m->chr.lock);
@@ -457,6 +459,7 @@ const struct chardev_type chardev_mux_type = {
 		 .attach = mux_attach,
 		 .detach = mux_detach,
 		 .has_user = mux_has_user,
+		 .send_break = mux_send_break,
 		 .write = mux_write,
 		 .accept_input = mux_accept_input,
 		 .flush = mux_flush },

@@ -471,6 +471,13 @@ static bool set_tristate(struct object *o, const struct prop *p, const char *val
 	return true;
 }
 
+static char *get_tristate(struct object *o, const struct prop *p)
+{
+	static const char *const words[] = { "auto", "off", "on" };
+
+	return g_strdup(words[*(int *)(void *)((char *)o + p->offset)]);
+}
+
 static bool refuse_tls(struct object *o, const struct prop *p, const char *value, struct err *err)
 {
 	(void)o;
@@ -501,9 +508,9 @@ static char *get_address(struct object *o, const struct prop *p)
 	return socket_addr_of(fd);
 }
 
-#define TRI(m, name, ...)                                                                   \
-	PROP_CUSTOM(name, set_tristate, NULL, .offset = offsetof(struct socket_chardev, m), \
-		    __VA_ARGS__)
+#define TRI(m, name, ...)                             \
+	PROP_CUSTOM(name, set_tristate, get_tristate, \
+		    .offset = offsetof(struct socket_chardev, m), __VA_ARGS__)
 
 /* clang-format off */
 static const struct prop socket_props[] = {

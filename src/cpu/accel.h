@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "object/object.h"
 
@@ -11,6 +12,14 @@ struct accel;
 struct err;
 struct machine;
 struct vcpu;
+
+/* Something counted per vCPU, for query-stats. */
+struct accel_stat {
+	const char *name;
+	const char *unit; /* "bytes", "seconds", "cycles"; NULL: a number */
+	int8_t exponent;  /* of 10: -9 with "seconds" is nanoseconds */
+	bool is_instant;  /* a state; else it only grows */
+};
 
 struct accel_ops {
 	const char *name; /* "tcg" */
@@ -29,6 +38,10 @@ struct accel_ops {
 	void (*vcpu_run)(struct vcpu *v);
 	/* Get the vCPU out of guest code; exit_request is already set.  Context: any thread. */
 	void (*vcpu_kick)(struct vcpu *v);
+	/* What is counted (ends with name NULL), and the values in that order.  May be NULL.
+	 * Context of vcpu_stats: vcpu thread. */
+	const struct accel_stat *stats;
+	void (*vcpu_stats)(struct vcpu *v, uint64_t *values);
 };
 
 struct accel {

@@ -35,6 +35,14 @@ struct mmu_result {
 /* Translation views: who is accessing.  An architecture defines up to this many. */
 enum { MMU_VIEW_MAX = 4 };
 
+/* One property of a CPU model: a switch, or what `text` (a name or a number) says. */
+struct arch_cpu_prop {
+	const char *name;
+	const char *text; /* NULL: a switch */
+	bool is_number;   /* text is one */
+	bool is_on;       /* the switch */
+};
+
 struct arch_ops {
 	const char *name;              /* "x86_64", "aarch64" */
 	const char *const *cpu_models; /* NULL-terminated, for -cpu help */
@@ -45,6 +53,13 @@ struct arch_ops {
 	void (*cpu_free)(void *cpu);
 	void (*cpu_reset)(struct vcpu *v);
 	void (*cpu_help)(FILE *out);
+	/* All properties of "Haswell,-avx2" as a guest would see them.  False: err says what is
+	 * wrong. */
+	bool (*cpu_expand)(const char *model, void (*fn)(const struct arch_cpu_prop *, void *),
+			   void *opaque, struct err *err);
+	/* The features that a model's name stands for and that cannot be had here. */
+	void (*cpu_missing)(const char *model, void (*fn)(const char *feature, void *),
+			    void *opaque);
 
 	/* Page walk; with set_ad the accessed/dirty bits are set atomically as hardware does,
 	 * without it nothing changes (debugger).  False: fault_code says why. */
@@ -52,6 +67,7 @@ struct arch_ops {
 		     struct mmu_result *r);
 	/* Is anything pending that ends a halt?  Context: vcpu thread or with vcpu.lock. */
 	bool (*has_work)(struct vcpu *v);
+	unsigned debug_view;                     /* of walk(): what may read most, for debuggers */
 	void (*dump)(struct vcpu *v, FILE *out); /* info registers */
 	uint64_t (*get_pc)(struct vcpu *v);
 	void (*set_pc)(struct vcpu *v, uint64_t pc);

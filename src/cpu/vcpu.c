@@ -8,6 +8,7 @@
 #include <assert.h>
 #include <signal.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <glib.h>
 
@@ -72,6 +73,7 @@ static void *thread_main(void *opaque)
 	char name[16];
 
 	current_vcpu = v;
+	atomic_store(&v->tid, (int)gettid());
 	g_snprintf(name, sizeof(name), "vcpu%u", v->id);
 	pthread_setname_np(pthread_self(), name);
 	v->accel->ops->vcpu_run(v);

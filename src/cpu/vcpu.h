@@ -90,6 +90,7 @@ struct vcpu {
 	struct lock lock;                         /* rank LOCK_VCPU */
 	pthread_cond_t cond;                      /* halted or stopped: something changed */
 	pthread_t thread;                         /* const after start */
+	_Atomic int tid;                          /* atomic: the kernel's id of it; 0: not yet */
 	bool has_thread;                          /* lock */
 	bool is_halted;                           /* vcpu thread; HLT, or x86 wait-for-SIPI */
 	bool is_stopped;                          /* lock: parked because the machine is stopped */

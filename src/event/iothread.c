@@ -2,6 +2,10 @@
  * SPDX-License-Identifier: MIT */
 #include "event/iothread.h"
 
+#include <sched.h>
+#include <stdatomic.h>
+#include <unistd.h>
+
 #include <glib.h>
 
 #include "event/loop.h"
@@ -10,12 +14,14 @@
 struct iothread {
 	struct loop *loop; /* const */
 	pthread_t thread;  /* const */
+	_Atomic int tid;   /* 0: the thread has not got there yet */
 };
 
 static void *iothread_main(void *opaque)
 {
 	struct iothread *t = opaque;
 
+	atomic_store(&t->tid, (int)gettid());
 	loop_run(t->loop);
 	return NULL;
 }
@@ -43,3 +49,10 @@ void iothread_free(struct iothread *t)
 }
 
 struct loop *iothread_loop(struct iothread *t) { return t->loop; }
+
+int iothread_tid(struct iothread *t)
+{
+	while (!atomic_load(&t->tid))
+		sched_yield();
+	return atomic_load(&t->tid);
+}

@@ -3,6 +3,7 @@
 #include "machine/machine.h"
 
 #include <glib.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/err.h"
@@ -11,6 +12,7 @@
 #include "cpu/vcpu.h"
 #include "event/clock.h"
 #include "event/loop.h"
+#include "machine/cpu_object.h"
 #include "memory/ram.h"
 #include "memory/rcu.h"
 
@@ -28,6 +30,7 @@ void machine_register_types(void)
 	for (size_t i = 0; machine_types[i] && n < ARRAY_SIZE(types) - 1; i++)
 		types[n++] = &machine_types[i]->base;
 	object_types_add(types);
+	cpu_object_register_types();
 }
 
 const struct machine_type *machine_type_find(const char *name, struct err *err)
@@ -130,6 +133,19 @@ static bool machine_build_ram(struct machine *m, struct err *err)
 	return true;
 }
 
+/* In the tree; a unit test's types may not be registered. */
+static void machine_show_cpu(struct machine *m, struct vcpu *v, const char *model)
+{
+	char name[24];
+	struct err err;
+
+	v->obj = cpu_object_new(v, model);
+	snprintf(name, sizeof(name), "cpu[%u]", v->id);
+	if (v->obj)
+		object_add_child(object_container(m->root, "/machine/unattached"), name, v->obj,
+				 &err);
+}
+
 static bool machine_build_cpu(struct machine *m, uint32_t id, struct err *err)
 {
 	const struct arch_ops *arch = m->type->arch;
@@ -152,6 +168,7 @@ static bool machine_build_cpu(struct machine *m, uint32_t id, struct err *err)
 		g_free(v);
 		return false;
 	}
+	machine_show_cpu(m, v, model);
 	m->cpus[m->cpu_count++] = v;
 	return true;
 }
@@ -304,6 +321,10 @@ void machine_free(struct machine *m)
 		m->accel->ops->vcpu_detach(m->accel, m->cpus[i]);
 		m->type->arch->cpu_free(m->cpus[i]->cpu);
 		vcpu_fini(m->cpus[i]);
+		if (m->cpus[i]->obj) {
+			object_unparent(m->cpus[i]->obj);
+			object_put(m->cpus[i]->obj);
+		}
 		g_free(m->cpus[i]);
 	}
 	address_space_fini(&m->memory);

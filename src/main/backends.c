@@ -1,6 +1,7 @@
 /* main/backends.c - -object, -chardev and -serial.
  * SPDX-License-Identifier: MIT */
 #include <glib.h>
+#include <json-c/json.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -37,6 +38,27 @@ static bool object_add_user(struct session *s, struct keyvals *kv, struct err *e
 	g_free(type_name);
 	g_free(id);
 	return ok || err_prefix(err, "-object: ");
+}
+
+bool object_add_later(void *session, struct json_object *props, struct err *err)
+{
+	struct session *s = session;
+	const char *id = json_object_get_string(json_object_object_get(props, "id"));
+	const struct object_type *type = object_type_find(
+		json_object_get_string(json_object_object_get(props, "qom-type")));
+	struct object *o;
+	bool ok = true;
+
+	if (!value_check_id(id, err))
+		return false;
+	o = object_new(type); /* the table of arguments knows which there are */
+	json_object_object_foreach(props, key,
+				   value) if (ok && strcmp(key, "id") && strcmp(key, "qom-type"))
+		ok = object_set_json(o, s->root, key, value, err);
+	ok = ok && type->complete(o, err) &&
+	     object_add_child(object_container(s->root, "/objects"), id, o, err);
+	object_put(o);
+	return ok;
 }
 
 static void serial_quit(void *opaque)

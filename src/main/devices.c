@@ -1,6 +1,7 @@
 /* main/devices.c - -device and -global.
  * SPDX-License-Identifier: MIT */
 #include <glib.h>
+#include <json-c/json.h>
 #include <string.h>
 
 #include "base/err.h"
@@ -91,4 +92,22 @@ bool devices_add(struct session *s, struct err *err)
 		if (!device_add_user(s, &s->opt.devices.items[i], err))
 			return false;
 	return true;
+}
+
+/* No bus here takes a device while the machine stands or runs; what else is wrong is told first. */
+bool device_add_later(void *session, struct json_object *props, struct err *err)
+{
+	struct session *s = session;
+	const char *driver = json_object_get_string(json_object_object_get(props, "driver"));
+	const struct device_type *type = device_type_find(driver);
+
+	if (!type)
+		return err_set(err, 0, "'%.200s' is not a valid device model name", driver);
+	if (!type->is_user_creatable)
+		return err_set(err, 0, "Parameter 'driver' expects a pluggable device type");
+	if (!s->machine->type->plug)
+		return err_set(err, 0, "No '%s' bus found for device '%s'",
+			       type->bus ? type->bus : "system", driver);
+	return err_set(err, 0, "Bus '%s' does not support hotplugging",
+		       type->bus ? type->bus : "system");
 }

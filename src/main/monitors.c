@@ -60,7 +60,10 @@ bool monitors_open(struct session *s, struct err *err)
 					 .target = "x86_64",
 					 .guest_name = s->opt.name,
 					 .version = RHEA_VERSION,
-					 .has_uuid = s->opt.has_uuid };
+					 .has_uuid = s->opt.has_uuid,
+					 .host = { .device_add = device_add_later,
+						   .object_add = object_add_later,
+						   .opaque = s } };
 	unsigned specs = 0;
 
 	memcpy(config.uuid, s->opt.uuid, sizeof(config.uuid));

@@ -57,6 +57,10 @@ bool monitors_open(struct session *s, struct err *err);
 bool globals_apply(struct session *s, struct object *o, struct err *err);
 bool globals_check(const struct options *o, struct err *err);
 bool devices_add(struct session *s, struct err *err);
+/* Later on, for a monitor. */
+struct json_object;
+bool device_add_later(void *session, struct json_object *props, struct err *err);
+bool object_add_later(void *session, struct json_object *props, struct err *err);
 /* daemon.c: fork now, tell the parent later. */
 bool daemon_fork(struct session *s, struct err *err);
 void daemon_ready(struct session *s);

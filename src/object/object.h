@@ -158,6 +158,11 @@ bool object_set_json(struct object *o, struct object *root, const char *name,
 		     struct json_object *value, struct err *err);
 bool object_set_link(struct object *o, const char *name, struct object *target, struct err *err);
 char *object_get_text(struct object *o, const char *name, struct err *err); /* g_free() */
+/* The value as JSON: booleans and numbers as such, sizes as numbers of bytes, the rest as text.
+ * NULL is an error. */
+struct json_object *object_get_json(struct object *o, const char *name, struct err *err);
+/* "uint32", "bool", "str", "size", "link<TYPE>", or of an enumeration "enum"; g_free(). */
+char *object_prop_type(const struct prop *p);
 /* The lines of `-device X,help`. */
 void object_type_help(const struct object_type *t, FILE *out);
 

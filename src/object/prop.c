@@ -366,6 +366,40 @@ char *object_get_text(struct object *o, const char *name, struct err *err)
 	}
 }
 
+struct json_object *object_get_json(struct object *o, const char *name, struct err *err)
+{
+	const struct prop *p = object_prop_find(o->type, name);
+	struct json_object *value;
+	char *text;
+
+	if (p && p->kind == KIND_BOOL)
+		return json_object_new_boolean(load_number(o, p) != 0);
+	if (p && is_signed(p))
+		return json_object_new_int64((int64_t)load_number(o, p));
+	if (p && (p->kind <= KIND_U64 || p->kind == KIND_SIZE))
+		return json_object_new_uint64(load_number(o, p));
+	text = object_get_text(o, name, err);
+	if (!text)
+		return NULL;
+	value = json_object_new_string(text);
+	g_free(text);
+	return value;
+}
+
+char *object_prop_type(const struct prop *p)
+{
+	static const char *const names[] = {
+		[KIND_U8] = "uint8",   [KIND_U16] = "uint16", [KIND_U32] = "uint32",
+		[KIND_U64] = "uint64", [KIND_I32] = "int32",  [KIND_I64] = "int64",
+		[KIND_BOOL] = "bool",  [KIND_STR] = "str",    [KIND_SIZE] = "size",
+		[KIND_ENUM] = "enum",  [KIND_CUSTOM] = "str",
+	};
+
+	if (p->kind == KIND_LINK)
+		return g_strdup_printf("link<%s>", p->link_type ? p->link_type : "object");
+	return g_strdup(names[p->kind]);
+}
+
 static void init_prop(const struct prop *p, void *opaque)
 {
 	struct object *o = opaque;

@@ -218,5 +218,263 @@ def test_names():
         assert len(names) == len(set(names)) and 'query-commands' in names
 
 
+# ---- objects and types
+
+def test_the_tree_is_read_and_written():
+    with idle('-serial', 'null', '-object', 'iothread,id=io1') as r:
+        q = r.client()
+        names = {p['name']: p['type'] for p in q.run('qom-list', path='/')}
+        assert names['machine'] == 'child<microvm-machine>' and names['type'] == 'string', names
+        assert q.run('qom-get', path='/machine', property='type') == 'microvm-machine'
+        assert q.run('qom-get', path='/machine', property='acpi') is True
+        assert q.run('qom-get', path='/', property='machine') == '/machine'
+        path = [p['name'] for p in q.run('qom-list', path='/machine/unattached')
+                if p['type'] == 'child<isa-serial>'][0]
+        port = q.run('qom-get', path='/machine/unattached/' + path, property='iobase')
+        assert isinstance(port, int), port
+        assert q.fails('qom-list', path='/nosuch') == (
+            'DeviceNotFound', "Device '/nosuch' not found")
+        assert q.fails('qom-get', path='/machine', property='nosuch') == generic(
+            "Property 'microvm-machine.nosuch' not found")
+        assert q.fails('qom-set', path='/machine', property='nosuch', value=1) == generic(
+            "Property 'microvm-machine.nosuch' not found")
+        assert q.fails('qom-set', path='/objects/io1', property='thread-id', value=1)[0] == \
+            'GenericError'
+
+
+def test_types_and_their_properties():
+    with none() as r:
+        q = r.client()
+        types = {t['name']: t for t in q.run('qom-list-types', abstract=True)}
+        assert types['device']['abstract'] and 'abstract' not in types['isa-serial']
+        assert types['isa-serial']['parent'], types['isa-serial']
+        assert 'tcg-accel' in types and types['max-x86_64-cpu']['parent'] == 'x86_64-cpu'
+        names = [t['name'] for t in q.run('qom-list-types', implements='device')]
+        assert 'isa-serial' in names and 'device' not in names and 'tcg-accel' not in names
+        assert q.run('qom-list-types', implements='nosuch') == []
+        props = {p['name']: p for p in q.run('device-list-properties', typename='isa-serial')}
+        assert props['chardev']['type'].startswith('link<') and props['iobase'], props
+        assert q.run('qom-list-properties', typename='iothread')
+        flags = [p['name'] for p in q.run('device-list-properties', typename='max-x86_64-cpu')]
+        assert 'avx2' in flags
+        assert q.fails('device-list-properties', typename='nosuch') == (
+            'DeviceNotFound', "Device 'nosuch' not found")
+        assert q.fails('device-list-properties', typename='device') == generic(
+            "Parameter 'typename' expects a non-abstract device type")
+        assert q.fails('qom-list-properties', typename='nosuch')[0] == 'DeviceNotFound'
+
+
+def test_objects_come_and_go():
+    with none() as r:
+        q = r.client()
+        assert q.run('query-iothreads') == []
+        q.run('object-add', qom_type='iothread', id='io1')
+        thread, = q.run('query-iothreads')
+        assert thread['id'] == 'io1' and os.path.exists(
+            f"/proc/{r.process.pid}/task/{thread['thread-id']}"), thread
+        assert 'already' in q.fails('object-add', qom_type='iothread', id='io1')[1]
+        assert q.fails('object-add', qom_type='iothread', id='y', foo=1) == generic(
+            "Parameter 'foo' is unexpected")
+        assert q.fails('object-add', qom_type='nosuch', id='y') == generic(
+            "Parameter 'qom-type' does not accept value 'nosuch'")
+        q.run('object-del', id='io1')
+        assert q.run('query-iothreads') == []
+        assert q.fails('object-del', id='io1') == generic("object 'io1' not found")
+
+
+def test_devices_that_cannot_be_plugged():
+    with idle('-device', 'pvpanic,id=p') as r:
+        q = r.client()
+        assert q.fails('device_add', driver='nosuch') == generic(
+            "'nosuch' is not a valid device model name")
+        assert q.fails('device_add', driver='pvpanic', id='q') == generic(
+            "Bus 'isa' does not support hotplugging")
+        assert q.fails('device_del', id='p') == generic("Bus 'isa' does not support hotplugging")
+        assert q.fails('device_del', id='q') == ('DeviceNotFound', "Device 'q' not found")
+
+
+# ---- CPUs and memory
+
+def test_cpus_and_models():
+    with idle('-smp', '4,sockets=2,cores=2', '-cpu', 'Nehalem') as r:
+        q = r.client()
+        cpus = q.run('query-cpus-fast')
+        assert [c['cpu-index'] for c in cpus] == [0, 1, 2, 3]
+        assert cpus[3]['props'] == {'thread-id': 0, 'core-id': 1, 'die-id': 0, 'socket-id': 1}
+        for c in cpus:
+            assert os.path.exists(f"/proc/{r.process.pid}/task/{c['thread-id']}"), c
+            assert q.run('qom-get', path=c['qom-path'], property='type') == 'Nehalem-x86_64-cpu'
+        models = {m['name']: m for m in q.run('query-cpu-definitions')}
+        assert models['max']['unavailable-features'] == []
+        assert 'svm' in models['EPYC']['unavailable-features']
+        assert models['EPYC']['typename'] == 'EPYC-x86_64-cpu'
+        props = q.run('query-cpu-model-expansion', type='full',
+                      model={'name': 'max', 'props': {'avx2': False}})['model']['props']
+        assert props['avx2'] is False and props['sse2'] is True
+        assert props['vendor'] == 'GenuineIntel' and props['family'] == 6
+        assert q.fails('query-cpu-model-expansion', type='full', model={'name': 'x'})[0] == \
+            'GenericError'
+        machines = {m['name']: m for m in q.run('query-machines')}
+        assert machines['microvm']['default-cpu-type'] == 'max-x86_64-cpu'
+        assert machines['none']['cpu-max'] == 1
+
+
+def test_memory_is_saved():
+    with idle() as r:
+        q = r.client()
+        assert q.run('query-memory-size-summary') == {'base-memory': 16 << 20,
+                                                      'plugged-memory': 0}
+        path = os.path.join(r.folder.name, 'mem')
+        q.run('pmemsave', val=0, size=5000, filename=path)
+        assert os.path.getsize(path) == 5000
+        q.run('pmemsave', val=0xa0000000, size=16, filename=path)
+        with open(path, 'rb') as f:
+            assert f.read() == b'\xff' * 16  # nothing is there
+        q.run('memsave', val=4090, size=100, filename=path)
+        assert os.path.getsize(path) == 100
+        assert q.fails('memsave', val=0, size=1, filename=path, cpu_index=9) == generic(
+            "Parameter 'cpu-index' expects a CPU number")
+        assert 'Invalid addr' in q.fails('pmemsave', val=1 << 60, size=1, filename=path)[1]
+        assert q.fails('pmemsave', val=-1, size=1, filename=path) == generic(
+            "Invalid parameter type for 'val', expected: uint64")
+        assert q.fails('pmemsave', val=0, size=1, filename='/nosuch/x') == generic(
+            "Could not open '/nosuch/x': No such file or directory")
+
+
+# ---- chardevs and descriptors
+
+def chardev(kind, **data):
+    return {'type': kind, 'data': data}
+
+
+def test_chardevs_come_and_go():
+    with none() as r:
+        q = r.client()
+        q.run('chardev-add', id='n', backend=chardev('null'))
+        pty = q.run('chardev-add', id='p', backend=chardev('pty'))['pty']
+        path = os.path.join(r.folder.name, 's')
+        q.run('chardev-add', id='s', backend=chardev(
+            'socket', addr={'type': 'unix', 'data': {'path': path}}))
+        assert os.path.exists(path)
+        chardevs = {c['label']: c for c in q.run('query-chardev')}
+        assert chardevs['p']['filename'] == 'pty:' + pty
+        assert chardevs['s'] == {'label': 's', 'filename': f'unix:{path},server=on',
+                                 'frontend-open': False}
+        assert chardevs['compat_monitor0']['frontend-open']
+        assert q.fails('chardev-add', id='n', backend=chardev('null')) == generic(
+            "Chardev with id 'n' already exists")
+        assert q.fails('chardev-add', id='x', backend={'type': 'null'}) == generic(
+            "Parameter 'backend.data' is missing")
+        assert q.fails('chardev-add', id='x', backend=chardev('udp'))[0] == 'GenericError'
+        assert q.fails('chardev-remove', id='compat_monitor0') == generic(
+            "Chardev 'compat_monitor0' is busy")
+        q.run('chardev-change', id='n', backend=chardev('ringbuf', size=1024))
+        q.run('ringbuf-write', device='n', data='hallo')
+        assert q.run('ringbuf-read', device='n', size=2) == 'ha'
+        assert q.run('ringbuf-read', device='n', size=99, format='base64') == 'bGxv'
+        q.run('chardev-remove', id='s')
+        assert not os.path.exists(path)
+        assert q.fails('chardev-remove', id='s') == generic("Chardev 's' not found")
+        assert {b['name'] for b in q.run('query-chardev-backends')} >= {'socket', 'ringbuf'}
+
+
+def test_descriptors_are_handed_over():
+    with none() as r:
+        q = r.client()
+        none_came = generic('No file descriptor supplied via SCM_RIGHTS')
+        assert q.fails('getfd', fdname='a') == none_came
+        assert q.fails('add-fd') == none_came
+        ours, theirs = socket.socketpair()
+        q.send_fds('{"execute":"getfd","arguments":{"fdname":"a"}}', theirs.fileno())
+        assert q.answer() == {'return': {}}
+        theirs.close()
+        assert q.fails('getfd', fdname='a') == none_came  # that one is used up
+        q.run('chardev-add', id='c', backend=chardev(
+            'socket', addr={'type': 'fd', 'data': {'str': 'a'}}, server=False))
+        assert q.fails('closefd', fdname='a') == generic("File descriptor named 'a' not found")
+        q.run('chardev-remove', id='c')
+        assert ours.recv(1) == b''  # closed with it
+
+        path = os.path.join(r.folder.name, 'log')
+        with open(path, 'wb') as f:
+            q.send_fds('{"execute":"add-fd","arguments":{"opaque":"rdwr:x"}}', f.fileno())
+        added = q.answer()['return']
+        sets = q.run('query-fdsets')
+        assert sets == [{'fdset-id': added['fdset-id'],
+                         'fds': [{'fd': added['fd'], 'opaque': 'rdwr:x'}]}], sets
+        q.run('pmemsave', val=0, size=3, filename=f"/dev/fdset/{added['fdset-id']}")
+        assert os.path.getsize(path) == 3
+        q.run('remove-fd', fdset_id=added['fdset-id'])
+        assert q.run('query-fdsets') == []
+        assert q.fails('remove-fd', fdset_id=3) == generic(
+            "File descriptor named 'fdset-id:3' not found")
+        # Nobody leaks descriptors into us: what came last replaces what nobody took.
+        before = len(os.listdir(f'/proc/{r.process.pid}/fd'))
+        with open(path, 'rb') as f:
+            for _ in range(50):
+                q.send_fds('{"execute":"query-name"}', *[f.fileno()] * 10)
+                q.answer()
+        assert len(os.listdir(f'/proc/{r.process.pid}/fd')) <= before + 10
+        q.close()
+
+
+# ---- trace points, statistics
+
+def test_trace_points():
+    with none() as r:
+        q = r.client()
+        assert q.run('trace-event-get-state', name='vcpu_state') == [
+            {'name': 'vcpu_state', 'state': 'disabled', 'vcpu': False}]
+        q.run('trace-event-set-state', name='vcpu_*', enable=True)
+        assert q.run('trace-event-get-state', name='vcpu_state')[0]['state'] == 'enabled'
+        assert q.run('trace-event-get-state', name='nosuch*') == []
+        assert q.fails('trace-event-get-state', name='nosuch') == generic(
+            'unknown event "nosuch"')
+
+
+def test_statistics():
+    with idle() as r:
+        q = r.client()
+        schema, = q.run('query-stats-schemas')
+        names = [s['name'] for s in schema['stats']]
+        q.run('cont')
+        time.sleep(0.05)
+        stats, = q.run('query-stats', target='vcpu')
+        assert [s['name'] for s in stats['stats']] == names
+        assert stats['qom-path'] == q.run('query-cpus-fast')[0]['qom-path']
+        some, = q.run('query-stats', target='vcpu',
+                      providers=[{'provider': 'tcg', 'names': names[:1]}])
+        assert len(some['stats']) == 1
+        assert q.run('query-stats', target='vm') == []
+        assert q.run('query-stats', target='vcpu', providers=[{'provider': 'kvm'}]) == []
+
+
+# ---- the schema
+
+def test_the_schema_has_no_loose_ends():
+    with none() as r:
+        q = r.client()
+        schema = q.run('query-qmp-schema')
+        by_name = {e['name']: e for e in schema}
+        assert len(by_name) == len(schema)
+        assert {e['meta-type'] for e in schema} == {
+            'builtin', 'enum', 'array', 'object', 'alternate', 'command', 'event'}
+        for e in schema:
+            used = [e[k] for k in ('arg-type', 'ret-type', 'element-type') if k in e]
+            used += [m['type'] for m in e.get('members', ()) if 'type' in m]
+            used += [v['type'] for v in e.get('variants', ())]
+            for name in used:
+                assert by_name[name]['meta-type'] not in ('command', 'event'), (e, name)
+            if 'tag' in e:
+                tag, = [m for m in e['members'] if m['name'] == e['tag']]
+                cases = [v['case'] for v in e['variants']]
+                assert cases == by_name[tag['type']]['values'], e
+        commands = {e['name'] for e in schema if e['meta-type'] == 'command'}
+        assert commands == {c['name'] for c in q.run('query-commands')}
+        assert {e['name'] for e in schema if e['meta-type'] == 'event'} >= {
+            'SHUTDOWN', 'RESET', 'STOP', 'RESUME', 'POWERDOWN', 'GUEST_PANICKED',
+            'DEVICE_DELETED'}
+
+
 if __name__ == '__main__':
     cases.run(globals())

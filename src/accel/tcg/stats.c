@@ -57,6 +57,31 @@ void tcg_stats_add(struct tcg_counts *sum, const struct tcg_counts *c)
 		((uint64_t *)sum)[i] += ((const uint64_t *)c)[i];
 }
 
+/* ---- query-stats ---- */
+
+const struct accel_stat tcg_vcpu_stat_rows[] = {
+	{ "blocks-interpreted" },
+	{ "blocks-native" },
+	{ "insns-translated" },
+	{ "code-bytes", "bytes" },
+	{ "faults" },
+	{ "insns-interpreted" },
+	{ 0 },
+};
+
+void tcg_vcpu_stats(struct vcpu *v, uint64_t *values)
+{
+	const struct tcg_vcpu *tv = v->accel_data;
+	const struct tcg_counts *c = &tv->counts;
+
+	values[0] = c->blocks[0];
+	values[1] = c->blocks[1];
+	values[2] = c->insns[0] + c->insns[1];
+	values[3] = c->bytes[0] + c->bytes[1];
+	values[4] = c->faults + c->delivered;
+	values[5] = atomic_load(&tv->insns);
+}
+
 /* ---- telling ---- */
 
 static void log_translation(const struct tcg_accel *t, const struct tcg_counts *c)

@@ -429,6 +429,8 @@ void tcg_native_log(struct tcg_vcpu *tv, const struct tcg_block *b, gva_t pc);
 /* ---- stats.c ---- */
 /* The operations that count, for ops. */
 void tcg_stats_wrap(struct jit_mem_ops *ops);
+extern const struct accel_stat tcg_vcpu_stat_rows[];
+void tcg_vcpu_stats(struct vcpu *v, uint64_t *values);
 void tcg_stats_add(struct tcg_counts *sum, const struct tcg_counts *c);
 void tcg_stats_log(struct tcg_accel *t);
 

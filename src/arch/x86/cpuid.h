@@ -89,6 +89,11 @@ void x86_cpuid(const struct x86_cpu *c, uint32_t leaf, uint32_t subleaf, uint32_
  */
 char *x86_cpu_take_warnings(void);
 void x86_cpu_help(FILE *out);
+/* arch_ops.cpu_expand and .cpu_missing. */
+struct arch_cpu_prop;
+bool x86_cpu_expand(const char *text, void (*fn)(const struct arch_cpu_prop *, void *),
+		    void *opaque, struct err *err);
+void x86_cpu_missing(const char *model, void (*fn)(const char *feature, void *), void *opaque);
 
 /* XCR0 bits this vCPU may set (SDM 1 13.3). */
 enum { XCR0_X87 = 1u << 0, XCR0_SSE = 1u << 1, XCR0_AVX = 1u << 2 };

@@ -6,6 +6,7 @@
 #include "arch/x86/cpuid.h"
 #include "base/err.h"
 #include "base/lock.h"
+#include "cpu/arch.h"
 #include "arch/x86/decode.h"
 #include "arch/x86/isa_gen.h"
 
@@ -358,6 +359,71 @@ bool x86_cpuid_init(struct x86_cpu *c, const char *text, char **warnings, struct
 	c->model = m;
 	c->phys_bits = (uint8_t)o.phys_bits;
 	return true;
+}
+
+/* ---- for management programs ---- */
+
+static void expand_number(void (*fn)(const struct arch_cpu_prop *, void *), void *opaque,
+			  const char *name, unsigned v)
+{
+	char text[16];
+	const struct arch_cpu_prop p = { .name = name, .text = text, .is_number = true };
+
+	snprintf(text, sizeof(text), "%u", v);
+	fn(&p, opaque);
+}
+
+static void expand_word(void (*fn)(const struct arch_cpu_prop *, void *), void *opaque,
+			const char *name, const char *text)
+{
+	const struct arch_cpu_prop p = { .name = name, .text = text };
+
+	fn(&p, opaque);
+}
+
+bool x86_cpu_expand(const char *text, void (*fn)(const struct arch_cpu_prop *, void *),
+		    void *opaque, struct err *err)
+{
+	g_autofree struct x86_cpu *c = g_new0(struct x86_cpu, 1);
+	g_autofree char *warnings = NULL;
+	uint32_t s;
+
+	if (!x86_cpuid_init(c, text, &warnings, err))
+		return false;
+	for (unsigned i = 0; i < ARRAY_SIZE(feature_rows); i++) {
+		const struct arch_cpu_prop p = { .name = feature_rows[i].name,
+						 .is_on = features_get(c->feat->word,
+								       feature_rows[i].id) };
+
+		if (p.name)
+			fn(&p, opaque);
+	}
+	s = c->feat->signature;
+	expand_word(fn, opaque, "vendor",
+		    c->feat->vendor == X86_VENDOR_AMD ? "AuthenticAMD" : "GenuineIntel");
+	expand_word(fn, opaque, "model-id", c->feat->brand);
+	expand_number(fn, opaque, "family", (s >> 8 & 15) + ((s >> 8 & 15) == 15 ? s >> 20 : 0));
+	expand_number(fn, opaque, "model", (s >> 4 & 15) | (s >> 16 & 15) << 4);
+	expand_number(fn, opaque, "stepping", s & 15);
+	expand_number(fn, opaque, "phys-bits", c->phys_bits);
+	expand_number(fn, opaque, "level", c->feat->level);
+	expand_number(fn, opaque, "xlevel", c->feat->xlevel);
+	g_free(c->feat);
+	return true;
+}
+
+void x86_cpu_missing(const char *model, void (*fn)(const char *feature, void *), void *opaque)
+{
+	const struct x86_model *m = x86_model_find(model);
+	struct x86_cpuid_features feat;
+
+	if (!m)
+		return;
+	features_of_model(&feat, m);
+	for (unsigned f = 0; f < X86_FEAT_COUNT; f++)
+		if (features_get(feat.word, f) && !x86_feature_works((enum x86_feature)f) &&
+		    x86_feature_name(f))
+			fn(x86_feature_name(f), opaque);
 }
 
 /* ---- help ---- */
