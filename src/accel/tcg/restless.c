@@ -24,7 +24,7 @@ enum {
 	COST_DROP = 40,
 	/* So much in such a time is too much. */
 	COST_LIMIT = 10000,
-	LIMIT_NS = 10000000,
+	LIMIT_NS = 100000000,
 	REST_NS = 100000000,
 	RETRY_NS = 1000000,
 	/* Where everything is slow, and short guests are to get there. */

@@ -582,7 +582,9 @@ static void test_a_halted_vcpu_gives_its_turn_back(void)
 		vcpu_resume(&m.v[i]);
 		wait_halts(&m, i, 1);
 	}
+	lock_take(&tcg(&m)->turn.lock);
 	g_assert_cmpuint(tcg(&m)->turn.next, ==, tcg(&m)->turn.now);
+	lock_drop(&tcg(&m)->turn.lock);
 	teardown(&m);
 }
 
