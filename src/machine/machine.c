@@ -13,12 +13,20 @@
 #include "event/clock.h"
 #include "event/loop.h"
 #include "machine/cpu_object.h"
+#include "memory/backend.h"
 #include "memory/ram.h"
 #include "memory/rcu.h"
 
+static const struct prop machine_props[] = {
+	PROP_LINK(struct machine, memory_backend, "memory-backend", "memory-backend",
+		  .help = "an -object that the memory is of"),
+	{ 0 },
+};
+
 const struct object_type machine_object_type = { .name = "machine",
 						 .size = sizeof(struct machine),
-						 .is_abstract = true };
+						 .is_abstract = true,
+						 .props = machine_props };
 
 enum { LOW_RAM_MAX = 3u << 30 }; /* above it, below 4 GiB, are devices */
 
@@ -110,6 +118,26 @@ struct machine *machine_new(const struct machine_type *type, struct object *root
 	return m;
 }
 
+/* -m, the back end's, or the type's default. */
+static bool machine_choose_ram(struct machine *m, struct err *err)
+{
+	uint64_t *size = &m->config.ram_size, backend;
+
+	if (!m->memory_backend) {
+		*size = *size ? *size : m->type->default_ram;
+		return true;
+	}
+	backend = memory_backend_size(m->memory_backend);
+	if (*size && *size != backend)
+		return err_set(err, 0,
+			       "-m: memory backend '%s' has %llu bytes, not %llu; give both the "
+			       "same size",
+			       m->memory_backend->name, (unsigned long long)backend,
+			       (unsigned long long)*size);
+	*size = backend;
+	return true;
+}
+
 static bool machine_build_ram(struct machine *m, struct err *err)
 {
 	uint64_t size = m->config.ram_size, low = size > LOW_RAM_MAX ? LOW_RAM_MAX : size;
@@ -121,7 +149,10 @@ static bool machine_build_ram(struct machine *m, struct err *err)
 			       "-m: machine '%s' takes at most %llu GiB of memory, not %llu GiB",
 			       m->type->name, (unsigned long long)(m->type->max_ram / GIB),
 			       (unsigned long long)(size / GIB));
-	m->ram = ram_block_new("ram", align_up(size, RAM_PAGE_SIZE), err);
+	if (m->memory_backend)
+		m->ram = memory_backend_take(m->memory_backend, err);
+	else
+		m->ram = ram_block_new("ram", align_up(size, RAM_PAGE_SIZE), err);
 	if (!m->ram)
 		return false;
 	region_init_ram(&m->ram_low, "ram-below-4g", m->ram, 0, low);
@@ -218,9 +249,7 @@ bool machine_build(struct machine *m, const struct machine_config *config, struc
 	m->accel = accel;
 	if (accel->ops->is_by_hand)
 		vclock_set_manual(m->clock);
-	if (!m->config.ram_size)
-		m->config.ram_size = m->type->default_ram;
-	return machine_check_options(m, err) &&
+	return machine_check_options(m, err) && machine_choose_ram(m, err) &&
 	       smp_complete(&m->config.smp, m->type->name, m->type->max_cpus, err) &&
 	       machine_build_ram(m, err) && machine_build_cpus(m, err) &&
 	       (!m->type->build || m->type->build(m, err));
@@ -329,7 +358,9 @@ void machine_free(struct machine *m)
 	}
 	address_space_fini(&m->memory);
 	address_space_fini(&m->io);
-	if (m->ram)
+	if (m->memory_backend && m->ram)
+		memory_backend_release(m->memory_backend);
+	else
 		ram_block_free(m->ram);
 	vclock_free(m->clock);
 	g_free(m->cpus);

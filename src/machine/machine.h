@@ -68,12 +68,13 @@ struct machine {
 	const struct machine_type *type; /* const */
 	struct machine_config config;    /* const after build */
 	struct device_env env;
-	struct object *root;   /* const: the composition tree's root */
-	struct loop *loop;     /* const: the main loop */
-	struct vclock *clock;  /* const */
-	struct accel *accel;   /* const after start */
-	struct ram_block *ram; /* const */
-	struct device *fw_cfg; /* const after build; NULL: none */
+	struct object *root;           /* const: the composition tree's root */
+	struct loop *loop;             /* const: the main loop */
+	struct vclock *clock;          /* const */
+	struct accel *accel;           /* const after start */
+	struct object *memory_backend; /* property: what ram is of; NULL: the machine's own */
+	struct ram_block *ram;         /* const after build */
+	struct device *fw_cfg;         /* const after build; NULL: none */
 	struct region memory_root, io_root;
 	struct region ram_low, ram_high;
 	struct address_space memory, io;

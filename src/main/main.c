@@ -20,6 +20,7 @@
 #include "main/iothread_object.h"
 #include "main/session.h"
 #include "main/version.h"
+#include "memory/backend.h"
 
 static void print_error(const struct session *s, const struct err *err)
 {
@@ -95,6 +96,7 @@ static int run(struct session *s, int argc, char **argv)
 	device_register_types();
 	chardev_register_types();
 	object_types_add(accel_types);
+	object_types_add(memory_backend_types);
 	object_types_add((const struct object_type *const[]){ &iothread_object_type, NULL });
 	if (print_requested(s, &code))
 		return code;

@@ -1,18 +1,20 @@
 /* memory/ram.c - blocks of guest RAM.
  *
- * A block is a memfd mapped shared: other processes can be handed it (vhost-user), and translated
- * code can map it a second time.  Nothing is reserved: a page costs memory once it is written.
- * SPDX-License-Identifier: MIT */
+ * A block is a memfd (or a user's file) mapped shared: other processes can be handed it
+ * (vhost-user), and translated code can map it a second time.  Nothing is reserved: a page costs
+ * memory once it is written. SPDX-License-Identifier: MIT */
 #include "memory/ram.h"
 
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/err.h"
@@ -32,16 +34,12 @@ static const char *size_text(uint64_t size, char buf[32])
 	return buf;
 }
 
-static bool block_map(struct ram_block *b, struct err *err)
+/* Map b->fd, and make the flags of its pages. */
+static bool block_map(struct ram_block *b, int flags, struct err *err)
 {
-	char fd_name[64], text[32];
-	void *p;
+	char text[32];
+	void *p = mmap(NULL, b->size, PROT_READ | PROT_WRITE, flags | MAP_NORESERVE, b->fd, 0);
 
-	snprintf(fd_name, sizeof(fd_name), "rhea:%.48s", b->name);
-	b->fd = memfd_create(fd_name, MFD_CLOEXEC);
-	if (b->fd < 0 || ftruncate(b->fd, (off_t)b->size) < 0)
-		goto fail;
-	p = mmap(NULL, b->size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, b->fd, 0);
 	if (p == MAP_FAILED)
 		goto fail;
 	b->host = p;
@@ -58,7 +56,36 @@ fail:
 	return err_errno(err, errno, "cannot allocate %s of guest RAM", size_text(b->size, text));
 }
 
-struct ram_block *ram_block_new(const char *name, uint64_t size, struct err *err)
+static bool block_open_memfd(struct ram_block *b, struct err *err)
+{
+	char fd_name[64], text[32];
+
+	snprintf(fd_name, sizeof(fd_name), "rhea:%.48s", b->name);
+	b->fd = memfd_create(fd_name, MFD_CLOEXEC);
+	if (b->fd >= 0 && ftruncate(b->fd, (off_t)b->size) == 0)
+		return true;
+	return err_errno(err, errno, "cannot allocate %s of guest RAM", size_text(b->size, text));
+}
+
+static bool block_open_file(struct ram_block *b, const char *path, struct err *err)
+{
+	struct stat st;
+
+	b->fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (b->fd < 0 && errno == EISDIR)
+		b->fd = open(path, O_RDWR | O_TMPFILE | O_CLOEXEC, 0600);
+	if (b->fd < 0 || fstat(b->fd, &st) < 0)
+		return err_errno(err, errno, "cannot open '%s'", path);
+	if (!st.st_size && S_ISREG(st.st_mode) && ftruncate(b->fd, (off_t)b->size) < 0)
+		return err_errno(err, errno, "cannot make '%s' large enough", path);
+	if (S_ISREG(st.st_mode) && st.st_size && (uint64_t)st.st_size < b->size)
+		return err_set(err, EINVAL, "'%s' has %lld bytes, fewer than the memory's %llu",
+			       path, (long long)st.st_size, (unsigned long long)b->size);
+	return true;
+}
+
+/* Not mapped yet. */
+static struct ram_block *block_new(const char *name, uint64_t size, struct err *err)
 {
 	struct ram_block *b;
 	char text[32];
@@ -83,9 +110,32 @@ struct ram_block *ram_block_new(const char *name, uint64_t size, struct err *err
 		free(b);
 		return NULL;
 	}
-	if (!block_map(b, err)) {
+	return b;
+}
+
+struct ram_block *ram_block_new(const char *name, uint64_t size, struct err *err)
+{
+	struct ram_block *b = block_new(name, size, err);
+
+	if (b && block_open_memfd(b, err) && block_map(b, MAP_SHARED, err))
+		return b;
+	ram_block_free(b);
+	return NULL;
+}
+
+struct ram_block *ram_block_new_file(const char *name, const char *path, uint64_t size,
+				     bool is_shared, struct err *err)
+{
+	struct ram_block *b = block_new(name, size, err);
+
+	if (!b || !block_open_file(b, path, err) ||
+	    !block_map(b, is_shared ? MAP_SHARED : MAP_PRIVATE, err)) {
 		ram_block_free(b);
 		return NULL;
+	}
+	if (!is_shared) {
+		close(b->fd);
+		b->fd = -1;
 	}
 	return b;
 }

@@ -23,7 +23,7 @@ struct ram_block {
 	char *name;
 	uint8_t *host;               /* const: where it is mapped */
 	uint64_t size;               /* const: multiple of the page size */
-	int fd;                      /* const: the memfd */
+	int fd;                      /* const: what it is a shared mapping of; -1: of nothing */
 	_Atomic uint8_t *page_flags; /* one per page; atomic */
 	/* Called for stores to pages with RAM_PAGE_CODE set: offset and length in the block.
 	 * Context: the storing thread. */
@@ -32,6 +32,10 @@ struct ram_block {
 };
 
 struct ram_block *ram_block_new(const char *name, uint64_t size, struct err *err);
+/* In a file, made if there is none, which must be empty or of this size; in a folder (hugetlbfs) in
+ * a file without a name.  Not shared: the file is only read. */
+struct ram_block *ram_block_new_file(const char *name, const char *path, uint64_t size,
+				     bool is_shared, struct err *err);
 void ram_block_free(struct ram_block *b);
 void ram_page_set_flags(struct ram_block *b, uint64_t offset, uint8_t flags);
 void ram_page_clear_flags(struct ram_block *b, uint64_t offset, uint8_t flags);

@@ -4,15 +4,18 @@
 SPDX-License-Identifier: MIT
 """
 import os
+import signal
 import socket
+import subprocess
 import sys
+import tempfile
 import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, '..', 'tools'))
 sys.dont_write_bytecode = True
 import cases  # noqa: E402
-from qmp import Rhea  # noqa: E402
+from qmp import Client, Rhea  # noqa: E402
 
 RHEA = os.path.abspath(sys.argv[1])
 NONE = ['-M', 'none', '-display', 'none', '-nodefaults', '-S']
@@ -474,6 +477,92 @@ def test_the_schema_has_no_loose_ends():
         assert {e['name'] for e in schema if e['meta-type'] == 'event'} >= {
             'SHUTDOWN', 'RESET', 'STOP', 'RESUME', 'POWERDOWN', 'GUEST_PANICKED',
             'DEVICE_DELETED'}
+
+
+# ---- memory of the user's
+
+def test_memory_backends():
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, 'ram')
+        with open(path, 'wb') as f:
+            f.write(b'rhea' * 1024 + bytes((32 << 20) - 4096))
+        for share in 'on', 'off':
+            backend = f'memory-backend-file,id=r,size=32M,mem-path={path},share={share}'
+            args = ['-M', 'microvm,memory-backend=r', '-object', backend, '-display', 'none',
+                    '-nodefaults', '-S']
+            with Rhea(RHEA, *args) as r:
+                q = r.client()
+                assert q.run('query-memory-size-summary')['base-memory'] == 32 << 20
+                saved = os.path.join(folder, 'saved')
+                q.run('pmemsave', val=0, size=8, filename=saved)
+                with open(saved, 'rb') as f:
+                    assert f.read() == b'rhearhea'
+                assert 'in use' in q.fails('object-del', id='r')[1]
+        args[1] = 'microvm,memory-backend=x'
+        with Rhea(RHEA, *args) as r:
+            assert "there is no memory-backend 'x'" in r.end()[1]
+        with Rhea(RHEA, *IDLE, '-M', 'microvm,memory-backend=r', '-object',
+                  'memory-backend-ram,id=r,size=32M') as r:
+            assert "memory backend 'r' has 33554432 bytes, not 16777216" in r.end()[1]
+
+
+# ---- libvirt 9's probe of what an emulator can do
+
+def probe(q):
+    """Its commands in its order; each answer has what libvirt gives up without."""
+    version = q.run('query-version')
+    qemu = version['qemu']
+    assert (qemu['major'], qemu['minor'], qemu['micro']) >= (4, 2, 0) and version['package']
+    assert q.run('query-target')['arch'] == 'x86_64'
+    assert q.run('query-qmp-schema')
+    assert all(c['name'] for c in q.run('query-commands'))
+    kvm = q.run('query-kvm')
+    assert isinstance(kvm['enabled'], bool) and isinstance(kvm['present'], bool)
+    types = [t['name'] for t in q.run('qom-list-types')]
+    assert 'tcg-accel' in types and 'kvm-accel' in types
+    for name in ('virtio-blk-pci', 'scsi-hd', 'ide-hd', 'PIIX4_PM', 'kvm-pit', 'ICH9-LPC',
+                 'virtio-balloon-pci', 'virtio-balloon-ccw', 'usb-host'):
+        answer = q.call('device-list-properties', typename=name)
+        assert 'return' in answer or answer['error']['class'] == 'DeviceNotFound', answer
+    # It crashes without these two.
+    assert all(p['name'] for p in q.run('qom-list-properties', typename='memory-backend-file'))
+    assert all(p['name'] for p in q.run('qom-list-properties', typename='max-x86_64-cpu'))
+    assert all(m['name'] and m['cpu-max'] for m in q.run('query-machines'))
+    assert q.run('qom-list-properties', typename='none-machine')
+    assert all(m['name'] and m['typename'] for m in q.run('query-cpu-definitions'))
+    assert q.run('query-tpm-models') == [] and q.run('query-tpm-types') == []
+    assert all(o['option'] and isinstance(o['parameters'], list)
+               for o in q.run('query-command-line-options'))
+    assert isinstance(q.run('query-migrate-capabilities'), list)
+    model = q.run('query-cpu-model-expansion', type='static', model={'name': 'host'})['model']
+    assert model['name'] == 'host' and model['props']['sse2'] is True
+
+
+def test_libvirt_probe():
+    with tempfile.TemporaryDirectory() as folder:
+        path, pidfile = os.path.join(folder, 'mon'), os.path.join(folder, 'pid')
+        started = subprocess.run(
+            [RHEA, '-S', '-no-user-config', '-nodefaults', '-nographic', '-machine',
+             'none,accel=kvm:tcg', '-qmp', f'unix:{path},server=on,wait=off', '-pidfile', pidfile,
+             '-daemonize'], capture_output=True, text=True, timeout=20)
+        assert started.returncode == 0, started.stderr
+        with open(pidfile) as f:
+            pid = int(f.read())
+        try:
+            q = Client(path)  # it listens by now
+            probe(q)
+            q.run('quit')
+            assert q.event('SHUTDOWN')['data']['reason'] == 'host-qmp-quit'
+            assert q.is_closed()
+            end = time.monotonic() + 20
+            while os.path.exists(pidfile):
+                assert time.monotonic() < end
+                time.sleep(0.01)
+        finally:
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
 
 
 if __name__ == '__main__':
