@@ -8,6 +8,7 @@
 #include "base/err.h"
 #include "chardev/chardev.h"
 #include "machine/machine.h"
+#include "main/option_keys.h"
 #include "main/session.h"
 #include "main/version.h"
 #include "object/object.h"
@@ -63,6 +64,7 @@ bool monitors_open(struct session *s, struct err *err)
 					 .has_uuid = s->opt.has_uuid,
 					 .host = { .device_add = device_add_later,
 						   .object_add = object_add_later,
+						   .options = option_keys,
 						   .opaque = s } };
 	unsigned specs = 0;
 

@@ -8,6 +8,7 @@
 
 #include "base/bits.h"
 #include "base/err.h"
+#include "main/option_keys.h"
 #include "object/object.h"
 
 enum option_id {
@@ -100,10 +101,9 @@ static bool option_smp_number(struct options *o, const char *key, const char *va
 
 static bool option_smp(struct options *o, const char *arg, struct err *err)
 {
-	static const char *const names[] = { "cpus",     "maxcpus", "sockets", "dies",
-					     "clusters", "cores",   "threads", NULL };
 	struct keyvals kv = { 0 };
-	bool ok = keyvals_parse(&kv, arg, "cpus", err) && keyvals_check(&kv, "-smp", names, err);
+	bool ok = keyvals_parse(&kv, arg, "cpus", err) &&
+		  option_keys_check(&kv, "-smp", "smp-opts", err);
 
 	for (size_t i = 0; ok && i < kv.count; i++)
 		ok = option_smp_number(o, kv.items[i].key, kv.items[i].value, err);
@@ -113,10 +113,10 @@ static bool option_smp(struct options *o, const char *arg, struct err *err)
 
 static bool option_mem(struct options *o, const char *arg, struct err *err)
 {
-	static const char *const names[] = { "size", "slots", "maxmem", NULL };
 	struct keyvals kv = { 0 };
 	const char *size;
-	bool ok = keyvals_parse(&kv, arg, "size", err) && keyvals_check(&kv, "-m", names, err);
+	bool ok = keyvals_parse(&kv, arg, "size", err) &&
+		  option_keys_check(&kv, "-m", "memory", err);
 
 	if (ok && (keyvals_get(&kv, "slots") || keyvals_get(&kv, "maxmem")))
 		ok = err_set(err, 0,
@@ -136,11 +136,11 @@ static bool option_mem(struct options *o, const char *arg, struct err *err)
 
 static bool option_name(struct options *o, const char *arg, struct err *err)
 {
-	static const char *const names[] = { "guest", "process", "debug-threads", NULL };
 	struct keyvals kv = { 0 };
 	const char *threads;
 	bool is_on = true;
-	bool ok = keyvals_parse(&kv, arg, "guest", err) && keyvals_check(&kv, "-name", names, err);
+	bool ok = keyvals_parse(&kv, arg, "guest", err) &&
+		  option_keys_check(&kv, "-name", "name", err);
 
 	if (ok && keyvals_get(&kv, "guest"))
 		option_set_text(&o->name, keyvals_get(&kv, "guest"));
@@ -160,7 +160,7 @@ static bool option_msg(struct options *o, const char *arg, struct err *err)
 	static const char *const names[] = { "timestamp", "guest-name", NULL };
 	bool *const slots[] = { &o->msg_has_time, &o->msg_has_name };
 	struct keyvals kv = { 0 };
-	bool ok = keyvals_parse(&kv, arg, NULL, err) && keyvals_check(&kv, "-msg", names, err);
+	bool ok = keyvals_parse(&kv, arg, NULL, err) && option_keys_check(&kv, "-msg", "msg", err);
 
 	for (int i = 0; ok && names[i]; i++) {
 		const char *value = keyvals_get(&kv, names[i]);
@@ -197,10 +197,10 @@ static bool option_uuid(struct options *o, const char *arg, struct err *err)
 
 static bool option_rtc(struct options *o, const char *arg, struct err *err)
 {
-	static const char *const names[] = { "base", "clock", "driftfix", NULL };
 	struct keyvals kv = { 0 };
 	const char *drift;
-	bool ok = keyvals_parse(&kv, arg, "base", err) && keyvals_check(&kv, "-rtc", names, err);
+	bool ok = keyvals_parse(&kv, arg, "base", err) &&
+		  option_keys_check(&kv, "-rtc", "rtc", err);
 
 	drift = keyvals_get(&kv, "driftfix");
 	if (ok && drift && strcmp(drift, "none"))
@@ -215,12 +215,12 @@ static bool option_rtc(struct options *o, const char *arg, struct err *err)
 
 static bool option_action(struct options *o, const char *arg, struct err *err)
 {
-	static const char *const names[] = { "reboot", "shutdown", "panic", "watchdog", NULL };
 	static const char *const reboot[] = { "reset", "shutdown", NULL };
 	static const char *const shutdown[] = { "poweroff", "pause", NULL };
 	static const char *const panic[] = { "shutdown", "pause", "exit-failure", "none", NULL };
 	struct keyvals kv = { 0 };
-	bool ok = keyvals_parse(&kv, arg, NULL, err) && keyvals_check(&kv, "-action", names, err);
+	bool ok = keyvals_parse(&kv, arg, NULL, err) &&
+		  option_keys_check(&kv, "-action", "action", err);
 
 	for (size_t i = 0; ok && i < kv.count; i++) {
 		const char *key = kv.items[i].key, *value = kv.items[i].value;
@@ -291,10 +291,10 @@ static bool option_monitor_spec(struct options *o, const char *spec, const char 
 
 static bool option_mon(struct options *o, const char *arg, struct err *err)
 {
-	static const char *const names[] = { "chardev", "mode", "pretty", "id", NULL };
 	struct keyvals *kv = keyvals_list_add(&o->monitors);
 
-	if (!keyvals_parse_any(kv, arg, "chardev", err) || !keyvals_check(kv, "-mon", names, err))
+	if (!keyvals_parse_any(kv, arg, "chardev", err) ||
+	    !option_keys_check(kv, "-mon", "mon", err))
 		return false;
 	return keyvals_get(kv, "chardev") || err_set(err, 0, "-mon: needs a chardev=");
 }

@@ -19,8 +19,11 @@ static struct json_object *option_row(const struct monitor_option *option)
 	struct json_object *o = json_object_new_object(), *list = json_object_new_array();
 
 	for (const struct monitor_option_param *p = option->params; p && p->name; p++) {
-		struct json_object *param = json_object_new_object();
+		struct json_object *param;
 
+		if (!p->type)
+			continue;
+		param = json_object_new_object();
 		json_put_str(param, "name", p->name);
 		json_put_str(param, "type", p->type);
 		if (p->help)

@@ -21,7 +21,7 @@ struct monitor_option {
 	const char *name;
 	const struct monitor_option_param {
 		const char *name;
-		const char *type; /* "string", "boolean", "number", "size" */
+		const char *type; /* "string", "boolean", "number", "size"; NULL: not told */
 		const char *help; /* may be NULL */
 	} * params;               /* ends with name NULL; NULL: none */
 };

@@ -452,6 +452,18 @@ def test_statistics():
         assert q.run('query-stats', target='vcpu', providers=[{'provider': 'kvm'}]) == []
 
 
+def test_options():
+    with none() as r:
+        q = r.client()
+        options = {o['option']: {p['name']: p['type'] for p in o['parameters']}
+                   for o in q.run('query-command-line-options')}
+        assert options['smp-opts']['dies'] == 'number' and options['memory'] == {'size': 'size'}
+        mon, = q.run('query-command-line-options', option='mon')
+        assert {'name': 'mode', 'type': 'string'} in mon['parameters'], mon
+        assert q.fails('query-command-line-options', option='nosuch') == generic(
+            'invalid option name: nosuch')
+
+
 # ---- the schema
 
 def test_the_schema_has_no_loose_ends():
