@@ -30,10 +30,12 @@ struct device_tap {
 
 /* What a chip can ask of the machine. */
 enum device_request {
-	REQUEST_RESET,    /* as the reset button */
-	REQUEST_SHUTDOWN, /* power off */
-	REQUEST_PANIC,    /* the guest says it crashed */
-	REQUEST_EXIT,     /* leave the process with this exit code (isa-debug-exit) */
+	REQUEST_RESET,      /* as the reset button */
+	REQUEST_SHUTDOWN,   /* power off */
+	REQUEST_PANIC,      /* the guest says it crashed */
+	REQUEST_EXIT,       /* leave the process with this exit code (isa-debug-exit) */
+	REQUEST_RTC_CHANGE, /* tell that the guest set its clock, by `code` seconds from -rtc base=
+			     */
 };
 
 /* What a board gives all its devices. */

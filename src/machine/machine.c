@@ -87,6 +87,8 @@ static void machine_request(void *opaque, enum device_request what, int code)
 	/* The first status counts: the guest runs on until the main loop has heard of it. */
 	if (what == REQUEST_EXIT && !(atomic_load(&m->requests) & 1u << what))
 		atomic_store(&m->exit_code, code);
+	if (what == REQUEST_RTC_CHANGE)
+		atomic_store(&m->rtc_change_s, code);
 	if (!(atomic_fetch_or(&m->requests, 1u << what) & 1u << what))
 		loop_post(m->loop, machine_serve_requests, m);
 }

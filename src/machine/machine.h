@@ -88,7 +88,7 @@ struct machine {
 
 	/* Requests from chips; handled in the main loop. */
 	_Atomic uint32_t requests; /* bits of enum device_request */
-	_Atomic int exit_code;
+	_Atomic int exit_code, rtc_change_s;
 	/* The program is to end with this status; why (may be NULL) is for the user. */
 	void (*on_end)(void *opaque, int code, const char *why);
 	void *on_end_opaque;

@@ -5,6 +5,7 @@
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/err.h"
 #include "machine/machine.h"
@@ -190,12 +191,25 @@ static void machine_panicked(struct machine *m)
 	}
 }
 
+static void machine_rtc_changed(struct machine *m)
+{
+	struct machine_event_info info = { .event = MACHINE_EVENT_RTC_CHANGE,
+					   .offset_s = atomic_load(&m->rtc_change_s) };
+
+	for (unsigned i = 0; i < m->device_count && !info.device; i++)
+		if (!strcmp(m->devices[i]->type->base.name, "mc146818rtc"))
+			info.device = m->devices[i];
+	if (info.device)
+		machine_notify(m, &info);
+}
+
 void machine_handle_request(struct machine *m, enum device_request what, int code)
 {
 	switch (what) {
 	case REQUEST_RESET: machine_system_reset(m, CAUSE_GUEST_RESET); return;
 	case REQUEST_SHUTDOWN: machine_system_shutdown(m, CAUSE_GUEST_SHUTDOWN); return;
 	case REQUEST_PANIC: machine_panicked(m); return;
+	case REQUEST_RTC_CHANGE: machine_rtc_changed(m); return;
 	case REQUEST_EXIT: machine_quit(m, CAUSE_GUEST_SHUTDOWN, code); return;
 	}
 }

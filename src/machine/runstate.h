@@ -46,6 +46,7 @@ enum machine_event {
 	MACHINE_EVENT_POWERDOWN, /* the power button was pressed */
 	MACHINE_EVENT_PANICKED,
 	MACHINE_EVENT_DEVICE_DELETED,
+	MACHINE_EVENT_RTC_CHANGE, /* the guest set its clock */
 	MACHINE_EVENT_COUNT
 };
 
@@ -64,7 +65,8 @@ struct machine_event_info {
 	enum machine_event event;
 	enum machine_cause cause;    /* RESET, SHUTDOWN */
 	enum panic_action action;    /* PANICKED */
-	const struct device *device; /* DEVICE_DELETED: still in the tree */
+	const struct device *device; /* DEVICE_DELETED: still in the tree; RTC_CHANGE */
+	int offset_s;                /* RTC_CHANGE: from what the user started it with */
 };
 
 /* Hears what happens, in the order of joining.  The listener's owner keeps it. */

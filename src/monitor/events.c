@@ -15,6 +15,7 @@ QMP_OBJECT_TYPE(cause_data, REQUIRED("guest", qmp_bool), REQUIRED("reason", shut
 QMP_ENUM_TYPE(panic_act, "pause", "poweroff", "run");
 QMP_OBJECT_TYPE(panicked_data, REQUIRED("action", panic_act));
 QMP_OBJECT_TYPE(device_deleted_data, OPTIONAL("device", qmp_str), REQUIRED("path", qmp_str));
+QMP_OBJECT_TYPE(rtc_change_data, REQUIRED("offset", qmp_int), REQUIRED("qom-path", qmp_str));
 /* clang-format on */
 
 const struct qmp_event qmp_events[QMP_EVENT_COUNT] = {
@@ -113,6 +114,17 @@ static struct json_object *device_of(const struct machine_event_info *info)
 	return o;
 }
 
+static struct json_object *rtc_change_of(const struct machine_event_info *info)
+{
+	struct json_object *o = json_object_new_object();
+	char *path = object_path(&info->device->obj);
+
+	json_put_int(o, "offset", info->offset_s);
+	json_put_str(o, "qom-path", path);
+	g_free(path);
+	return o;
+}
+
 static void on_machine_event(struct machine_listener *l, const struct machine_event_info *info)
 {
 	struct monitors *m = container_of(l, struct monitors, listener);
@@ -127,6 +139,7 @@ static void on_machine_event(struct machine_listener *l, const struct machine_ev
 		[MACHINE_EVENT_POWERDOWN] = { QMP_EVENT_POWERDOWN, NULL },
 		[MACHINE_EVENT_PANICKED] = { QMP_EVENT_GUEST_PANICKED, panic_of },
 		[MACHINE_EVENT_DEVICE_DELETED] = { QMP_EVENT_DEVICE_DELETED, device_of },
+		[MACHINE_EVENT_RTC_CHANGE] = { QMP_EVENT_RTC_CHANGE, rtc_change_of },
 	};
 
 	qmp_event_send(m, rows[info->event].id,

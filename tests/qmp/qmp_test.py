@@ -202,6 +202,67 @@ def test_actions_follow_set_action():
             'there is no watchdog device')
 
 
+# ---- what the guest does; a test is the guest
+
+class Ports:
+    """A machine whose ports a test accesses (docs/qtest.md)."""
+
+    def __init__(self, *args):
+        self.folder = tempfile.TemporaryDirectory()
+        path = os.path.join(self.folder.name, 'qtest')
+        server = socket.socket(socket.AF_UNIX)
+        server.bind(path)
+        server.listen(1)
+        server.settimeout(20)
+        self.rhea = Rhea(RHEA, '-M', 'microvm', '-m', '16', '-display', 'none', '-nodefaults',
+                         '-accel', 'qtest', '-qtest', f'unix:{path}', '-qtest-log', 'none', *args)
+        self.file = server.accept()[0].makefile('rwb')
+
+    def __enter__(self):
+        self.rhea.__enter__()
+        return self
+
+    def __exit__(self, *_):
+        self.rhea.__exit__()
+        self.folder.cleanup()
+
+    def outb(self, port, value):
+        self.file.write(f'outb {port} {value}\n'.encode())
+        self.file.flush()
+        assert self.file.readline() == b'OK\n'
+
+
+def test_a_panic_is_told():
+    for action, told, status in (('pause', 'pause', 'guest-panicked'), ('none', 'run', 'running')):
+        with Ports('-device', 'pvpanic,id=p', '-action', f'panic={action}') as guest:
+            q = guest.rhea.client()
+            guest.outb(0x505, 1)
+            assert q.event('GUEST_PANICKED')['data'] == {'action': told}
+            assert q.run('query-status')['status'] == status
+    with Ports('-device', 'pvpanic', '-action', 'panic=exit-failure') as guest:
+        q = guest.rhea.client()
+        guest.outb(0x505, 1)
+        assert q.event('GUEST_PANICKED')['data'] == {'action': 'poweroff'}
+        q.event('STOP')
+        assert q.event('SHUTDOWN')['data'] == {'guest': True, 'reason': 'guest-panic'}
+        assert guest.rhea.end()[0] == 1
+
+
+def test_a_set_clock_is_told_once_a_second():
+    with Ports('-rtc', 'base=2020-01-01T00:00:00') as guest:
+        q = guest.rhea.client()
+        begin = time.monotonic()
+        for day in range(2, 12):
+            guest.outb(0x70, 7)
+            guest.outb(0x71, day // 10 * 16 + day % 10)
+        first = q.event('RTC_CHANGE')['data']
+        last = q.event('RTC_CHANGE')['data']
+        assert 0.9 < time.monotonic() - begin < 10
+        assert first['offset'] // 86400 in range(1, 10), first
+        assert last['offset'] // 86400 == 10, last
+        assert q.run('qom-get', path=last['qom-path'], property='type') == 'mc146818rtc'
+
+
 def test_no_power_button_is_told():
     with none() as r:
         q = r.client()

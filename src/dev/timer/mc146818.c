@@ -75,6 +75,7 @@ struct mc146818 {
 	int64_t offset_s;
 	int64_t offset_ns; /* 0 .. 10^9 - 1 */
 	int64_t phase_ns;  /* while it stands: the fraction of the second */
+	int64_t base_s;    /* offset_s as -rtc set it; const after realize */
 	int64_t seen_ns;   /* flags are right up to this source time */
 	int32_t day_shift; /* day of week as set minus as computed */
 };
@@ -350,6 +351,17 @@ static bool is_time_register(uint8_t index)
 	       (index >= DAY_OF_WEEK && index <= YEAR) || index == CENTURY;
 }
 
+/* The guest set the time: managers may want to keep the difference. */
+static void rtc_tell_change(struct mc146818 *s)
+{
+	const struct device_env *env = s->isa.dev.env;
+	int64_t by = s->offset_s - s->base_s;
+
+	by = by > INT32_MAX ? INT32_MAX : by < INT32_MIN ? INT32_MIN : by;
+	if (env && env->request)
+		env->request(env->opaque, REQUEST_RTC_CHANGE, (int)by);
+}
+
 /* After a change of A or B: stop, or go on from what the registers say. */
 static void rtc_start_stop(struct mc146818 *s, bool did_run, bool was_divider_reset)
 {
@@ -364,6 +376,7 @@ static void rtc_start_stop(struct mc146818 *s, bool did_run, bool was_divider_re
 	if (was_divider_reset)
 		s->phase_ns = after_reset_ns;
 	rtc_set_time(s, now, rtc_registers_seconds(s), s->phase_ns);
+	rtc_tell_change(s);
 }
 
 static void rtc_write_ab(struct mc146818 *s, uint8_t index, uint8_t value)
@@ -396,6 +409,7 @@ static void rtc_write_data(struct mc146818 *s, uint8_t index, uint8_t value)
 		return;
 	rtc_time(s, s->seen_ns, &rest);
 	rtc_set_time(s, s->seen_ns, rtc_registers_seconds(s), rest);
+	rtc_tell_change(s);
 }
 
 static uint8_t rtc_read_data(struct mc146818 *s)
@@ -503,6 +517,7 @@ static bool rtc_set_base(struct mc146818 *s, struct err *err)
 			       "2006-06-17",
 			       s->base);
 	}
+	s->base_s = s->offset_s;
 	return true;
 }
 
