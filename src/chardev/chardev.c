@@ -285,6 +285,24 @@ void chardev_send_event(struct chardev *c, enum chardev_event ev)
 	chardev_user_leave(lock);
 }
 
+bool chardev_is_connected(struct chardev *c)
+{
+	bool is_connected;
+
+	lock_take(&c->lock);
+	is_connected = c->is_open && c->is_in_socket && c->in_fd >= 0;
+	lock_drop(&c->lock);
+	return is_connected;
+}
+
+void chardev_disconnect(struct chardev *c)
+{
+	lock_take(&c->lock);
+	if (c->is_in_socket && c->in_fd >= 0)
+		shutdown(c->in_fd, SHUT_RDWR); /* the loop reads the end */
+	lock_drop(&c->lock);
+}
+
 void chardev_send_break(struct chardev *c)
 {
 	/* A mux's users: the one that has the focus. */

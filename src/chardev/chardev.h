@@ -55,6 +55,10 @@ bool chardev_is_open(const struct chardev *c);
 /* Somebody is attached (a mux: anybody). */
 bool chardev_has_user(const struct chardev *c);
 
+/* A socket with somebody at the far end. */
+bool chardev_is_connected(struct chardev *c);
+/* Break that connection, as if the far end had. */
+void chardev_disconnect(struct chardev *c);
 /* As if the far end had sent a break.  Context: loop thread. */
 void chardev_send_break(struct chardev *c);
 

@@ -424,6 +424,63 @@ static struct json_object *run_ringbuf_write(struct qmp_call *call)
 	return qmp_ok();
 }
 
+/* ---- connections that hang ---- */
+
+/* clang-format off */
+QMP_ENUM_TYPE(yank_kind, "chardev");
+static const struct qmp_member yank_members[] = { REQUIRED("type", yank_kind), { 0 } };
+QMP_OBJECT_TYPE(yank_chardev, REQUIRED("id", qmp_str));
+static const struct qmp_variant yank_variants[] = { { "chardev", &yank_chardev }, { 0 } };
+static const struct qmp_type yank_instance = {
+	.meta = QMP_OBJECT, .name = "yank_instance", .members = yank_members,
+	.tag = "type", .variants = yank_variants,
+};
+QMP_LIST_TYPE(yank_list, yank_instance);
+QMP_OBJECT_TYPE(yank_args, REQUIRED("instances", yank_list));
+/* clang-format on */
+
+static void list_connected(struct object *child, void *list)
+{
+	struct json_object *o;
+
+	if (!chardev_is_connected(chardev_from_object(child)))
+		return;
+	o = json_object_new_object();
+	json_put_str(o, "type", "chardev");
+	json_put_str(o, "id", child->name);
+	json_object_array_add(list, o);
+}
+
+static struct json_object *run_query_yank(struct qmp_call *call)
+{
+	struct json_object *list = json_object_new_array();
+
+	object_each_child(object_container(call->env->root, "/chardevs"), list_connected, list);
+	return list;
+}
+
+/* All or none. */
+static struct json_object *run_yank(struct qmp_call *call)
+{
+	struct json_object *list = qmp_arg(call, "instances");
+	size_t n = json_object_array_length(list);
+
+	for (unsigned pass = 0; pass < 2; pass++) {
+		for (size_t i = 0; i < n; i++) {
+			struct json_object *o = json_object_array_get_idx(list, i);
+			const char *id = json_object_get_string(json_object_object_get(o, "id"));
+			struct object *c = find(call, id);
+
+			if (pass)
+				chardev_disconnect(chardev_from_object(c));
+			else if (!c || !chardev_is_connected(chardev_from_object(c)))
+				return qmp_fail(call, QMP_DEVICE_NOT_FOUND,
+						"Instance not found: 'chardev:%.200s'", id);
+		}
+	}
+	return qmp_ok();
+}
+
 const struct qmp_command qmp_chardev_commands[] = {
 	{ "query-chardev", run_query_chardev, .returns = &chardev_info_list },
 	{ "query-chardev-backends", run_query_chardev_backends, .returns = &backend_info_list },
@@ -431,6 +488,8 @@ const struct qmp_command qmp_chardev_commands[] = {
 	{ "chardev-change", run_chardev_change, .args = &chardev_add_args,
 	  .returns = &chardev_return },
 	{ "chardev-remove", run_chardev_remove, .args = &chardev_id_args },
+	{ "query-yank", run_query_yank, .returns = &yank_list, .is_oob = true },
+	{ "yank", run_yank, .args = &yank_args, .is_oob = true },
 	{ "chardev-send-break", run_chardev_send_break, .args = &chardev_id_args },
 	{ "ringbuf-read", run_ringbuf_read, .args = &ringbuf_read_args, .returns = &qmp_str },
 	{ "ringbuf-write", run_ringbuf_write, .args = &ringbuf_write_args },

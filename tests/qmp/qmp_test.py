@@ -442,6 +442,29 @@ def test_chardevs_come_and_go():
         assert {b['name'] for b in q.run('query-chardev-backends')} >= {'socket', 'ringbuf'}
 
 
+def test_connections_are_broken_out_of_band():
+    with none() as r:
+        q = r.client(enable=['oob'])
+        path = os.path.join(r.folder.name, 's')
+        q.run('chardev-add', id='s', backend=chardev(
+            'socket', addr={'type': 'unix', 'data': {'path': path}}))
+        peer = socket.socket(socket.AF_UNIX)
+        peer.connect(path)
+        wanted = {'type': 'chardev', 'id': 's'}
+        end = time.monotonic() + 20
+        while wanted not in q.raw('{"exec-oob":"query-yank"}')['return']:
+            assert time.monotonic() < end
+        # What is called out of band overtakes what waits.
+        q.send('{"execute":"query-name","id":1}{"execute":"query-name","id":2}'
+               '{"exec-oob":"yank","id":3,"arguments":'
+               '{"instances":[{"type":"chardev","id":"s"}]}}')
+        assert [q.answer()['id'] for _ in range(3)] == [3, 1, 2]
+        assert peer.recv(1) == b''
+        assert q.fails('yank', instances=[{'type': 'chardev', 'id': 'x'}]) == (
+            'DeviceNotFound', "Instance not found: 'chardev:x'")
+        assert 'does not support OOB' in q.raw('{"exec-oob":"quit"}')['error']['desc']
+
+
 def test_descriptors_are_handed_over():
     with none() as r:
         q = r.client()
