@@ -251,6 +251,7 @@ bool machine_build(struct machine *m, const struct machine_config *config, struc
 	m->accel = accel;
 	if (accel->ops->is_by_hand)
 		vclock_set_manual(m->clock);
+	m->obj.is_complete = true; /* what its properties say is used now */
 	return machine_check_options(m, err) && machine_choose_ram(m, err) &&
 	       smp_complete(&m->config.smp, m->type->name, m->type->max_cpus, err) &&
 	       machine_build_ram(m, err) && machine_build_cpus(m, err) &&

@@ -1,7 +1,10 @@
 /* monitor/cmd_chardev.c - QMP: character devices.
  * SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/bits.h"
@@ -167,6 +170,8 @@ struct pairs {
 	const char *keys[MAX_PAIRS + 1];
 	const char *values[MAX_PAIRS + 1];
 	unsigned count;
+	const char *fd_name; /* NULL: none */
+	int fd;
 	char fd_text[16];
 };
 
@@ -209,21 +214,40 @@ static void pairs_from(struct pairs *p, const char *kind, struct json_object *da
 	}
 }
 
-/* fd: a name that getfd gave; the chardev takes the descriptor. */
+/* fd: a name that getfd gave.  The chardev is given a duplicate; the name goes when it took it. */
 static bool pairs_from_fd(struct qmp_call *call, struct pairs *p, struct json_object *data)
 {
 	const char *name = json_object_get_string(json_object_object_get(data, "str"));
 	GHashTable *fds = call->session ? session_fds(call->session) : NULL;
 	gpointer key, fd;
 
-	if (!fds || !g_hash_table_steal_extended(fds, name, &key, &fd)) {
+	if (!fds || !g_hash_table_lookup_extended(fds, name, &key, &fd)) {
 		qmp_fail(call, QMP_GENERIC_ERROR, "File descriptor named '%.200s' not found", name);
 		return false;
 	}
-	g_free(key);
-	snprintf(p->fd_text, sizeof(p->fd_text), "%d", GPOINTER_TO_INT(fd));
+	p->fd_name = name;
+	p->fd = fcntl(GPOINTER_TO_INT(fd), F_DUPFD_CLOEXEC, 3);
+	if (p->fd < 0)
+		return err_errno(&call->err, errno, "cannot duplicate descriptor '%s'", name);
+	snprintf(p->fd_text, sizeof(p->fd_text), "%d", p->fd);
 	pair_add(p, "fd", p->fd_text);
 	return true;
+}
+
+/* The chardev was made, or was not: then the duplicate is closed by it only if it got that far. */
+static void finish_fd(struct qmp_call *call, const struct pairs *p, bool is_made)
+{
+	struct stat given, left;
+	gpointer fd;
+
+	if (!p->fd_name)
+		return;
+	fd = g_hash_table_lookup(session_fds(call->session), p->fd_name);
+	if (is_made)
+		g_hash_table_remove(session_fds(call->session), p->fd_name);
+	else if (fstat(GPOINTER_TO_INT(fd), &given) == 0 && fstat(p->fd, &left) == 0 &&
+		 given.st_ino == left.st_ino && given.st_dev == left.st_dev)
+		close(p->fd);
 }
 
 static bool pairs_from_socket(struct qmp_call *call, struct pairs *p, struct json_object *data)
@@ -252,6 +276,7 @@ static struct chardev *make(struct qmp_call *call, const char *id)
 	struct json_object *data = json_object_object_get(o, "data");
 	const char *kind = json_object_get_string(json_object_object_get(o, "type"));
 	struct pairs p = { .count = 0 };
+	struct chardev *c;
 
 	if (!strcmp(kind, "socket")) {
 		if (!pairs_from_socket(call, &p, data))
@@ -259,8 +284,9 @@ static struct chardev *make(struct qmp_call *call, const char *id)
 	} else {
 		pairs_from(&p, kind, data);
 	}
-	return chardev_new(call->env->root, call->env->loop, kind, id, p.keys, p.values,
-			   &call->err);
+	c = chardev_new(call->env->root, call->env->loop, kind, id, p.keys, p.values, &call->err);
+	finish_fd(call, &p, c != NULL);
+	return c;
 }
 
 static struct json_object *made(struct chardev *c)

@@ -302,6 +302,8 @@ def test_the_tree_is_read_and_written():
             "Property 'microvm-machine.nosuch' not found")
         assert q.fails('qom-set', path='/machine', property='nosuch', value=1) == generic(
             "Property 'microvm-machine.nosuch' not found")
+        assert 'cannot be changed any more' in q.fails(
+            'qom-set', path='/machine', property='acpi', value=False)[1]
         assert q.fails('qom-set', path='/objects/io1', property='thread-id', value=1)[0] == \
             'GenericError'
 
@@ -481,6 +483,18 @@ def test_descriptors_are_handed_over():
         assert q.fails('closefd', fdname='a') == generic("File descriptor named 'a' not found")
         q.run('chardev-remove', id='c')
         assert ours.recv(1) == b''  # closed with it
+
+        # A failed attempt leaves the name, and nothing open besides.
+        _, theirs = socket.socketpair()
+        q.send_fds('{"execute":"getfd","arguments":{"fdname":"b"}}', theirs.fileno())
+        assert q.answer() == {'return': {}}
+        before = len(os.listdir(f'/proc/{r.process.pid}/fd'))
+        for more in {'server': True}, {'server': False, 'tls_creds': 'x'}:
+            more = {k.replace('_', '-'): v for k, v in more.items()}
+            q.fails('chardev-add', id='c', backend=chardev(
+                'socket', addr={'type': 'fd', 'data': {'str': 'b'}}, **more))
+            assert len(os.listdir(f'/proc/{r.process.pid}/fd')) == before
+        q.run('closefd', fdname='b')
 
         path = os.path.join(r.folder.name, 'log')
         with open(path, 'wb') as f:
