@@ -43,6 +43,20 @@ struct arch_cpu_prop {
 	bool is_on;       /* the switch */
 };
 
+/* One mapping of a guest's page tables, for people. */
+struct arch_page {
+	gva_t va;
+	gpa_t pa;
+	uint64_t size;
+	char bits[12];  /* of the entry, by the letters of the manual */
+	char rights[4]; /* of all that lead to it: "urw" */
+};
+enum arch_pages {
+	ARCH_PAGES_ALL, /* told to the last */
+	ARCH_PAGES_CUT, /* there are more */
+	ARCH_PAGES_OFF  /* addresses are not translated */
+};
+
 struct arch_ops {
 	const char *name;              /* "x86_64", "aarch64" */
 	const char *const *cpu_models; /* NULL-terminated, for -cpu help */
@@ -67,8 +81,18 @@ struct arch_ops {
 		     struct mmu_result *r);
 	/* Is anything pending that ends a halt?  Context: vcpu thread or with vcpu.lock. */
 	bool (*has_work)(struct vcpu *v);
-	unsigned debug_view;                     /* of walk(): what may read most, for debuggers */
-	void (*dump)(struct vcpu *v, FILE *out); /* info registers */
+	unsigned debug_view; /* of walk(): what may read most, for debuggers */
+
+	/* What monitors and the log show.  Context of all: vcpu thread, or the vCPU has none. */
+	void (*dump)(struct vcpu *v, FILE *out); /* general and system registers */
+	void (*dump_vectors)(struct vcpu *v, FILE *out);
+	/* A register by the name that people type; false: there is none.  reg_names lists them,
+	 * NULL-terminated. */
+	bool (*reg_get)(struct vcpu *v, const char *name, uint64_t *value);
+	const char *const *reg_names;
+	/* Every mapping by rising address, until fn returns false or it has been enough. */
+	enum arch_pages (*pages)(struct vcpu *v, bool (*fn)(const struct arch_page *, void *),
+				 void *opaque);
 	uint64_t (*get_pc)(struct vcpu *v);
 	void (*set_pc)(struct vcpu *v, uint64_t pc);
 	const struct guest_ops *guest; /* for translating accelerators (cpu/guest.h) */

@@ -217,6 +217,13 @@ bool x86_walk(struct vcpu *v, gva_t addr, enum mmu_access access, unsigned view,
 	      struct mmu_result *r);
 /* Where page tables lie may be another place now: what flushes the TLB. */
 void x86_walks_forget(struct x86_cpu *c);
+/* show.c: arch_ops.dump, dump_vectors, reg_get, reg_names, pages. */
+void x86_show(struct vcpu *v, FILE *out);
+void x86_show_vectors(struct vcpu *v, FILE *out);
+extern const char *const x86_reg_names[];
+bool x86_reg_get(struct vcpu *v, const char *name, uint64_t *value);
+enum arch_pages x86_pages(struct vcpu *v, bool (*fn)(const struct arch_page *, void *),
+			  void *opaque);
 /* PAE: load the four PDPTEs that cr3 points at; reserved bits: #GP(0). */
 bool x86_pdpte_load(struct x86_cpu *c, uint64_t cr3);
 /* Record what a failed walk means. */

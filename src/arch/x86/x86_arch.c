@@ -71,45 +71,6 @@ static void *arch_cpu_new(struct vcpu *v, const char *model, struct err *err)
 
 static void arch_cpu_reset(struct vcpu *v) { x86_reset(v->cpu); }
 
-/* ---- info registers ---- */
-
-static void dump_segments(const struct x86_cpu *c, FILE *out)
-{
-	static const char *const names[] = { "ES", "CS", "SS", "DS", "FS", "GS", "LDT", "TR" };
-
-	for (unsigned i = 0; i < SEG_COUNT; i++)
-		fprintf(out, "%-3s=%04x %016llx %08x %04x\n", names[i], c->seg[i].sel,
-			(unsigned long long)c->seg[i].base, c->seg[i].limit, c->seg[i].attr);
-	fprintf(out, "GDT=     %016llx %08x\nIDT=     %016llx %08x\n",
-		(unsigned long long)c->gdtr.base, c->gdtr.limit, (unsigned long long)c->idtr.base,
-		c->idtr.limit);
-}
-
-static void arch_dump(struct vcpu *v, FILE *out)
-{
-	static const char *const names[] = {
-		"RAX", "RCX", "RDX", "RBX", "RSP", "RBP", "RSI", "RDI",
-		"R8 ", "R9 ", "R10", "R11", "R12", "R13", "R14", "R15"
-	};
-	const struct x86_cpu *c = v->cpu;
-
-	for (unsigned i = 0; i < 16; i++)
-		fprintf(out, "%s=%016llx%s", names[i], (unsigned long long)c->gpr[i],
-			i % 4 == 3 ? "\n" : " ");
-	fprintf(out, "RIP=%016llx RFL=%08x CPL=%u HLT=%d\n", (unsigned long long)c->env.pc,
-		c->rflags, x86_cpl(c), c->is_halted);
-	dump_segments(c, out);
-	fprintf(out, "CR0=%08llx CR2=%016llx CR3=%016llx CR4=%08llx\n", (unsigned long long)c->cr0,
-		(unsigned long long)c->cr2, (unsigned long long)c->cr3, (unsigned long long)c->cr4);
-	for (unsigned i = 0; i < 8; i++)
-		if (i != 4 && i != 5)
-			fprintf(out, "DR%u=%016llx%s", i, (unsigned long long)c->dr[i],
-				i == 3 || i == 7 ? "\n" : " ");
-	fprintf(out, "EFER=%016llx XCR0=%016llx MXCSR=%08x FCW=%04x FSW=%04x\n",
-		(unsigned long long)c->efer, (unsigned long long)c->xcr0, c->mxcsr, c->fcw,
-		(unsigned)(c->fsw | c->ftop << 11));
-}
-
 static uint64_t arch_get_pc(struct vcpu *v) { return ((struct x86_cpu *)v->cpu)->env.pc; }
 static void arch_set_pc(struct vcpu *v, uint64_t pc) { ((struct x86_cpu *)v->cpu)->env.pc = pc; }
 
@@ -124,9 +85,13 @@ const struct arch_ops x86_arch_ops = {
 	.cpu_expand = x86_cpu_expand,
 	.cpu_missing = x86_cpu_missing,
 	.walk = x86_walk,
-	.debug_view = VIEW_KERNEL_AC,
 	.has_work = x86_has_work,
-	.dump = arch_dump,
+	.dump = x86_show,
+	.dump_vectors = x86_show_vectors,
+	.reg_get = x86_reg_get,
+	.reg_names = x86_reg_names,
+	.pages = x86_pages,
+	.debug_view = VIEW_KERNEL_AC,
 	.get_pc = arch_get_pc,
 	.set_pc = arch_set_pc,
 	.guest = &x86_guest_ops,
