@@ -73,5 +73,6 @@ bool dma_set(struct address_space *as, gpa_t addr, uint8_t byte, uint64_t len);
 void *dma_map(struct address_space *as, gpa_t addr, uint64_t *len, bool is_write);
 void dma_unmap(struct address_space *as, gpa_t addr, uint64_t len, bool is_write);
 
-/* `info mtree`-style text. */
-void address_space_print(const struct address_space *as, FILE *out, bool flat);
+/* `info mtree`-style text; note (may be NULL) adds to a region's line. */
+typedef void region_note(const struct region *r, FILE *out);
+void address_space_print(const struct address_space *as, FILE *out, bool flat, region_note *note);

@@ -8,7 +8,8 @@
 #include "memory/region.h"
 #include "memory/topology.h"
 
-static void print_region(const struct region *r, uint64_t base, unsigned depth, FILE *out)
+static void print_region(const struct region *r, uint64_t base, unsigned depth, FILE *out,
+			 region_note *note)
 {
 	fprintf(out, "%*s%016" PRIx64 "-%016" PRIx64 " (prio %d, %s): ", (int)(2 * depth), "", base,
 		base + region_last(r), r->priority, region_kind_name(r));
@@ -17,12 +18,16 @@ static void print_region(const struct region *r, uint64_t base, unsigned depth, 
 			r->alias_offset, r->alias_offset + region_last(r));
 	else
 		fputs(r->name, out);
-	fputs(r->is_enabled ? "\n" : " [disabled]\n", out);
+	if (!r->is_enabled)
+		fputs(" [disabled]", out);
+	if (note)
+		note(r, out);
+	fputc('\n', out);
 	for (const struct region *c = r->children; c; c = c->next)
-		print_region(c, base + c->addr, depth + 1, out);
+		print_region(c, base + c->addr, depth + 1, out, note);
 }
 
-static void print_flat(const struct address_space *as, FILE *out)
+static void print_flat(const struct address_space *as, FILE *out, region_note *note)
 {
 	const struct flat_view *v;
 
@@ -35,19 +40,21 @@ static void print_flat(const struct address_space *as, FILE *out)
 			region_kind_name(r->region), r->region->name);
 		if (r->offset)
 			fprintf(out, " @%016" PRIx64, r->offset);
+		if (note)
+			note(r->region, out);
 		fputc('\n', out);
 	}
 	rcu_leave();
 }
 
-void address_space_print(const struct address_space *as, FILE *out, bool flat)
+void address_space_print(const struct address_space *as, FILE *out, bool flat, region_note *note)
 {
 	fprintf(out, "address-space: %s\n", as->name);
 	if (flat) {
-		print_flat(as, out);
+		print_flat(as, out, note);
 		return;
 	}
 	topology_lock();
-	print_region(as->root, 0, 1, out);
+	print_region(as->root, 0, 1, out, note);
 	topology_unlock();
 }

@@ -302,11 +302,11 @@ static void test_mtree_text(void)
 	region_add(&root, 0x100, &a);
 	region_add_overlap(&root, 0x200, &alias, 1);
 	address_space_init(&as, "memory", &root);
-	address_space_print(&as, f, false);
+	address_space_print(&as, f, false, NULL);
 	region_set_enabled(&a, false);
-	address_space_print(&as, f, true);
+	address_space_print(&as, f, true, NULL);
 	region_set_enabled(&a, true);
-	address_space_print(&as, f, true);
+	address_space_print(&as, f, true, NULL);
 	fclose(f);
 	g_assert_cmpstr(text, ==,
 			"address-space: memory\n"
