@@ -54,7 +54,8 @@ struct vcpu_intc_ops {
 	 * moment on the machine's clock.  The MSR code owns the TSC's rate and offset, and calls
 	 * again when they change.  Reading the MSR is read_msr()'s: 0 once it has fired. */
 	void (*set_tsc_deadline)(void *intc, uint64_t tsc, int64_t deadline_ns);
-	void (*init)(void *intc); /* INIT reached this vCPU: reset all but id and base */
+	void (*init)(void *intc);            /* INIT reached this vCPU: reset all but id and base */
+	void (*show)(void *intc, FILE *out); /* its registers, for people */
 };
 
 struct vcpu_work {

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "base/lock.h"
 #include "base/log.h"
@@ -78,6 +79,8 @@ struct device_type {
 	void (*reset)(struct device *dev);
 	bool (*post_load)(struct device *dev, struct err *err);
 	void (*unrealize)(struct device *dev);
+	/* An interrupt controller's registers, for people: `info pic`. */
+	void (*show)(struct device *dev, FILE *out);
 };
 
 extern const struct object_type device_object_type; /* "device", abstract */

@@ -59,6 +59,8 @@ struct machine_type {
 	bool (*finish)(struct machine *m, struct err *err);
 	/* After the devices' and vCPUs' reset: what the firmware or kernel loader must find. */
 	bool (*load)(struct machine *m, struct err *err);
+	/* What firmware and kernels were put where: `info roms`.  May be NULL. */
+	void (*show_roms)(struct machine *m, FILE *out);
 	/* The user presses the power button.  NULL: there is none. */
 	bool (*powerdown)(struct machine *m, struct err *err);
 };

@@ -100,4 +100,5 @@ const struct machine_type microvm_machine_type = {
 	.finish = microvm_finish,
 	.load = x86_board_load,
 	.powerdown = microvm_powerdown,
+	.show_roms = x86_board_show_roms,
 };

@@ -421,6 +421,23 @@ void x86_board_fini(struct object *o)
 		ram_block_free(b->rom_block);
 }
 
+static void show_rom(FILE *out, gpa_t addr, uint64_t size, const char *kind, const char *name)
+{
+	fprintf(out, "addr=%016llx size=0x%06llx mem=%s name=\"%s\"\n", (unsigned long long)addr,
+		(unsigned long long)size, kind, name);
+}
+
+void x86_board_show_roms(struct machine *m, FILE *out)
+{
+	const struct x86_board *b = x86_board(m);
+
+	if (b->rom_block)
+		show_rom(out, 4 * GIB - b->rom.size, b->rom.size, "rom", m->config.bios);
+	for (unsigned i = 0; i < b->boot.count; i++)
+		show_rom(out, b->boot.pieces[i].addr, b->boot.pieces[i].size, "ram",
+			 b->boot.pieces[i].fd < 0 ? "for the kernel" : "from a file");
+}
+
 /* A board without a chipset that would switch between ROM and the RAM under it starts with the copy
  * made: firmware keeps its variables there (SeaBIOS for microvm relies on it). */
 static void x86_board_shadow_bios(struct x86_board *b)

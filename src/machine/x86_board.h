@@ -52,3 +52,4 @@ bool x86_board_finish(struct x86_board *b, bool acpi, struct err *err);
 void x86_board_fini(struct object *o);
 /* machine_type.load: put kernel and tables into memory, set the boot vCPU. */
 bool x86_board_load(struct machine *m, struct err *err);
+void x86_board_show_roms(struct machine *m, FILE *out);

@@ -154,5 +154,6 @@ void lapic_timer_set_lvt_locked(struct lapic *l, uint32_t lvt);
 void lapic_timer_rearm_locked(struct lapic *l);
 void lapic_set_tsc_deadline(void *intc, uint64_t tsc, int64_t deadline_ns);
 
+void lapic_show(void *intc, FILE *out); /* lapic_show.c */
 bool lapic_read_msr(void *intc, uint32_t msr, uint64_t *value);
 bool lapic_write_msr(void *intc, uint32_t msr, uint64_t value);

@@ -391,6 +391,21 @@ static bool i8259_realize(struct device *dev, struct err *err)
 static const struct field i8259_state[] = { PIC_FIELDS(0), PIC_FIELDS(1), { 0 } };
 /* clang-format on */
 
+static void i8259_show(struct device *dev, FILE *out)
+{
+	const struct i8259 *s = i8259(dev);
+
+	for (int i = SLAVE; i >= MASTER; i--) {
+		const struct pic *p = &s->pic[i];
+
+		fprintf(out,
+			"pic%d: irr=%02x imr=%02x isr=%02x hprio=%u irq_base=%02x rr_sel=%d "
+			"elcr=%02x fnm=%d\n",
+			i, p->irr, p->imr, p->isr, p->top, p->vector, p->reads_isr,
+			pic_level_mask(p), p->is_special_nested);
+	}
+}
+
 const struct device_type i8259_type = {
 	.base = {
 		.name = "i8259",
@@ -408,4 +423,5 @@ const struct device_type i8259_type = {
 	.realize = i8259_realize,
 	.reset = i8259_reset,
 	.post_load = i8259_post_load,
+	.show = i8259_show,
 };

@@ -18,6 +18,7 @@ enum { VERSION = 0x20 };
 enum {
 	RTE_LOGICAL = 1u << 11,
 	RTE_STATUS = 1u << 12,
+	RTE_LOW = 1u << 13,
 	RTE_REMOTE_IRR = 1u << 14,
 	RTE_LEVEL = 1u << 15,
 	RTE_MASKED = 1u << 16,
@@ -226,6 +227,40 @@ static const struct field ioapic_state[] = {
 	{ 0 },
 };
 
+static void ioapic_show_pins(FILE *out, const char *what, const struct ioapic *s, bool is_remote)
+{
+	bool has_any = false;
+
+	fprintf(out, "  %s", what);
+	for (unsigned i = 0; i < IOAPIC_PIN_COUNT; i++) {
+		if (!(is_remote ? s->rte[i] & RTE_REMOTE_IRR : s->lines >> i & 1))
+			continue;
+		fprintf(out, " %u", i);
+		has_any = true;
+	}
+	fputs(has_any ? "\n" : " (none)\n", out);
+}
+
+static void ioapic_show(struct device *dev, FILE *out)
+{
+	static const char *const modes[] = { "fixed", "lowest", "SMI", "...",
+					     "NMI",   "INIT",   "...", "extINT" };
+	const struct ioapic *s = ioapic(dev);
+
+	fprintf(out, "ioapic: ver=0x%x id=0x%02x sel=0x%02x\n", VERSION, s->id, s->select);
+	for (unsigned i = 0; i < IOAPIC_PIN_COUNT; i++) {
+		uint64_t rte = s->rte[i];
+
+		fprintf(out, "  pin %-2u 0x%016llx dest=%llx vec=%-3u %s %-5s %-6s %-6s %s\n", i,
+			(unsigned long long)rte, (unsigned long long)(rte >> 56), (uint8_t)rte,
+			rte & RTE_LOW ? "active-lo" : "active-hi",
+			rte & RTE_LEVEL ? "level" : "edge", rte & RTE_MASKED ? "masked" : "",
+			modes[rte >> 8 & 7], rte & RTE_LOGICAL ? "logical" : "physical");
+	}
+	ioapic_show_pins(out, "inputs    ", s, false);
+	ioapic_show_pins(out, "Remote IRR", s, true);
+}
+
 const struct device_type ioapic_type = {
 	.base = {
 		.name = "ioapic",
@@ -243,4 +278,5 @@ const struct device_type ioapic_type = {
 	.state_version = 1,
 	.realize = ioapic_realize,
 	.reset = ioapic_reset,
+	.show = ioapic_show,
 };

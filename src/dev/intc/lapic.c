@@ -360,6 +360,7 @@ static const struct vcpu_intc_ops lapic_ops = {
 	.write_msr = lapic_write_msr,
 	.set_tsc_deadline = lapic_set_tsc_deadline,
 	.init = lapic_init,
+	.show = lapic_show,
 };
 
 struct lapic *lapic_of_vcpu(const struct apic_bus *bus, const struct vcpu *v)
