@@ -62,6 +62,9 @@ void chardev_disconnect(struct chardev *c);
 /* As if the far end had sent a break.  Context: loop thread. */
 void chardev_send_break(struct chardev *c);
 
+/* Does the keyboard lead to the user who attached with opaque?  Only of a mux it may not. */
+bool chardev_has_focus(struct chardev *c, const void *opaque);
+
 /* Descriptors that come with data over a unix socket (SCM_RIGHTS).  From chardev_keep_fds() on,
  * those of the last message that had any are kept, at most CHARDEV_MAX_FDS; otherwise the kernel
  * drops them.  Context: loop thread. */

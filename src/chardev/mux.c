@@ -80,6 +80,20 @@ static bool mux_has_user(struct chardev *c)
 	return has_any;
 }
 
+bool chardev_has_focus(struct chardev *c, const void *opaque)
+{
+	const struct mux *m;
+	bool has_it;
+
+	if (c->obj.type != &chardev_mux_type.base)
+		return true;
+	m = mux(c);
+	lock_take(&c->lock);
+	has_it = m->ends[m->focus].user && m->ends[m->focus].opaque == opaque;
+	lock_drop(&c->lock);
+	return has_it;
+}
+
 static void mux_detach(struct chardev *c, void *opaque)
 {
 	struct mux *m = mux(c);
