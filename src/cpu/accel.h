@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "object/object.h"
 
@@ -42,6 +43,8 @@ struct accel_ops {
 	 * Context of vcpu_stats: vcpu thread. */
 	const struct accel_stat *stats;
 	void (*vcpu_stats)(struct vcpu *v, uint64_t *values);
+	/* What it did and holds, for people.  NULL: nothing to tell.  Context: main thread. */
+	void (*show)(struct accel *a, FILE *out);
 };
 
 struct accel {

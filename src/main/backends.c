@@ -147,6 +147,8 @@ static bool serial_open(struct session *s, unsigned index, const char *spec, str
 		return err_prefix(err, "-serial %s: ", spec);
 	if (s->serials[index] && !chardev_made(s, s->serials[index], id, err))
 		return err_prefix(err, "-serial %s: ", spec);
+	if (g_str_has_prefix(spec, "mon:"))
+		s->monitored |= (uint8_t)(1u << index);
 	return true;
 }
 
@@ -162,6 +164,18 @@ static bool qtest_open(struct session *s, struct err *err)
 	s->qtest_chardev = chardev_new_legacy(s->root, s->loop, "qtest", spec, err);
 	return s->qtest_chardev ? chardev_made(s, s->qtest_chardev, "qtest", err)
 				: err_prefix(err, "-qtest %s: ", spec);
+}
+
+/* Does a monitor want this terminal for itself? */
+static bool monitor_has_terminal(const struct options *o)
+{
+	for (unsigned i = 0; i < o->monitors.count; i++) {
+		const char *spec = keyvals_get(&o->monitors.items[i], "spec");
+
+		if (spec && g_str_has_prefix(spec, "stdio"))
+			return true;
+	}
+	return false;
 }
 
 bool backends_open(struct session *s, struct err *err)
@@ -180,8 +194,12 @@ bool backends_open(struct session *s, struct err *err)
 	if (!qtest_open(s, err))
 		return false;
 	/* With no display built in, this terminal is where a guest without options is seen. */
-	if (!o->serials.count && !o->nodefaults && !o->daemonize &&
-	    (o->nographic || !o->no_display))
-		return serial_open(s, 0, "mon:stdio", err);
+	if (o->serials.count || o->nodefaults || o->daemonize ||
+	    (!o->nographic && (o->no_display || monitor_has_terminal(o))))
+		return true;
+	if (!serial_open(s, 0, "mon:stdio", err))
+		return false;
+	if (o->has_monitor)
+		s->monitored = 0;
 	return true;
 }

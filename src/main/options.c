@@ -285,8 +285,16 @@ static bool option_monitor_spec(struct options *o, const char *spec, const char 
 
 	keyvals_add(kv, "spec", spec);
 	keyvals_add(kv, "mode", mode);
-	keyvals_add(kv, "pretty", pretty);
+	if (pretty)
+		keyvals_add(kv, "pretty", pretty);
 	return true;
+}
+
+/* -monitor none only takes back the one behind -serial mon: that nobody asked for. */
+static bool option_monitor(struct options *o, const char *arg)
+{
+	o->has_monitor = true;
+	return !strcmp(arg, "none") || option_monitor_spec(o, arg, "readline", NULL);
 }
 
 static bool option_mon(struct options *o, const char *arg, struct err *err)
@@ -362,8 +370,7 @@ static bool options_apply_arg(struct options *o, const struct option_row *row, c
 	case OPT_QMP: return option_monitor_spec(o, arg, "control", "off");
 	case OPT_QMP_PRETTY: return option_monitor_spec(o, arg, "control", "on");
 	case OPT_MON: return option_mon(o, arg, err);
-	case OPT_MONITOR:
-		return option_only_none(row->name, arg, "there is no human monitor yet", err);
+	case OPT_MONITOR: return option_monitor(o, arg);
 	case OPT_DISPLAY: return option_only_none(row->name, arg, "there is no display yet", err);
 	case OPT_VGA:
 		return option_only_none(row->name, arg, "no board has a graphics adapter yet", err);

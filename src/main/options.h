@@ -38,6 +38,7 @@ struct options {
 	struct keyvals_list devices, objects, globals, chardevs;
 	/* -mon's keys; of -qmp and -qmp-pretty spec= instead of chardev= */
 	struct keyvals_list monitors;
+	bool has_monitor; /* -monitor was given */
 	struct strings serials, traces, fw_cfg;
 	bool nographic, no_display, nodefaults, daemonize, stopped;
 	struct machine_actions actions;

@@ -15,6 +15,7 @@
 #include "event/loop.h"
 #include "machine/machine.h"
 #include "main/session.h"
+#include "monitor/hmp/hmp.h"
 #include "monitor/monitor.h"
 #include "monitor/qtest/qtest.h"
 
@@ -85,6 +86,7 @@ void session_end(struct session *s)
 	for (unsigned i = 0; i < sizeof(s->serials) / sizeof(s->serials[0]); i++)
 		if (s->serials[i])
 			chardev_flush(s->serials[i], 200);
+	hmp_free(s->hmp);
 	if (s->monitors)
 		monitors_free(s->monitors);
 	chardev_restore_terminal();

@@ -3,12 +3,14 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "main/options.h"
 
 struct accel;
 struct chardev;
 struct err;
+struct hmp;
 struct loop;
 struct loop_fd;
 struct machine;
@@ -24,7 +26,9 @@ struct session {
 	struct accel *accel;
 	struct machine *machine;
 	struct chardev *serials[4];
+	uint8_t monitored; /* a bit for each that has a human monitor behind its mux */
 	struct monitors *monitors;
+	struct hmp *hmp;               /* the human ones */
 	struct chardev *qtest_chardev; /* NULL: none */
 	struct qtest *qtest;
 
