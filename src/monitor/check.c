@@ -13,6 +13,7 @@
 BUILTIN(str, "str", "string", "string");
 BUILTIN(int, "int", "int", "integer");
 BUILTIN(uint, "int", "int", "uint64", .is_unsigned = true);
+BUILTIN(address, "int", "int", "integer");
 BUILTIN(number, "number", "number", "number");
 BUILTIN(bool, "bool", "boolean", "boolean");
 BUILTIN(null, "null", "null", "null");
@@ -35,6 +36,8 @@ static bool check_int(const struct qmp_type *t, struct json_object *v, const cha
 
 	if (json_object_get_type(v) != json_type_int)
 		return wrong_type(name, t->expected, err);
+	if (t == &qmp_address)
+		return true;
 	if (t->is_unsigned ? i < 0 : i >= 0 && u > INT64_MAX)
 		return wrong_type(name, t->expected, err);
 	return true;

@@ -14,7 +14,7 @@
 /* clang-format off */
 QMP_OBJECT_TYPE(memory_info, REQUIRED("base-memory", qmp_uint),
 		OPTIONAL("plugged-memory", qmp_uint));
-QMP_OBJECT_TYPE(memsave_args, REQUIRED("val", qmp_uint), REQUIRED("size", qmp_uint),
+QMP_OBJECT_TYPE(memsave_args, REQUIRED("val", qmp_address), REQUIRED("size", qmp_uint),
 		REQUIRED("filename", qmp_str), OPTIONAL("cpu-index", qmp_int));
 QMP_OBJECT_TYPE(pmemsave_args, REQUIRED("val", qmp_uint), REQUIRED("size", qmp_uint),
 		REQUIRED("filename", qmp_str));
@@ -82,8 +82,8 @@ static bool copy_out(int fd, uint64_t addr, uint64_t size, read_fn *read_page, v
 static struct json_object *save(struct qmp_call *call, read_fn *read_page, void *opaque)
 {
 	const char *path = qmp_arg_str(call, "filename");
-	uint64_t addr = json_object_get_uint64(qmp_arg(call, "val"));
-	uint64_t size = json_object_get_uint64(qmp_arg(call, "size"));
+	uint64_t addr = qmp_arg_uint(call, "val");
+	uint64_t size = qmp_arg_uint(call, "size");
 	int fd = fdset_open(path, O_WRONLY | O_CREAT | O_TRUNC, 0666);
 	bool ok;
 
@@ -107,8 +107,8 @@ static bool read_physical(void *opaque, uint64_t addr, void *buf, uint64_t len)
 static struct json_object *run_pmemsave(struct qmp_call *call)
 {
 	struct machine *m = call->env->machine;
-	uint64_t addr = json_object_get_uint64(qmp_arg(call, "val"));
-	uint64_t size = json_object_get_uint64(qmp_arg(call, "size"));
+	uint64_t addr = qmp_arg_uint(call, "val");
+	uint64_t size = qmp_arg_uint(call, "size");
 	uint64_t end = 4 * GIB + m->ram_high.size;
 
 	if (addr > end || size > end - addr)

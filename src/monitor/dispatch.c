@@ -246,6 +246,14 @@ int64_t qmp_arg_int(const struct qmp_call *call, const char *name, int64_t other
 	return v ? json_object_get_int64(v) : otherwise;
 }
 
+uint64_t qmp_arg_uint(const struct qmp_call *call, const char *name)
+{
+	struct json_object *v = qmp_arg(call, name);
+	int64_t i = json_object_get_int64(v);
+
+	return i < 0 ? (uint64_t)i : json_object_get_uint64(v);
+}
+
 bool qmp_arg_bool(const struct qmp_call *call, const char *name, bool otherwise)
 {
 	struct json_object *v = qmp_arg(call, name);

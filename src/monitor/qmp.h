@@ -48,6 +48,7 @@ struct qmp_type {
 };
 
 extern const struct qmp_type qmp_str, qmp_int, qmp_uint, qmp_number, qmp_bool, qmp_null, qmp_any;
+extern const struct qmp_type qmp_address; /* 64 bits: -4096 is 0xfffffffffffff000 */
 extern const struct qmp_type qmp_str_list, qmp_empty;
 
 /* clang-format off */
@@ -122,6 +123,8 @@ bool qmp_has(const struct qmp_call *call, const char *name);
 /* NULL, `otherwise` if absent. */
 const char *qmp_arg_str(const struct qmp_call *call, const char *name);
 int64_t qmp_arg_int(const struct qmp_call *call, const char *name, int64_t otherwise);
+/* Of a qmp_uint or qmp_address that is there. */
+uint64_t qmp_arg_uint(const struct qmp_call *call, const char *name);
 bool qmp_arg_bool(const struct qmp_call *call, const char *name, bool otherwise);
 struct json_object *qmp_arg(const struct qmp_call *call, const char *name);
 

@@ -167,6 +167,7 @@ struct json_object *qmp_schema(void)
 	g_queue_init(&s.todo);
 	/* Told under one name: the schema knows no unsigned ones. */
 	g_hash_table_insert(s.names, (gpointer)&qmp_uint, g_strdup("int"));
+	g_hash_table_insert(s.names, (gpointer)&qmp_address, g_strdup("int"));
 	name_of(&s, &qmp_empty);
 	for (unsigned i = 0; i < G_N_ELEMENTS(builtins); i++)
 		name_of(&s, builtins[i]);

@@ -27,7 +27,7 @@ static const struct qmp_type shape = {
 QMP_OBJECT_TYPE(all, OPTIONAL("s", qmp_str), OPTIONAL("i", qmp_int), OPTIONAL("u", qmp_uint),
 		OPTIONAL("b", qmp_bool), OPTIONAL("n", qmp_number), OPTIONAL("any", qmp_any),
 		OPTIONAL("c", colour), OPTIONAL("points", points), OPTIONAL("e", either),
-		OPTIONAL("shape", shape));
+		OPTIONAL("shape", shape), OPTIONAL("a", qmp_address));
 /* clang-format on */
 
 /* "" or the error. */
@@ -47,6 +47,8 @@ static void test_what_is_of_its_type_passes(void)
 	check("{}", "");
 	check("{'s':'', 'i':-5, 'u':18446744073709551615, 'b':true, 'n':1.5, 'any':[{}]}", "");
 	check("{'n':1, 'c':'green', 'points':[{'x':1},{'x':2,'y':0.5}]}", "");
+	check("{'a':-4096}", "");
+	check("{'a':18446744073709547520}", "");
 	check("{'e':'t'}", "");
 	check("{'e':null}", "");
 	check("{'e':[1,2]}", "");
