@@ -164,7 +164,7 @@ static struct json_object *run_query_kvm(struct qmp_call *call)
 	const struct accel_ops *kvm = accel_find(accel_list, "kvm", &err);
 
 	json_put_bool(o, "enabled", a && a->ops == kvm);
-	json_put_bool(o, "present", kvm && kvm->available(&err));
+	json_put_bool(o, "present", kvm && (!kvm->available || kvm->available(&err)));
 	return o;
 }
 
