@@ -106,6 +106,10 @@ QMP_OBJECT_TYPE(uuid_info, REQUIRED("UUID", qmp_str));
 QMP_ENUM_TYPE(target_arch, "aarch64", "x86_64");
 QMP_OBJECT_TYPE(target_info, REQUIRED("arch", target_arch));
 QMP_OBJECT_TYPE(kvm_info, REQUIRED("enabled", qmp_bool), REQUIRED("present", qmp_bool));
+QMP_ENUM_TYPE(accelerator, "kvm", "qtest", "tcg", "xen");
+QMP_LIST_TYPE(accelerator_list, accelerator);
+QMP_OBJECT_TYPE(accelerators_info, REQUIRED("enabled", accelerator),
+		REQUIRED("present", accelerator_list));
 /* clang-format on */
 
 struct json_object *qmp_version(const struct monitor_config *env)
@@ -156,6 +160,14 @@ static struct json_object *run_query_target(struct qmp_call *call)
 	return o;
 }
 
+/* Built in, and this host could have it. */
+static bool is_present(const struct accel_ops *ops)
+{
+	struct err err;
+
+	return !ops->available || ops->available(&err);
+}
+
 static struct json_object *run_query_kvm(struct qmp_call *call)
 {
 	struct json_object *o = json_object_new_object();
@@ -164,7 +176,25 @@ static struct json_object *run_query_kvm(struct qmp_call *call)
 	const struct accel_ops *kvm = accel_find(accel_list, "kvm", &err);
 
 	json_put_bool(o, "enabled", a && a->ops == kvm);
-	json_put_bool(o, "present", kvm && (!kvm->available || kvm->available(&err)));
+	json_put_bool(o, "present", kvm && is_present(kvm));
+	return o;
+}
+
+/* As newer QEMUs have it. */
+static struct json_object *run_query_accelerators(struct qmp_call *call)
+{
+	const struct accel *a = call->env->machine->accel;
+	struct json_object *o, *list;
+
+	if (!a)
+		return qmp_fail(call, QMP_GENERIC_ERROR, "the machine has no accelerator");
+	o = json_object_new_object();
+	list = json_object_new_array();
+	for (unsigned i = 0; accel_list[i]; i++)
+		if (is_present(accel_list[i]))
+			json_object_array_add(list, json_object_new_string(accel_list[i]->name));
+	json_put_str(o, "enabled", a->ops->name);
+	json_object_object_add(o, "present", list);
 	return o;
 }
 
@@ -201,6 +231,7 @@ const struct qmp_command qmp_misc_commands[] = {
 	{ "query-uuid", run_query_uuid, .returns = &uuid_info },
 	{ "query-target", run_query_target, .returns = &target_info },
 	{ "query-kvm", run_query_kvm, .returns = &kvm_info },
+	{ "query-accelerators", run_query_accelerators, .returns = &accelerators_info },
 	{ "human-monitor-command", run_human_command, .args = &human_args, .returns = &qmp_str },
 	{ 0 },
 };

@@ -272,12 +272,14 @@ def test_no_power_button_is_told():
 
 def test_names():
     uuid = '12345678-9abc-def0-1234-56789abcdef0'
-    with idle('-name', 'guest=web', '-uuid', uuid) as r:
+    with idle('-name', 'guest=web', '-uuid', uuid, '-accel', 'tcg') as r:
         q = r.client()
         assert q.run('query-name') == {'name': 'web'}
         assert q.run('query-uuid') == {'UUID': uuid}
         assert q.run('query-target') == {'arch': 'x86_64'}
         assert q.run('query-kvm')['enabled'] is False
+        accelerators = q.run('query-accelerators')
+        assert accelerators['enabled'] == 'tcg' and 'tcg' in accelerators['present']
         names = [c['name'] for c in q.run('query-commands')]
         assert len(names) == len(set(names)) and 'query-commands' in names
 
