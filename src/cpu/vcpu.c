@@ -6,6 +6,7 @@
 #include "cpu/vcpu.h"
 
 #include <assert.h>
+#include <sched.h>
 #include <signal.h>
 #include <string.h>
 #include <unistd.h>
@@ -129,6 +130,14 @@ bool vcpu_start_thread(struct vcpu *v, struct err *err)
 	v->has_thread = false;
 	v->is_stopped = true;
 	return err_errno(err, r, "cannot create the thread of vCPU %u", v->id);
+}
+
+int vcpu_tid(struct vcpu *v)
+{
+	/* A thread that was just made tells it soon. */
+	while (v->has_thread && !atomic_load(&v->tid))
+		sched_yield();
+	return atomic_load(&v->tid);
 }
 
 static void wake(struct vcpu *v)

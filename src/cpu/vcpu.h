@@ -106,6 +106,8 @@ void vcpu_fini(struct vcpu *v);
 
 /* Threads: made parked; resume/pause from the main thread; end joins. */
 bool vcpu_start_thread(struct vcpu *v, struct err *err);
+/* The kernel's id of the thread; 0: there is none.  Context: main thread. */
+int vcpu_tid(struct vcpu *v);
 void vcpu_resume(struct vcpu *v);
 void vcpu_pause(struct vcpu *v); /* returns when it has parked */
 void vcpu_end_thread(struct vcpu *v);

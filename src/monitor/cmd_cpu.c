@@ -1,6 +1,5 @@
 /* monitor/cmd_cpu.c - QMP: machines, CPU models, vCPUs.
  * SPDX-License-Identifier: MIT */
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -230,7 +229,7 @@ static struct json_object *run_query_cpus_fast(struct qmp_call *call)
 
 		json_put_int(o, "cpu-index", i);
 		put_path(o, m->cpus[i]);
-		json_put_int(o, "thread-id", atomic_load(&m->cpus[i]->tid));
+		json_put_int(o, "thread-id", vcpu_tid(m->cpus[i]));
 		json_object_object_add(o, "props", place_of(m, i));
 		json_put_str(o, "target", m->type->arch->name);
 		json_object_array_add(list, o);
