@@ -373,16 +373,16 @@ void tcg_native_log(struct tcg_vcpu *tv, const struct tcg_block *b, gva_t pc)
 	free(text);
 }
 
-void tcg_native_stats(struct tcg_accel *t)
+void tcg_native_show(struct tcg_accel *t, FILE *out)
 {
 	struct code_stats s;
 
 	code_cache_stats(t->native->cache, &s);
-	log_line("tcg: code cache: %u chunks of %" PRIu64
-		 " KiB, %u free, %u waiting for their last "
-		 "visitors; %" PRIu64 " evicted, %" PRIu64 " times no room",
-		 s.chunks, s.chunk_size / KIB, s.free_chunks, s.retired_chunks, s.evicted,
-		 s.refused);
-	log_line("tcg: code cache: %" PRIu64 " pieces of code, %" PRIu64 " KiB, ever", s.blocks,
-		 s.bytes / KIB);
+	fprintf(out,
+		"code cache: %u chunks of %" PRIu64 " KiB, %u free, %u waiting for their last "
+		"visitors; %" PRIu64 " evicted, %" PRIu64 " times no room\n",
+		s.chunks, s.chunk_size / KIB, s.free_chunks, s.retired_chunks, s.evicted,
+		s.refused);
+	fprintf(out, "code cache: %" PRIu64 " pieces of code, %" PRIu64 " KiB, ever\n", s.blocks,
+		s.bytes / KIB);
 }

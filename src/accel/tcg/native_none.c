@@ -89,9 +89,10 @@ void tcg_native_wait(struct tcg_accel *t)
 	g_assert_not_reached();
 }
 
-void tcg_native_stats(struct tcg_accel *t)
+void tcg_native_show(struct tcg_accel *t, FILE *out)
 {
 	(void)t;
+	(void)out;
 	g_assert_not_reached();
 }
 

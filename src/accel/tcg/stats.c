@@ -4,6 +4,7 @@
  * in front of softmmu's, so that they cost nothing when nobody asked.
  * SPDX-License-Identifier: MIT */
 #include <inttypes.h>
+#include <stdlib.h>
 
 #include <glib.h>
 
@@ -84,59 +85,111 @@ void tcg_vcpu_stats(struct vcpu *v, uint64_t *values)
 
 /* ---- telling ---- */
 
-static void log_translation(const struct tcg_accel *t, const struct tcg_counts *c)
+static void show_translation(const struct tcg_accel *t, const struct tcg_counts *c, FILE *out)
 {
 	static const char *const tiers[] = { "for the interpreter", "to host code" };
 
 	for (unsigned tier = 0; tier < 2; tier++)
 		if (c->blocks[tier])
-			log_line("tcg: translated %s: %" PRIu64 " blocks, %" PRIu64
-				 " guest instructions, %" PRIu64 " KiB",
-				 tiers[tier], c->blocks[tier], c->insns[tier],
-				 c->bytes[tier] / KIB);
-	log_line("tcg: %" PRIu64 " of the blocks without groups", c->singles);
-	log_line("tcg: %" PRIu64 " pages written all the time, %" PRIu64 " of them rested; %" PRIu64
-		 " blocks that compare, %" PRIu64 " with operands that change; %" PRIu64
-		 " times asked for another",
-		 t->restless.ever, t->restless.rested, c->compared, c->holes, c->stale);
-	log_line("tcg: %" PRIu64 " blocks dropped, %" PRIu64 " KiB of the interpreter's kept",
-		 t->cache.dropped, (t->cache.size + t->cache.cleared_size) / KIB);
+			fprintf(out,
+				"translated %s: %" PRIu64 " blocks, %" PRIu64
+				" guest instructions, %" PRIu64 " KiB\n",
+				tiers[tier], c->blocks[tier], c->insns[tier], c->bytes[tier] / KIB);
+	fprintf(out, "%" PRIu64 " of the blocks without groups\n", c->singles);
+	fprintf(out,
+		"%" PRIu64 " pages written all the time, %" PRIu64 " of them rested; %" PRIu64
+		" blocks that compare, %" PRIu64 " with operands that change; %" PRIu64
+		" times asked for another\n",
+		t->restless.ever, t->restless.rested, c->compared, c->holes, c->stale);
+	fprintf(out, "%" PRIu64 " blocks dropped, %" PRIu64 " KiB of the interpreter's kept\n",
+		t->cache.dropped, (t->cache.size + t->cache.cleared_size) / KIB);
 }
 
-static void log_time(const struct tcg_counts *c)
+static void show_time(const struct tcg_counts *c, FILE *out)
 {
 	uint64_t run = c->cpu_ns > c->translate_ns ? c->cpu_ns - c->translate_ns : 0;
 
-	log_line("tcg: %" PRIu64 ".%03u s in vCPU threads but for %" PRIu64
-		 ".%03u s in translating",
-		 run / 1000000000, (unsigned)(run / 1000000 % 1000), c->translate_ns / 1000000000,
-		 (unsigned)(c->translate_ns / 1000000 % 1000));
+	fprintf(out,
+		"%" PRIu64 ".%03u s in vCPU threads but for %" PRIu64 ".%03u s in translating\n",
+		run / 1000000000, (unsigned)(run / 1000000 % 1000), c->translate_ns / 1000000000,
+		(unsigned)(c->translate_ns / 1000000 % 1000));
+}
+
+/* What costs something to count is counted with stats=on only. */
+static void show_all(struct tcg_accel *t, const struct tcg_counts *c, uint64_t insns, bool is_over,
+		     FILE *out)
+{
+	if (insns)
+		fprintf(out, "%" PRIu64 " guest instructions interpreted\n", insns);
+	show_translation(t, c, out);
+	if (is_over)
+		show_time(c, out);
+	if (t->stats)
+		fprintf(out,
+			"slow accesses: %" PRIu64 " loads, %" PRIu64 " stores, %" PRIu64
+			" atomic, %" PRIu64 " with all others stopped\n",
+			c->loads, c->stores, c->atomics, c->exclusives);
+	fprintf(out, "links made: %" PRIu64 "\n", t->cache.linked);
+	if (!t->native)
+		return;
+	fprintf(out,
+		"asked where to go: %" PRIu64 " by exits that can be linked, %" PRIu64
+		" by indirect jumps and to other pages, %" PRIu64
+		" for a key to another page, %" PRIu64 " after changes of state, %" PRIu64
+		" after faults\n",
+		c->linkable, c->target_misses, c->keyed, c->asks, c->delivered);
+	fprintf(out,
+		"left host code: %" PRIu64 " asked to, %" PRIu64 " faults, %" PRIu64
+		" to look around, %" PRIu64 " stores to code, %" PRIu64 " for want of room\n",
+		c->asked, c->faults, c->loops, c->restarts, c->no_room);
+	fprintf(out, "%" PRIu64 " instructions stepped, %" PRIu64 " run from outside memory\n",
+		c->stepped, c->uncached);
+	tcg_native_show(t, out);
 }
 
 void tcg_stats_log(struct tcg_accel *t)
 {
-	const struct tcg_counts *c = &t->counts;
-	uint64_t insns = atomic_load(&t->insns);
+	char *text = NULL, **lines;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
 
-	if (insns)
-		log_line("tcg: %" PRIu64 " guest instructions interpreted", insns);
-	log_translation(t, c);
-	log_time(c);
-	log_line("tcg: slow accesses: %" PRIu64 " loads, %" PRIu64 " stores, %" PRIu64
-		 " atomic, %" PRIu64 " with all others stopped",
-		 c->loads, c->stores, c->atomics, c->exclusives);
-	log_line("tcg: links made: %" PRIu64, t->cache.linked);
-	if (!t->native)
+	if (!out)
 		return;
-	log_line("tcg: asked where to go: %" PRIu64 " by exits that can be linked, %" PRIu64
-		 " by indirect jumps and to other pages, %" PRIu64
-		 " for a key to another page, %" PRIu64 " after changes of state, %" PRIu64
-		 " after faults",
-		 c->linkable, c->target_misses, c->keyed, c->asks, c->delivered);
-	log_line("tcg: left host code: %" PRIu64 " asked to, %" PRIu64 " faults, %" PRIu64
-		 " to look around, %" PRIu64 " stores to code, %" PRIu64 " for want of room",
-		 c->asked, c->faults, c->loops, c->restarts, c->no_room);
-	log_line("tcg: %" PRIu64 " instructions stepped, %" PRIu64 " run from outside memory",
-		 c->stepped, c->uncached);
-	tcg_native_stats(t);
+	show_all(t, &t->counts, atomic_load(&t->insns), true, out);
+	fclose(out);
+	lines = g_strsplit(text, "\n", 0);
+	for (char **l = lines; *l; l++)
+		if (**l)
+			log_line("tcg: %s", *l);
+	g_strfreev(lines);
+	free(text);
+}
+
+/* ---- info jit ---- */
+
+struct live {
+	struct tcg_counts counts;
+	uint64_t insns;
+};
+
+static void add_in_vcpu(struct vcpu *v, void *opaque)
+{
+	const struct tcg_vcpu *tv = v->accel_data;
+	struct live *live = opaque;
+
+	tcg_stats_add(&live->counts, &tv->counts);
+	live->insns += atomic_load(&tv->insns);
+}
+
+void tcg_show(struct accel *a, FILE *out)
+{
+	struct tcg_accel *t = container_of(a, struct tcg_accel, accel);
+	struct live live = { t->counts, atomic_load(&t->insns) };
+
+	/* vCPUs come and go in this thread only. */
+	for (struct tcg_vcpu *tv = t->vcpus; tv; tv = tv->next)
+		vcpu_run_sync(tv->v, add_in_vcpu, &live);
+	lock_take(&t->cache.lock);
+	show_all(t, &live.counts, live.insns, false, out);
+	lock_drop(&t->cache.lock);
 }

@@ -272,6 +272,7 @@ const struct accel_ops tcg_accel_ops = {
 	.vcpu_attach = tcg_vcpu_attach,
 	.vcpu_detach = tcg_vcpu_detach,
 	.vcpu_run = tcg_vcpu_run,
+	.show = tcg_show,
 	.stats = tcg_vcpu_stat_rows,
 	.vcpu_stats = tcg_vcpu_stats,
 };

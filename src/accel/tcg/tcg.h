@@ -423,7 +423,7 @@ enum x64_why tcg_native_run(struct tcg_vcpu *tv, const struct tcg_block *b);
 void tcg_native_wait(struct tcg_accel *t);
 /* Empty a chunk of the code cache.  Context: as code_reserve(). */
 void tcg_native_evict(struct tcg_accel *t);
-void tcg_native_stats(struct tcg_accel *t);
+void tcg_native_show(struct tcg_accel *t, FILE *out);
 void tcg_native_log(struct tcg_vcpu *tv, const struct tcg_block *b, gva_t pc);
 
 /* ---- stats.c ---- */
@@ -433,6 +433,7 @@ extern const struct accel_stat tcg_vcpu_stat_rows[];
 void tcg_vcpu_stats(struct vcpu *v, uint64_t *values);
 void tcg_stats_add(struct tcg_counts *sum, const struct tcg_counts *c);
 void tcg_stats_log(struct tcg_accel *t);
+void tcg_show(struct accel *a, FILE *out); /* accel_ops.show */
 
 /* ---- chaos.c: chaos=SEED ---- */
 void tcg_chaos_begin(struct tcg_vcpu *tv);
