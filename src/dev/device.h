@@ -81,6 +81,8 @@ struct device_type {
 	void (*unrealize)(struct device *dev);
 	/* An interrupt controller's registers, for people: `info pic`. */
 	void (*show)(struct device *dev, FILE *out);
+	/* How often each of its input_count lines led to an interrupt: `info irq`. */
+	const uint64_t *(*irq_counts)(const struct device *dev);
 };
 
 extern const struct object_type device_object_type; /* "device", abstract */

@@ -302,6 +302,10 @@ def test_what_is_done_by_qmp():
             "Error: 'nosuch' is not a valid device model name\n"
         assert hmp(q, 'chardev-add ringbuf,id=x,size=64') == ''
         assert 'x: filename=' in hmp(q, 'info chardev')
+        assert hmp(q, f'chardev-change x file,path={path}') == ''
+        assert 'x: filename=file' in hmp(q, 'info chardev')
+        assert hmp(q, 'chardev-change x socket,host=localhost,port=0,server=on,wait=off') == ''
+        assert hmp(q, 'chardev-change y null') == "Error: Chardev 'y' does not exist\n"
         assert hmp(q, 'chardev-remove x') == ''
         assert hmp(q, 'chardev-remove x') == "Error: Chardev 'x' not found\n"
         assert 'objects (child<container>)' in hmp(q, 'qom-list /')
@@ -312,7 +316,9 @@ def test_what_is_done_by_qmp():
             assert os.path.getsize(path) == 4096
             os.unlink(path)
         assert hmp(q, 'system_wakeup').startswith('Error: wake-up from suspend')
-        assert 'vcpu' not in hmp(q, 'nmi')
+        assert hmp(q, 'nmi') == ''
+        assert 'IRQ statistics for ioapic:\n' in hmp(q, 'info irq')
+        assert 'links made: 0\n' in hmp(q, 'info jit')
 
 
 def test_what_there_is_none_of():

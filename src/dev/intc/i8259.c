@@ -55,7 +55,8 @@ struct i8259 {
 	struct isa_device isa;
 	struct region ports[3];
 	struct irq intr;
-	struct pic pic[2]; /* dev.lock */
+	struct pic pic[2];              /* dev.lock */
+	uint64_t taken[ISA_LINE_COUNT]; /* dev.lock: statistics */
 };
 
 static struct i8259 *i8259(struct device *dev) { return container_of(dev, struct i8259, isa.dev); }
@@ -228,8 +229,12 @@ int i8259_ack(void *pic)
 	} else {
 		pic_accept(master, (unsigned)line);
 		vector = master->vector + line;
-		if (line == CASCADE_LINE && !master->is_single)
-			vector = s->pic[SLAVE].vector + i8259_accept_slave(s);
+		if (line == CASCADE_LINE && !master->is_single) {
+			line = i8259_accept_slave(s);
+			vector = s->pic[SLAVE].vector + line;
+			line += 8;
+		}
+		s->taken[line]++;
 	}
 	i8259_update_locked(s);
 	lock_drop(&s->isa.dev.lock);
@@ -406,6 +411,11 @@ static void i8259_show(struct device *dev, FILE *out)
 	}
 }
 
+static const uint64_t *i8259_irq_counts(const struct device *dev)
+{
+	return container_of(dev, const struct i8259, isa.dev)->taken;
+}
+
 const struct device_type i8259_type = {
 	.base = {
 		.name = "i8259",
@@ -424,4 +434,5 @@ const struct device_type i8259_type = {
 	.reset = i8259_reset,
 	.post_load = i8259_post_load,
 	.show = i8259_show,
+	.irq_counts = i8259_irq_counts,
 };

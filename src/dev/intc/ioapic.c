@@ -28,12 +28,13 @@ static const uint64_t rte_writable = UINT64_C(0xff0000000001afff);
 struct ioapic {
 	struct device dev;
 	struct region regs;
-	struct device *bus;             /* const after wiring */
-	uint32_t initial_id;            /* const after realize; property */
-	uint32_t id;                    /* dev.lock */
-	uint8_t select;                 /* dev.lock */
-	uint32_t lines;                 /* dev.lock; input levels */
-	uint64_t rte[IOAPIC_PIN_COUNT]; /* dev.lock */
+	struct device *bus;              /* const after wiring */
+	uint32_t initial_id;             /* const after realize; property */
+	uint32_t id;                     /* dev.lock */
+	uint8_t select;                  /* dev.lock */
+	uint32_t lines;                  /* dev.lock; input levels */
+	uint64_t rte[IOAPIC_PIN_COUNT];  /* dev.lock */
+	uint64_t sent[IOAPIC_PIN_COUNT]; /* dev.lock: statistics */
 };
 
 static struct ioapic *ioapic(struct device *dev) { return container_of(dev, struct ioapic, dev); }
@@ -59,6 +60,7 @@ static void ioapic_deliver(struct ioapic *s, unsigned pin)
 		guest_error(&s->dev, "nobody accepts pin %u (vector 0x%02x)", pin, msg.vector);
 		return;
 	}
+	s->sent[pin]++;
 	if (msg.is_level)
 		*rte |= RTE_REMOTE_IRR;
 }
@@ -261,6 +263,11 @@ static void ioapic_show(struct device *dev, FILE *out)
 	ioapic_show_pins(out, "Remote IRR", s, true);
 }
 
+static const uint64_t *ioapic_irq_counts(const struct device *dev)
+{
+	return container_of(dev, const struct ioapic, dev)->sent;
+}
+
 const struct device_type ioapic_type = {
 	.base = {
 		.name = "ioapic",
@@ -279,4 +286,5 @@ const struct device_type ioapic_type = {
 	.realize = ioapic_realize,
 	.reset = ioapic_reset,
 	.show = ioapic_show,
+	.irq_counts = ioapic_irq_counts,
 };

@@ -104,6 +104,8 @@ static void run_info(struct hmp_call *call) { hmp_help(call, hmp_info_commands, 
 
 const struct hmp_command hmp_commands[] = {
 	{ "chardev-add", { { "args", HMP_WORD } }, "args", "add chardev", hmp_chardev_add },
+	{ "chardev-change", { { "id", HMP_WORD, false, HMP_CHARDEVS }, { "args", HMP_WORD } },
+	  "id args", "change chardev", hmp_chardev_change },
 	{ "chardev-remove", { { "id", HMP_WORD, false, HMP_CHARDEVS } }, "id", "remove chardev",
 	  hmp_chardev_remove },
 	{ "chardev-send-break", { { "id", HMP_WORD, false, HMP_CHARDEVS } }, "id",

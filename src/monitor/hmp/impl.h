@@ -175,6 +175,7 @@ void hmp_qom_list(struct hmp_call *call);
 void hmp_qom_get(struct hmp_call *call);
 void hmp_qom_set(struct hmp_call *call);
 void hmp_chardev_add(struct hmp_call *call);
+void hmp_chardev_change(struct hmp_call *call);
 void hmp_chardev_remove(struct hmp_call *call);
 void hmp_chardev_send_break(struct hmp_call *call);
 /* logging.c */
@@ -194,4 +195,5 @@ void hmp_info_qtree(struct hmp_call *call);
 void hmp_info_qom_tree(struct hmp_call *call);
 void hmp_info_qdm(struct hmp_call *call);
 void hmp_info_pic(struct hmp_call *call);
+void hmp_info_irq(struct hmp_call *call);
 void hmp_info_roms(struct hmp_call *call);

@@ -152,6 +152,7 @@ const struct hmp_command hmp_info_commands[] = {
 	SHOW("cpus", hmp_info_cpus, "show infos for each CPU"),
 	SHOW("history", info_history, "show the command line history"),
 	SHOW("iothreads", info_iothreads, "show iothreads"),
+	SHOW("irq", hmp_info_irq, "show how often lines led to interrupts"),
 	SHOW("jit", info_jit, "show dynamic compiler info"),
 	SHOW("kvm", info_kvm, "show KVM information"),
 	{ "lapic", { { "apic-id", HMP_INT, true } }, "[apic-id]",

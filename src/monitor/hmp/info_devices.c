@@ -199,7 +199,7 @@ void hmp_info_qom_tree(struct hmp_call *call)
 
 /* ---- interrupt controllers ---- */
 
-static bool show_chips(struct hmp_call *call, void (*show)(struct device *, FILE *))
+void hmp_info_pic(struct hmp_call *call)
 {
 	const struct machine *m = call->env->machine;
 	bool has_any = false;
@@ -211,18 +211,31 @@ static bool show_chips(struct hmp_call *call, void (*show)(struct device *, FILE
 			continue;
 		has_any = true;
 		lock_take(&dev->lock);
-		show(dev, call->out);
+		dev->type->show(dev, call->out);
 		lock_drop(&dev->lock);
 	}
-	return has_any;
+	if (!has_any)
+		fputs("No interrupt controllers\n", call->out);
 }
 
-static void show_chip(struct device *dev, FILE *out) { dev->type->show(dev, out); }
-
-void hmp_info_pic(struct hmp_call *call)
+void hmp_info_irq(struct hmp_call *call)
 {
-	if (!show_chips(call, show_chip))
-		fputs("No interrupt controllers\n", call->out);
+	const struct machine *m = call->env->machine;
+
+	for (unsigned i = 0; i < m->device_count; i++) {
+		struct device *dev = m->devices[i];
+		const uint64_t *counts;
+
+		if (!dev->type->irq_counts)
+			continue;
+		fprintf(call->out, "IRQ statistics for %s:\n", dev->type->base.name);
+		lock_take(&dev->lock);
+		counts = dev->type->irq_counts(dev);
+		for (int n = 0; n < dev->type->input_count; n++)
+			if (counts[n])
+				fprintf(call->out, "%2d: %" PRIu64 "\n", n, counts[n]);
+		lock_drop(&dev->lock);
+	}
 }
 
 /* ---- what was loaded ---- */

@@ -190,6 +190,72 @@ void hmp_chardev_add(struct hmp_call *call)
 	g_ptr_array_free(values, TRUE);
 }
 
+/* The words of -chardev as QMP's, whose kinds of sockets and names of files are its own. */
+static struct json_object *backend_data(const char *backend, GPtrArray *keys, GPtrArray *values)
+{
+	struct json_object *data = json_object_new_object(), *where = json_object_new_object();
+	bool is_socket = !strcmp(backend, "socket"), is_unix = false;
+
+	for (unsigned i = 0; i < keys->len; i++) {
+		const char *key = keys->pdata[i], *text = values->pdata[i];
+		bool is_where = is_socket && (!strcmp(key, "path") || !strcmp(key, "host") ||
+					      !strcmp(key, "port"));
+		uint64_t number;
+		struct err unused;
+
+		is_unix |= is_where && *key == 'p' && key[1] == 'a';
+		if (!strcmp(key, "path") && !is_socket)
+			key = !strcmp(backend, "file") ? "out" : "device";
+		if (is_where)
+			json_put_str(where, key, text);
+		else if (!strcmp(text, "on") || !strcmp(text, "off"))
+			json_put_bool(data, key, !strcmp(text, "on"));
+		else if (value_parse_u64(text, &number, &unused))
+			json_object_object_add(data, key, json_object_new_uint64(number));
+		else
+			json_put_str(data, key, text);
+	}
+	if (is_socket) {
+		struct json_object *addr = json_object_new_object();
+
+		json_put_str(addr, "type", is_unix ? "unix" : "inet");
+		json_object_object_add(addr, "data", where);
+		json_object_object_add(data, "addr", addr);
+		if (!json_object_object_get(data, "server"))
+			json_put_bool(data, "server", false);
+	} else {
+		json_object_put(where);
+	}
+	return data;
+}
+
+void hmp_chardev_change(struct hmp_call *call)
+{
+	GPtrArray *keys = g_ptr_array_new_with_free_func(g_free);
+	GPtrArray *values = g_ptr_array_new_with_free_func(g_free);
+	struct json_object *o, *backend;
+	struct err err;
+
+	if (!hmp_parse_options(call->values[1].text, "backend", keys, values, &err)) {
+		hmp_error(call, "%s", err.text);
+	} else if (!keys->len || strcmp(keys->pdata[0], "backend")) {
+		hmp_error(call, "Parameter 'backend' is missing");
+	} else {
+		g_autofree char *kind = g_strdup(values->pdata[0]);
+
+		g_ptr_array_remove_index(keys, 0);
+		g_ptr_array_remove_index(values, 0);
+		backend = json_object_new_object();
+		json_put_str(backend, "type", kind);
+		json_object_object_add(backend, "data", backend_data(kind, keys, values));
+		o = one_arg("id", call->values[0].text);
+		json_object_object_add(o, "backend", backend);
+		hmp_qmp_done(call, "chardev-change", o);
+	}
+	g_ptr_array_free(keys, TRUE);
+	g_ptr_array_free(values, TRUE);
+}
+
 void hmp_chardev_remove(struct hmp_call *call)
 {
 	hmp_qmp_done(call, "chardev-remove", one_arg("id", call->values[0].text));
