@@ -6,6 +6,7 @@
 #include <glib.h>
 #include <stdlib.h>
 
+#include "accel/accel.h"
 #include "base/err.h"
 #include "event/loop.h"
 #include "machine/machine.h"
@@ -14,6 +15,7 @@
 
 static struct object *root;
 static struct loop *loop;
+static struct accel *accel;
 static struct machine *m;
 static GString *heard;
 static int ended; /* the status; -1: not */
@@ -43,13 +45,16 @@ static void on_end(void *opaque, int code, const char *why)
 
 static void setup(void)
 {
+	struct accel_choice tcg = { .name = "tcg" };
 	struct machine_config config = { 0 };
 	struct err err;
+	char *notes;
 
 	loop = loop_new("test", &err);
 	root = object_new(&object_container_type);
 	m = machine_new(machine_type_find("none", &err), root, loop);
-	g_assert_true(machine_build(m, &config, NULL, &err));
+	accel = accel_start_first(accel_list, m, &tcg, 1, &notes, &err);
+	g_assert_true(machine_build(m, &config, accel, &err));
 	m->on_end = on_end;
 	heard = g_string_new(NULL);
 	ended = -1;
@@ -60,6 +65,7 @@ static void teardown(void)
 {
 	machine_unlisten(m, &listener);
 	machine_free(m);
+	accel_stop(accel);
 	object_put(root);
 	loop_free(loop);
 	g_string_free(heard, TRUE);
