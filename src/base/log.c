@@ -127,7 +127,7 @@ void log_help(FILE *out)
 	fprintf(out, "%-15s %s\n", "all", "all of these");
 }
 
-void log_set_mask(uint32_t mask) { log_mask = mask; }
+void log_set_mask(uint32_t mask) { __atomic_store_n(&log_mask, mask, __ATOMIC_RELAXED); }
 
 /* ---- where it goes --------------------------------------------------------------------------- */
 

@@ -235,7 +235,9 @@ def test_memory_and_registers():
         assert hmp(q, 'x/2i 0').splitlines()[1].split() == [
             '0x00000002:', '00', '00', 'add', 'byte', 'ptr', '[bx+si],', 'al']
         assert hmp(q, 'x/s 0') == '0000000000000000: ""\n'
-        assert 'Cannot access memory' in hmp(q, 'xp/xb 0xfee00000')
+        assert 'Cannot access memory' in hmp(q, 'x/xw 0xfee00030')
+        assert 'Cannot access memory' in hmp(q, 'xp/xw 0xd0000000')
+        assert hmp(q, 'xp/xw 0xfec00000') == '00000000fec00000: 0x00000000\n'  # a chip's
         assert hmp(q, 'sum 0 4096') == '00000\n'
         assert hmp(q, 'i/b 0x21') == 'portb[0x0021] = 0x00\n'
         assert hmp(q, 'o/b 0x21 0xa5') == ''

@@ -64,11 +64,20 @@ static void offer_object_type(const struct object_type *t, void *opaque)
 		offer(opaque, t->name);
 }
 
+static void count_child(struct object *o, void *count)
+{
+	(void)o;
+	++*(unsigned *)count;
+}
+
+/* With a slash where more lies below. */
 static void offer_path(struct object *o, void *opaque)
 {
-	g_autofree char *path = object_path(o);
+	g_autofree char *path = object_path(o), *folder = g_strconcat(path, "/", NULL);
+	unsigned count = 0;
 
-	offer(opaque, path);
+	object_each_child(o, count_child, &count);
+	offer(opaque, count ? folder : path);
 }
 
 /* What lies in the directory that is typed. */

@@ -50,10 +50,29 @@ static size_t read_memory(struct hmp_call *call, struct vcpu *v, uint64_t addr, 
 		hmp_on_cpu(call, v, read_linear, &s);
 		return s.got;
 	}
+	if (dma_read(&call->env->machine->memory, addr, buf, len))
+		return len;
 	for (; s.got < len; s.got++)
 		if (!dma_read(&call->env->machine->memory, addr + s.got, s.buf + s.got, 1))
 			break;
 	return s.got;
+}
+
+/* A row of values.  Of physical addresses that are a chip's its registers, as a CPU reads them. */
+static bool read_row(struct hmp_call *call, struct vcpu *v, uint64_t addr, uint8_t *buf, size_t len,
+		     unsigned size)
+{
+	bool ok = true;
+
+	if (read_memory(call, v, addr, buf, len) == len)
+		return true;
+	for (size_t i = 0; !v && ok && i < len; i += size) {
+		uint64_t value;
+
+		ok = address_space_read(&call->env->machine->memory, addr + i, size, &value);
+		memcpy(buf + i, &value, size);
+	}
+	return !v && ok;
 }
 
 /* ---- one value ---- */
@@ -98,7 +117,7 @@ static void dump_values(struct hmp_call *call, struct vcpu *v, uint64_t addr,
 
 	for (; len && hmp_has_room(call); addr += row) {
 		size_t n = MIN(len, row);
-		bool ok = read_memory(call, v, addr, buf, n) == n;
+		bool ok = read_row(call, v, addr, buf, n, size);
 
 		fprintf(call->out, "%016" PRIx64 ":", addr);
 		if (!ok) {

@@ -312,7 +312,7 @@ static void complete(struct readline *r)
 		insert(r, words[0] + typed, common - typed);
 	else if (words[1])
 		show_candidates(r, words);
-	if (!words[1])
+	if (!words[1] && !g_str_has_suffix(words[0], "/"))
 		insert(r, " ", 1);
 	g_strfreev(words);
 }

@@ -22,7 +22,8 @@ struct readline_owner {
 	 */
 	void (*line)(void *opaque, const char *line);
 	/* What the word that ends before the cursor may become: whole words, a NULL-terminated
-	 * array, g_strfreev(); *start is where the word begins.  May be NULL. */
+	 * array, g_strfreev(); *start is where the word begins.  One that ends in a slash goes on.
+	 * May be NULL. */
 	char **(*complete)(void *opaque, const char *before, size_t *start);
 };
 

@@ -177,7 +177,10 @@ static void session_event(void *opaque, enum chardev_event ev)
 		else
 			greet(s);
 		break;
-	case CHARDEV_MUX_OUT: g_string_append(s->out, "\r\n"); break;
+	case CHARDEV_MUX_OUT:
+		if (s->is_greeted)
+			g_string_append(s->out, "\r\n");
+		break;
 	case CHARDEV_BREAK: break;
 	}
 	push_out(s);

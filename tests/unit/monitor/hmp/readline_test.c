@@ -83,7 +83,7 @@ static void screen_line(void *opaque, const char *line)
 
 static char **screen_complete(void *opaque, const char *before, size_t *start)
 {
-	static const char *const words[] = { "stop", "status", "system_reset", "quit" };
+	static const char *const words[] = { "stop", "status", "system_reset", "quit", "folder/" };
 	GPtrArray *found = g_ptr_array_new();
 	const char *word = strrchr(before, ' ');
 
@@ -260,6 +260,7 @@ static void test_completion(void)
 	keys_show("sto\t", "> stop |");
 	keys_show("x\t", "> x|");
 	keys_show("x q\tz", "> x quit z|");
+	keys_show("fo\tz", "> folder/z|");
 	keys_show("sy\tz" LEFT LEFT, "> system_reset| z");
 	screen_init(&s);
 	type(&s, "s\t");
