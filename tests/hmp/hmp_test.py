@@ -332,6 +332,43 @@ def test_what_there_is_none_of():
         assert hmp(q, 'set_link n on').startswith("unknown command: 'set_link'")
 
 
+# Firmware that turns paging on and halts: 4 MiB pages at 0 and at the top, a page for users to read
+# at 0x401000.
+PAGED = bytes.fromhex('31c0 8ed8 66c7060020 83000000 66c706fc2f 8300c0ff 66c7060420 07300000'
+                      '66c7060430 05100000 66b800200000 0f22d8 0f20e0 6683c810 0f22e0 0f20c0'
+                      '660d01000080 0f22c0 fa f4 ebfd')
+ROM = PAGED.ljust(0xff0, b'\x90') + bytes.fromhex('e90df0').ljust(16, b'\x90')  # jmp 0xf000
+
+
+def test_page_tables():
+    with tempfile.TemporaryDirectory() as d:
+        path = os.path.join(d, 'rom')
+        with open(path, 'wb') as f:
+            f.write(ROM)
+        with idle('-bios', path) as r:
+            q = r.client()
+            hmp(q, 'cont')
+            stop = time.monotonic() + SECONDS
+            while 'HLT=1' not in hmp(q, 'info registers'):
+                assert time.monotonic() < stop, hmp(q, 'info registers')
+                time.sleep(0.01)
+            assert hmp(q, 'info mem') == (
+                '0000000000000000-0000000000400000 0000000000400000 -rw\n'
+                '0000000000401000-0000000000402000 0000000000001000 ur-\n'
+                '00000000ffc00000-0000000100000000 0000000000400000 -rw\n')
+            tlb = hmp(q, 'info tlb').splitlines()
+            assert [tlb[0], tlb[1]] == ['0000000000000000: 0000000000000000 --P-----W',
+                                        '0000000000401000: 0000000000001000 -------U-'], tlb
+            assert re.fullmatch('00000000ffc00000: 00000000ffc00000 --P-A---W', tlb[2]), tlb
+            assert hmp(q, 'x/xw 0x401000') == '0000000000401000: 0x00000000\n'
+            assert 'Cannot access memory' in hmp(q, 'x/xw 0x402000')
+            assert hmp(q, 'x/i 0xfffff000').split()[1:] == ['31', 'c0', 'xor', 'ax,', 'ax']
+            assert hmp(q, 'gva2gpa 0x401234') == 'gpa: 0x1234\n'
+            assert hmp(q, 'gva2gpa 0x402000') == 'Unmapped\n'
+            assert hmp(q, 'print $cr3') == '0x2000\n'
+            assert 'name="' + path in hmp(q, 'info roms')
+
+
 # ---- as QEMU prints it
 
 def qemu(*lines):

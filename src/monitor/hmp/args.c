@@ -169,6 +169,8 @@ static bool format_letter(struct hmp_format *f, char c, struct err *err)
 	return true;
 }
 
+static bool is_dump(const struct hmp_command *c) { return c->run == hmp_x || c->run == hmp_xp; }
+
 /* "/4xw": what is left out is as last time; the first time it is one word in hexadecimal. */
 static bool parse_format(struct hmp_call *call, const struct hmp_arg *a, const char **p,
 			 struct hmp_value *v, struct err *err)
@@ -190,6 +192,9 @@ static bool parse_format(struct hmp_call *call, const struct hmp_arg *a, const c
 	}
 	if (!f.format)
 		f.format = last->format ? last->format : 'x';
+	/* Instructions and strings are in memory only. */
+	if (!is_dump(call->cmd) && strchr("is", f.format))
+		f.format = 'x';
 	if (!f.size)
 		f.size = last->size ? last->size : 4;
 	v->format = f;

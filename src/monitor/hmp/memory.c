@@ -269,7 +269,6 @@ void hmp_print(struct hmp_call *call)
 	switch (format) {
 	case 'o': fprintf(call->out, "%#" PRIo64, v); break;
 	case 'u': fprintf(call->out, "%" PRIu64, v); break;
-	case 'i':
 	case 'd': fprintf(call->out, "%" PRId64, (int64_t)v); break;
 	case 'c': print_char(call->out, (uint8_t)v); break;
 	default: fprintf(call->out, "%#" PRIx64, v); break;
