@@ -33,6 +33,25 @@ const struct accel_ops *accel_find(const struct accel_ops *const *list, const ch
 	return NULL;
 }
 
+const struct accel_ops *accel_default(const struct accel_ops *const *list, char **why)
+{
+	g_autoptr(GString) reasons = g_string_new(NULL);
+	const struct accel_ops *found = NULL;
+	struct err err;
+
+	for (unsigned i = 0; list[i] && !found; i++) {
+		if (!list[i]->is_fast)
+			continue;
+		if (list[i]->is_fast(&err))
+			found = list[i];
+		else
+			g_string_append_printf(reasons, "%s: %s\n", list[i]->name, err.text);
+	}
+	if (why)
+		*why = g_string_free(g_steal_pointer(&reasons), FALSE);
+	return found ? found : list[0];
+}
+
 /* False with *is_final false: this one cannot run here, the next may. */
 static struct accel *try_one(const struct accel_ops *ops, struct machine *machine,
 			     const struct accel_choice *choice, bool *is_final, struct err *err)

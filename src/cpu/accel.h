@@ -45,6 +45,20 @@ struct accel_ops {
 	void (*vcpu_stats)(struct vcpu *v, uint64_t *values);
 	/* What it did and holds, for people.  NULL: nothing to tell.  Context: main thread. */
 	void (*show)(struct accel *a, FILE *out);
+	/* Make v->cpu what the guest's state is; whatever is changed there then counts.  NULL: it
+	 * always is.  Context: the vCPU's thread outside guest code, or there is none. */
+	void (*vcpu_pull)(struct vcpu *v);
+	/* Run about that many instructions of a vCPU that belongs to another accelerator, which
+	 * attached it here too, from v->cpu on; less when something must be looked at.  Returns how
+	 * many it were, with nothing of the last one still to be done.  NULL: it cannot.  Context:
+	 * vCPU thread. */
+	uint64_t (*vcpu_run_some)(struct vcpu *v, uint64_t insns);
+	/* Does it run guest code at the hardware's speed on this host?  False: err says why not.
+	 * NULL: it does not. */
+	bool (*is_fast)(struct err *err);
+	/* What it finds on this host, a line each, g_free(); NULL: there is nothing to tell. */
+	char *(*explain)(void);
+	bool has_host_cpu; /* CPU model "host" is there */
 };
 
 struct accel {
@@ -56,6 +70,11 @@ struct accel {
 
 /* Parent of the accelerators' types ("accel"). */
 extern const struct object_type accel_type;
+
+/* What runs guests when the user does not say: the first that does so at the hardware's speed, else
+ * the first of the list.  The others' reasons, a line each, are added to *why (g_free()) unless it
+ * is NULL. */
+const struct accel_ops *accel_default(const struct accel_ops *const *list, char **why);
 
 /* All accelerators known, NULL-terminated; those not built in are there with an `available` that
  * says so.  Defined in accel/accel.c. */

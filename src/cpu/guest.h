@@ -63,6 +63,9 @@ struct guest_ops {
 	 * reset), at most one event that changes the pc.  Masked inputs stay. */
 	void (*take_inputs)(struct vcpu *v);
 	void (*after_step)(struct vcpu *v);
+	/* Between instructions: is nothing of the last one still to be done that its registers do
+	 * not show (an interrupt shadow, a trap)? */
+	bool (*is_settled)(struct vcpu *v);
 	/* HLT and wait-for-SIPI; vcpu.is_halted is what the loop waits on. */
 	bool (*is_halted)(struct vcpu *v);
 

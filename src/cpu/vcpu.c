@@ -50,6 +50,12 @@ void vcpu_fini(struct vcpu *v)
 	lock_fini(&v->lock);
 }
 
+void vcpu_pull(struct vcpu *v)
+{
+	if (v->accel && v->accel->ops->vcpu_pull)
+		v->accel->ops->vcpu_pull(v);
+}
+
 /* ---- the thread ---- */
 
 /* Needs v->lock, dropped around each call. */
@@ -62,6 +68,7 @@ static void serve_work_locked(struct vcpu *v)
 		if (!v->work_head)
 			v->work_tail = &v->work_head;
 		lock_drop(&v->lock);
+		vcpu_pull(v);
 		w->fn(v, w->opaque);
 		g_free(w);
 		lock_take(&v->lock);
@@ -281,7 +288,7 @@ void vcpu_run_sync(struct vcpu *v, void (*fn)(struct vcpu *, void *), void *opaq
 
 bool vcpu_wait_event(struct vcpu *v)
 {
-	bool go_on = true;
+	bool go_on = true, is_pulled = false;
 
 	lock_take(&v->lock);
 	for (;;) {
@@ -291,6 +298,14 @@ bool vcpu_wait_event(struct vcpu *v)
 		if (v->must_end) {
 			go_on = false;
 			break;
+		}
+		if (v->must_stop && !v->is_stopped && !is_pulled) {
+			/* It may have to end a device access first. */
+			lock_drop(&v->lock);
+			vcpu_pull(v);
+			lock_take(&v->lock);
+			is_pulled = true;
+			continue;
 		}
 		if (v->is_stopped != v->must_stop) {
 			v->is_stopped = v->must_stop;

@@ -80,7 +80,10 @@ struct vcpu {
 	 * no locks. */
 	void (*on_shutdown)(struct vcpu *v);         /* const after wiring */
 	void (*on_ferr)(struct vcpu *v, bool level); /* const after wiring */
-	void *board;      /* const after wiring: whom the two above are for */
+	/* The vCPU cannot go on, why is in text; it is parked for good.  May be NULL.  Context: as
+	 * on_shutdown. */
+	void (*on_failure)(struct vcpu *v, const char *text); /* const after wiring */
+	void *board;      /* const after wiring: whom the three above are for */
 	void *cpu;        /* const: struct x86_cpu etc. (architectural state) */
 	void *accel_data; /* const: the accelerator's */
 
@@ -126,6 +129,10 @@ void vcpu_kick(struct vcpu *v, enum vcpu_exit why);
  * (any more).  Context of run_sync: not the thread of another vCPU.  May block. */
 void vcpu_post_work(struct vcpu *v, void (*fn)(struct vcpu *, void *), void *opaque);
 void vcpu_run_sync(struct vcpu *v, void (*fn)(struct vcpu *, void *), void *opaque);
+
+/* v->cpu is what the guest's state is from here on, until the vCPU runs again.  Context: as
+ * accel_ops.vcpu_pull; queued work and whoever parked the vCPU need not ask. */
+void vcpu_pull(struct vcpu *v);
 
 /* For the accelerator's loop, vcpu thread: serve queued work, wait while halted or stopped.  False:
  * the thread must end. */

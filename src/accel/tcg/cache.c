@@ -108,6 +108,7 @@ static void page_drop_if_idle(struct tcg_cache *c, struct tcg_page *p)
 	while (*at != p)
 		at = &(*at)->next;
 	*at = p->next;
+	g_free(p->copy);
 	g_free(p);
 }
 
@@ -120,6 +121,71 @@ static void page_recount(struct tcg_page *p)
 		extent(r->block, r == &r->block->pages[1], &first, &last);
 		p->granules |= granule_mask(first, last);
 	}
+}
+
+static unsigned page_written(struct tcg_accel *t, struct tcg_page *p, uint64_t first,
+			     uint64_t last);
+
+/* ---- is_helper: stores that nobody tells of ----
+ *
+ * A page keeps the bytes that its blocks were made from.  They are compared when a vCPU comes to
+ * run from it for the first time after its guest ran elsewhere (its soft TLB is empty then), and
+ * again when a block is published: what changed while it was made is seen. */
+
+/* Needs c->lock.  Do the bytes that blocks were made from still stand there? */
+static bool page_is_same(const struct tcg_page *p, const uint8_t *now)
+{
+	for (uint64_t rest = p->granules; rest; rest &= rest - 1) {
+		unsigned at = 64 * (unsigned)__builtin_ctzll(rest);
+
+		if (memcmp(p->copy + at, now + at, 64))
+			return false;
+	}
+	return true;
+}
+
+/* Needs c->lock, and the page pinned. */
+static void page_snapshot(struct tcg_accel *t, struct tcg_page *p)
+{
+	uint8_t now[RAM_PAGE_SIZE];
+
+	memcpy(now, p->ram->host + p->offset, sizeof(now));
+	if (!p->copy)
+		p->copy = g_malloc(sizeof(now));
+	else if (!page_is_same(p, now))
+		page_written(t, p, 0, RAM_PAGE_SIZE - 1);
+	else if (memcmp(p->copy, now, sizeof(now))) /* somebody may be translating the rest */
+		__atomic_add_fetch(&p->version, 1, __ATOMIC_RELEASE);
+	memcpy(p->copy, now, sizeof(now));
+}
+
+/* Needs c->lock. */
+static bool block_is_same(const struct tcg_block *b, const struct tcg_pin *pin)
+{
+	uint64_t first, last;
+
+	for (unsigned n = 0; n < (b->host_second ? 2 : 1); n++) {
+		const struct tcg_page *p = pin->page[n];
+
+		extent(b, n, &first, &last);
+		if (memcmp(p->copy + first, p->ram->host + p->offset + first, last - first + 1))
+			return false;
+	}
+	return true;
+}
+
+void tcg_cache_compare(struct tcg_accel *t, struct ram_block *ram, uint64_t offset)
+{
+	struct tcg_page *p;
+
+	if (!(atomic_load(&ram->page_flags[offset >> RAM_PAGE_BITS]) & RAM_PAGE_CODE))
+		return;
+	offset = align_down(offset, RAM_PAGE_SIZE);
+	lock_take(&t->cache.lock);
+	p = page_find(&t->cache, ram, offset);
+	if (p && p->copy && !page_is_same(p, ram->host + offset))
+		page_written(t, p, 0, RAM_PAGE_SIZE - 1);
+	lock_drop(&t->cache.lock);
 }
 
 void tcg_pin(struct tcg_accel *t, struct tcg_pin *pin, unsigned n, struct ram_block *ram,
@@ -150,6 +216,8 @@ void tcg_pin(struct tcg_accel *t, struct tcg_pin *pin, unsigned n, struct ram_bl
 	}
 	p->pins++;
 	pin->page[n] = p;
+	if (t->is_helper)
+		page_snapshot(t, p);
 	lock_drop(&c->lock);
 	/* A vCPU that had the page writable may be past its check: let it finish that store before
 	 * the bytes are read, also when another vCPU is just doing the same. */
@@ -431,6 +499,7 @@ bool tcg_cache_insert(struct tcg_accel *t, struct tcg_block **b, const struct tc
 	ok = !is_dead(*b);
 	for (unsigned n = 0; n < ((*b)->host_second ? 2 : 1); n++)
 		ok &= pin->page[n]->version == pin->version[n];
+	ok = ok && (!t->is_helper || block_is_same(*b, pin));
 	equal = ok ? find_equal(c, *b) : NULL;
 	if (equal || !ok)
 		tcg_block_discard(t, *b);
@@ -517,8 +586,8 @@ void tcg_code_written(void *opaque, struct ram_block *b, uint64_t offset, uint64
 		      "%s: store of %" PRIu64 " bytes at 0x%" PRIx64 " drops %u blocks", b->name,
 		      len, end - len, dropped);
 	/* It may be the block that is running. */
-	if (dropped && self && self->accel == &t->accel)
-		((struct tcg_vcpu *)self->accel_data)->env->code_stored = true;
+	if (dropped && self && (self->accel == &t->accel || t->is_helper))
+		tcg_of_vcpu(self)->env->code_stored = true;
 }
 
 /* Needs c->lock.  Does a block overlap [first, last] in the page? */

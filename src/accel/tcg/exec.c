@@ -203,11 +203,22 @@ static void run_blocks(struct tcg_vcpu *tv, struct interp_run *run)
 	}
 }
 
-/* Returns when the vCPU must look at its run state, halts, or has run long enough. */
-static void run_slice(struct tcg_vcpu *tv)
+static void take_inputs(struct tcg_vcpu *tv)
 {
-	struct interp_run run = { .next = tv->compiler ? no_next : next_block,
-				  .budget = TCG_SLICE_INSNS };
+	gva_t pc = tv->guest->linear_pc(tv->v);
+
+	tv->guest->take_inputs(tv->v);
+	/* Whoever changes code that another processor runs interrupts it, so that it looks again
+	 * (SDM 3A 8.1.3); what ran elsewhere may have changed it. */
+	if (tv->tcg->is_helper && tv->guest->linear_pc(tv->v) != pc)
+		tlb_flush_all(tv);
+}
+
+/* Returns when the vCPU must look at its run state, halts, or has run budget instructions (the
+ * interpreter's count).  What is left of budget. */
+static int64_t run_slice(struct tcg_vcpu *tv, int64_t budget)
+{
+	struct interp_run run = { .next = tv->compiler ? no_next : next_block, .budget = budget };
 	struct vcpu *v = tv->v;
 
 	tv->env->origin = NULL; /* its block may be gone */
@@ -228,7 +239,7 @@ static void run_slice(struct tcg_vcpu *tv)
 		if (asked)
 			atomic_fetch_and(&v->exit_request, ~(uint32_t)VCPU_EXIT_INPUT);
 		if (atomic_load(&v->inputs)) {
-			tv->guest->take_inputs(v);
+			take_inputs(tv);
 			if (tv->env->fault)
 				continue;
 		}
@@ -240,7 +251,8 @@ static void run_slice(struct tcg_vcpu *tv)
 		tv->env->code_stored = false;
 		run_blocks(tv, &run);
 	}
-	atomic_fetch_add(&tv->insns, (uint64_t)(TCG_SLICE_INSNS - run.budget));
+	atomic_fetch_add(&tv->insns, (uint64_t)(budget - run.budget));
+	return run.budget;
 }
 
 static void count_time(struct tcg_vcpu *tv)
@@ -253,7 +265,7 @@ static void count_time(struct tcg_vcpu *tv)
 
 void tcg_vcpu_run(struct vcpu *v)
 {
-	struct tcg_vcpu *tv = v->accel_data;
+	struct tcg_vcpu *tv = tcg_of_vcpu(v);
 	struct tcg_accel *t = tv->tcg;
 
 	rcu_thread_register();
@@ -262,7 +274,7 @@ void tcg_vcpu_run(struct vcpu *v)
 			tcg_turn_take(&t->turn, v);
 		tcg_enter(t);
 		rcu_enter();
-		run_slice(tv);
+		run_slice(tv, TCG_SLICE_INSNS);
 		rcu_leave();
 		tcg_leave(t);
 		if (t->thread_mode == TCG_THREAD_SINGLE)
@@ -275,4 +287,42 @@ void tcg_vcpu_run(struct vcpu *v)
 	}
 	count_time(tv);
 	rcu_thread_unregister();
+}
+
+/* ---- on behalf of another accelerator ---- */
+
+enum { SETTLE_ROUNDS = 64 };
+
+/* Instructions whose consequences (a shadow, a trap) no registers show run to where these do. */
+static void settle(struct tcg_vcpu *tv)
+{
+	struct jit_env *env = tv->env;
+
+	for (unsigned i = 0; i < SETTLE_ROUNDS && !tv->guest->is_halted(tv->v); i++) {
+		if (env->fault) {
+			env->fault = 0;
+			tv->guest->deliver_fault(tv->v);
+		} else if (tv->guest->is_settled(tv->v)) {
+			return;
+		} else {
+			run_slice(tv, 0);
+		}
+	}
+}
+
+uint64_t tcg_vcpu_run_some(struct vcpu *v, uint64_t insns)
+{
+	struct tcg_vcpu *tv = tcg_of_vcpu(v);
+	uint64_t before = atomic_load(&tv->insns);
+
+	tcg_enter(tv->tcg);
+	rcu_enter();
+	/* Memory, and what leads there, may be different from what it was. */
+	tlb_flush_all(tv);
+	run_slice(tv, (int64_t)MIN(insns, (uint64_t)TCG_SOME_MAX) - 1);
+	settle(tv);
+	rcu_leave();
+	tcg_leave(tv->tcg);
+	v->is_halted = tv->guest->is_halted(v);
+	return atomic_load(&tv->insns) - before;
 }

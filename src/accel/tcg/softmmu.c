@@ -247,9 +247,11 @@ const uint8_t *tcg_code_host(struct tcg_vcpu *tv, gva_t addr, bool quiet, struct
 	place_of(tv, &f, TLB_EXEC, &p);
 	if (!is_whole(&p, RAM_PAGE_BITS))
 		return NULL;
-	set_entry(tv, tv->env->view, TLB_EXEC, addr, &f.map, &p);
 	*ram = p.ram;
 	*offset = ram_offset(&p);
+	if (unlikely(tv->tcg->is_helper))
+		tcg_cache_compare(tv->tcg, p.ram, *offset);
+	set_entry(tv, tv->env->view, TLB_EXEC, addr, &f.map, &p);
 	return p.host;
 }
 

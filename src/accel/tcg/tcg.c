@@ -161,7 +161,7 @@ static void tcg_stop(struct accel *a)
 static void flush_work(struct vcpu *v, void *opaque)
 {
 	(void)opaque;
-	tlb_flush_all(v->accel_data);
+	tlb_flush_all(tcg_of_vcpu(v));
 }
 
 /* Every vCPU drops what it cached of the old view; until then an access may still reach the old
@@ -222,7 +222,9 @@ static bool tcg_vcpu_attach(struct accel *a, struct vcpu *v, struct err *err)
 	if (t->check != TCG_CHECK_OFF && tv->compiler)
 		tcg_check_attach(tv);
 	tcg_chaos_begin(tv);
-	v->accel_data = tv;
+	t->is_helper = v->accel != a;
+	if (!t->is_helper)
+		v->accel_data = tv;
 	lock_take(&t->vcpus_lock);
 	tv->next = t->vcpus;
 	t->vcpus = tv;
@@ -234,7 +236,7 @@ static bool tcg_vcpu_attach(struct accel *a, struct vcpu *v, struct err *err)
 static void tcg_vcpu_detach(struct accel *a, struct vcpu *v)
 {
 	struct tcg_accel *t = tcg_accel_of(a);
-	struct tcg_vcpu *tv = v->accel_data, **at = &t->vcpus;
+	struct tcg_vcpu *tv = tcg_of_vcpu(v), **at = &t->vcpus;
 
 	if (!tv)
 		return;
@@ -250,7 +252,8 @@ static void tcg_vcpu_detach(struct accel *a, struct vcpu *v)
 		tcg_native_detach(tv);
 	tcg_tlb_fini(tv);
 	tv->env->accel = NULL;
-	v->accel_data = NULL;
+	if (!t->is_helper)
+		v->accel_data = NULL;
 	g_free(tv->code_copy);
 	ir_builder_free(tv->builder);
 	interp_lowerer_free(tv->lowerer);
@@ -275,4 +278,5 @@ const struct accel_ops tcg_accel_ops = {
 	.show = tcg_show,
 	.stats = tcg_vcpu_stat_rows,
 	.vcpu_stats = tcg_vcpu_stats,
+	.vcpu_run_some = tcg_vcpu_run_some,
 };

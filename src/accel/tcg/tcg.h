@@ -36,6 +36,7 @@ struct tcg_twin;
 enum {
 	TCG_MAX_INSNS = 64,       /* guest instructions in a block */
 	TCG_SLICE_INSNS = 400000, /* the interpreter's, between visits to the loop */
+	TCG_SOME_MAX = 1 << 24,   /* on behalf of another accelerator, at a time */
 	TCG_SLICE_MS = 10,        /* thread=single: a turn while others wait */
 	TCG_HASH_BITS = 18,
 	TCG_VERSIONS = 4, /* blocks made from one place's changing bytes */
@@ -104,6 +105,7 @@ struct tcg_page {
 	bool is_restless;        /* const: nobody tells of stores; its blocks have an origin */
 	_Atomic bool is_settled; /* no store that its flag would tell of is under way unseen */
 	struct tcg_page_ref *blocks;
+	uint8_t *copy;         /* is_helper: what blocks were made from */
 	struct tcg_page *next; /* in its hash chain */
 };
 
@@ -212,6 +214,9 @@ struct tcg_chaos {
 
 struct tcg_accel {
 	struct accel accel;
+	/* const after the first vCPU: memory is also written by guest code that runs elsewhere, of
+	 * which nothing is heard: pages are compared with what they were translated from */
+	bool is_helper;
 	/* properties */
 	int thread_mode;
 	uint64_t tier, tb_size, chaos_seed;
@@ -259,6 +264,11 @@ struct tcg_vcpu {
 };
 
 static inline struct tcg_vcpu *tcg_of(struct jit_env *env) { return env->accel; }
+/* vcpu.accel_data is another accelerator's where this one helps out. */
+static inline struct tcg_vcpu *tcg_of_vcpu(struct vcpu *v)
+{
+	return tcg_of(v->arch->guest->env(v));
+}
 
 /* ---- cache.c ---- */
 bool tcg_cache_init(struct tcg_cache *c, uint64_t limit);
@@ -300,6 +310,9 @@ void tcg_code_written(void *opaque, struct ram_block *b, uint64_t offset, uint64
 void tcg_cache_evict(struct tcg_accel *t, struct tcg_block *b);
 /* Might a store to these bytes of a page hit a translation?  Cheap when the page has none. */
 bool tcg_cache_hit(struct tcg_accel *t, struct ram_block *ram, uint64_t offset, unsigned len);
+/* is_helper: a page is about to be run from: drop its blocks if it is not what they were made of.
+ */
+void tcg_cache_compare(struct tcg_accel *t, struct ram_block *ram, uint64_t offset);
 /* b was not published. */
 void tcg_block_discard(struct tcg_accel *t, struct tcg_block *b);
 
@@ -472,3 +485,4 @@ bool tcg_link_blocks(struct tcg_vcpu *tv, struct tcg_block *from, unsigned n, st
 /* The same for an exit to another page. */
 void tcg_key_exit(struct tcg_vcpu *tv, struct tcg_block *from, unsigned n, struct tcg_block *to);
 void tcg_vcpu_run(struct vcpu *v);
+uint64_t tcg_vcpu_run_some(struct vcpu *v, uint64_t insns);

@@ -70,6 +70,14 @@ static void guest_deliver_fault(struct vcpu *v) { x86_deliver_exception(v->cpu);
 static void guest_take_inputs(struct vcpu *v) { x86_poll_inputs(v->cpu); }
 static void guest_after_step(struct vcpu *v) { x86_step_end(v->cpu); }
 
+static bool guest_is_settled(struct vcpu *v)
+{
+	const struct x86_cpu *c = v->cpu;
+
+	return !c->in_shadow && !c->pending_db && !c->step_armed &&
+	       !(c->in_sti_shadow && c->env.pc == c->sti_next);
+}
+
 static bool guest_is_halted(struct vcpu *v)
 {
 	const struct x86_cpu *c = v->cpu;
@@ -127,6 +135,7 @@ const struct guest_ops x86_guest_ops = {
 	.deliver_fault = guest_deliver_fault,
 	.take_inputs = guest_take_inputs,
 	.after_step = guest_after_step,
+	.is_settled = guest_is_settled,
 	.is_halted = guest_is_halted,
 	.disassemble = guest_disassemble,
 };
