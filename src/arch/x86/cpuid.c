@@ -163,6 +163,28 @@ static void cpuid_d(const struct x86_cpu *c, uint32_t sub, uint32_t *r)
 	}
 }
 
+/* TSC = crystal * EBX / EAX.  The crystal is the APIC timer's clock too, and systems multiply its
+ * kHz by EBX in 32 bits: the best fraction with terms that small, which is good to a millionth. */
+static void cpuid_15(const struct x86_cpu *c, uint32_t *r)
+{
+	uint64_t num = x86_tsc_hz(c), den = X86_TSC_HZ;
+	uint64_t n0 = 0, n1 = 1, d0 = 1, d1 = 0; /* convergents */
+
+	while (den) {
+		uint64_t q = num / den, rest = num % den, n = q * n1 + n0, d = q * d1 + d0;
+
+		if (n > UINT32_MAX / (X86_TSC_HZ / 1000) || d > UINT32_MAX)
+			break;
+		n0 = n1, n1 = n;
+		d0 = d1, d1 = d;
+		num = den;
+		den = rest;
+	}
+	r[EAX] = (uint32_t)d1;
+	r[EBX] = (uint32_t)n1;
+	r[ECX] = X86_TSC_HZ;
+}
+
 static void cpuid_basic(const struct x86_cpu *c, uint32_t leaf, uint32_t sub, uint32_t *r)
 {
 	switch (leaf) {
@@ -184,21 +206,19 @@ static void cpuid_basic(const struct x86_cpu *c, uint32_t leaf, uint32_t sub, ui
 	case 7: cpuid_7(c, sub, r); break;
 	case 0xb: cpuid_b(c, sub, r); break;
 	case 0xd: cpuid_d(c, sub, r); break;
-	case 0x15: /* TSC = crystal * 1 / 1 */
-		r[EAX] = r[EBX] = 1;
-		r[ECX] = X86_TSC_HZ;
-		break;
-	case 0x16: r[EAX] = r[EBX] = r[ECX] = X86_TSC_HZ / 1000000; break;
+	case 0x15: cpuid_15(c, r); break;
+	case 0x16: r[EAX] = r[EBX] = r[ECX] = (uint32_t)(x86_tsc_hz(c) / 1000000); break;
 	}
 }
 
-static void cpuid_hypervisor(uint32_t leaf, uint32_t *r)
+static void cpuid_hypervisor(const struct x86_cpu *c, uint32_t leaf, uint32_t *r)
 {
 	if (leaf == 0x40000000) {
 		r[EAX] = HYPERVISOR_MAX;
-		memcpy(&r[EBX], "TCGTCGTCGTCG", 12);
+		memcpy(&r[EBX], c->feat->hypervisor, 12);
 	} else if (leaf == 0x40000010) { /* TSC and APIC timer in kHz */
-		r[EAX] = r[EBX] = X86_TSC_HZ / 1000;
+		r[EAX] = (uint32_t)(x86_tsc_hz(c) / 1000);
+		r[EBX] = X86_TSC_HZ / 1000;
 	}
 }
 
@@ -252,7 +272,7 @@ void x86_cpuid(const struct x86_cpu *c, uint32_t leaf, uint32_t subleaf, uint32_
 
 	memset(out, 0, 16);
 	if (leaf >= 0x40000000 && leaf <= HYPERVISOR_MAX && x86_has(c, X86_FEAT_HYPERVISOR)) {
-		cpuid_hypervisor(leaf, out);
+		cpuid_hypervisor(c, leaf, out);
 		return;
 	}
 	if (leaf >= 0x80000000 && leaf <= f->xlevel) {

@@ -44,6 +44,8 @@ struct x86_cpuid_features {
 	uint32_t level, xlevel; /* highest basic and extended leaf */
 	uint32_t signature;     /* leaf 1 EAX: family, model, stepping */
 	char brand[49];
+	char hypervisor[13];      /* leaf 40000000H */
+	bool is_all, is_enforced; /* the model is "whatever there is"; must nothing be missing? */
 	/* Topology from -smp (x86_cpu_set_topology); at least 1 each. */
 	uint32_t sockets, dies, cores, threads;
 };
@@ -79,6 +81,17 @@ int x86_feature_find(const char *name);
  * work are dropped; each that the model or the user asked for is told in `warnings` (one line each,
  * g_malloc, NULL when none). */
 bool x86_cpuid_init(struct x86_cpu *c, const char *text, char **warnings, struct err *err);
+/* What it runs on has only those features: others are dropped, and told as above where the user or
+ * the model asked for them; who names it. */
+bool x86_cpuid_restrict(struct x86_cpu *c, const uint32_t words[X86_WORD_COUNT], const char *who,
+			char **warnings, struct err *err);
+/* What it runs on announces these, whatever it was told: so they are announced.  Of those that do
+ * not work here the names, or NULL; g_free(). */
+char *x86_cpuid_adopt(struct x86_cpu *c, const uint32_t words[X86_WORD_COUNT]);
+/* Leaf and register of a word: 0 EAX ... 3 EDX. */
+void x86_cpuid_word_place(enum x86_cpuid_word w, uint32_t *leaf, uint32_t *subleaf, unsigned *reg);
+/* For x86_cpu_take_warnings(); takes the text, which may be NULL. */
+void x86_cpu_add_warnings(char *text);
 /* How the machine's vCPUs are arranged: from -smp, before start. */
 void x86_cpu_set_topology(struct x86_cpu *c, unsigned sockets, unsigned dies, unsigned cores,
 			  unsigned threads);

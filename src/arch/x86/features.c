@@ -7,6 +7,8 @@
 #include "base/err.h"
 #include "base/lock.h"
 #include "cpu/arch.h"
+#include "cpu/accel.h"
+#include "cpu/vcpu.h"
 #include "arch/x86/decode.h"
 #include "arch/x86/isa_gen.h"
 
@@ -319,6 +321,87 @@ static uint32_t signature(unsigned family, unsigned model, unsigned stepping)
 	return family > 15 ? s | 0xf00 | (family - 15) << 20 : s | family << 8;
 }
 
+static void features_of_isa(struct x86_cpu *c)
+{
+	c->feat->isa = 0;
+	for (unsigned i = 0; i < X86_ISA_FEATURES; i++)
+		if (x86_has(c, (enum x86_feature)x86_isa_features[i]))
+			c->feat->isa |= BIT(i);
+}
+
+bool x86_cpuid_restrict(struct x86_cpu *c, const uint32_t words[X86_WORD_COUNT], const char *who,
+			char **warnings, struct err *err)
+{
+	g_autoptr(GString) text = g_string_new(NULL);
+
+	*warnings = NULL;
+	for (unsigned f = 0; f < X86_FEAT_COUNT; f++) {
+		const char *name = x86_feature_name(f);
+
+		if (!features_get(c->feat->word, f) || features_get(words, f))
+			continue;
+		features_set(c->feat->word, f, false);
+		if (!c->feat->is_all)
+			g_string_append_printf(text,
+					       "CPU model '%s': %s doesn't support requested "
+					       "feature: %s.%s [bit %u]\n",
+					       c->model->name, who, word_names[f / 32],
+					       name ? name : "?", f % 32);
+	}
+	features_drop_orphans(c->feat->word);
+	features_of_isa(c);
+	if (text->len && c->feat->is_enforced)
+		return err_set(err, 0, "CPU model '%s' has features that %s doesn't support",
+			       c->model->name, who);
+	if (text->len)
+		*warnings = g_string_free(g_steal_pointer(&text), FALSE);
+	return true;
+}
+
+char *x86_cpuid_adopt(struct x86_cpu *c, const uint32_t words[X86_WORD_COUNT])
+{
+	g_autoptr(GString) text = g_string_new(NULL);
+
+	for (unsigned i = 0; i < ARRAY_SIZE(feature_rows); i++) {
+		unsigned f = feature_rows[i].id;
+
+		/* Decided by the board, and by a bit of the APIC's. */
+		if (f == X86_FEAT_HT || f == X86_FEAT_CMP_LEGACY || f == X86_FEAT_APIC)
+			continue;
+		if (features_get(words, f) && !features_get(c->feat->word, f) &&
+		    !feature_rows[i].works)
+			g_string_append_printf(text, "%s%s", text->len ? ", " : "",
+					       feature_rows[i].name);
+		features_set(c->feat->word, f, features_get(words, f));
+	}
+	features_of_isa(c);
+	return text->len ? g_string_free(g_steal_pointer(&text), FALSE) : NULL;
+}
+
+void x86_cpuid_word_place(enum x86_cpuid_word w, uint32_t *leaf, uint32_t *subleaf, unsigned *reg)
+{
+	static const struct {
+		uint32_t leaf, subleaf;
+		unsigned reg;
+	} places[X86_WORD_COUNT] = {
+		[X86_WORD_1_EDX] = { 1, 0, 3 },
+		[X86_WORD_1_ECX] = { 1, 0, 2 },
+		[X86_WORD_7_EBX] = { 7, 0, 1 },
+		[X86_WORD_7_ECX] = { 7, 0, 2 },
+		[X86_WORD_7_EDX] = { 7, 0, 3 },
+		[X86_WORD_EXT_EDX] = { 0x80000001, 0, 3 },
+		[X86_WORD_EXT_ECX] = { 0x80000001, 0, 2 },
+		[X86_WORD_EXT7_EDX] = { 0x80000007, 0, 3 },
+		[X86_WORD_EXT8_EBX] = { 0x80000008, 0, 1 },
+		[X86_WORD_XSAVE] = { 0xd, 1, 0 },
+		[X86_WORD_6_EAX] = { 6, 0, 0 },
+	};
+
+	*leaf = places[w].leaf;
+	*subleaf = places[w].subleaf;
+	*reg = places[w].reg;
+}
+
 bool x86_cpuid_init(struct x86_cpu *c, const char *text, char **warnings, struct err *err)
 {
 	g_auto(GStrv) words = g_strsplit(text, ",", -1);
@@ -327,7 +410,8 @@ bool x86_cpuid_init(struct x86_cpu *c, const char *text, char **warnings, struct
 	struct cpu_options o = { 0 };
 
 	*warnings = NULL;
-	if (!strcmp(name, "host"))
+	if (!strcmp(name, "host") &&
+	    !(c->vcpu && c->vcpu->accel && c->vcpu->accel->ops->has_host_cpu))
 		return err_set(err, 0, "The 'host' CPU type can only be used with KVM");
 	if (!m) {
 		err_set(err, 0, "unknown CPU model '%s'", name);
@@ -350,12 +434,13 @@ bool x86_cpuid_init(struct x86_cpu *c, const char *text, char **warnings, struct
 			       name);
 	}
 	o.want.signature = signature(o.family, o.model, o.stepping);
+	o.want.is_enforced = o.enforce;
+	o.want.is_all = !m->features;
+	memcpy(o.want.hypervisor, "TCGTCGTCGTCG", sizeof(o.want.hypervisor));
 	if (!c->feat)
 		c->feat = g_new0(struct x86_cpuid_features, 1);
 	*c->feat = o.want;
-	for (unsigned i = 0; i < X86_ISA_FEATURES; i++)
-		if (x86_has(c, (enum x86_feature)x86_isa_features[i]))
-			c->feat->isa |= BIT(i);
+	features_of_isa(c);
 	c->model = m;
 	c->phys_bits = (uint8_t)o.phys_bits;
 	return true;

@@ -12,7 +12,7 @@ void x86_halt(struct x86_cpu *c)
 	atomic_fetch_or(&c->vcpu->exit_request, VCPU_EXIT_INPUT);
 }
 
-static void inputs_run(struct x86_cpu *c)
+void x86_wake(struct x86_cpu *c)
 {
 	c->is_halted = false;
 	c->vcpu->is_halted = c->wait_sipi || c->is_shut_down;
@@ -100,7 +100,7 @@ static void inputs_startup(struct x86_cpu *c)
 	c->seg[SEG_CS].sel = (uint16_t)(vector << 8);
 	c->seg[SEG_CS].base = (uint32_t)vector << 12;
 	c->env.pc = 0;
-	inputs_run(c);
+	x86_wake(c);
 	x86_mode_update(c);
 }
 
@@ -116,13 +116,10 @@ static bool inputs_interrupt(struct x86_cpu *c)
 	return true;
 }
 
-bool x86_poll_inputs(struct x86_cpu *c)
+bool x86_poll_life(struct x86_cpu *c)
 {
 	struct vcpu *v = c->vcpu;
-	uint32_t ready;
-
-	inputs_settle_shadow(c);
-	ready = inputs_ready(c);
+	uint32_t ready = inputs_ready(c);
 
 	/* Edges that mean nothing now are dropped: a start-up IPI only counts after INIT. */
 	if (!c->wait_sipi && !(ready & VCPU_INIT))
@@ -141,9 +138,21 @@ bool x86_poll_inputs(struct x86_cpu *c)
 		inputs_startup(c);
 		return true;
 	}
+	return false;
+}
+
+bool x86_poll_inputs(struct x86_cpu *c)
+{
+	struct vcpu *v = c->vcpu;
+	uint32_t ready;
+
+	inputs_settle_shadow(c);
+	if (x86_poll_life(c))
+		return true;
+	ready = inputs_ready(c);
 	if ((ready & VCPU_NMI) && vcpu_take_input(v, VCPU_NMI)) {
 		c->is_shut_down = false;
-		inputs_run(c);
+		x86_wake(c);
 		c->nmi_blocked = true;
 		x86_deliver_interrupt(c, EXC_NMI);
 		return true;
@@ -151,7 +160,7 @@ bool x86_poll_inputs(struct x86_cpu *c)
 	if (ready & VCPU_INTR) {
 		bool was_halted = c->is_halted;
 
-		inputs_run(c);
+		x86_wake(c);
 		if (inputs_interrupt(c))
 			return true;
 		if (was_halted)

@@ -127,6 +127,7 @@ static uint64_t tlb_asid(const struct x86_cpu *c)
 
 void x86_tlb_flush(struct x86_cpu *c, bool keep_global)
 {
+	c->tlb_changes++;
 	x86_walks_forget(c);
 	if (!c->env.mem)
 		return;
@@ -139,6 +140,7 @@ void x86_tlb_flush_space(struct x86_cpu *c, uint64_t asid, gva_t addr)
 {
 	const struct jit_mem_ops *mem = c->env.mem;
 
+	c->tlb_changes++;
 	x86_walks_forget(c);
 	if (mem && mem->tlb_flush_space)
 		mem->tlb_flush_space(&c->env, asid, addr);
@@ -150,6 +152,7 @@ void x86_tlb_switch(struct x86_cpu *c, bool keep)
 {
 	const struct jit_mem_ops *mem = c->env.mem;
 
+	c->tlb_changes++;
 	x86_walks_forget(c);
 	if (mem && mem->tlb_switch)
 		mem->tlb_switch(&c->env, tlb_asid(c), keep);
@@ -159,6 +162,7 @@ void x86_tlb_switch(struct x86_cpu *c, bool keep)
 
 void x86_tlb_flush_page(struct x86_cpu *c, gva_t addr)
 {
+	c->tlb_changes++;
 	x86_walks_forget(c);
 	if (c->env.mem)
 		c->env.mem->tlb_flush(&c->env, addr & ~UINT64_C(0xfff), false);

@@ -56,10 +56,24 @@ const char *const x86_model_names[] = {
 };
 BUILD_ASSERT(ARRAY_SIZE(x86_models) == ARRAY_SIZE(x86_model_names));
 
+/* Not every accelerator has it, and those fill in the rest. */
+static const struct x86_model host_model = {
+	.name = "host",
+	.help = "the host's processor (only with KVM)",
+	.vendor = X86_VENDOR_INTEL,
+	.level = 0x16,
+	.xlevel = 0x80000008,
+	.family = 6,
+	.model = 6,
+	.stepping = 3,
+	.phys_bits = 46,
+	.brand = "Host CPU",
+};
+
 const struct x86_model *x86_model_find(const char *name)
 {
 	for (const struct x86_model *m = x86_models; m->name; m++)
 		if (!strcmp(m->name, name))
 			return m;
-	return NULL;
+	return !strcmp(name, host_model.name) ? &host_model : NULL;
 }

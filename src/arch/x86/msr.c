@@ -178,11 +178,21 @@ static bool pat_write(struct x86_cpu *c, uint64_t v)
 
 /* ---- time ---- */
 
+static int64_t clock_ns(const struct x86_cpu *c)
+{
+	return c->vcpu->clock ? vclock_now(c->vcpu->clock) : 0;
+}
+
 uint64_t x86_tsc(const struct x86_cpu *c)
 {
-	uint64_t now = c->vcpu->clock ? (uint64_t)vclock_now(c->vcpu->clock) : 0;
+	uint64_t now = c->tsc_count ? c->tsc_count(c) : (uint64_t)clock_ns(c);
 
 	return now + (uint64_t)c->tsc_offset;
+}
+
+uint64_t x86_tsc_hz(const struct x86_cpu *c)
+{
+	return c->tsc_count ? (uint64_t)c->tsc_khz * 1000 : X86_TSC_HZ;
 }
 
 /* ---- EFER ---- */
@@ -230,11 +240,13 @@ static bool msr_apic_read(struct x86_cpu *c, uint32_t msr, uint64_t *v)
  * now if it has, never if that is past the clock's end. */
 static int64_t tsc_to_ns(const struct x86_cpu *c, uint64_t v)
 {
-	uint64_t tsc = x86_tsc(c), now = tsc - (uint64_t)c->tsc_offset;
+	uint64_t tsc = x86_tsc(c), now = (uint64_t)clock_ns(c);
+	unsigned __int128 left;
 
 	if (v <= tsc)
 		return (int64_t)now;
-	return v - tsc < INT64_MAX - now ? (int64_t)(now + (v - tsc)) : INT64_MAX;
+	left = (unsigned __int128)(v - tsc) * 1000000000 / x86_tsc_hz(c);
+	return left < INT64_MAX - now ? (int64_t)(now + (uint64_t)left) : INT64_MAX;
 }
 
 /* A deadline is in this vCPU's TSC; the controller also wants it on the machine's clock.  It knows

@@ -33,6 +33,7 @@ static void reset_registers(struct x86_cpu *c)
 	c->dr[7] = 0x400;
 	reset_segments(c);
 	memset(&c->exc, 0, sizeof(c->exc));
+	memset(&c->taken, 0, sizeof(c->taken));
 	c->env.fault = 0;
 	c->in_shadow = c->shadow_is_mov_ss = c->nmi_blocked = false;
 	c->step_armed = c->noncanonical = c->is_halted = c->is_shut_down = false;
@@ -59,7 +60,7 @@ static void reset_msrs(struct x86_cpu *c)
 	memset(c->msr_mtrr_fixed, 0, sizeof(c->msr_mtrr_fixed));
 	memset(c->msr_mtrr_phys, 0, sizeof(c->msr_mtrr_phys));
 	c->msr_mcg_status = c->msr_mcg_ctl = c->msr_tsc_adjust = c->msr_debugctl = c->msr_xss = 0;
-	c->tsc_offset = 0;
+	c->tsc_offset = c->tsc_reset_offset;
 }
 
 void x86_reset(struct x86_cpu *c)

@@ -201,7 +201,12 @@ struct x86_cpu {
 	uint64_t msr_pat, msr_misc_enable, msr_tsc_aux, msr_mtrr_def_type, msr_spec_ctrl;
 	uint64_t msr_mtrr_fixed[11], msr_mtrr_phys[16]; /* base, mask pairs */
 	uint64_t msr_mcg_status, msr_mcg_ctl, msr_tsc_adjust, msr_debugctl, msr_xss;
-	int64_t tsc_offset; /* added to the machine's cycle count */
+	int64_t tsc_offset; /* added to the cycle count */
+	/* const after attach: the cycle count, and how many a millisecond has; NULL: the machine's
+	 * clock in ns */
+	uint64_t (*tsc_count)(const struct x86_cpu *c);
+	uint32_t tsc_khz;
+	int64_t tsc_reset_offset; /* tsc_offset after a reset */
 
 	/* An exception being delivered (env.fault is set): what x86_raise() recorded. */
 	struct {
@@ -212,6 +217,12 @@ struct x86_cpu {
 		bool is_int_n; /* INT n: subject to IOPL and VME redirection in virtual-8086 mode */
 		bool is_icebp; /* software, but no DPL check */
 	} exc;
+	/* An interrupt or NMI that was acknowledged and is still to be entered: by accelerators
+	 * that do both apart. */
+	struct {
+		bool is_pending, is_nmi;
+		uint8_t vector;
+	} taken;
 	bool in_shadow;      /* STI, MOV SS: no interrupt before the next instruction has run */
 	bool nmi_blocked;    /* until IRET */
 	bool is_halted;      /* HLT */
@@ -241,6 +252,7 @@ struct x86_cpu {
 	uint64_t pdpte[4];    /* PAE: loaded with CR3 (mmu.c) */
 	uint32_t table_range; /* atomic, a hint: the range of memory that held page tables last */
 
+	uint32_t tlb_changes;            /* vcpu thread: counts what the guest and we flush */
 	const struct x86_model *model;   /* const after init */
 	struct x86_cpuid_features *feat; /* const after init: what CPUID announces (cpuid.h) */
 	uint8_t phys_bits;               /* const after init */

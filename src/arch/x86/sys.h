@@ -197,6 +197,7 @@ bool x86_msr_write(struct x86_cpu *c, uint32_t msr, uint64_t v);
 bool x86_msr_is_base(uint32_t msr);
 bool x86_xsetbv(struct x86_cpu *c, uint32_t reg, uint64_t v);
 uint64_t x86_tsc(const struct x86_cpu *c);
+uint64_t x86_tsc_hz(const struct x86_cpu *c);
 bool x86_dr_read(struct x86_cpu *c, unsigned n, uint64_t *v);
 bool x86_dr_write(struct x86_cpu *c, unsigned n, uint64_t v);
 enum { DR6_BS = 1u << 14, DR6_BD = 1u << 13, DR6_BT = 1u << 15, DR7_GD = 1u << 13 };
@@ -237,6 +238,11 @@ void x86_init_signal(struct x86_cpu *c); /* INIT: as reset, but caches, FPU and 
  * delivered or the run state changed. */
 bool x86_poll_inputs(struct x86_cpu *c);
 bool x86_has_work(struct vcpu *v);
+/* The first half of it: reset, INIT and the start-up IPI alone, and edges that mean nothing now are
+ * dropped. */
+bool x86_poll_life(struct x86_cpu *c);
+/* A halt is over. */
+void x86_wake(struct x86_cpu *c);
 /* Before and after one block under MODE_STEP. */
 bool x86_step_begin(struct x86_cpu *c);
 void x86_step_end(struct x86_cpu *c);
@@ -261,6 +267,10 @@ enum x86_xsave_kind { XSAVE_PLAIN, XSAVE_OPT, XSAVE_COMPACT };
 bool x86_xsave(struct x86_cpu *c, gva_t addr, uint64_t rfbm, bool is_64, enum x86_xsave_kind kind);
 bool x86_xrstor(struct x86_cpu *c, gva_t addr, uint64_t rfbm, bool is_64);
 uint64_t x86_xinuse(const struct x86_cpu *c);
+/* All of it as an image in XSAVE's standard format, X86_XIMAGE_BYTES, and back. */
+enum { X86_XIMAGE_BYTES = 832 };
+void x86_ximage_get(const struct x86_cpu *c, uint8_t *image);
+void x86_ximage_put(struct x86_cpu *c, const uint8_t *image);
 uint32_t x86_xsave_size(uint64_t components, bool is_compact);
 /* The FERR# wire of the outside-FPU error path (CR0.NE = 0). */
 void x86_ferr(struct x86_cpu *c, bool level);

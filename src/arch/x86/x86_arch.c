@@ -12,7 +12,7 @@
 static GMutex warnings_mutex;
 static char *warnings_text;
 
-static void warnings_add(char *text)
+void x86_cpu_add_warnings(char *text)
 {
 	if (!text)
 		return;
@@ -63,7 +63,7 @@ static void *arch_cpu_new(struct vcpu *v, const char *model, struct err *err)
 		arch_cpu_free(c);
 		return NULL;
 	}
-	warnings_add(warnings);
+	x86_cpu_add_warnings(warnings);
 	v->cpu = c;
 	x86_reset(c);
 	return c;

@@ -196,6 +196,41 @@ static bool avx_save(struct x86_cpu *c, gva_t addr)
 	return mem_put(c, addr + XS_AVX, raw, 16 * n);
 }
 
+/* ---- the whole as an image ---- */
+
+void x86_ximage_get(const struct x86_cpu *c, uint8_t *image)
+{
+	BUILD_ASSERT(X86_XIMAGE_BYTES == XS_AVX + XS_AVX_SIZE);
+	memset(image, 0, X86_XIMAGE_BYTES);
+	x87_put(c, image, x86_is_code64(c));
+	st32_le(image + FX_MXCSR, c->mxcsr);
+	st32_le(image + FX_MXCSR_MASK, c->mxcsr_mask);
+	for (unsigned i = 0; i < 16; i++) {
+		memcpy(image + FX_XMM + 16 * i, c->ymm[i], 16);
+		memcpy(image + XS_AVX + 16 * i, c->ymm[i] + 16, 16);
+	}
+	st64_le(image + XS_BV, x86_xinuse(c));
+}
+
+/* Components that the header leaves out are in their initial state (SDM 1 13.6); MXCSR counts where
+ * SSE's or AVX's does. */
+void x86_ximage_put(struct x86_cpu *c, const uint8_t *image)
+{
+	uint64_t bv = ld64_le(image + XS_BV);
+
+	x86_xstate_init(c, XCR0_X87 | XCR0_SSE | XCR0_AVX);
+	if (bv & XCR0_X87)
+		x87_get(c, image, x86_is_code64(c));
+	if (bv & (XCR0_SSE | XCR0_AVX))
+		c->mxcsr = ld32_le(image + FX_MXCSR) & c->mxcsr_mask;
+	for (unsigned i = 0; i < 16; i++) {
+		if (bv & XCR0_SSE)
+			memcpy(c->ymm[i], image + FX_XMM + 16 * i, 16);
+		if (bv & XCR0_AVX)
+			memcpy(c->ymm[i] + 16, image + XS_AVX + 16 * i, 16);
+	}
+}
+
 /* ---- FXSAVE, FXRSTOR ---- */
 
 /* EFER.FFXSR: CPL 0 in 64-bit mode skips the XMM registers (APM 2 11.4.4.2). */
