@@ -4,9 +4,15 @@
 
 #include "base/err.h"
 
+#ifdef HAVE_KVM
+#define kvm_ops  kvm_accel_ops
+#define kvm_type kvm_accel_type
+#else
 static bool kvm_available(struct err *err)
 {
-	return err_set(err, 0, "this build of rhea has no KVM support; use -accel tcg");
+	return err_set(err, 0,
+		       "this build of rhea has no KVM support (which x86-64 Linux hosts have); use "
+		       "-accel tcg");
 }
 
 static bool never_start(struct accel *a, struct err *err)
@@ -15,21 +21,20 @@ static bool never_start(struct accel *a, struct err *err)
 	return err_set(err, 0, "not built in");
 }
 
-#define ABSENT(id, text)                              \
-	static const struct object_type id##_type = { \
-		.name = #id "-accel",                 \
-		.parent = &accel_type,                \
-		.size = sizeof(struct accel),         \
-		.help = text,                         \
-	};                                            \
-	static const struct accel_ops id##_ops = {    \
-		.name = #id,                          \
-		.help = text,                         \
-		.type = &id##_type,                   \
-		.available = id##_available,          \
-		.start = never_start,                 \
-	}
-ABSENT(kvm, "hardware virtualization of Linux (not in this build)");
+static const struct object_type kvm_type = {
+	.name = "kvm-accel",
+	.parent = &accel_type,
+	.size = sizeof(struct accel),
+	.help = "hardware virtualization of Linux (not in this build)",
+};
+static const struct accel_ops kvm_ops = {
+	.name = "kvm",
+	.help = "hardware virtualization of Linux (not in this build)",
+	.type = &kvm_type,
+	.available = kvm_available,
+	.start = never_start,
+};
+#endif
 
 const struct accel_ops *const accel_list[] = { &tcg_accel_ops, &kvm_ops, &xen_accel_ops,
 					       &qtest_accel_ops, NULL };

@@ -95,6 +95,13 @@ static void machine_request(void *opaque, enum device_request what, int code)
 
 static void machine_on_cpu_shutdown(struct vcpu *v) { machine_request(v->board, REQUEST_RESET, 0); }
 
+/* What runs it has logged why, and cannot go on. */
+static void machine_on_cpu_failure(struct vcpu *v, const char *text)
+{
+	(void)text;
+	machine_request(v->board, REQUEST_EXIT, 1);
+}
+
 /* ---- making ---- */
 
 struct machine *machine_new(const struct machine_type *type, struct object *root, struct loop *loop)
@@ -192,6 +199,7 @@ static bool machine_build_cpu(struct machine *m, uint32_t id, struct err *err)
 	v->apic_id = id;
 	v->board = m;
 	v->on_shutdown = machine_on_cpu_shutdown;
+	v->on_failure = machine_on_cpu_failure;
 	vcpu_init(v, id, arch, NULL);
 	v->cpu = arch->cpu_new(v, model, err);
 	if (!v->cpu || !m->accel->ops->vcpu_attach(m->accel, v, err)) {

@@ -11,6 +11,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <glib.h>
+
 #include "accel/accel.h"
 #include "base/err.h"
 #include "base/log.h"
@@ -78,6 +80,36 @@ static void tune_heap(void)
 #endif
 }
 
+/* rhea doctor: what this host has for guests, and what is chosen by that. */
+static int doctor(struct session *s, int argc, char **argv)
+{
+	g_autofree char *why = NULL;
+	const struct accel_ops *chosen;
+
+	if (argc > 2) {
+		log_message(s->program, "doctor: takes no arguments, not '%s'", argv[2]);
+		return EXIT_FAILURE;
+	}
+	for (unsigned i = 0; accel_list[i]; i++) {
+		const struct accel_ops *a = accel_list[i];
+		g_autofree char *text = a->explain ? a->explain() : NULL;
+		g_auto(GStrv) lines = g_strsplit(text ? text : "", "\n", 0);
+		struct err err;
+
+		if (!text)
+			printf("%s: %s\n", a->name,
+			       !a->available || a->available(&err) ? a->help : err.text);
+		for (unsigned l = 0; lines[l]; l++)
+			if (*lines[l])
+				printf("%s: %s\n", a->name, lines[l]);
+	}
+	chosen = accel_default(accel_list, &why);
+	printf("without -accel, guests run under %s\n", chosen->name);
+	if (*why)
+		printf("  %s", why);
+	return finish_output(s);
+}
+
 static int run(struct session *s, int argc, char **argv)
 {
 	struct err err;
@@ -86,6 +118,8 @@ static int run(struct session *s, int argc, char **argv)
 
 	signal(SIGPIPE, SIG_IGN);
 	tune_heap();
+	if (argc > 1 && !strcmp(argv[1], "doctor"))
+		return doctor(s, argc, argv);
 	is_understood = options_parse(&s->opt, argc, argv, &err);
 	log_set_prefix(s->opt.msg_has_time, s->opt.msg_has_name ? s->opt.name : NULL);
 	if (!is_understood) {

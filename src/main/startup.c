@@ -88,7 +88,7 @@ static bool accel_configure(struct object *o, void *opaque, struct err *err)
 	return true;
 }
 
-/* -accel in order, else the machine's accel=a:b, else tcg. */
+/* -accel in order, else the machine's accel=a:b, else what is fast here. */
 static unsigned accel_collect(struct session *s, char **names, struct accel_words *words,
 			      struct accel_choice *choices, unsigned max, struct err *err)
 {
@@ -115,6 +115,21 @@ static unsigned accel_collect(struct session *s, char **names, struct accel_word
 	return n;
 }
 
+/* Nobody runs where there is no CPU. */
+static char **accel_default_names(const struct session *s)
+{
+	const struct accel_ops *a = accel_list[0];
+	char **names = g_new0(char *, 3);
+	unsigned n = 0;
+
+	if (s->machine->type->arch)
+		a = accel_default(accel_list, NULL);
+	names[n++] = g_strdup(a->name);
+	if (a != accel_list[0])
+		names[n] = g_strdup(accel_list[0]->name);
+	return names;
+}
+
 static bool step_accel(struct session *s, struct err *err)
 {
 	char *list = keyvals_take(&s->opt.machine, "accel"), *notes = NULL;
@@ -129,7 +144,7 @@ static bool step_accel(struct session *s, struct err *err)
 			       "-accel and -machine accel= both name accelerators; use one");
 	}
 	if (!s->opt.accels.count)
-		names = g_strsplit(list ? list : "tcg", ":", 0);
+		names = list ? g_strsplit(list, ":", 0) : accel_default_names(s);
 	n = accel_collect(s, names, words, choices, ARRAY_SIZE(choices), err);
 	if (n)
 		s->accel = accel_start_first(accel_list, s->machine, choices, n, &notes, err);

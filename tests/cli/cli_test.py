@@ -149,15 +149,34 @@ def test_host_cpu_needs_kvm():
 
 
 def test_accelerators_are_tried_in_order():
-    r = rhea('-M', 'none', '-accel', 'kvm', '-accel', 'nonsense')
+    r = rhea('-M', 'none', '-accel', 'xen', '-accel', 'nonsense')
     assert r.returncode == 1 and "unknown accelerator 'nonsense'" in r.stderr, r.stderr
-    r = rhea('-M', 'none', '-accel', 'kvm')
-    assert r.returncode == 1 and 'kvm: ' in r.stderr, r.stderr
-    p = running('-M', 'none', '-nodefaults', '-display', 'none', '-accel', 'kvm', '-accel', 'tcg')
+    r = rhea('-M', 'none', '-accel', 'xen')
+    assert r.returncode == 1 and 'xen: ' in r.stderr, r.stderr
+    p = running('-M', 'none', '-nodefaults', '-display', 'none', '-accel', 'xen', '-accel', 'tcg')
     line = p.stderr.readline() + p.stderr.readline()
     p.send_signal(signal.SIGTERM)
-    assert 'kvm: ' in line and 'falling back to tcg' in line, line
+    assert 'xen: ' in line and 'falling back to tcg' in line, line
     assert p.wait(20) == 0
+
+
+def test_doctor_explains_the_choice():
+    r = rhea('doctor')
+    assert r.returncode == 0 and not r.stderr, r
+    assert re.search(r'^kvm: (not usable: .|usable: /dev/kvm opens|this build)', r.stdout, re.M), r
+    assert re.search(r'^without -accel, guests run under (tcg|kvm)$', r.stdout, re.M), r
+    if 'under tcg' in r.stdout and 'this build' not in r.stdout:
+        assert re.search(r'under tcg\n  kvm: .', r.stdout), r
+    r = rhea('doctor', '--all')
+    assert r.returncode == 1 and "takes no arguments, not '--all'" in r.stderr, r
+
+
+def test_kvm_refuses_what_it_does_not_have():
+    if 'kvm: usable' not in rhea('doctor').stdout:
+        return
+    refused_with('kernel-irqchip=split: interrupt controllers in the kernel are not built in yet',
+                 *IDLE, '-accel', 'kvm,kernel-irqchip=split')
+    refused_with('assist', *IDLE, '-accel', 'kvm,assist=maybe')
 
 
 def test_what_the_translator_cannot_do_is_refused():

@@ -72,7 +72,7 @@ const struct accel_stat tcg_vcpu_stat_rows[] = {
 
 void tcg_vcpu_stats(struct vcpu *v, uint64_t *values)
 {
-	const struct tcg_vcpu *tv = v->accel_data;
+	const struct tcg_vcpu *tv = tcg_of_vcpu(v);
 	const struct tcg_counts *c = &tv->counts;
 
 	values[0] = c->blocks[0];
@@ -174,7 +174,7 @@ struct live {
 
 static void add_in_vcpu(struct vcpu *v, void *opaque)
 {
-	const struct tcg_vcpu *tv = v->accel_data;
+	const struct tcg_vcpu *tv = tcg_of_vcpu(v);
 	struct live *live = opaque;
 
 	tcg_stats_add(&live->counts, &tv->counts);

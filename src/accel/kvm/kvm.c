@@ -1,0 +1,118 @@
+/* accel/kvm/kvm.c - the accelerator: properties, start and stop, what it tells.
+ * SPDX-License-Identifier: MIT */
+#include <inttypes.h>
+
+#include <glib.h>
+
+#include "accel/accel.h"
+#include "accel/kvm/kvm.h"
+#include "base/err.h"
+#include "base/log.h"
+
+static const char *const irqchip_words[] = { "on", "split", "off", NULL };
+enum { IRQCHIP_ON, IRQCHIP_SPLIT, IRQCHIP_OFF };
+
+/* clang-format off */
+static const struct prop kvm_props[] = {
+	PROP_BOOL(struct kvm_accel, assist_on, "assist", true, .help = "what KVM cannot run, the translator runs on with until KVM can"),
+	PROP_ENUM(struct kvm_accel, irqchip, "kernel-irqchip", irqchip_words, IRQCHIP_OFF, .help = "interrupt controllers in the kernel; only off, the machine's own, is there yet"),
+	PROP_BOOL(struct kvm_accel, stats, "stats", false, .help = "log at the end why guest code was left and how much was assisted"),
+	{ 0 },
+};
+/* clang-format on */
+
+const struct object_type kvm_accel_type = {
+	.name = "kvm-accel",
+	.parent = &accel_type,
+	.size = sizeof(struct kvm_accel),
+	.props = kvm_props,
+	.help = "hardware virtualization of Linux",
+};
+
+static struct kvm_accel *kvm_of(struct accel *a)
+{
+	return container_of(a, struct kvm_accel, accel);
+}
+
+static bool kvm_available(struct err *err)
+{
+	struct kvm_system s;
+
+	if (!kvm_system_open(&s, err))
+		return false;
+	kvm_system_close(&s);
+	return true;
+}
+
+static bool kvm_start(struct accel *a, struct err *err)
+{
+	struct kvm_accel *k = kvm_of(a);
+	struct err why;
+
+	k->sys.fd = k->vm.fd = -1;
+	if (k->irqchip != IRQCHIP_OFF)
+		return err_set(err, 0,
+			       "kernel-irqchip=%s: interrupt controllers in the kernel are not "
+			       "built in yet; use kernel-irqchip=off",
+			       irqchip_words[k->irqchip]);
+	kvm_rounds_init(&k->rounds);
+	if (!kvm_kick_init(err) || !kvm_system_open(&k->sys, err))
+		return false;
+	if (!kvm_vm_create(&k->vm, &k->sys, k->assist_on, err) ||
+	    (k->assist_on && !kvm_assist_start(k, err))) {
+		kvm_vm_destroy(&k->vm);
+		kvm_system_close(&k->sys);
+		return false;
+	}
+	k->is_slow = !kvm_is_fast(&why);
+	k->is_half = k->is_slow && k->helper && x86_kvm_is_half(&k->sys);
+	if (k->is_slow)
+		a->note = g_strdup_printf("kvm: -accel tcg is faster on this host: %s", why.text);
+	return true;
+}
+
+static void log_stats(const struct kvm_accel *k)
+{
+	const struct kvm_counts *c = &k->counts;
+
+	log_line("kvm: %" PRIu64 " runs; came back for %" PRIu64 " port accesses, %" PRIu64
+		 " accesses to devices, %" PRIu64 " halts, %" PRIu64
+		 " times to be interrupted, %" PRIu64 " MSRs, %" PRIu64 " others",
+		 c->runs, c->io, c->mmio, c->halts, c->windows, c->msrs, c->others);
+	log_line("kvm: state taken from the kernel %" PRIu64 " times, given back %" PRIu64,
+		 c->pulls, c->pushes);
+	log_line("kvm: assisted %" PRIu64 " times, %" PRIu64 " instructions, %" PRIu64
+		 ".%03u s; %" PRIu64 ".%03u s between",
+		 c->assists, c->assisted, c->assist_ns / 1000000000,
+		 (unsigned)(c->assist_ns / 1000000 % 1000), c->kvm_ns / 1000000000,
+		 (unsigned)(c->kvm_ns / 1000000 % 1000));
+}
+
+static void kvm_stop(struct accel *a)
+{
+	struct kvm_accel *k = kvm_of(a);
+
+	if (k->stats)
+		log_stats(k);
+	accel_stop(k->helper);
+	kvm_rounds_fini(&k->rounds);
+	kvm_vm_destroy(&k->vm);
+	kvm_system_close(&k->sys);
+}
+
+const struct accel_ops kvm_accel_ops = {
+	.name = "kvm",
+	.help = "hardware virtualization of Linux",
+	.type = &kvm_accel_type,
+	.available = kvm_available,
+	.start = kvm_start,
+	.stop = kvm_stop,
+	.vcpu_attach = kvm_vcpu_attach,
+	.vcpu_detach = kvm_vcpu_detach,
+	.vcpu_run = kvm_vcpu_loop,
+	.vcpu_kick = kvm_vcpu_kick,
+	.vcpu_pull = kvm_vcpu_pull,
+	.is_fast = kvm_is_fast,
+	.explain = kvm_explain,
+	.has_host_cpu = true,
+};

@@ -1,0 +1,248 @@
+/* accel/kvm/kvm.h - the insides of the accelerator that has Linux' KVM run guest code.
+ *
+ * system.c: /dev/kvm and what it can do.  vm.c: a virtual machine.  slots.c: its memory.  vcpu.c: a
+ * vCPU, its thread's loop and kicks.  exits.c: why it came back.  assist.c: what KVM cannot run,
+ * the translator does.  probe.c: how fast it is here.  kvm.c: properties, start and stop.  x86_*.c:
+ * registers, MSRs, CPUID and interrupts of x86.
+ *
+ * Specification: Linux, Documentation/virt/kvm/api.rst, and <linux/kvm.h>.
+ * SPDX-License-Identifier: MIT */
+#pragma once
+
+#include <linux/kvm.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <time.h>
+
+#include "base/lock.h"
+#include "memory/address_space.h"
+#include "cpu/accel.h"
+#include "cpu/vcpu.h"
+#include "arch/x86/state.h"
+
+struct err;
+struct kvm_vcpu;
+
+/* ioctl(), again while a signal interrupts it.  -errno on failure. */
+int kvm_ioctl(int fd, unsigned long what, const void *arg);
+int kvm_ioctl_value(int fd, unsigned long what, unsigned long value);
+
+/* ---- system.c ---- */
+
+/* What the kernel can do: 0: not at all, else its answer. */
+struct kvm_caps {
+	int nr_vcpus;    /* recommended */
+	int max_vcpus;   /* at most */
+	int max_vcpu_id; /* below this */
+	int nr_slots;
+	int readonly_mem, immediate_exit, xsave, xcrs, debugregs, vcpu_events, intr_shadow;
+	int user_nmi, tsc_khz, tsc_control, tsc_deadline, mce;
+	int user_msr, msr_filter; /* accesses of MSRs can be ours */
+	int exit_on_emulation_failure;
+	int irqchip, split_irqchip;
+};
+struct kvm_system {
+	int fd;
+	int run_bytes; /* of a vCPU's mapping */
+	struct kvm_caps caps;
+};
+bool kvm_system_open(struct kvm_system *s, struct err *err);
+void kvm_system_close(struct kvm_system *s);
+
+/* ---- vm.c ---- */
+
+struct kvm_slot { /* guest memory that the kernel maps by itself */
+	gpa_t start, last;
+	uint64_t size; /* 0: free */
+};
+struct kvm_vm {
+	int fd;
+	const struct kvm_system *sys;
+	struct kvm_slot *slots; /* topology lock */
+	unsigned slot_count;
+	void *scratch;      /* const: a page */
+	bool has_msr_exits; /* const: those that are not the kernel's come to us */
+	bool is_full;       /* topology lock: memory that has no slot was told of */
+};
+bool kvm_vm_create(struct kvm_vm *vm, const struct kvm_system *sys, bool wants_assist,
+		   struct err *err);
+void kvm_vm_destroy(struct kvm_vm *vm);
+
+/* ---- slots.c.  Context: memory listeners'. ---- */
+void kvm_slot_add(struct kvm_vm *vm, const struct flat_range *r);
+void kvm_slot_remove(struct kvm_vm *vm, const struct flat_range *r);
+
+/* KVM may have copies of the guest's page tables, which changed unseen.  Context: no vCPU runs. */
+void kvm_vm_forget_tables(struct kvm_vm *vm);
+
+/* ---- a vCPU ---- */
+
+enum { KVM_MSR_ROWS = 64, KVM_XSAVE_BYTES = 4096 };
+
+/* What the kernel's vCPU holds, as it last said or was told; only what differs is told. */
+struct kvm_copy {
+	struct kvm_regs regs;
+	struct kvm_sregs sregs;
+	struct kvm_debugregs debug;
+	struct kvm_vcpu_events events;
+	struct kvm_xcrs xcrs;
+	uint8_t xsave[KVM_XSAVE_BYTES];
+	uint64_t msr[KVM_MSR_ROWS];
+	int64_t tsc_offset;
+};
+
+struct kvm_counts {
+	uint64_t runs, io, mmio, halts, windows, msrs, others; /* exits */
+	uint64_t pulls, pushes;
+	uint64_t assists, assisted; /* times, instructions */
+	uint64_t assist_ns, kvm_ns;
+};
+
+struct kvm_vcpu {
+	struct vcpu *v;
+	struct x86_cpu *cpu;
+	struct kvm_accel *kvm;
+	int fd;
+	struct kvm_run *run;
+
+	_Atomic bool is_inside;  /* about to be, or in KVM_RUN: a kick needs a signal */
+	bool is_ours;            /* vcpu thread: v->cpu is the guest's state, the kernel's is old */
+	bool has_cpuid;          /* vcpu thread: the kernel knows what CPUID says */
+	bool is_unfinished;      /* vcpu thread: the access it came back for ends at the next run */
+	bool knows_window;       /* vcpu thread: run's flags say whether an interrupt is taken */
+	bool has_failed;         /* vcpu thread: never to run again */
+	uint64_t assist_insns;   /* vcpu thread: how long the translator runs next time */
+	int64_t left_assist_ns;  /* vcpu thread: when KVM took over */
+	timer_t stint_timer;     /* vcpu thread: where KVM interprets */
+	bool has_stints;         /* vcpu thread */
+	long stint_ns;           /* vcpu thread */
+	int64_t stint_end_ns;    /* vcpu thread; 0: none runs */
+	bool is_assisted;        /* rounds.lock */
+	struct kvm_vcpu *next;   /* rounds.lock */
+	struct kvm_copy copy;    /* vcpu thread */
+	struct kvm_counts count; /* vcpu thread */
+};
+
+struct kvm_rounds {
+	struct lock lock;
+	pthread_cond_t cond;
+	_Atomic unsigned assisting; /* vCPUs in the translator */
+	bool is_closing;            /* lock: those are asked to come to an end */
+	bool must_forget;           /* lock */
+	struct kvm_vcpu *vcpus;     /* lock */
+};
+
+struct kvm_accel {
+	struct accel accel;
+	/* properties */
+	bool assist_on, stats;
+	int irqchip;
+
+	struct kvm_system sys;
+	struct kvm_vm vm;
+	struct kvm_rounds rounds;
+	unsigned vcpu_count;            /* main thread */
+	struct accel *helper;           /* const after start: the translator; NULL: assist=off */
+	bool msr_refused[KVM_MSR_ROWS]; /* const after the first vCPU */
+	bool is_probed;
+	bool is_slow; /* const after start: it does not run at the hardware's speed */
+	/* const after start: SYSCALL enters the kernel at privilege level 3, see x86_half.c */
+	bool is_half;
+	uint32_t tsc_khz;         /* const after the first vCPU */
+	struct kvm_counts counts; /* main thread: of vCPUs that are gone */
+	struct memory_listener listener;
+	struct address_space *listened;
+};
+
+static inline struct kvm_vcpu *kvm_vcpu_of(struct vcpu *v) { return v->accel_data; }
+
+/* ---- vcpu.c ---- */
+bool kvm_vcpu_attach(struct accel *a, struct vcpu *v, struct err *err);
+void kvm_vcpu_detach(struct accel *a, struct vcpu *v);
+void kvm_vcpu_loop(struct vcpu *v);
+void kvm_vcpu_kick(struct vcpu *v);
+void kvm_vcpu_pull(struct vcpu *v);
+/* It cannot go on: the board is told why. */
+void kvm_vcpu_fail(struct kvm_vcpu *kv, const char *text);
+/* The signal that gets a vCPU out of the kernel has a handler.  Context: main thread. */
+bool kvm_kick_init(struct err *err);
+
+/* ---- exits.c ---- */
+/* Do what it came back for.  False: the loop must look at the run state. */
+bool kvm_exit(struct kvm_vcpu *kv);
+
+/* ---- rounds.c: vCPUs are in KVM, or in the translator ---- */
+void kvm_rounds_init(struct kvm_rounds *r);
+void kvm_rounds_fini(struct kvm_rounds *r);
+void kvm_rounds_add(struct kvm_rounds *r, struct kvm_vcpu *kv);
+void kvm_rounds_remove(struct kvm_rounds *r, struct kvm_vcpu *kv);
+/* Around an assist.  Context: vcpu thread, outside KVM, no lock held.  May block. */
+void kvm_round_begin(struct kvm_vcpu *kv);
+void kvm_round_end(struct kvm_vcpu *kv, bool must_forget, bool wants_kvm);
+/* kv->is_inside was set: may it go in?  If not, unset it, tell, and join: its turn is the
+ * translator's too, or over.  kvm_round_join() returns as kvm_assist(). */
+bool kvm_round_is_on(struct kvm_vcpu *kv);
+bool kvm_round_join(struct kvm_vcpu *kv);
+/* kv->is_inside was unset. */
+void kvm_round_left_kvm(struct kvm_vcpu *kv);
+
+/* ---- assist.c ---- */
+bool kvm_assist_start(struct kvm_accel *k, struct err *err);
+/* KVM cannot run what comes next: run it elsewhere, until it can.  False: nobody can. */
+bool kvm_assist(struct kvm_vcpu *kv);
+/* Where KVM interprets: from the beginning of a stint in KVM until its end, when the signal comes
+ * and it is seen to whether KVM is the right one for what it does.  False: nobody is.
+ * Context: vcpu thread. */
+void kvm_stint_init(struct kvm_vcpu *kv, int signal);
+void kvm_stint_fini(struct kvm_vcpu *kv);
+void kvm_stint_begin(struct kvm_vcpu *kv);
+bool kvm_stint_over(struct kvm_vcpu *kv);
+
+/* ---- x86_state.c ---- */
+/* The kernel's state of a new vCPU; whatever it is, v->cpu is what will count. */
+bool x86_kvm_init(struct kvm_vcpu *kv, struct err *err);
+/* From the kernel to v->cpu, and back.  False: the kernel refuses, err says what. */
+bool x86_kvm_get(struct kvm_vcpu *kv, struct err *err);
+bool x86_kvm_put(struct kvm_vcpu *kv, struct err *err);
+/* What a halt needs to know of the state. */
+void x86_kvm_get_halt(struct kvm_vcpu *kv);
+
+/* ---- x86_msrs.c ---- */
+/* Which MSRs does this kernel have?  Their names, or NULL; g_free(). */
+char *x86_kvm_msrs_probe(struct kvm_vcpu *kv);
+bool x86_kvm_msrs_get(struct kvm_vcpu *kv, struct err *err);
+bool x86_kvm_msrs_put(struct kvm_vcpu *kv, struct err *err);
+/* The cycle counter of v->cpu is the kernel's. */
+bool x86_kvm_tsc_init(struct kvm_vcpu *kv, struct err *err);
+/* KVM_EXIT_X86_RDMSR and WRMSR. */
+void x86_kvm_msr_exit(struct kvm_vcpu *kv, bool is_write);
+
+/* ---- x86_half.c: a KVM that cannot do SYSCALL ---- */
+bool x86_kvm_is_half(const struct kvm_system *sys);
+/* A state that was taken from the kernel. */
+void x86_kvm_half_after(struct kvm_vcpu *kv);
+void x86_kvm_half_before(const struct kvm_vcpu *kv, struct kvm_sregs *s);
+/* The guest raised an exception.  Returns as kvm_exit(). */
+bool x86_kvm_half_exit(struct kvm_vcpu *kv);
+
+/* ---- x86_cpuid.c ---- */
+/* Drop what this kernel does not have from what the vCPU announces. */
+bool x86_kvm_cpuid_restrict(struct kvm_vcpu *kv, struct err *err);
+bool x86_kvm_cpuid_set(struct kvm_vcpu *kv, struct err *err);
+
+/* ---- x86_irq.c ---- */
+/* Inputs before a run.  False: halted, or the run state has changed: look again. */
+bool x86_kvm_inputs(struct kvm_vcpu *kv);
+/* CR8 and the APIC base, before and after. */
+void x86_kvm_before_run(struct kvm_vcpu *kv);
+void x86_kvm_after_run(struct kvm_vcpu *kv);
+
+/* ---- probe.c ---- */
+enum kvm_speed { KVM_SPEED_UNKNOWN, KVM_SPEED_SLOW, KVM_SPEED_HARDWARE };
+/* Time a short loop in a virtual machine of its own.  insns_per_us may be NULL. */
+enum kvm_speed kvm_probe_speed(double *insns_per_us, struct err *err);
+bool kvm_is_fast(struct err *err);
+char *kvm_explain(void);
+/* Does the host's processor say that it can virtualize? */
+bool kvm_host_has_hardware(void);

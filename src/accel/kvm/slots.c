@@ -1,0 +1,93 @@
+/* accel/kvm/slots.c - the guest's memory as KVM sees it: a slot for each stretch of RAM and ROM.
+ *
+ * Only whole pages can have one; what is left of a stretch, ROM where the kernel has no read-only
+ * slots, and all devices come back as exits and are done by the dispatcher.
+ * SPDX-License-Identifier: MIT */
+#include <inttypes.h>
+#include <string.h>
+
+#include "accel/kvm/kvm.h"
+#include "base/log.h"
+#include "memory/ram.h"
+#include "memory/region.h"
+
+/* The pages of r and where they lie.  False: it has none that a slot may show. */
+static bool pages_of(const struct kvm_vm *vm, const struct flat_range *r,
+		     struct kvm_userspace_memory_region *out)
+{
+	const struct region *region = r->region;
+	gpa_t first = align_up(r->start, RAM_PAGE_SIZE);
+	gpa_t end = align_down(r->last + 1, RAM_PAGE_SIZE); /* 0: the top of all */
+	uint64_t at;
+
+	if (region->kind != REGION_RAM && region->kind != REGION_ROM)
+		return false;
+	if (region->kind == REGION_ROM && !vm->sys->caps.readonly_mem)
+		return false;
+	if (first < r->start || end - first - 1 > r->last - first || end == first)
+		return false;
+	at = region->ram_offset + r->offset + (first - r->start);
+	if (at % RAM_PAGE_SIZE)
+		return false;
+	*out = (struct kvm_userspace_memory_region){
+		.flags = region->kind == REGION_ROM ? KVM_MEM_READONLY : 0,
+		.guest_phys_addr = first,
+		.memory_size = end - first,
+		.userspace_addr = (uintptr_t)region->ram->host + at,
+	};
+	return true;
+}
+
+static struct kvm_slot *find_free(struct kvm_vm *vm)
+{
+	for (unsigned i = 0; i < vm->slot_count; i++)
+		if (!vm->slots[i].size)
+			return &vm->slots[i];
+	return NULL;
+}
+
+static void tell(struct kvm_vm *vm, const struct flat_range *r, const char *why)
+{
+	if (vm->is_full)
+		return;
+	vm->is_full = true;
+	log_line("kvm: memory at 0x%" PRIx64 " has no slot, each access to it leaves the guest: %s",
+		 r->start, why);
+}
+
+void kvm_slot_add(struct kvm_vm *vm, const struct flat_range *r)
+{
+	struct kvm_userspace_memory_region m;
+	struct kvm_slot *s;
+	int result;
+
+	if (!pages_of(vm, r, &m))
+		return;
+	s = find_free(vm);
+	if (!s) {
+		tell(vm, r, "the kernel has no more of them");
+		return;
+	}
+	m.slot = (uint32_t)(s - vm->slots);
+	result = kvm_ioctl(vm->fd, KVM_SET_USER_MEMORY_REGION, &m);
+	if (result < 0) {
+		tell(vm, r, strerror(-result));
+		return;
+	}
+	*s = (struct kvm_slot){ .start = r->start, .last = r->last, .size = m.memory_size };
+}
+
+void kvm_slot_remove(struct kvm_vm *vm, const struct flat_range *r)
+{
+	for (unsigned i = 0; i < vm->slot_count; i++) {
+		struct kvm_userspace_memory_region m = { .slot = i };
+
+		if (!vm->slots[i].size || vm->slots[i].start != r->start ||
+		    vm->slots[i].last != r->last)
+			continue;
+		m.guest_phys_addr = align_up(r->start, RAM_PAGE_SIZE);
+		kvm_ioctl(vm->fd, KVM_SET_USER_MEMORY_REGION, &m);
+		vm->slots[i].size = 0;
+		return;
+	}
+}

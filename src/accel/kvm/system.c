@@ -1,0 +1,135 @@
+/* accel/kvm/system.c - /dev/kvm: its version, its limits, what it can do.
+ * SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <fcntl.h>
+#include <stddef.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "accel/kvm/kvm.h"
+#include "base/err.h"
+
+enum { API_VERSION = 12 };
+
+int kvm_ioctl(int fd, unsigned long what, const void *arg)
+{
+	int r;
+
+	do
+		r = ioctl(fd, what, arg);
+	while (r < 0 && errno == EINTR);
+	return r < 0 ? -errno : r;
+}
+
+int kvm_ioctl_value(int fd, unsigned long what, unsigned long value)
+{
+	int r;
+
+	do
+		r = ioctl(fd, what, value);
+	while (r < 0 && errno == EINTR);
+	return r < 0 ? -errno : r;
+}
+
+/* What is asked, where the answer goes, and what is missing if it must be there. */
+static const struct {
+	int cap;
+	uint32_t offset;
+	const char *needed;
+} cap_rows[] = {
+#define CAP(id, member, needed)                                         \
+	{                                                               \
+		KVM_CAP_##id, offsetof(struct kvm_caps, member), needed \
+	}
+	CAP(NR_VCPUS, nr_vcpus, NULL),
+	CAP(MAX_VCPUS, max_vcpus, NULL),
+	CAP(MAX_VCPU_ID, max_vcpu_id, NULL),
+	CAP(NR_MEMSLOTS, nr_slots, NULL),
+	CAP(READONLY_MEM, readonly_mem, NULL),
+	CAP(IMMEDIATE_EXIT, immediate_exit, "KVM_CAP_IMMEDIATE_EXIT (Linux 4.13)"),
+	CAP(XSAVE, xsave, "KVM_CAP_XSAVE (Linux 2.6.36)"),
+	CAP(XCRS, xcrs, NULL),
+	CAP(DEBUGREGS, debugregs, NULL),
+	CAP(VCPU_EVENTS, vcpu_events, "KVM_CAP_VCPU_EVENTS (Linux 2.6.33)"),
+	CAP(INTR_SHADOW, intr_shadow, NULL),
+	CAP(USER_NMI, user_nmi, "KVM_CAP_USER_NMI (Linux 2.6.26)"),
+	CAP(GET_TSC_KHZ, tsc_khz, "KVM_CAP_GET_TSC_KHZ (Linux 2.6.39)"),
+	CAP(TSC_CONTROL, tsc_control, NULL),
+	CAP(TSC_DEADLINE_TIMER, tsc_deadline, NULL),
+	CAP(MCE, mce, NULL),
+	CAP(X86_USER_SPACE_MSR, user_msr, NULL),
+	CAP(X86_MSR_FILTER, msr_filter, NULL),
+	CAP(EXIT_ON_EMULATION_FAILURE, exit_on_emulation_failure, NULL),
+	CAP(IRQCHIP, irqchip, NULL),
+	CAP(SPLIT_IRQCHIP, split_irqchip, NULL),
+#undef CAP
+};
+
+static bool ask_caps(struct kvm_system *s, struct err *err)
+{
+	for (unsigned i = 0; i < ARRAY_SIZE(cap_rows); i++) {
+		int *out = (int *)(void *)((char *)&s->caps + cap_rows[i].offset);
+		int answer = kvm_ioctl_value(s->fd, KVM_CHECK_EXTENSION,
+					     (unsigned long)cap_rows[i].cap);
+
+		*out = answer > 0 ? answer : 0;
+		if (!*out && cap_rows[i].needed)
+			return err_set(err, 0, "this kernel's KVM lacks %s", cap_rows[i].needed);
+	}
+	/* What kernels that do not say so have (api.rst 4.4). */
+	if (!s->caps.nr_vcpus)
+		s->caps.nr_vcpus = 4;
+	if (!s->caps.max_vcpus)
+		s->caps.max_vcpus = s->caps.nr_vcpus;
+	if (!s->caps.max_vcpu_id)
+		s->caps.max_vcpu_id = s->caps.max_vcpus;
+	if (!s->caps.nr_slots)
+		s->caps.nr_slots = 32;
+	return true;
+}
+
+static bool open_failed(struct err *err)
+{
+	int error = errno;
+	struct stat st;
+
+	if (error == ENOENT)
+		return err_set(err, error,
+			       "there is no /dev/kvm: the kernel's modules (kvm_intel or kvm_amd) "
+			       "are not loaded, or the processor has no virtualization, or the "
+			       "firmware has it switched off");
+	if ((error == EACCES || error == EPERM) && stat("/dev/kvm", &st) == 0)
+		return err_set(err, error,
+			       "no permission to open /dev/kvm, which is group %u's: become a "
+			       "member (sudo usermod -aG kvm USER, and log in again)",
+			       (unsigned)st.st_gid);
+	return err_errno(err, error, "cannot open /dev/kvm");
+}
+
+bool kvm_system_open(struct kvm_system *s, struct err *err)
+{
+	int version;
+
+	*s = (struct kvm_system){ .fd = open("/dev/kvm", O_RDWR | O_CLOEXEC) };
+	if (s->fd < 0)
+		return open_failed(err);
+	version = kvm_ioctl_value(s->fd, KVM_GET_API_VERSION, 0);
+	s->run_bytes = kvm_ioctl_value(s->fd, KVM_GET_VCPU_MMAP_SIZE, 0);
+	if (version != API_VERSION)
+		err_set(err, 0, "/dev/kvm speaks version %d of its interface, not %d", version,
+			API_VERSION);
+	else if (s->run_bytes < (int)sizeof(struct kvm_run))
+		err_set(err, 0, "/dev/kvm gives no vCPU's mapping a size");
+	else if (ask_caps(s, err))
+		return true;
+	kvm_system_close(s);
+	return false;
+}
+
+void kvm_system_close(struct kvm_system *s)
+{
+	if (s->fd >= 0)
+		close(s->fd);
+	s->fd = -1;
+}
