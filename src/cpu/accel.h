@@ -10,6 +10,7 @@
 #include "object/object.h"
 
 struct accel;
+struct accel_debug_ops;
 struct err;
 struct machine;
 struct vcpu;
@@ -59,6 +60,8 @@ struct accel_ops {
 	/* What it finds on this host, a line each, g_free(); NULL: there is nothing to tell. */
 	char *(*explain)(void);
 	bool has_host_cpu; /* CPU model "host" is there */
+	/* Breakpoints, watchpoints and single steps (cpu/debug.h); NULL: it has none. */
+	const struct accel_debug_ops *debug;
 };
 
 struct accel {

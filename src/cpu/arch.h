@@ -9,6 +9,7 @@
 
 #include "base/bits.h"
 
+struct arch_debug;
 struct err;
 struct flat_range;
 struct guest_ops;
@@ -93,6 +94,8 @@ struct arch_ops {
 	/* Every mapping by rising address, until fn returns false or it has been enough. */
 	enum arch_pages (*pages)(struct vcpu *v, bool (*fn)(const struct arch_page *, void *),
 				 void *opaque);
+	/* Registers as debuggers number them (cpu/debug.h); NULL: none. */
+	const struct arch_debug *debug;
 	uint64_t (*get_pc)(struct vcpu *v);
 	void (*set_pc)(struct vcpu *v, uint64_t pc);
 	const struct guest_ops *guest; /* for translating accelerators (cpu/guest.h) */

@@ -10,6 +10,7 @@
 #include "cpu/arch.h"
 
 struct ir_builder;
+struct ir_helper;
 struct ir_state_desc;
 struct jit_env;
 struct vcpu;
@@ -22,6 +23,9 @@ struct guest_fetch {
 	 * read whenever the instruction runs, as they keep changing; NULL: they are what bytes()
 	 * told.  May be NULL. */
 	const uint8_t *(*operand)(struct guest_fetch *f, uint32_t at, unsigned len);
+	/* What is to be called, without arguments, before the instruction at addr; NULL: nothing.
+	 * May be NULL. */
+	const struct ir_helper *(*before)(struct guest_fetch *f, gva_t addr);
 };
 
 /* All functions run in the vCPU's thread, between guest instructions.  Only bits 0-31 of env->mode

@@ -31,7 +31,7 @@ void vcpu_init(struct vcpu *v, uint32_t id, const struct arch_ops *arch, void *c
 	atomic_store(&v->inputs, 0);
 	lock_init(&v->lock, LOCK_VCPU, "vcpu");
 	lock_cond_init(&v->cond);
-	v->has_thread = v->is_halted = v->must_end = v->is_over = false;
+	v->has_thread = v->is_halted = v->must_end = v->is_over = v->is_held = false;
 	v->is_stopped = v->must_stop = true;
 	v->work_head = NULL;
 	v->work_tail = &v->work_head;
@@ -165,7 +165,7 @@ void vcpu_kick(struct vcpu *v, enum vcpu_exit why)
 void vcpu_resume(struct vcpu *v)
 {
 	lock_take(&v->lock);
-	v->must_stop = false;
+	v->must_stop = v->is_held;
 	pthread_cond_broadcast(&v->cond);
 	lock_drop(&v->lock);
 }

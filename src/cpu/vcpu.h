@@ -10,6 +10,7 @@
 
 #include "base/bits.h"
 #include "base/lock.h"
+#include "cpu/debug.h"
 
 struct accel;
 struct address_space;
@@ -83,9 +84,12 @@ struct vcpu {
 	/* The vCPU cannot go on, why is in text; it is parked for good.  May be NULL.  Context: as
 	 * on_shutdown. */
 	void (*on_failure)(struct vcpu *v, const char *text); /* const after wiring */
-	void *board;      /* const after wiring: whom the three above are for */
-	void *cpu;        /* const: struct x86_cpu etc. (architectural state) */
-	void *accel_data; /* const: the accelerator's */
+	void *board; /* const after wiring: whom the three above are for */
+	/* It stopped for a debugger.  Context: vcpu thread, no locks.  NULL: there is none. */
+	void (*on_debug)(struct vcpu *v); /* main thread, while parked */
+	void *debugger;                   /* the same */
+	void *cpu;                        /* const: struct x86_cpu etc. (architectural state) */
+	void *accel_data;                 /* const: the accelerator's */
 
 	_Atomic uint32_t exit_request; /* atomic: enum vcpu_exit */
 	_Atomic uint32_t inputs;       /* atomic: enum vcpu_input */
@@ -99,6 +103,8 @@ struct vcpu {
 	bool is_halted;                           /* vcpu thread; HLT, or x86 wait-for-SIPI */
 	bool is_stopped;                          /* lock: parked because the machine is stopped */
 	bool must_stop, must_end;                 /* lock */
+	bool is_held;                             /* lock: not to be resumed (cpu/debug.h) */
+	struct debug_stop debug_stop;             /* lock */
 	bool is_over;                             /* lock: the thread serves no more work */
 	struct vcpu_work *work_head, **work_tail; /* lock */
 };

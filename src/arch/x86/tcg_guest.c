@@ -31,10 +31,19 @@ static const uint8_t *guest_operand(struct x86_fetch *f, uint32_t at, unsigned l
 	return from->operand ? from->operand(from, at, len) : NULL;
 }
 
+static const struct ir_helper *guest_before(struct x86_fetch *f, gva_t addr)
+{
+	struct guest_fetch *from = container_of(f, struct guest_reader, f)->from;
+
+	return from->before ? from->before(from, addr) : NULL;
+}
+
 /* A stepped block begins with an instruction of no length that looks for breakpoints. */
-static void guest_emit_step(struct ir_builder *b)
+static void guest_emit_step(struct ir_builder *b, const struct ir_helper *before)
 {
 	ir_insn_begin(b, 0);
+	if (before)
+		ir_call(b, before, IR_NONE, IR_NONE, IR_NONE);
 	ir_call(b, &helper_step_begin, IR_NONE, IR_NONE, IR_NONE);
 	ir_insn_end(b, 0);
 }
@@ -43,11 +52,13 @@ static bool guest_translate(struct vcpu *v, struct ir_builder *b, struct guest_f
 			    unsigned max_insns, uint32_t *guest_len)
 {
 	struct x86_cpu *c = v->cpu;
-	struct guest_reader r = { .f = { .bytes = guest_bytes, .operand = guest_operand },
-				  .from = from };
+	struct guest_reader r = {
+		.f = { .bytes = guest_bytes, .operand = guest_operand, .before = guest_before },
+		.from = from
+	};
 
 	if (c->env.mode & MODE_STEP)
-		guest_emit_step(b);
+		guest_emit_step(b, guest_before(&r.f, x86_linear_pc(c)));
 	return x86_translate(c, b, &r.f, max_insns, guest_len);
 }
 

@@ -322,8 +322,21 @@ static void check_code_limit(struct x86_tr *t)
 		tr_raise_code_if(t, bad, EXC_GP, 0);
 }
 
+/* A debugger may want to stop here.  A stepped instruction has looked already. */
+static void call_before(struct x86_tr *t)
+{
+	gva_t at = x86_linear_pc(t->cpu) + (gva_t)t->delta;
+	const struct ir_helper *before = NULL;
+
+	if (t->fetch->before && !(t->mode & MODE_STEP))
+		before = t->fetch->before(t->fetch, tr_is64(t) ? at : (uint32_t)at);
+	if (unlikely(before != NULL))
+		ir_call(t->b, before, IR_NONE, IR_NONE, IR_NONE);
+}
+
 static void translate_decoded(struct x86_tr *t, enum x86_decode result)
 {
+	call_before(t);
 	check_code_limit(t);
 	if (result == DECODE_TOO_LONG) {
 		tr_gp0(t);

@@ -9,6 +9,7 @@
 #include "jit/ir.h"
 
 struct x86_tr;
+extern const struct arch_debug x86_arch_debug;    /* debug_regs.c */
 extern const struct ir_state_desc x86_state_desc; /* state_desc.c */
 
 /* ---- faults (except.c).  Record an exception and set env.fault; the caller returns at once,
@@ -65,6 +66,8 @@ struct x86_fetch {
 	unsigned (*bytes)(struct x86_fetch *f, gva_t addr, uint8_t *out, unsigned len);
 	/* As guest_fetch.operand. */
 	const uint8_t *(*operand)(struct x86_fetch *f, uint32_t at, unsigned len);
+	/* As guest_fetch.before. */
+	const struct ir_helper *(*before)(struct x86_fetch *f, gva_t addr);
 };
 bool x86_translate(struct x86_cpu *c, struct ir_builder *b, struct x86_fetch *f, unsigned max_insns,
 		   uint32_t *guest_len);

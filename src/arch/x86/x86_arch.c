@@ -92,6 +92,7 @@ const struct arch_ops x86_arch_ops = {
 	.reg_names = x86_reg_names,
 	.pages = x86_pages,
 	.debug_view = VIEW_KERNEL_AC,
+	.debug = &x86_arch_debug,
 	.get_pc = arch_get_pc,
 	.set_pc = arch_set_pc,
 	.guest = &x86_guest_ops,
