@@ -121,6 +121,9 @@ struct jit_origin {
 
 enum { JIT_TMP_COUNT = 512 };
 
+/* The accelerator stops before the instruction, for a debugger. */
+enum { JIT_FAULT_DEBUG = 2 };
+
 /* What translated code touches most lies at the end, next to the general registers that follow in
  * the arch's struct: one byte of displacement reaches it from there. */
 struct jit_env {
@@ -135,6 +138,7 @@ struct jit_env {
 	uint64_t mode;     /* vcpu thread: arch's mode word, key of translations */
 	uint32_t view;     /* vcpu thread: TLB view of the running mode */
 	bool code_stored;  /* vcpu thread: a store hit the running block: leave after this insn */
+	bool has_watches;  /* const while it runs: loads that miss the soft TLB may be watched */
 	gva_t bounce_addr; /* host code only: where bounce is to be stored */
 	uint8_t bounce[64] __attribute__((aligned(64))); /* operand of an access made in C */
 
@@ -147,7 +151,8 @@ struct jit_env {
 	uint32_t flags_kind;
 	uint32_t flags_c; /* behind flags_kind: both are one store */
 	uint64_t flags_a, flags_b;
-	uint32_t fault; /* vcpu thread: a helper or access faulted; cleared by the loop */
+	uint32_t fault; /* vcpu thread: a helper or access faulted; cleared by the loop; a
+			 * JIT_FAULT_ is no exception of the guest's */
 	bool has_vectors, has_x87; /* host code only: the guest's are in the host's registers */
 	/* vcpu thread: mode or mappings of code are not those of before: what calls left on the
 	 * host's stack leads nowhere */

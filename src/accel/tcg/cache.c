@@ -620,6 +620,38 @@ bool tcg_cache_hit(struct tcg_accel *t, struct ram_block *ram, uint64_t offset, 
 	return hit;
 }
 
+/* Is the bit of a place in [first, last] set? */
+static bool has_place(const uint64_t *places, uint64_t first, uint64_t last)
+{
+	for (uint64_t at = first; at <= last; at++)
+		if (places[at / 64] >> at % 64 & 1)
+			return true;
+	return false;
+}
+
+void tcg_cache_drop_places(struct tcg_accel *t, const uint64_t *places)
+{
+	struct tcg_cache *c = &t->cache;
+	struct tcg_block *older;
+	uint64_t first, last;
+
+	lock_take(&c->lock);
+	for (unsigned tier = 0; tier < 2; tier++) {
+		for (struct tcg_block *b = c->newest[tier]; b; b = older) {
+			bool hit = false;
+
+			older = b->older;
+			for (unsigned n = 0; n < (b->host_second ? 2 : 1) && !hit; n++) {
+				extent(b, n, &first, &last);
+				hit = has_place(places, first, last);
+			}
+			if (hit)
+				drop_locked(t, b);
+		}
+	}
+	lock_drop(&c->lock);
+}
+
 void tcg_cache_clear(struct tcg_accel *t)
 {
 	struct tcg_cache *c = &t->cache;

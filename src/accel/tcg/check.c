@@ -213,6 +213,7 @@ static bool check_load(struct jit_env *env, unsigned view, gva_t addr, unsigned 
 		log_device(k, addr, size, false, out);
 	if (for_write)
 		note_write_entries(env, addr, size);
+	k->is_code |= env->code_stored; /* it was watched */
 	return ok;
 }
 

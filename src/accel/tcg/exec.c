@@ -194,6 +194,8 @@ static void run_blocks(struct tcg_vcpu *tv, struct interp_run *run)
 		tlb_block_begins(tv->sets);
 		run_block(tv, b, run);
 	} else if (!host && !env->fault) {
+		if (unlikely(tcg_debug_breaks(tv)))
+			return;
 		tv->counts.uncached++;
 		tcg_run_alone(tv, run, false);
 	}
@@ -227,6 +229,11 @@ static int64_t run_slice(struct tcg_vcpu *tv, int64_t budget)
 	     rounds++) {
 		uint32_t asked;
 
+		if (unlikely(tcg_debug_is_due(tv))) {
+			if (tcg_debug_serve(tv, &run))
+				continue;
+			break;
+		}
 		if (tv->env->fault) {
 			tv->env->fault = 0;
 			tv->guest->deliver_fault(v);
@@ -240,7 +247,7 @@ static int64_t run_slice(struct tcg_vcpu *tv, int64_t budget)
 			atomic_fetch_and(&v->exit_request, ~(uint32_t)VCPU_EXIT_INPUT);
 		if (atomic_load(&v->inputs)) {
 			take_inputs(tv);
-			if (tv->env->fault)
+			if (tv->env->fault || unlikely(tv->has_hit))
 				continue;
 		}
 		v->is_halted = tv->guest->is_halted(v);

@@ -166,6 +166,8 @@ static struct x64_code *native_next(struct jit_env *env, struct x64_code *from, 
 	if (tv->check || env->mode & tv->guest->step)
 		return NULL;
 	if (n == X64_FAULTED) {
+		if (env->fault == JIT_FAULT_DEBUG)
+			return NULL;
 		deliver(tv);
 		n = X64_LOOPED;
 		if (env->mode & tv->guest->step)
@@ -203,10 +205,22 @@ static struct x64_code *native_next(struct jit_env *env, struct x64_code *from, 
 
 static bool native_hits_code(struct jit_env *env, unsigned view, gva_t addr, unsigned size)
 {
-	return tcg_store_hits_code(tcg_of(env), view, addr, size);
+	struct tcg_vcpu *tv = tcg_of(env);
+
+	return (unlikely(env->has_watches) && tcg_debug_watches(tv, addr, size, MMU_WRITE)) ||
+	       tcg_store_hits_code(tv, view, addr, size);
 }
 
-static const struct x64_ops x64_ops = { .next = native_next, .hits_code = native_hits_code };
+static bool native_is_watched(struct jit_env *env, gva_t addr, unsigned size)
+{
+	return tcg_debug_watches(tcg_of(env), addr, size, MMU_READ);
+}
+
+static const struct x64_ops x64_ops = {
+	.next = native_next,
+	.hits_code = native_hits_code,
+	.is_watched = native_is_watched,
+};
 
 /* ---- start and stop ---- */
 

@@ -193,6 +193,8 @@ static bool translate(struct tcg_vcpu *tv, unsigned view, unsigned kind, gva_t a
 {
 	struct mmu_result r = { 0 };
 
+	if (unlikely(tv->env->has_watches) && kind != TLB_EXEC && tcg_debug_watches_page(tv, addr))
+		tv->is_watched = true;
 	if (likely(tlb2_find(tv->sets, addr, view, kind, &f->map))) {
 		f->offset = addr & (BIT(f->map.shift) - 1);
 		return true;
@@ -226,12 +228,14 @@ static bool resolve(struct tcg_vcpu *tv, unsigned view, unsigned kind, gva_t add
 	return true;
 }
 
-/* Tell the guest's debug unit of an access to a page it watches. */
+/* Tell the guest's debug unit, and a debugger, of an access to a page that is watched. */
 static void tell_watcher(struct tcg_vcpu *tv, gva_t addr, unsigned size, enum mmu_access access)
 {
 	if (likely(!tv->is_watched))
 		return;
 	tv->is_watched = false;
+	if (tv->env->has_watches)
+		tcg_debug_accessed(tv, addr, size, access);
 	if (tv->guest->accessed)
 		tv->guest->accessed(tv->v, addr, size, access);
 }

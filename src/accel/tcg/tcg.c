@@ -107,6 +107,7 @@ static void fini_parts(struct tcg_accel *t)
 	if (t->perf_map)
 		fclose(t->perf_map);
 	t->perf_map = NULL;
+	tcg_debug_fini(&t->debug);
 	tcg_turn_fini(&t->turn);
 	tcg_exclusive_fini(&t->exclusive);
 	lock_fini(&t->vcpus_lock);
@@ -279,4 +280,5 @@ const struct accel_ops tcg_accel_ops = {
 	.stats = tcg_vcpu_stat_rows,
 	.vcpu_stats = tcg_vcpu_stats,
 	.vcpu_run_some = tcg_vcpu_run_some,
+	.debug = &tcg_debug_ops,
 };

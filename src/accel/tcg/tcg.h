@@ -5,8 +5,8 @@
  * all the time.  native.c has them as host code (native_none.c:
  * where there is no back end), targets.c remembers where indirect jumps lead.  softmmu.c fills the
  * soft TLB and does what misses it.  exclusive.c stops the world, turn.c lets vCPUs run one at a
- * time.  check.c compares the executors, chaos.c disturbs, stats.c counts, disas.c shows host code.
- * SPDX-License-Identifier: MIT */
+ * time.  debug.c stops vCPUs for a debugger.  check.c compares the executors, chaos.c disturbs,
+ * stats.c counts, disas.c shows host code. SPDX-License-Identifier: MIT */
 #pragma once
 
 #include <stdatomic.h>
@@ -21,6 +21,7 @@
 #include "jit/interp.h"
 #include "jit/x64/x64.h"
 #include "cpu/accel.h"
+#include "cpu/debug.h"
 #include "cpu/guest.h"
 #include "cpu/vcpu.h"
 #include "accel/tcg/tlb.h"
@@ -212,6 +213,15 @@ struct tcg_chaos {
 	uint64_t count[TCG_CHAOS_KINDS];
 };
 
+/* Points of a debugger (debug.c).  All changes while every vCPU is parked. */
+struct tcg_debug {
+	struct debug_point *breaks, *watches;
+	unsigned break_count, watch_count;
+	/* A bit for each place in a page: translations look before the instruction there. */
+	uint64_t marks[RAM_PAGE_SIZE / 64];
+	bool has_marks;
+};
+
 struct tcg_accel {
 	struct accel accel;
 	/* const after the first vCPU: memory is also written by guest code that runs elsewhere, of
@@ -227,6 +237,7 @@ struct tcg_accel {
 	struct tcg_cache cache;
 	struct tcg_restless restless;
 	struct tcg_exclusive exclusive;
+	struct tcg_debug debug;
 	struct tcg_turn turn;
 	struct rcu_pusher pusher;
 	bool has_pusher;
@@ -257,6 +268,10 @@ struct tcg_vcpu {
 	uint8_t *code_copy;            /* vcpu thread: two pages; NULL: not needed so far */
 	bool wants_single; /* vcpu thread: the next block is to be a TCG_KEY_SINGLE one */
 	bool needs_room;   /* vcpu thread: wait for the code cache outside */
+	bool has_hit;      /* vcpu thread: hit is a watchpoint of the last instruction's */
+	bool is_stepped;   /* vcpu thread; set while parked: one instruction, then stop */
+	unsigned step_how; /* of that */
+	struct debug_stop hit;
 	struct tcg_counts counts;
 	uint32_t key_random;    /* vcpu thread: of the interval to the next key */
 	_Atomic uint64_t insns; /* run by the interpreter */
@@ -313,6 +328,9 @@ bool tcg_cache_hit(struct tcg_accel *t, struct ram_block *ram, uint64_t offset, 
 /* is_helper: a page is about to be run from: drop its blocks if it is not what they were made of.
  */
 void tcg_cache_compare(struct tcg_accel *t, struct ram_block *ram, uint64_t offset);
+/* Drop all blocks that have a byte at one of these places in a page (a bit for each).  No vCPU is
+ * running. */
+void tcg_cache_drop_places(struct tcg_accel *t, const uint64_t *places);
 /* b was not published. */
 void tcg_block_discard(struct tcg_accel *t, struct tcg_block *b);
 
@@ -364,6 +382,25 @@ const uint8_t *tcg_code_host(struct tcg_vcpu *tv, gva_t addr, bool quiet, struct
 			     uint64_t *offset);
 /* Would a store of these bytes, in as far as it can be made, hit translated code? */
 bool tcg_store_hits_code(struct tcg_vcpu *tv, unsigned view, gva_t addr, unsigned size);
+
+/* ---- debug.c ---- */
+extern const struct accel_debug_ops tcg_debug_ops;
+void tcg_debug_fini(struct tcg_debug *d);
+/* What translations are to call before the instruction at addr; NULL: nothing. */
+const struct ir_helper *tcg_debug_before(struct tcg_vcpu *tv, gva_t addr);
+/* Is there a breakpoint at the present instruction?  Then the vCPU stops. */
+bool tcg_debug_breaks(struct tcg_vcpu *tv);
+/* These where env->has_watches: is a byte of addr's page watched; was an access, that has just been
+ * made, of watched bytes; will it be? */
+bool tcg_debug_watches_page(struct tcg_vcpu *tv, gva_t addr);
+void tcg_debug_accessed(struct tcg_vcpu *tv, gva_t addr, unsigned size, enum mmu_access access);
+bool tcg_debug_watches(struct tcg_vcpu *tv, gva_t addr, unsigned size, enum mmu_access access);
+static inline bool tcg_debug_is_due(const struct tcg_vcpu *tv)
+{
+	return tv->has_hit || tv->is_stepped || tv->env->fault == JIT_FAULT_DEBUG;
+}
+/* What is due.  False: the loop is to be left. */
+bool tcg_debug_serve(struct tcg_vcpu *tv, struct interp_run *run);
 
 /* ---- exclusive.c ---- */
 void tcg_exclusive_init(struct tcg_exclusive *x);

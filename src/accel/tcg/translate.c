@@ -96,6 +96,11 @@ static const uint8_t *fetch_operand(struct guest_fetch *g, uint32_t at, unsigned
 	return f->host[0] + in_page;
 }
 
+static const struct ir_helper *fetch_before(struct guest_fetch *g, gva_t addr)
+{
+	return tcg_debug_before(container_of(g, struct fetch, base)->tv, addr);
+}
+
 /* Code that is not in memory: nothing is kept, each byte is read as the bus gives it. */
 static unsigned fetch_io(struct guest_fetch *g, gva_t addr, uint8_t *out, unsigned len)
 {
@@ -345,7 +350,9 @@ struct tcg_block *tcg_translate(struct tcg_vcpu *tv, gva_t pc, uint64_t key)
 	bool ok = true;
 
 	do {
-		struct fetch f = { .base = { .bytes = fetch_bytes, .operand = fetch_operand },
+		struct fetch f = { .base = { .bytes = fetch_bytes,
+					     .operand = fetch_operand,
+					     .before = fetch_before },
 				   .tv = tv,
 				   .page = align_down(pc, PAGE),
 				   .is_pinned = true };

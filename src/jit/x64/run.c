@@ -217,6 +217,8 @@ static uint64_t load(struct jit_env *env, gva_t addr, uint32_t access, uint64_t 
 	unsigned size = access_bytes(access);
 
 	assert(size <= sizeof(env->bounce));
+	if (unlikely(env->has_watches) && jit_of(env)->ops->is_watched(env, addr, size))
+		return leave_restart(env, ret);
 	memset(env->bounce, 0, sizeof(uint64_t));
 	if (!env->mem->load(env, access_view(env, access), addr, size, access_is_rmw(access),
 			    env->bounce))

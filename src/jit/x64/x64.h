@@ -72,6 +72,8 @@ struct x64_ops {
 	struct x64_code *(*next)(struct jit_env *env, struct x64_code *from, unsigned n);
 	/* Would a store of these bytes hit translated code?  Asked before it is made. */
 	bool (*hits_code)(struct jit_env *env, unsigned view, gva_t addr, unsigned size);
+	/* Is a load of these bytes watched?  Asked before it is made, where env->has_watches. */
+	bool (*is_watched)(struct jit_env *env, gva_t addr, unsigned size);
 };
 enum { X64_INDIRECT = 0xffff, X64_LOOPED = 0xfffe, X64_FAULTED = 0xfffd };
 
