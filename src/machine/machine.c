@@ -317,8 +317,10 @@ void machine_run(struct machine *m)
 	if (m->state == MACHINE_RUNNING)
 		return;
 	m->state = MACHINE_RUNNING;
-	vclock_start(m->clock);
-	loop_clock_changed(m->loop);
+	if (!m->clock_stands) {
+		vclock_start(m->clock);
+		loop_clock_changed(m->loop);
+	}
 	for (unsigned i = 0; i < m->cpu_count; i++)
 		vcpu_resume(m->cpus[i]);
 }

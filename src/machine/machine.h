@@ -85,6 +85,7 @@ struct machine {
 	struct device **devices; /* in order of realization; reset goes through it */
 	unsigned device_count, device_room;
 	enum machine_state state;           /* main thread */
+	bool clock_stands;                  /* main thread: machine_run() leaves the clock alone */
 	struct machine_actions actions;     /* main thread */
 	struct machine_listener *listeners; /* main thread */
 

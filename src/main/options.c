@@ -380,6 +380,8 @@ static bool options_apply_arg(struct options *o, const struct option_row *row, c
 	case OPT_ACTION: return option_action(o, arg, err);
 	case OPT_MSG: return option_msg(o, arg, err);
 	case OPT_PIDFILE: return option_set_text(&o->pidfile, arg);
+	case OPT_GDB: return option_set_text(&o->gdb, arg);
+	case OPT_SHORT_GDB: return option_set_text(&o->gdb, "tcp::1234");
 	case OPT_QTEST: return option_set_text(&o->qtest, arg);
 	case OPT_QTEST_LOG: return option_set_text(&o->qtest_log, arg);
 	case OPT_D: return option_set_text(&o->log_items, arg);
@@ -504,9 +506,9 @@ static void strings_clear(struct strings *s)
 
 void options_clear(struct options *o)
 {
-	char *texts[] = { o->cpu,       o->name,     o->process_name, o->rtc_base, o->rtc_clock,
-			  o->kernel,    o->initrd,   o->append,       o->bios,     o->pidfile,
-			  o->log_items, o->log_file, o->qtest,        o->qtest_log };
+	char *texts[] = { o->cpu,       o->name,     o->process_name, o->rtc_base,  o->rtc_clock,
+			  o->kernel,    o->initrd,   o->append,       o->bios,      o->pidfile,
+			  o->log_items, o->log_file, o->qtest,        o->qtest_log, o->gdb };
 	struct keyvals_list *lists[] = { &o->accels,  &o->devices,  &o->objects,
 					 &o->globals, &o->chardevs, &o->monitors };
 

@@ -45,6 +45,7 @@ struct options {
 	char *pidfile;
 	char *log_items, *log_file;
 	char *qtest, *qtest_log;
+	char *gdb;
 };
 
 /* False: err quotes the word that is wrong.  argv[0] is skipped. */

@@ -89,6 +89,7 @@ void session_end(struct session *s)
 	hmp_free(s->hmp);
 	if (s->monitors)
 		monitors_free(s->monitors);
+	gdb_close(s, s->exit_code);
 	chardev_restore_terminal();
 	qtest_free(s->qtest);
 	if (s->machine)

@@ -10,6 +10,7 @@
 struct accel;
 struct chardev;
 struct err;
+struct gdb;
 struct hmp;
 struct loop;
 struct loop_fd;
@@ -31,6 +32,8 @@ struct session {
 	struct hmp *hmp;               /* the human ones */
 	struct chardev *qtest_chardev; /* NULL: none */
 	struct qtest *qtest;
+	struct gdb *gdb;             /* NULL: none */
+	struct chardev *gdb_chardev; /* made for it; NULL: none */
 
 	int daemon_fd; /* pipe to the waiting parent; -1: none */
 	int signal_fd;
@@ -57,6 +60,10 @@ bool backends_open(struct session *s, struct err *err);
 bool chardev_made(struct session *s, struct chardev *c, const char *id, struct err *err);
 /* monitors.c: -qmp, -mon. */
 bool monitors_open(struct session *s, struct err *err);
+/* gdb.c: -gdb, -s, and what monitors call gdbserver: serve gdb at this device instead of where it
+ * was served so far; "none": nowhere. */
+bool gdb_open(struct session *s, const char *device, struct err *err);
+void gdb_close(struct session *s, int exit_code);
 /* devices.c: -global, -device. */
 bool globals_apply(struct session *s, struct object *o, struct err *err);
 bool globals_check(const struct options *o, struct err *err);

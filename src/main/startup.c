@@ -256,6 +256,12 @@ static bool step_qtest(struct session *s, struct err *err)
 	return s->qtest || !s->qtest_chardev;
 }
 
+static bool step_gdb(struct session *s, struct err *err)
+{
+	return !s->opt.gdb || gdb_open(s, s->opt.gdb, err) ||
+	       err_prefix(err, "-gdb %s: ", s->opt.gdb);
+}
+
 static bool step_start(struct session *s, struct err *err)
 {
 	if (!machine_reset(s->machine, err) || !machine_start_threads(s->machine, err))
@@ -274,14 +280,23 @@ static const struct {
 	const char *name;
 	bool (*run)(struct session *s, struct err *err);
 } steps[] = {
-	{ "daemonize", daemon_fork },   { "log", step_log },
-	{ "names", step_names },        { "globals", step_globals },
-	{ "loop", step_loop },          { "signals", signals_watch },
-	{ "pidfile", pidfile_write },   { "machine", step_machine },
-	{ "back ends", backends_open }, { "accelerator", step_accel },
-	{ "build", step_build },        { "fw_cfg", step_fw_cfg },
-	{ "devices", devices_add },     { "monitors", monitors_open },
-	{ "finish", step_finish },      { "qtest", step_qtest },
+	{ "daemonize", daemon_fork },
+	{ "log", step_log },
+	{ "names", step_names },
+	{ "globals", step_globals },
+	{ "loop", step_loop },
+	{ "signals", signals_watch },
+	{ "pidfile", pidfile_write },
+	{ "machine", step_machine },
+	{ "back ends", backends_open },
+	{ "accelerator", step_accel },
+	{ "build", step_build },
+	{ "fw_cfg", step_fw_cfg },
+	{ "devices", devices_add },
+	{ "monitors", monitors_open },
+	{ "finish", step_finish },
+	{ "qtest", step_qtest },
+	{ "gdb", step_gdb },
 	{ "start", step_start },
 };
 
