@@ -43,9 +43,14 @@ static bool target_check(const char *program, struct err *err)
 /* Output that nobody can read is an error of its own (`rhea -h >/dev/full`). */
 static int finish_output(const struct session *s)
 {
-	if (fflush(stdout) == 0)
+	int code = fflush(stdout) ? errno : 0;
+
+	/* An earlier part of it may have been lost already; why is not known any more. */
+	if (!code && ferror(stdout))
+		code = EIO;
+	if (!code)
 		return EXIT_SUCCESS;
-	log_message(s->program, "cannot write to standard output: %s", strerror(errno));
+	log_message(s->program, "cannot write to standard output: %s", strerror(code));
 	return EXIT_FAILURE;
 }
 
