@@ -34,6 +34,7 @@ struct session {
 	struct qtest *qtest;
 	struct gdb *gdb;             /* NULL: none */
 	struct chardev *gdb_chardev; /* made for it; NULL: none */
+	bool is_gdb_console;         /* gdb runs a command of the human monitor */
 
 	int daemon_fd; /* pipe to the waiting parent; -1: none */
 	int signal_fd;
@@ -64,6 +65,8 @@ bool monitors_open(struct session *s, struct err *err);
  * was served so far; "none": nowhere. */
 bool gdb_open(struct session *s, const char *device, struct err *err);
 void gdb_close(struct session *s, int exit_code);
+/* The human monitor's command gdbserver works from now on. */
+void gdb_set_hooks(struct session *s);
 /* devices.c: -global, -device. */
 bool globals_apply(struct session *s, struct object *o, struct err *err);
 bool globals_check(const struct options *o, struct err *err);

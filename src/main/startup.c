@@ -258,6 +258,7 @@ static bool step_qtest(struct session *s, struct err *err)
 
 static bool step_gdb(struct session *s, struct err *err)
 {
+	gdb_set_hooks(s);
 	return !s->opt.gdb || gdb_open(s, s->opt.gdb, err) ||
 	       err_prefix(err, "-gdb %s: ", s->opt.gdb);
 }

@@ -105,7 +105,8 @@ class Client:
                 break
             out += c
         assert int(self.byte() + self.byte(), 16) == sum(out) & 255
-        self.raw(b'+')
+        if out[:1] != b'W':  # after that nobody is there
+            self.raw(b'+')
         return out.decode()
 
     def ask(self, text):
@@ -324,9 +325,32 @@ def test_interrupt_and_detach():
 
 
 @needs_gdb
-def test_monitor_says_what_there_is():
+def test_monitor():
     with Machine() as m:
-        assert m.gdb('monitor help')[0]
+        out = m.gdb('monitor info status', 'monitor gdbserver none', 'monitor nosuch', 'p/x $pc')
+        assert 'paused' in out[0] and 'cannot move its own connection' in out[1], out
+        assert 'unknown command' in out[2] and number(out[3]) == SYMBOLS['start'], out
+
+
+def test_gdbserver_of_the_monitor():
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, 'm')
+        with Machine('-monitor', f'unix:{path},server=on,wait=off') as m:
+            with socket.socket(socket.AF_UNIX) as monitor:
+                monitor.settimeout(LIMIT_S)
+                monitor.connect(path)
+                text = b''
+                for n, device in enumerate(('none', f'unix:{m.path}2', f'unix:{m.path}2')):
+                    while text.count(b'(qemu) ') <= n:
+                        text += monitor.recv(4096)
+                    monitor.sendall(f'gdbserver {device}\n'.encode())
+                while text.count(b'(qemu) ') < 4:
+                    text += monitor.recv(4096)
+                assert b'Disabled gdbserver' in text, text
+                assert text.count(b'Waiting for gdb connection') == 2, text
+                m.path += '2'
+                with Client(m) as c:
+                    assert c.ask('?') == 'T05thread:1;'
 
 
 cases.run(globals())
