@@ -91,7 +91,9 @@ def at_terminal(*args):
     os.close(slave)
     stop = time.monotonic() + SECONDS
     while termios.tcgetattr(master)[3] & termios.ECHO:  # what is typed earlier is lost
-        assert time.monotonic() < stop, 'the terminal is never taken'
+        if time.monotonic() > stop:
+            process.kill()
+            raise AssertionError('the terminal is never taken')
         time.sleep(0.01)
     return process, Typist(master)
 
