@@ -308,7 +308,7 @@ def test_what_is_done_by_qmp():
         assert 'x: filename=' in hmp(q, 'info chardev')
         assert hmp(q, f'chardev-change x file,path={path}') == ''
         assert 'x: filename=file' in hmp(q, 'info chardev')
-        assert hmp(q, 'chardev-change x socket,host=localhost,port=0,server=on,wait=off') == ''
+        assert hmp(q, 'chardev-change x socket,host=127.0.0.1,port=0,server=on,wait=off') == ''
         assert hmp(q, 'chardev-change y null') == "Error: Chardev 'y' does not exist\n"
         assert hmp(q, 'chardev-remove x') == ''
         assert hmp(q, 'chardev-remove x') == "Error: Chardev 'x' not found\n"
