@@ -76,7 +76,8 @@ bool tcg_chaos_drop(struct tcg_vcpu *tv, struct tcg_block *from, struct tcg_bloc
 
 	if (likely(!tv->chaos.random) || !is_due(tv, TCG_CHAOS_DROP))
 		return false;
-	is_from = from && next_random(&tv->chaos) % 2;
+	/* One that leads to itself is about to be run. */
+	is_from = from && from != to && next_random(&tv->chaos) % 2;
 	tcg_cache_evict(tv->tcg, is_from ? from : to);
 	return !is_from;
 }
