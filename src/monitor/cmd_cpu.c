@@ -119,14 +119,12 @@ static void put_prop(const struct arch_cpu_prop *p, void *props)
 }
 
 /* "NAME,key=value,..." as -cpu takes it; NULL: call->err.  Managers ask for "host" to learn what
- * there is; without KVM that is the translator's "max". */
+ * there is: "max" tells, which has what the host and the translator have. */
 static char *model_text(struct qmp_call *call)
 {
 	struct json_object *model = qmp_arg(call, "model"), *props;
 	const char *name = json_object_get_string(json_object_object_get(model, "name"));
-	const struct accel *a = call->env->machine->accel;
-	bool has_host = a && !strcmp(a->ops->name, "kvm");
-	GString *text = g_string_new(!strcmp(name, "host") && !has_host ? "max" : name);
+	GString *text = g_string_new(!strcmp(name, "host") ? "max" : name);
 
 	if (strchr(text->str, ',')) {
 		qmp_fail(call, QMP_GENERIC_ERROR, "'%.200s' is no CPU model", text->str);
