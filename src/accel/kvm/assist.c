@@ -20,7 +20,6 @@
 #include <glib.h>
 
 #include "accel/kvm/kvm.h"
-#include "arch/x86/sys.h"
 #include "base/err.h"
 
 enum {
@@ -48,6 +47,8 @@ static bool configure(struct object *o, void *opaque, struct err *err)
 
 bool kvm_assist_start(struct kvm_accel *k, struct err *err)
 {
+	if (!kvm_host.assist_begin)
+		return true;
 	for (unsigned i = 0; accel_list[i]; i++) {
 		struct accel_choice choice = { .name = accel_list[i]->name,
 					       .configure = configure };
@@ -60,17 +61,6 @@ bool kvm_assist_start(struct kvm_accel *k, struct err *err)
 		return k->helper || err_prefix(err, "assist=on: ");
 	}
 	return err_set(err, 0, "assist=on: no other accelerator of this build could help out");
-}
-
-/* What was acknowledged before KVM gave up. */
-static void enter_taken(struct x86_cpu *c)
-{
-	if (!c->taken.is_pending || c->env.fault)
-		return;
-	c->taken.is_pending = false;
-	if (c->taken.is_nmi)
-		c->nmi_blocked = true;
-	x86_deliver_interrupt(c, c->taken.vector);
 }
 
 static uint64_t how_many(struct kvm_vcpu *kv, int64_t now)
@@ -115,14 +105,10 @@ void kvm_stint_begin(struct kvm_vcpu *kv)
 
 bool kvm_stint_over(struct kvm_vcpu *kv)
 {
-	struct kvm_sregs s;
-
 	if (!kv->stint_end_ns || now_ns() < kv->stint_end_ns)
 		return true;
 	kv->stint_end_ns = 0;
-	if (kvm_ioctl(kv->fd, KVM_GET_SREGS, &s) < 0)
-		return true;
-	if (s.ss.dpl == 3 && s.cs.l) {
+	if (!kvm_host.is_interpreted(kv)) {
 		kv->stint_ns = MIN(2 * kv->stint_ns, STINTS_MOST_NS);
 		return true;
 	}
@@ -143,14 +129,12 @@ bool kvm_assist(struct kvm_vcpu *kv)
 		return false;
 	kv->stint_end_ns = 0;
 	kvm_round_begin(kv);
-	x86_mode_update(kv->cpu);
-	x86_tlb_flush(kv->cpu, false);
-	enter_taken(kv->cpu);
-	changes = kv->cpu->tlb_changes;
+	kvm_host.assist_begin(kv);
+	changes = kvm_host.table_changes(kv);
 	kv->count.kvm_ns += kv->left_assist_ns ? (uint64_t)(began - kv->left_assist_ns) : 0;
 	kv->count.assists++;
 	kv->count.assisted += helper->ops->vcpu_run_some(kv->v, how_many(kv, began));
-	kvm_round_end(kv, kv->cpu->tlb_changes != changes, !kv->v->is_halted);
+	kvm_round_end(kv, kvm_host.table_changes(kv) != changes, !kv->v->is_halted);
 	kv->left_assist_ns = now_ns();
 	kv->count.assist_ns += (uint64_t)(kv->left_assist_ns - began);
 	return true;

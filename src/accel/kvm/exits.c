@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "accel/kvm/kvm.h"
-#include "arch/x86/sys.h"
 #include "base/log.h"
 
 static bool exit_io(struct kvm_vcpu *kv)
@@ -60,56 +59,11 @@ static bool exit_mmio(struct kvm_vcpu *kv)
 	return true;
 }
 
-static bool exit_hlt(struct kvm_vcpu *kv)
-{
-	kv->count.halts++;
-	x86_kvm_get_halt(kv);
-	x86_halt(kv->cpu);
-	return false;
-}
-
-static bool exit_window(struct kvm_vcpu *kv)
-{
-	kv->count.windows++;
-	return true;
-}
-
-static bool exit_rdmsr(struct kvm_vcpu *kv)
-{
-	kv->count.msrs++;
-	kv->is_unfinished = true;
-	x86_kvm_msr_exit(kv, false);
-	return true;
-}
-
-static bool exit_wrmsr(struct kvm_vcpu *kv)
-{
-	kv->count.msrs++;
-	kv->is_unfinished = true;
-	x86_kvm_msr_exit(kv, true);
-	return true;
-}
-
-/* A signal, CR8 (looked at after each run), a kick. */
+/* A signal, a kick. */
 static bool exit_nothing(struct kvm_vcpu *kv)
 {
 	kv->count.others++;
 	return true;
-}
-
-static bool exit_shutdown(struct kvm_vcpu *kv)
-{
-	if (kv->kvm->is_half)
-		return x86_kvm_half_exit(kv);
-	kvm_vcpu_pull(kv->v);
-	x86_triple_fault(kv->cpu);
-	return false;
-}
-
-static bool exit_system_event(struct kvm_vcpu *kv)
-{
-	log_line("kvm: vcpu %u: system event %u", kv->v->id, kv->run->system_event.type);
-	return exit_shutdown(kv);
 }
 
 /* ---- what stops the guest, if nobody else can run it ---- */
@@ -161,21 +115,11 @@ static bool exit_unknown(struct kvm_vcpu *kv)
 
 /* ---- the table ---- */
 
-static const struct {
-	uint32_t reason;
-	bool (*run)(struct kvm_vcpu *kv);
-} rows[] = {
+static const struct kvm_exit_row rows[] = {
 	{ KVM_EXIT_IO, exit_io },
 	{ KVM_EXIT_MMIO, exit_mmio },
-	{ KVM_EXIT_HLT, exit_hlt },
-	{ KVM_EXIT_IRQ_WINDOW_OPEN, exit_window },
-	{ KVM_EXIT_X86_RDMSR, exit_rdmsr },
-	{ KVM_EXIT_X86_WRMSR, exit_wrmsr },
 	{ KVM_EXIT_INTR, exit_nothing },
-	{ KVM_EXIT_SET_TPR, exit_nothing },
 	{ KVM_EXIT_DEBUG, exit_nothing },
-	{ KVM_EXIT_SHUTDOWN, exit_shutdown },
-	{ KVM_EXIT_SYSTEM_EVENT, exit_system_event },
 	{ KVM_EXIT_FAIL_ENTRY, exit_fail_entry },
 	{ KVM_EXIT_INTERNAL_ERROR, exit_internal_error },
 	{ KVM_EXIT_UNKNOWN, exit_unknown },
@@ -188,6 +132,9 @@ bool kvm_exit(struct kvm_vcpu *kv)
 	for (unsigned i = 0; i < ARRAY_SIZE(rows); i++)
 		if (rows[i].reason == kv->run->exit_reason)
 			return rows[i].run(kv);
+	for (const struct kvm_exit_row *r = kvm_host_exits; r->reason; r++)
+		if (r->reason == kv->run->exit_reason)
+			return r->run(kv);
 	snprintf(text, sizeof(text), "KVM came back with reason %u, which nobody asked for",
 		 kv->run->exit_reason);
 	return fail(kv, text);

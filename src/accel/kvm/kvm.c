@@ -38,7 +38,7 @@ static bool kvm_available(struct err *err)
 {
 	struct kvm_system s;
 
-	if (!kvm_system_open(&s, err))
+	if ((kvm_host.can_start && !kvm_host.can_start(err)) || !kvm_system_open(&s, err))
 		return false;
 	kvm_system_close(&s);
 	return true;
@@ -50,6 +50,8 @@ static bool kvm_start(struct accel *a, struct err *err)
 	struct err why;
 
 	k->sys.fd = k->vm.fd = -1;
+	if (kvm_host.can_start && !kvm_host.can_start(err))
+		return false;
 	if (k->irqchip != IRQCHIP_OFF)
 		return err_set(err, 0,
 			       "kernel-irqchip=%s: interrupt controllers in the kernel are not "
@@ -65,7 +67,8 @@ static bool kvm_start(struct accel *a, struct err *err)
 		return false;
 	}
 	k->is_slow = !kvm_is_fast(&why);
-	k->is_half = k->is_slow && k->helper && x86_kvm_is_half(&k->sys);
+	if (kvm_host.started)
+		kvm_host.started(k);
 	if (k->is_slow)
 		a->note = g_strdup_printf("kvm: -accel tcg is faster on this host: %s", why.text);
 	return true;

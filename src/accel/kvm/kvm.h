@@ -2,8 +2,8 @@
  *
  * system.c: /dev/kvm and what it can do.  vm.c: a virtual machine.  slots.c: its memory.  vcpu.c: a
  * vCPU, its thread's loop and kicks.  exits.c: why it came back.  assist.c: what KVM cannot run,
- * the translator does.  probe.c: how fast it is here.  kvm.c: properties, start and stop.  x86_*.c:
- * registers, MSRs, CPUID and interrupts of x86.
+ * the translator does.  kvm.c: properties, start and stop.  What differs between hosts is behind
+ * struct kvm_host_ops: x86_host.c, arm64_host.c, and the files whose names begin so.
  *
  * Specification: Linux, Documentation/virt/kvm/api.rst, and <linux/kvm.h>.
  * SPDX-License-Identifier: MIT */
@@ -19,10 +19,18 @@
 #include "memory/address_space.h"
 #include "cpu/accel.h"
 #include "cpu/vcpu.h"
-#include "arch/x86/state.h"
+
+/* struct kvm_copy: what the kernel's vCPU holds, as it last said or was told. */
+#ifdef __aarch64__
+#include "accel/kvm/arm64.h"
+#else
+#include "accel/kvm/x86.h"
+#endif
 
 struct err;
 struct kvm_vcpu;
+
+/* ---- ioctl.c ---- */
 
 /* ioctl(), again while a signal interrupts it.  -errno on failure. */
 int kvm_ioctl(int fd, unsigned long what, const void *arg);
@@ -73,24 +81,10 @@ void kvm_vm_destroy(struct kvm_vm *vm);
 void kvm_slot_add(struct kvm_vm *vm, const struct flat_range *r);
 void kvm_slot_remove(struct kvm_vm *vm, const struct flat_range *r);
 
-/* KVM may have copies of the guest's page tables, which changed unseen.  Context: no vCPU runs. */
-void kvm_vm_forget_tables(struct kvm_vm *vm);
+/* Of a VM: switch a capability on. */
+bool kvm_vm_enable(struct kvm_vm *vm, uint32_t cap, uint64_t arg);
 
 /* ---- a vCPU ---- */
-
-enum { KVM_MSR_ROWS = 64, KVM_XSAVE_BYTES = 4096 };
-
-/* What the kernel's vCPU holds, as it last said or was told; only what differs is told. */
-struct kvm_copy {
-	struct kvm_regs regs;
-	struct kvm_sregs sregs;
-	struct kvm_debugregs debug;
-	struct kvm_vcpu_events events;
-	struct kvm_xcrs xcrs;
-	uint8_t xsave[KVM_XSAVE_BYTES];
-	uint64_t msr[KVM_MSR_ROWS];
-	int64_t tsc_offset;
-};
 
 struct kvm_counts {
 	uint64_t runs, io, mmio, halts, windows, msrs, others; /* exits */
@@ -101,14 +95,18 @@ struct kvm_counts {
 
 struct kvm_vcpu {
 	struct vcpu *v;
+#ifdef __aarch64__
+	struct arm_cpu *cpu;
+#else
 	struct x86_cpu *cpu;
+#endif
 	struct kvm_accel *kvm;
 	int fd;
 	struct kvm_run *run;
 
 	_Atomic bool is_inside;  /* about to be, or in KVM_RUN: a kick needs a signal */
 	bool is_ours;            /* vcpu thread: v->cpu is the guest's state, the kernel's is old */
-	bool has_cpuid;          /* vcpu thread: the kernel knows what CPUID says */
+	bool is_prepared;        /* vcpu thread: kvm_host_ops.prepare was called */
 	bool is_unfinished;      /* vcpu thread: the access it came back for ends at the next run */
 	bool knows_window;       /* vcpu thread: run's flags say whether an interrupt is taken */
 	bool has_failed;         /* vcpu thread: never to run again */
@@ -199,46 +197,48 @@ void kvm_stint_fini(struct kvm_vcpu *kv);
 void kvm_stint_begin(struct kvm_vcpu *kv);
 bool kvm_stint_over(struct kvm_vcpu *kv);
 
-/* ---- x86_state.c ---- */
-/* The kernel's state of a new vCPU; whatever it is, v->cpu is what will count. */
-bool x86_kvm_init(struct kvm_vcpu *kv, struct err *err);
-/* From the kernel to v->cpu, and back.  False: the kernel refuses, err says what. */
-bool x86_kvm_get(struct kvm_vcpu *kv, struct err *err);
-bool x86_kvm_put(struct kvm_vcpu *kv, struct err *err);
-/* What a halt needs to know of the state. */
-void x86_kvm_get_halt(struct kvm_vcpu *kv);
+/* ---- the host's architecture: x86_host.c, arm64_host.c ---- */
 
-/* ---- x86_msrs.c ---- */
-/* Which MSRs does this kernel have?  Their names, or NULL; g_free(). */
-char *x86_kvm_msrs_probe(struct kvm_vcpu *kv);
-bool x86_kvm_msrs_get(struct kvm_vcpu *kv, struct err *err);
-bool x86_kvm_msrs_put(struct kvm_vcpu *kv, struct err *err);
-/* The cycle counter of v->cpu is the kernel's. */
-bool x86_kvm_tsc_init(struct kvm_vcpu *kv, struct err *err);
-/* KVM_EXIT_X86_RDMSR and WRMSR. */
-void x86_kvm_msr_exit(struct kvm_vcpu *kv, bool is_write);
+struct kvm_exit_row {
+	uint32_t reason;
+	bool (*run)(struct kvm_vcpu *kv); /* as kvm_exit() */
+};
+extern const struct kvm_exit_row kvm_host_exits[]; /* until reason 0; beside those of exits.c */
 
-/* ---- x86_half.c: a KVM that cannot do SYSCALL ---- */
-bool x86_kvm_is_half(const struct kvm_system *sys);
-/* A state that was taken from the kernel. */
-void x86_kvm_half_after(struct kvm_vcpu *kv);
-void x86_kvm_half_before(const struct kvm_vcpu *kv, struct kvm_sregs *s);
-/* The guest raised an exception.  Returns as kvm_exit(). */
-bool x86_kvm_half_exit(struct kvm_vcpu *kv);
+struct kvm_host_ops {
+	const char *guest;   /* arch_ops.name of those that it runs */
+	const char *modules; /* of the kernel */
+	/* False: what KVM can run here this program cannot; err says what to do. */
+	bool (*can_start)(struct err *err);
+	/* KVM_CREATE_VM's argument. */
+	unsigned long (*vm_type)(const struct kvm_system *sys);
+	/* What a new VM needs before it has a vCPU.  False: err; the caller destroys it. */
+	bool (*vm_init)(struct kvm_vm *vm, bool wants_assist, struct err *err);
+	/* The first VM is made, kvm_accel.is_slow and helper are known. */
+	void (*started)(struct kvm_accel *k);
+	/* A vCPU was made.  Whatever the kernel's state is, v->cpu is what will count. */
+	bool (*vcpu_init)(struct kvm_vcpu *kv, struct err *err);
+	/* Before the first put(). */
+	bool (*prepare)(struct kvm_vcpu *kv, struct err *err);
+	/* From the kernel to v->cpu, and back.  False: the kernel refuses, err says what. */
+	bool (*get)(struct kvm_vcpu *kv, struct err *err);
+	bool (*put)(struct kvm_vcpu *kv, struct err *err);
+	/* Inputs before a run.  False: halted, or the run state has changed: look again. */
+	bool (*inputs)(struct kvm_vcpu *kv);
+	void (*before_run)(struct kvm_vcpu *kv);
+	void (*after_run)(struct kvm_vcpu *kv);
+	/* For assist.c.  v->cpu is made ready for the translator; how often the guest has told that
+	 * its page tables are others; KVM may have copies of these, which changed unseen (Context:
+	 * no vCPU runs); does KVM interpret what the vCPU is at, where it has no hardware?  All
+	 * NULL: there is no assist. */
+	void (*assist_begin)(struct kvm_vcpu *kv);
+	uint32_t (*table_changes)(const struct kvm_vcpu *kv);
+	void (*forget_tables)(struct kvm_vm *vm);
+	bool (*is_interpreted)(const struct kvm_vcpu *kv);
+};
+extern const struct kvm_host_ops kvm_host;
 
-/* ---- x86_cpuid.c ---- */
-/* Drop what this kernel does not have from what the vCPU announces. */
-bool x86_kvm_cpuid_restrict(struct kvm_vcpu *kv, struct err *err);
-bool x86_kvm_cpuid_set(struct kvm_vcpu *kv, struct err *err);
-
-/* ---- x86_irq.c ---- */
-/* Inputs before a run.  False: halted, or the run state has changed: look again. */
-bool x86_kvm_inputs(struct kvm_vcpu *kv);
-/* CR8 and the APIC base, before and after. */
-void x86_kvm_before_run(struct kvm_vcpu *kv);
-void x86_kvm_after_run(struct kvm_vcpu *kv);
-
-/* ---- probe.c ---- */
+/* ---- x86_probe.c, arm64_host.c ---- */
 enum kvm_speed { KVM_SPEED_UNKNOWN, KVM_SPEED_SLOW, KVM_SPEED_HARDWARE };
 /* Time a short loop in a virtual machine of its own.  insns_per_us may be NULL. */
 enum kvm_speed kvm_probe_speed(double *insns_per_us, struct err *err);

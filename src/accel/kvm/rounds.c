@@ -89,7 +89,7 @@ void kvm_round_end(struct kvm_vcpu *kv, bool must_forget, bool wants_kvm)
 			if (o->is_assisted)
 				atomic_fetch_or(&o->v->exit_request, VCPU_EXIT_TURN);
 	} else if (r->must_forget) {
-		kvm_vm_forget_tables(&kv->kvm->vm);
+		kvm_host.forget_tables(&kv->kvm->vm);
 		r->must_forget = false;
 	}
 	if (atomic_fetch_sub(&r->assisting, 1) == 1) {

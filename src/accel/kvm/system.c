@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stddef.h>
-#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -11,26 +10,6 @@
 #include "base/err.h"
 
 enum { API_VERSION = 12 };
-
-int kvm_ioctl(int fd, unsigned long what, const void *arg)
-{
-	int r;
-
-	do
-		r = ioctl(fd, what, arg);
-	while (r < 0 && errno == EINTR);
-	return r < 0 ? -errno : r;
-}
-
-int kvm_ioctl_value(int fd, unsigned long what, unsigned long value)
-{
-	int r;
-
-	do
-		r = ioctl(fd, what, value);
-	while (r < 0 && errno == EINTR);
-	return r < 0 ? -errno : r;
-}
 
 /* What is asked, where the answer goes, and what is missing if it must be there. */
 static const struct {
@@ -96,9 +75,10 @@ static bool open_failed(struct err *err)
 
 	if (error == ENOENT)
 		return err_set(err, error,
-			       "there is no /dev/kvm: the kernel's modules (kvm_intel or kvm_amd) "
-			       "are not loaded, or the processor has no virtualization, or the "
-			       "firmware has it switched off");
+			       "there is no /dev/kvm: the kernel's modules (%s) are not loaded, or "
+			       "the processor has no virtualization, or the firmware has it "
+			       "switched off",
+			       kvm_host.modules);
 	if ((error == EACCES || error == EPERM) && stat("/dev/kvm", &st) == 0)
 		return err_set(err, error,
 			       "no permission to open /dev/kvm, which is group %u's: become a "

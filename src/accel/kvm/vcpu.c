@@ -88,7 +88,7 @@ void kvm_vcpu_pull(struct vcpu *v)
 	finish_access(kv);
 	if (kv->is_ours || kv->has_failed)
 		return;
-	if (!x86_kvm_get(kv, &err)) {
+	if (!kvm_host.get(kv, &err)) {
 		kvm_vcpu_fail(kv, err.text);
 		return;
 	}
@@ -101,12 +101,12 @@ static bool push(struct kvm_vcpu *kv)
 
 	if (!kv->is_ours)
 		return true;
-	if (!kv->has_cpuid && !x86_kvm_cpuid_set(kv, &err)) {
+	if (!kv->is_prepared && !kvm_host.prepare(kv, &err)) {
 		kvm_vcpu_fail(kv, err.text);
 		return false;
 	}
-	kv->has_cpuid = true;
-	if (!x86_kvm_put(kv, &err)) {
+	kv->is_prepared = true;
+	if (!kvm_host.put(kv, &err)) {
 		/* A state that the kernel cannot even hold, it cannot run either. */
 		if (kvm_assist(kv))
 			return true;
@@ -140,7 +140,7 @@ static bool run_once(struct kvm_vcpu *kv)
 	char text[64];
 	int r;
 
-	if (!x86_kvm_inputs(kv))
+	if (!kvm_host.inputs(kv))
 		return false;
 	if (v->is_halted)
 		return true;
@@ -148,7 +148,7 @@ static bool run_once(struct kvm_vcpu *kv)
 		return false;
 	if (kv->is_ours) /* it ran elsewhere */
 		return true;
-	x86_kvm_before_run(kv);
+	kvm_host.before_run(kv);
 	kvm_stint_begin(kv);
 	atomic_store(&kv->is_inside, true);
 	if (unlikely(kvm_round_is_on(kv))) {
@@ -168,7 +168,7 @@ static bool run_once(struct kvm_vcpu *kv)
 	/* With -EINTR too what was unfinished is over. */
 	kv->is_unfinished = false;
 	kv->knows_window = true;
-	x86_kvm_after_run(kv);
+	kvm_host.after_run(kv);
 	if (r == 0)
 		return kvm_exit(kv);
 	if (r == -EINTR || r == -EAGAIN)
@@ -272,25 +272,12 @@ static void range_removed(struct memory_listener *l, const struct flat_range *r)
 	kvm_slot_remove(&container_of(l, struct kvm_accel, listener)->vm, r);
 }
 
-static void probe_msrs(struct kvm_vcpu *kv)
-{
-	struct kvm_accel *k = kv->kvm;
-	g_autofree char *refused = NULL;
-
-	if (k->is_probed)
-		return;
-	k->is_probed = true;
-	refused = x86_kvm_msrs_probe(kv);
-	if (refused && log_on(LOG_UNIMP))
-		log_line("kvm: the kernel refuses these MSRs, the guest does without: %s", refused);
-}
-
 bool kvm_vcpu_attach(struct accel *a, struct vcpu *v, struct err *err)
 {
 	struct kvm_accel *k = container_of(a, struct kvm_accel, accel);
 	struct kvm_vcpu *kv;
 
-	if (strcmp(v->arch->name, "x86_64"))
+	if (strcmp(v->arch->name, kvm_host.guest))
 		return err_set(err, 0, "KVM on this host cannot run '%s' guests", v->arch->name);
 	if (!check_limits(k, v, err))
 		return false;
@@ -299,10 +286,7 @@ bool kvm_vcpu_attach(struct accel *a, struct vcpu *v, struct err *err)
 	kv->cpu = v->cpu;
 	kv->kvm = k;
 	kv->is_ours = true;
-	if (!open_vcpu(kv, err) || !x86_kvm_cpuid_restrict(kv, err))
-		goto fail;
-	probe_msrs(kv);
-	if (!x86_kvm_init(kv, err) ||
+	if (!open_vcpu(kv, err) || !kvm_host.vcpu_init(kv, err) ||
 	    (k->helper && !k->helper->ops->vcpu_attach(k->helper, v, err)))
 		goto fail;
 	v->accel_data = kv;

@@ -1,4 +1,4 @@
-/* accel/kvm/probe.c - how fast KVM is on this host.
+/* accel/kvm/x86_probe.c - how fast KVM is on this host.
  *
  * Some kernels have a /dev/kvm without hardware virtualization and interpret what guests run at
  * privilege level 0.  A loop in a virtual machine of its own tells: in protected mode, without

@@ -1,0 +1,74 @@
+/* accel/kvm/x86.h - what is x86's: registers, MSRs, CPUID, interrupts.
+ *
+ * Specification: Linux, Documentation/virt/kvm/api.rst, and <asm/kvm.h>.
+ * SPDX-License-Identifier: MIT */
+#pragma once
+
+#include <linux/kvm.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "arch/x86/state.h"
+
+struct err;
+struct kvm_accel;
+struct kvm_system;
+struct kvm_vcpu;
+struct kvm_vm;
+
+enum { KVM_MSR_ROWS = 64, KVM_XSAVE_BYTES = 4096 };
+
+/* What the kernel's vCPU holds, as it last said or was told; only what differs is told. */
+struct kvm_copy {
+	struct kvm_regs regs;
+	struct kvm_sregs sregs;
+	struct kvm_debugregs debug;
+	struct kvm_vcpu_events events;
+	struct kvm_xcrs xcrs;
+	uint8_t xsave[KVM_XSAVE_BYTES];
+	uint64_t msr[KVM_MSR_ROWS];
+	int64_t tsc_offset;
+};
+
+/* ---- x86_state.c ---- */
+/* The kernel's state of a new vCPU; whatever it is, v->cpu is what will count. */
+bool x86_kvm_init(struct kvm_vcpu *kv, struct err *err);
+/* From the kernel to v->cpu, and back.  False: the kernel refuses, err says what. */
+bool x86_kvm_get(struct kvm_vcpu *kv, struct err *err);
+bool x86_kvm_put(struct kvm_vcpu *kv, struct err *err);
+/* What a halt needs to know of the state. */
+void x86_kvm_get_halt(struct kvm_vcpu *kv);
+
+/* ---- x86_msrs.c ---- */
+/* Which MSRs does this kernel have?  Their names, or NULL; g_free(). */
+char *x86_kvm_msrs_probe(struct kvm_vcpu *kv);
+bool x86_kvm_msrs_get(struct kvm_vcpu *kv, struct err *err);
+bool x86_kvm_msrs_put(struct kvm_vcpu *kv, struct err *err);
+/* The cycle counter of v->cpu is the kernel's. */
+bool x86_kvm_tsc_init(struct kvm_vcpu *kv, struct err *err);
+/* KVM_EXIT_X86_RDMSR and WRMSR. */
+void x86_kvm_msr_exit(struct kvm_vcpu *kv, bool is_write);
+
+/* ---- x86_half.c: a KVM that cannot do SYSCALL ---- */
+bool x86_kvm_is_half(const struct kvm_system *sys);
+/* A state that was taken from the kernel. */
+void x86_kvm_half_after(struct kvm_vcpu *kv);
+void x86_kvm_half_before(const struct kvm_vcpu *kv, struct kvm_sregs *s);
+/* The guest raised an exception.  Returns as kvm_exit(). */
+bool x86_kvm_half_exit(struct kvm_vcpu *kv);
+
+/* ---- x86_cpuid.c ---- */
+/* Drop what this kernel does not have from what the vCPU announces. */
+bool x86_kvm_cpuid_restrict(struct kvm_vcpu *kv, struct err *err);
+bool x86_kvm_cpuid_set(struct kvm_vcpu *kv, struct err *err);
+
+/* ---- x86_irq.c ---- */
+/* Inputs before a run.  False: halted, or the run state has changed: look again. */
+bool x86_kvm_inputs(struct kvm_vcpu *kv);
+/* CR8 and the APIC base, before and after. */
+void x86_kvm_before_run(struct kvm_vcpu *kv);
+void x86_kvm_after_run(struct kvm_vcpu *kv);
+
+/* ---- x86_vm.c ---- */
+bool x86_kvm_vm_init(struct kvm_vm *vm, bool wants_assist, struct err *err);
+void x86_kvm_forget_tables(struct kvm_vm *vm);

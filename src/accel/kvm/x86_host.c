@@ -1,0 +1,89 @@
+/* accel/kvm/x86_host.c - what x86 hosts do their own way.
+ * SPDX-License-Identifier: MIT */
+#include <glib.h>
+
+#include "accel/kvm/kvm.h"
+#include "arch/x86/sys.h"
+#include "base/log.h"
+
+static unsigned long vm_type(const struct kvm_system *sys)
+{
+	(void)sys;
+	return 0;
+}
+
+static void started(struct kvm_accel *k)
+{
+	k->is_half = k->is_slow && k->helper && x86_kvm_is_half(&k->sys);
+}
+
+static void probe_msrs(struct kvm_vcpu *kv)
+{
+	struct kvm_accel *k = kv->kvm;
+	g_autofree char *refused = NULL;
+
+	if (k->is_probed)
+		return;
+	k->is_probed = true;
+	refused = x86_kvm_msrs_probe(kv);
+	if (refused && log_on(LOG_UNIMP))
+		log_line("kvm: the kernel refuses these MSRs, the guest does without: %s", refused);
+}
+
+static bool init_vcpu(struct kvm_vcpu *kv, struct err *err)
+{
+	if (!x86_kvm_cpuid_restrict(kv, err))
+		return false;
+	probe_msrs(kv);
+	return x86_kvm_init(kv, err);
+}
+
+/* ---- for the translator ---- */
+
+/* What was acknowledged before KVM gave up. */
+static void enter_taken(struct x86_cpu *c)
+{
+	if (!c->taken.is_pending || c->env.fault)
+		return;
+	c->taken.is_pending = false;
+	if (c->taken.is_nmi)
+		c->nmi_blocked = true;
+	x86_deliver_interrupt(c, c->taken.vector);
+}
+
+static void assist_begin(struct kvm_vcpu *kv)
+{
+	x86_mode_update(kv->cpu);
+	x86_tlb_flush(kv->cpu, false);
+	enter_taken(kv->cpu);
+}
+
+static uint32_t table_changes(const struct kvm_vcpu *kv) { return kv->cpu->tlb_changes; }
+
+static bool is_interpreted(const struct kvm_vcpu *kv)
+{
+	struct kvm_sregs s = { 0 };
+
+	if (kvm_ioctl(kv->fd, KVM_GET_SREGS, &s) < 0)
+		return false;
+	return !(s.ss.dpl == 3 && s.cs.l);
+}
+
+const struct kvm_host_ops kvm_host = {
+	.guest = "x86_64",
+	.modules = "kvm_intel or kvm_amd",
+	.vm_type = vm_type,
+	.vm_init = x86_kvm_vm_init,
+	.started = started,
+	.vcpu_init = init_vcpu,
+	.prepare = x86_kvm_cpuid_set,
+	.get = x86_kvm_get,
+	.put = x86_kvm_put,
+	.inputs = x86_kvm_inputs,
+	.before_run = x86_kvm_before_run,
+	.after_run = x86_kvm_after_run,
+	.assist_begin = assist_begin,
+	.table_changes = table_changes,
+	.forget_tables = x86_kvm_forget_tables,
+	.is_interpreted = is_interpreted,
+};
