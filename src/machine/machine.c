@@ -20,6 +20,9 @@
 static const struct prop machine_props[] = {
 	PROP_LINK(struct machine, memory_backend, "memory-backend", "memory-backend",
 		  .help = "an -object that the memory is of"),
+	PROP_BOOL(struct machine, is_ram_dumped, "dump-guest-core", false,
+		  .help = "guest memory is in a core dump of this process"),
+	PROP_BOOL(struct machine, wants_usb, "usb", false, .help = "no machine has USB yet: off"),
 	{ 0 },
 };
 
@@ -164,6 +167,8 @@ static bool machine_build_ram(struct machine *m, struct err *err)
 		m->ram = ram_block_new("ram", align_up(size, RAM_PAGE_SIZE), err);
 	if (!m->ram)
 		return false;
+	if (m->is_ram_dumped)
+		ram_block_dump(m->ram);
 	region_init_ram(&m->ram_low, "ram-below-4g", m->ram, 0, low);
 	region_add(&m->memory_root, 0, &m->ram_low);
 	if (size > low) {
@@ -249,6 +254,9 @@ static bool machine_check_options(const struct machine *m, struct err *err)
 		if (uses[i].is_given)
 			return err_set(err, 0, "-%s: machine '%s' has no %s", uses[i].option,
 				       m->type->name, uses[i].lacks);
+	if (m->wants_usb)
+		return err_set(err, 0, "-machine usb=on: machine '%s' has no USB; leave it out",
+			       m->type->name);
 	return true;
 }
 

@@ -75,6 +75,7 @@ struct machine {
 	struct vclock *clock;          /* const */
 	struct accel *accel;           /* const after start */
 	struct object *memory_backend; /* property: what ram is of; NULL: the machine's own */
+	bool is_ram_dumped, wants_usb; /* properties */
 	struct ram_block *ram;         /* const after build */
 	struct device *fw_cfg;         /* const after build; NULL: none */
 	struct region memory_root, io_root;

@@ -1,11 +1,15 @@
-/* main/backends.c - -object, -chardev and -serial.
+/* main/backends.c - -add-fd, -object, -chardev and -serial.
  * SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <fcntl.h>
 #include <glib.h>
 #include <json-c/json.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/err.h"
+#include "base/fdset.h"
 #include "base/log.h"
 #include "chardev/chardev.h"
 #include "event/loop.h"
@@ -178,10 +182,42 @@ static bool monitor_has_terminal(const struct options *o)
 	return false;
 }
 
+/* The set gets a duplicate: the descriptor itself may stand in several -add-fd. */
+static bool fd_add_user(const struct keyvals *kv, struct err *err)
+{
+	const char *fd_text = keyvals_get(kv, "fd"), *set_text = keyvals_get(kv, "set");
+	uint64_t fd, set;
+	int flags, copy;
+
+	if (!fd_text || !set_text)
+		return err_set(err, 0, "-add-fd: needs fd= and set=");
+	if (!value_parse_u64(fd_text, &fd, err))
+		return err_prefix(err, "-add-fd: fd: ");
+	if (!value_parse_u64(set_text, &set, err))
+		return err_prefix(err, "-add-fd: set: ");
+	if (fd <= STDERR_FILENO)
+		return err_set(err, 0, "-add-fd: fd=%s is a standard stream", fd_text);
+	if (set > INT64_MAX)
+		return err_set(err, 0, "-add-fd: set=%s is too large", set_text);
+	flags = fd <= INT_MAX ? fcntl((int)fd, F_GETFD) : -1;
+	/* With the flag it is one of our own. */
+	if (flags < 0 || flags & FD_CLOEXEC)
+		return err_set(err, 0, "-add-fd: fd=%s is not a descriptor that was inherited",
+			       fd_text);
+	copy = fcntl((int)fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+	if (copy < 0)
+		return err_errno(err, errno, "-add-fd: cannot duplicate fd=%s", fd_text);
+	return fdset_add((int64_t)set, copy, keyvals_get(kv, "opaque"), err) >= 0 ||
+	       err_prefix(err, "-add-fd: ");
+}
+
 bool backends_open(struct session *s, struct err *err)
 {
 	const struct options *o = &s->opt;
 
+	for (unsigned i = 0; i < o->fds.count; i++)
+		if (!fd_add_user(&o->fds.items[i], err))
+			return false;
 	for (unsigned i = 0; i < o->objects.count; i++)
 		if (!object_add_user(s, &o->objects.items[i], err))
 			return false;

@@ -23,6 +23,7 @@
 #include "main/session.h"
 #include "main/version.h"
 #include "memory/backend.h"
+#include "object/secret.h"
 
 static void print_error(const struct session *s, const struct err *err)
 {
@@ -136,7 +137,8 @@ static int run(struct session *s, int argc, char **argv)
 	chardev_register_types();
 	object_types_add(accel_types);
 	object_types_add(memory_backend_types);
-	object_types_add((const struct object_type *const[]){ &iothread_object_type, NULL });
+	object_types_add((const struct object_type *const[]){ &iothread_object_type,
+							      &secret_object_type, NULL });
 	if (print_requested(s, &code))
 		return code;
 	if (session_start(s, &err)) {

@@ -23,6 +23,12 @@ KEYS(action) = {
 	{ "panic", "string", "pause, shutdown, exit-failure or none" },
 	REFUSED("watchdog"), { 0 }
 };
+KEYS(add_fd) = { { "fd", "number" }, { "set", "number" }, { "opaque", "string" }, { 0 } };
+KEYS(audiodev) = { { "driver", "string" }, { "id", "string" }, { 0 } };
+KEYS(boot) = {
+	{ "strict", "boolean" }, REFUSED("order"), REFUSED("once"), REFUSED("menu"),
+	REFUSED("splash"), REFUSED("splash-time"), REFUSED("reboot-timeout"), { 0 }
+};
 KEYS(chardev) = {
 	{ "backend", "string" }, { "id", "string" }, { "mux", "boolean" },
 	{ "logfile", "string" }, { "logappend", "boolean" }, { 0 }
@@ -49,6 +55,7 @@ KEYS(name) = {
 	{ "debug-threads", "boolean", "threads always carry names" }, { 0 }
 };
 KEYS(object) = { { "qom-type", "string" }, { "id", "string" }, { 0 } };
+KEYS(overcommit) = { { "mem-lock", "boolean" }, REFUSED("cpu-pm"), { 0 } };
 KEYS(rtc) = { { "base", "string" }, { "clock", "string" }, { "driftfix", "string" }, { 0 } };
 KEYS(smp) = {
 	{ "cpus", "number" }, { "maxcpus", "number" }, { "sockets", "number" },
@@ -58,10 +65,12 @@ KEYS(smp) = {
 KEYS(trace) = { { "enable", "string" }, { 0 } };
 
 const struct monitor_option option_keys[] = {
-	{ "accel", accel_keys }, { "action", action_keys }, { "chardev", chardev_keys },
+	{ "accel", accel_keys }, { "action", action_keys }, { "add-fd", add_fd_keys },
+	{ "audiodev", audiodev_keys }, { "boot-opts", boot_keys }, { "chardev", chardev_keys },
 	{ "device", device_keys }, { "fw_cfg", fw_cfg_keys }, { "global", global_keys },
 	{ "machine", machine_keys }, { "memory", memory_keys }, { "mon", mon_keys },
 	{ "msg", msg_keys }, { "name", name_keys }, { "object", object_keys },
+	{ "overcommit", overcommit_keys },
 	{ "rtc", rtc_keys }, { "smp-opts", smp_keys }, { "trace", trace_keys }, { 0 },
 };
 /* clang-format on */

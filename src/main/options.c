@@ -307,6 +307,74 @@ static bool option_mon(struct options *o, const char *arg, struct err *err)
 	return keyvals_get(kv, "chardev") || err_set(err, 0, "-mon: needs a chardev=");
 }
 
+static bool option_add_fd(struct options *o, const char *arg, struct err *err)
+{
+	struct keyvals *kv = keyvals_list_add(&o->fds);
+
+	return keyvals_parse(kv, arg, NULL, err) && option_keys_check(kv, "-add-fd", "add-fd", err);
+}
+
+static bool option_overcommit(struct options *o, const char *arg, struct err *err)
+{
+	struct keyvals kv = { 0 };
+	const char *lock, *idle;
+	bool is_idle_ours = false;
+	bool ok = keyvals_parse(&kv, arg, NULL, err) &&
+		  option_keys_check(&kv, "-overcommit", "overcommit", err);
+
+	lock = keyvals_get(&kv, "mem-lock");
+	if (ok && lock && !value_parse_bool(lock, &o->is_memory_locked, err))
+		ok = err_prefix(err, "-overcommit: mem-lock: ");
+	idle = keyvals_get(&kv, "cpu-pm");
+	if (ok && idle && !value_parse_bool(idle, &is_idle_ours, err))
+		ok = err_prefix(err, "-overcommit: cpu-pm: ");
+	if (ok && is_idle_ours)
+		ok = err_set(err, 0,
+			     "-overcommit: guests cannot have the host's idle states; "
+			     "leave out cpu-pm=on");
+	keyvals_clear(&kv);
+	return ok;
+}
+
+/* Boot devices there are none; so nothing is booted that -kernel or -bios did not name. */
+static bool option_boot(const char *arg, struct err *err)
+{
+	struct keyvals kv = { 0 };
+	bool is_strict;
+	bool ok = keyvals_parse(&kv, arg, "order", err) &&
+		  option_keys_check(&kv, "-boot", "boot-opts", err);
+
+	for (size_t i = 0; ok && i < kv.count; i++) {
+		if (strcmp(kv.items[i].key, "strict"))
+			ok = err_set(
+				err, 0,
+				"-boot: no machine here boots from disks or a network yet; leave "
+				"out '%s'",
+				kv.items[i].key);
+		else if (!value_parse_bool(kv.items[i].value, &is_strict, err))
+			ok = err_prefix(err, "-boot: strict: ");
+	}
+	keyvals_clear(&kv);
+	return ok;
+}
+
+static bool option_audiodev(const char *arg, struct err *err)
+{
+	struct keyvals kv = { 0 };
+	const char *driver;
+	bool ok = keyvals_parse_any(&kv, arg, "driver", err) &&
+		  option_keys_check(&kv, "-audiodev", "audiodev", err);
+
+	driver = keyvals_get(&kv, "driver");
+	if (ok && (!driver || strcmp(driver, "none")))
+		ok = err_set(err, 0,
+			     "-audiodev: no machine has sound yet; the driver must be 'none'");
+	if (ok && !keyvals_get(&kv, "id"))
+		ok = err_set(err, 0, "-audiodev: needs an id=");
+	keyvals_clear(&kv);
+	return ok;
+}
+
 static bool option_only_none(const char *option, const char *arg, const char *why, struct err *err)
 {
 	return !strcmp(arg, "none") ||
@@ -348,6 +416,8 @@ static bool options_apply_machine(struct options *o, enum option_id id, const ch
 	case OPT_RTC: return option_rtc(o, arg, err);
 	case OPT_KERNEL: return option_set_text(&o->kernel, arg);
 	case OPT_INITRD: return option_set_text(&o->initrd, arg);
+	case OPT_BOOT: return option_boot(arg, err);
+	case OPT_OVERCOMMIT: return option_overcommit(o, arg, err);
 	case OPT_APPEND: return option_set_text(&o->append, arg);
 	case OPT_BIOS: return option_set_text(&o->bios, arg);
 	default: return false;
@@ -360,6 +430,8 @@ static bool options_apply_arg(struct options *o, const struct option_row *row, c
 	switch (row->id) {
 	case OPT_FW_CFG: strings_add(&o->fw_cfg, arg); return true;
 	case OPT_DEVICE: return option_add(&o->devices, arg, "driver", err);
+	case OPT_ADD_FD: return option_add_fd(o, arg, err);
+	case OPT_AUDIODEV: return option_audiodev(arg, err);
 	case OPT_OBJECT: return option_add(&o->objects, arg, "qom-type", err);
 	case OPT_GLOBAL: return option_global(o, arg, err);
 	case OPT_CHARDEV: return option_add(&o->chardevs, arg, "backend", err);
@@ -509,8 +581,8 @@ void options_clear(struct options *o)
 	char *texts[] = { o->cpu,       o->name,     o->process_name, o->rtc_base,  o->rtc_clock,
 			  o->kernel,    o->initrd,   o->append,       o->bios,      o->pidfile,
 			  o->log_items, o->log_file, o->qtest,        o->qtest_log, o->gdb };
-	struct keyvals_list *lists[] = { &o->accels,  &o->devices,  &o->objects,
-					 &o->globals, &o->chardevs, &o->monitors };
+	struct keyvals_list *lists[] = { &o->accels,   &o->devices, &o->objects, &o->globals,
+					 &o->chardevs, &o->fds,     &o->monitors };
 
 	for (size_t i = 0; i < ARRAY_SIZE(texts); i++)
 		g_free(texts[i]);

@@ -35,11 +35,12 @@ struct options {
 	uint8_t uuid[16];
 	char *rtc_base, *rtc_clock;
 	char *kernel, *initrd, *append, *bios;
-	struct keyvals_list devices, objects, globals, chardevs;
+	struct keyvals_list devices, objects, globals, chardevs, fds;
 	/* -mon's keys; of -qmp and -qmp-pretty spec= instead of chardev= */
 	struct keyvals_list monitors;
 	bool has_monitor; /* -monitor was given */
 	struct strings serials, traces, fw_cfg;
+	bool is_memory_locked;
 	bool nographic, no_display, nodefaults, daemonize, stopped;
 	struct machine_actions actions;
 	char *pidfile;

@@ -1,7 +1,9 @@
 /* main/startup.c - from parsed options to a running machine: a list of named steps.
  * SPDX-License-Identifier: MIT */
+#include <errno.h>
 #include <glib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 
 #include "arch/x86/cpuid.h"
@@ -44,6 +46,16 @@ static bool step_names(struct session *s, struct err *err)
 	if (s->opt.process_name)
 		prctl(PR_SET_NAME, s->opt.process_name, 0, 0, 0);
 	return true;
+}
+
+/* What is mapped from here on is locked as it comes.  After the fork of -daemonize, which would
+ * undo it. */
+static bool step_lock_memory(struct session *s, struct err *err)
+{
+	if (!s->opt.is_memory_locked || mlockall(MCL_CURRENT | MCL_FUTURE) == 0)
+		return true;
+	return err_errno(err, errno,
+			 "-overcommit: cannot lock memory (raise the limit RLIMIT_MEMLOCK)");
 }
 
 static bool step_loop(struct session *s, struct err *err)
@@ -277,11 +289,13 @@ static bool step_globals(struct session *s, struct err *err) { return globals_ch
 
 /* ---- the list ---- */
 
+/* clang-format off */
 static const struct {
 	const char *name;
 	bool (*run)(struct session *s, struct err *err);
 } steps[] = {
 	{ "daemonize", daemon_fork },
+	{ "memory lock", step_lock_memory },
 	{ "log", step_log },
 	{ "names", step_names },
 	{ "globals", step_globals },
@@ -300,6 +314,7 @@ static const struct {
 	{ "gdb", step_gdb },
 	{ "start", step_start },
 };
+/* clang-format on */
 
 bool session_start(struct session *s, struct err *err)
 {

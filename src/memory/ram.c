@@ -140,6 +140,8 @@ struct ram_block *ram_block_new_file(const char *name, const char *path, uint64_
 	return b;
 }
 
+void ram_block_dump(struct ram_block *b) { (void)madvise(b->host, b->size, MADV_DODUMP); }
+
 void ram_block_free(struct ram_block *b)
 {
 	if (!b)

@@ -36,6 +36,8 @@ struct ram_block *ram_block_new(const char *name, uint64_t size, struct err *err
  * a file without a name.  Not shared: the file is only read. */
 struct ram_block *ram_block_new_file(const char *name, const char *path, uint64_t size,
 				     bool is_shared, struct err *err);
+/* Have it in core dumps of this process, where it is not by itself. */
+void ram_block_dump(struct ram_block *b);
 void ram_block_free(struct ram_block *b);
 void ram_page_set_flags(struct ram_block *b, uint64_t offset, uint8_t flags);
 void ram_page_clear_flags(struct ram_block *b, uint64_t offset, uint8_t flags);

@@ -1,4 +1,4 @@
-/* monitor/cmd_options.c - QMP: what the program can be started with, and what it has none of.
+/* monitor/cmd_options.c - QMP: what the program can be started with.
  * SPDX-License-Identifier: MIT */
 #include <string.h>
 
@@ -50,25 +50,8 @@ static struct json_object *run_query_command_line_options(struct qmp_call *call)
 	return qmp_fail(call, QMP_GENERIC_ERROR, "invalid option name: %.200s", wanted);
 }
 
-/* ---- asked for by management programs at the start: there are none ---- */
-
-/* clang-format off */
-QMP_OBJECT_TYPE(migration_capability, REQUIRED("capability", qmp_str),
-		REQUIRED("state", qmp_bool));
-QMP_LIST_TYPE(migration_capability_list, migration_capability);
-/* clang-format on */
-
-static struct json_object *run_none(struct qmp_call *call)
-{
-	(void)call;
-	return json_object_new_array();
-}
-
 const struct qmp_command qmp_options_commands[] = {
 	{ "query-command-line-options", run_query_command_line_options, .args = &option_args,
 	  .returns = &option_info_list },
-	{ "query-migrate-capabilities", run_none, .returns = &migration_capability_list },
-	{ "query-tpm-models", run_none, .returns = &qmp_str_list },
-	{ "query-tpm-types", run_none, .returns = &qmp_str_list },
 	{ 0 },
 };

@@ -22,6 +22,7 @@ struct monitors {
 	GPtrArray *sessions; /* struct qmp_session * */
 	struct machine_listener listener;
 	struct held_event held[QMP_EVENT_COUNT];
+	bool has_migration_events; /* as set: there are no migrations to tell of */
 };
 
 /* monitor.c: a client went.  After the last one the sets of descriptors (add-fd) go. */

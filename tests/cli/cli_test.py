@@ -6,6 +6,7 @@ SPDX-License-Identifier: MIT
 import os
 import re
 import resource
+import shutil
 import signal
 import socket
 import subprocess
@@ -453,6 +454,42 @@ def test_devices_that_clash_or_do_not_fit():
     refused_with('part of a board', *IDLE, '-device', 'ioapic')
 
 
+def test_what_managers_add():
+    r = rhea('-M', 'nowhere', '-overcommit', 'mem-lock=off,cpu-pm=off', '-boot', 'strict=on',
+             '-audiodev', '{"id":"a","driver":"none"}')
+    assert "unknown machine 'nowhere'" in r.stderr, r
+    refused_with('leave out cpu-pm=on', '-overcommit', 'cpu-pm=on')
+    refused_with("leave out 'order'", '-boot', 'cd')
+    refused_with("leave out 'menu'", '-boot', 'menu=on')
+    refused_with("the driver must be 'none'", '-audiodev', 'alsa,id=a')
+    refused_with('needs an id=', '-audiodev', 'none')
+    refused_with('usb=on', *IDLE, '-M', 'usb=on')
+    refused_with('either data= or file=', *IDLE, '-object', 'secret,id=s')
+
+
+def test_memory_is_locked():
+    def limit():
+        os.setuid(65534)
+        resource.setrlimit(resource.RLIMIT_MEMLOCK, (4096, 4096))
+    if os.getuid() == 0:
+        with tempfile.TemporaryDirectory() as d:  # where everybody may run it
+            os.chmod(d, 0o755)
+            program = shutil.copy(RHEA, d + '/rhea')
+            r = subprocess.run([program, *IDLE, '-overcommit', 'mem-lock=on'], timeout=30,
+                               capture_output=True, text=True, preexec_fn=limit)
+        assert r.returncode == 1 and '-overcommit: cannot lock memory' in r.stderr, r
+    p = running(*IDLE, '-overcommit', 'mem-lock=on')
+
+    def locked():
+        with open(f'/proc/{p.pid}/status') as f:
+            return int(re.search(r'VmLck:\s+(\d+)', f.read())[1]) > 16 << 10 or p.poll()
+    wait_for(locked)
+    p.terminate()
+    _, text = p.communicate()
+    # Where the user may not, it is said.
+    assert p.returncode == 0 or '-overcommit: cannot lock memory' in text, text
+
+
 def test_globals_are_checked():
     refused_with("-global: ", *IDLE, '-global', 'isa-seriel.irq=3')
     refused_with("has no property 'irk'", *IDLE, '-global', 'isa-serial.irk=3')
@@ -467,6 +504,23 @@ def rom(code, path):
 def out_byte(port, value):
     """mov dx, port; mov al, value; out dx, al; hlt"""
     return b'\xba' + port.to_bytes(2, 'little') + bytes([0xb0, value, 0xee, 0xf4])
+
+
+def test_inherited_descriptors():
+    with tempfile.TemporaryDirectory() as d, open(d + '/out', 'wb') as f:
+        rom(out_byte(0x3f8, ord('x'))[:-1] + out_byte(0x501, 0), d + '/rom')
+        r = rhea(*IDLE[:-1], '-bios', d + '/rom', '-device', 'isa-debug-exit', '-add-fd',
+                 f'fd={f.fileno()},set=7,opaque=note', '-chardev', 'file,id=c,path=/dev/fdset/7',
+                 '-serial', 'chardev:c', pass_fds=[f.fileno()])
+        assert r.returncode == 1 and not r.stderr, r
+        with open(d + '/out', 'rb') as out:
+            assert out.read() == b'x'
+    refused('-add-fd: needs fd= and set=', *IDLE, '-add-fd', 'fd=9')
+    refused('-add-fd: fd=2 is a standard stream', *IDLE, '-add-fd', 'fd=2,set=1')
+    for fd in '3', '900', '4294967299':
+        refused(f'-add-fd: fd={fd} is not a descriptor that was inherited', *IDLE,
+                '-add-fd', f'fd={fd},set=1')
+    refused_with("'x'", *IDLE, '-add-fd', 'fd=x,set=1')
 
 
 def test_a_guest_ends_the_process_with_its_status():

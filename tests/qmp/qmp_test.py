@@ -645,9 +645,24 @@ def probe(q):
     assert q.run('query-tpm-models') == [] and q.run('query-tpm-types') == []
     assert all(o['option'] and isinstance(o['parameters'], list)
                for o in q.run('query-command-line-options'))
-    assert isinstance(q.run('query-migrate-capabilities'), list)
+    assert q.run('query-migrate-capabilities') == [{'capability': 'events', 'state': False}]
     model = q.run('query-cpu-model-expansion', type='static', model={'name': 'host'})['model']
     assert model['name'] == 'host' and model['props']['sse2'] is True
+
+
+def test_what_libvirt_asks_before_a_guest_runs():
+    with none() as r:
+        q = r.client()
+        q.run('migrate-set-capabilities', capabilities=[{'capability': 'events', 'state': True}])
+        assert q.run('query-migrate-capabilities')[0]['state'] is True
+        assert 'xbzrle' in q.fails('migrate-set-capabilities', capabilities=[
+            {'capability': 'xbzrle', 'state': True}])[1]
+        assert q.run('query-migrate') == {}
+        assert q.run('query-named-block-nodes', flat=True) == []
+        assert q.run('query-blockstats', **{'query-nodes': True}) == []
+        for command in 'query-block', 'query-block-jobs', 'query-memory-devices':
+            assert q.run(command) == [], command
+        assert q.fails('query-balloon')[0] == 'DeviceNotActive'
 
 
 def test_libvirt_probe():
