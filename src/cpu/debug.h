@@ -55,6 +55,8 @@ struct accel_debug_ops {
 	/* When it is resumed the vCPU runs one instruction, or enters the handler of one interrupt
 	 * or exception, and stops (DEBUG_STEPPED).  Points at that instruction do not count. */
 	void (*step)(struct vcpu *v, unsigned how);
+	/* Is that still to be done?  Context: vcpu thread, or parked. */
+	bool (*is_stepping)(struct vcpu *v);
 };
 
 /* Registers as debuggers number them, of one guest architecture. */

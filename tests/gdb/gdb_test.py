@@ -20,6 +20,11 @@ import cases  # noqa: E402
 RHEA, GUEST = (os.path.abspath(path) for path in sys.argv[1:3])
 LIMIT_S = 60
 GDB = shutil.which('gdb')
+# A device that opens is used; hosts without one have nothing to test there.
+KVM = ['kvm'] if os.access('/dev/kvm', os.R_OK | os.W_OK) else []
+if not KVM:
+    print('# nothing is tried under kvm: /dev/kvm does not open')
+ACCELS = ['tcg', 'tcg,tier=0', *KVM]
 SYMBOLS = {name: int(at, 16) for at, _, name in
            (line.split() for line in
             subprocess.run(['nm', GUEST], capture_output=True, text=True, check=True)
@@ -229,7 +234,7 @@ def test_the_end_is_told():
 
 @needs_gdb
 def test_breakpoints_in_all_modes():
-    for accel in 'tcg', 'tcg,tier=0':
+    for accel in ACCELS:
         with Machine(accel=accel) as m:
             out = m.gdb('break *in_protected_mode', 'c', 'p/x $eax', 'p/x $rbx', 'stepi', 'p/x $pc',
                         'hbreak *registers_set', 'c', 'p/x $rax', 'p/x $r15', 'p/x $fs_base',
@@ -249,7 +254,7 @@ def test_breakpoints_in_all_modes():
 
 @needs_gdb
 def test_watchpoints():
-    for accel in 'tcg', 'tcg,tier=0':
+    for accel in ACCELS:
         with Machine(accel=accel) as m:
             out = m.gdb('watch *(long *)&written', 'c', 'p/x $pc', 'c', 'p/x $pc', 'delete',
                         'rwatch *(long *)&read', 'c', 'p/x $pc', 'delete',
@@ -262,60 +267,101 @@ def test_watchpoints():
             assert 'access (read/write) watchpoint' in out[11] and number(out[16]) == SYMBOLS['load']
 
 
+def has_hardware():
+    with open('/proc/cpuinfo', encoding='utf-8', errors='replace') as text:
+        return bool(re.search(r'^flags.*\b(vmx|svm)\b', text.read(), re.M))
+
+
+@needs_gdb
+def test_points_of_kvm_alone():
+    """Two breakpoints in debug registers, the others in memory; steps by KVM itself."""
+    if not KVM:
+        return
+    with Machine(accel='kvm,assist=off') as m:
+        places = 'in_protected_mode', 'in_long_mode', 'work', 'load'
+        out = m.gdb('set *(char *)&plain = 1', *(f'break *{name}' for name in places),
+                    'c', 'c', 'c', 'p *(long *)&counter', 'stepi', 'p/x $pc', 'c', 'p/x $pc', 'stepi',
+                    'p/x $pc', 'c', 'p *(long *)&counter', 'disable 3', 'c', 'p/x $pc',
+                    'p *(long *)&counter', 'delete', f'x/2xb {SYMBOLS["load"]}', 'hbreak *store', 'c',
+                    'stepi', 'p/x $pc', 'watch *(long *)&written', 'c', 'p/x $pc')
+        for n in 1, 2, 3:
+            assert f'hit Breakpoint {n}' in out[4 + n], out
+        assert number(out[8]) == 0 and number(out[10]) == SYMBOLS['work'] + 8, out
+        assert 'hit Breakpoint 4' in out[11] and number(out[12]) == SYMBOLS['load'], out
+        assert number(out[14]) == SYMBOLS['loaded'] and 'hit Breakpoint 3' in out[15], out
+        assert number(out[16]) == 1 and number(out[19]) == SYMBOLS['load'], out
+        assert number(out[20]) == 2 and '0x48\t0x8b' in out[22], out
+        assert 'hit Breakpoint 5' in out[24] and number(out[26]) == SYMBOLS['stored'], out
+        if has_hardware():
+            assert number(out[29]) == SYMBOLS['stored'], out
+        else:  # what its interpreter does not see is refused
+            assert 'Could not insert hardware watchpoint' in out[28], out
+    with Machine(accel='kvm,assist=off') as m, Client(m) as c:
+        for n in range(4):
+            assert c.ask(f'Z1,{n},1') == 'OK'
+        assert c.ask('Z1,9,1').startswith('E.the processor watches and breaks at 4 places')
+        assert c.ask('z1,3,1') == 'OK' and c.ask('Z1,9,1') == 'OK'
+        assert c.ask('z1,3,1') == 'E.there is none'
+
+
 @needs_gdb
 def test_steps_stay_with_their_vcpu():
-    with Machine() as m:
-        out = m.gdb('break *work', 'c', 'delete', 'stepi', 'p/x $pc', 'stepi', 'stepi', 'p/x $pc',
-                    'set scheduler-locking on', 'p *(short *)0x9000', 'stepi', 'stepi',
-                    'p *(short *)0x9000', 'thread 2', 'stepi', 'stepi', 'p *(short *)0x9000')
-        assert number(out[4]) == SYMBOLS['work'] + 8  # incq
-        assert number(out[7]) == SYMBOLS['stored'], out
-        assert number(out[9]) == number(out[12]) != number(out[16]), out
+    for accel in ACCELS:
+        with Machine(accel=accel) as m:
+            out = m.gdb('break *work', 'c', 'delete', 'stepi', 'p/x $pc', 'stepi', 'stepi', 'p/x $pc',
+                        'set scheduler-locking on', 'p *(short *)0x9000', 'stepi', 'stepi',
+                        'p *(short *)0x9000', 'thread 2', 'stepi', 'stepi', 'p *(short *)0x9000')
+            assert number(out[4]) == SYMBOLS['work'] + 8, (accel, out)  # incq
+            assert number(out[7]) == SYMBOLS['stored'], (accel, out)
+            assert number(out[9]) == number(out[12]) != number(out[16]), (accel, out)
 
 
 @needs_gdb
 def test_two_vcpus_are_threads():
-    with Machine() as m:
-        real = SYMBOLS['real_circle_at']
-        out = m.gdb('info threads', f'break *{real}', 'c', 'p $_thread', 'p/x $cs', 'p/x $rip',
-                    'p/x $rbx', 'p *(short *)0x9000', 'c', 'p *(short *)0x9000', 'delete',
-                    'break *work thread 1', 'c', 'p $_thread', 'delete',
-                    'watch *(short *)0x9000', 'c', 'p $_thread')
-        assert 'CPU#1 [halted]' in out[0], out
-        assert number(out[3]) == 2 and number(out[4]) == 0x800, out
-        assert number(out[5]) == real - 0x8000 and number(out[6]) == 0x1234
-        assert number(out[9]) == number(out[7]) + 1, out  # a breakpoint by its linear address
-        assert number(out[13]) == 1 and number(out[17]) == 2, out
+    for accel in ACCELS:
+        with Machine(accel=accel) as m:
+            real = SYMBOLS['real_circle_at']
+            out = m.gdb('info threads', f'break *{real}', 'c', 'p $_thread', 'p/x $cs', 'p/x $rip',
+                        'p/x $rbx', 'p *(short *)0x9000', 'c', 'p *(short *)0x9000', 'delete',
+                        'break *work thread 1', 'c', 'p $_thread', 'delete',
+                        'watch *(short *)0x9000', 'c', 'p $_thread')
+            assert 'CPU#1 [halted]' in out[0], out
+            assert number(out[3]) == 2 and number(out[4]) == 0x800, out
+            assert number(out[5]) == real - 0x8000 and number(out[6]) == 0x1234
+            assert number(out[9]) == number(out[7]) + 1, out  # a breakpoint by its linear address
+            assert number(out[13]) == 1 and number(out[17]) == 2, out
 
 
 @needs_gdb
 def test_memory():
-    with Machine() as m:
-        high = SYMBOLS['written'] + (4 << 30)  # mapped there too
-        out = m.gdb('break *registers_set', 'c', f'set *(long *){SYMBOLS["written"]:#x} = 77',
-                    f'p *(long *){high:#x}', f'set *(long *){high:#x} = 78',
-                    f'p *(long *){SYMBOLS["written"]:#x}', 'p *(char *)0x7fff00000000',
-                    'maintenance packet Qqemu.PhyMemMode:1', f'p *(long *){high:#x}',
-                    'maintenance packet Qqemu.PhyMemMode:0', 'set $rax = 5', 'p $rax',
-                    'set var $xmm3.v4_int32[1] = 9', 'p $xmm3.v4_int32[1]',
-                    # code that runs, changed
-                    f'set *(unsigned char *){SYMBOLS["stored"]:#x} = 0xf4', f'x/i {SYMBOLS["stored"]}')
-        assert number(out[3]) == 77 and number(out[5]) == 78, out
-        assert 'Cannot access memory' in out[6] and 'Cannot access memory' in out[8], out
-        assert number(out[11]) == 5 and number(out[13]) == 9 and 'hlt' in out[15], out
+    for accel in ACCELS:
+        with Machine(accel=accel) as m:
+            high = SYMBOLS['written'] + (4 << 30)  # mapped there too
+            out = m.gdb('break *registers_set', 'c', f'set *(long *){SYMBOLS["written"]:#x} = 77',
+                        f'p *(long *){high:#x}', f'set *(long *){high:#x} = 78',
+                        f'p *(long *){SYMBOLS["written"]:#x}', 'p *(char *)0x7fff00000000',
+                        'maintenance packet Qqemu.PhyMemMode:1', f'p *(long *){high:#x}',
+                        'maintenance packet Qqemu.PhyMemMode:0', 'set $rax = 5', 'p $rax',
+                        'set var $xmm3.v4_int32[1] = 9', 'p $xmm3.v4_int32[1]',
+                        # code that runs, changed
+                        f'set *(unsigned char *){SYMBOLS["stored"]:#x} = 0xf4', f'x/i {SYMBOLS["stored"]}')
+            assert number(out[3]) == 77 and number(out[5]) == 78, out
+            assert 'Cannot access memory' in out[6] and 'Cannot access memory' in out[8], out
+            assert number(out[11]) == 5 and number(out[13]) == 9 and 'hlt' in out[15], out
 
 
 @needs_gdb
 def test_interrupt_and_detach():
-    with Machine(stopped=False) as m:
-        time.sleep(0.2)
-        counts = []
-        for _ in range(2):  # the machine goes on after gdb has left, and stops for the next one
-            out = m.gdb('p *(long *)&counter', 'break *work', 'c', 'detach')
-            assert 'hit Breakpoint' in out[2] and 'detached' in out[3], out
-            counts.append(number(out[0]))
-            time.sleep(0.1)
-        assert counts[1] - counts[0] > 1000, counts
+    for accel in ACCELS:
+        with Machine(stopped=False, accel=accel) as m:
+            time.sleep(0.2)
+            counts = []
+            for _ in range(2):  # the machine goes on after gdb has left, and stops for the next one
+                out = m.gdb('p *(long *)&counter', 'break *work', 'c', 'detach')
+                assert 'hit Breakpoint' in out[2] and 'detached' in out[3], (accel, out)
+                counts.append(number(out[0]))
+                time.sleep(0.1)
+            assert counts[1] - counts[0] > 1000, (accel, counts)
     with Machine() as m, Client(m) as c:
         c.send('vCont;c')
         time.sleep(0.1)

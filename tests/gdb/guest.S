@@ -65,8 +65,10 @@ in_protected_mode:
 	ljmp $CODE64, $in_long_mode
 
 	.code64
-	.globl in_long_mode
+	.globl in_long_mode, circle
 in_long_mode:
+	testb $1, plain
+	jnz circle
 	xorl %ecx, %ecx
 	movl $7, %eax
 	xorl %edx, %edx
@@ -75,7 +77,6 @@ in_long_mode:
 	movl $0x12345678, %eax
 	movl $0x7abc, %edx
 	wrmsr
-	movq $stack_end, %rsp
 	movabsq $0x1122334455667788, %rax
 	movabsq $0x99aabbccddeeff00, %r15
 	vmovdqu pattern, %ymm3
@@ -113,7 +114,7 @@ real_circle:
 real_end:
 
 	.data
-	.globl counter, written, read, pattern, real_circle_at
+	.globl counter, written, read, pattern, plain, real_circle_at
 	.balign 4096
 counter:
 	.quad 0
@@ -122,6 +123,8 @@ read:
 pattern:
 	.octa 0x0f0e0d0c0b0a09080706050403020100
 	.octa 0x1f1e1d1c1b1a19181716151413121110
+plain: /* set by those who want no more than integers */
+	.byte 0
 	.set real_circle_at, REAL + real_circle - real_code
 	.balign 4096
 written:

@@ -65,6 +65,8 @@ bool kvm_assist_start(struct kvm_accel *k, struct err *err)
 
 static uint64_t how_many(struct kvm_vcpu *kv, int64_t now)
 {
+	if (kvm_debug_is_helpers(kv))
+		return MOST_INSNS;
 	if (now - kv->left_assist_ns < SOON_NS)
 		kv->assist_insns *= 2;
 	else
@@ -134,7 +136,8 @@ bool kvm_assist(struct kvm_vcpu *kv)
 	kv->count.kvm_ns += kv->left_assist_ns ? (uint64_t)(began - kv->left_assist_ns) : 0;
 	kv->count.assists++;
 	kv->count.assisted += helper->ops->vcpu_run_some(kv->v, how_many(kv, began));
-	kvm_round_end(kv, kvm_host.table_changes(kv) != changes, !kv->v->is_halted);
+	kvm_round_end(kv, kvm_host.table_changes(kv) != changes,
+		      !kv->v->is_halted && !kvm_debug_is_helpers(kv));
 	kv->left_assist_ns = now_ns();
 	kv->count.assist_ns += (uint64_t)(kv->left_assist_ns - began);
 	return true;

@@ -66,6 +66,12 @@ static bool exit_nothing(struct kvm_vcpu *kv)
 	return true;
 }
 
+static bool exit_debug(struct kvm_vcpu *kv)
+{
+	kv->count.others++;
+	return !kvm_host.debug_exit || kvm_host.debug_exit(kv);
+}
+
 /* ---- what stops the guest, if nobody else can run it ---- */
 
 static bool fail(struct kvm_vcpu *kv, const char *text)
@@ -91,6 +97,9 @@ static bool exit_internal_error(struct kvm_vcpu *kv)
 	uint32_t sub = kv->run->internal.suberror;
 	char text[128];
 
+	if (sub == KVM_INTERNAL_ERROR_EMULATION && kvm_host.debug_at_patch &&
+	    kvm_host.debug_at_patch(kv))
+		return false;
 	if ((sub == KVM_INTERNAL_ERROR_EMULATION || sub == KVM_INTERNAL_ERROR_DELIVERY_EV) &&
 	    kvm_assist(kv))
 		return true;
@@ -119,7 +128,7 @@ static const struct kvm_exit_row rows[] = {
 	{ KVM_EXIT_IO, exit_io },
 	{ KVM_EXIT_MMIO, exit_mmio },
 	{ KVM_EXIT_INTR, exit_nothing },
-	{ KVM_EXIT_DEBUG, exit_nothing },
+	{ KVM_EXIT_DEBUG, exit_debug },
 	{ KVM_EXIT_FAIL_ENTRY, exit_fail_entry },
 	{ KVM_EXIT_INTERNAL_ERROR, exit_internal_error },
 	{ KVM_EXIT_UNKNOWN, exit_unknown },

@@ -97,6 +97,7 @@ static void kvm_stop(struct accel *a)
 
 	if (k->stats)
 		log_stats(k);
+	kvm_debug_fini(&k->debug);
 	accel_stop(k->helper);
 	kvm_rounds_fini(&k->rounds);
 	kvm_vm_destroy(&k->vm);
@@ -118,4 +119,5 @@ const struct accel_ops kvm_accel_ops = {
 	.is_fast = kvm_is_fast,
 	.explain = kvm_explain,
 	.has_host_cpu = true,
+	.debug = &kvm_debug_ops,
 };

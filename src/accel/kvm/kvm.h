@@ -2,8 +2,9 @@
  *
  * system.c: /dev/kvm and what it can do.  vm.c: a virtual machine.  slots.c: its memory.  vcpu.c: a
  * vCPU, its thread's loop and kicks.  exits.c: why it came back.  assist.c: what KVM cannot run,
- * the translator does.  kvm.c: properties, start and stop.  What differs between hosts is behind
- * struct kvm_host_ops: x86_host.c, arm64_host.c, and the files whose names begin so.
+ * the translator does.  debug.c: what debuggers ask for.  kvm.c: properties, start and stop.  What
+ * differs between hosts is behind struct kvm_host_ops: x86_host.c, arm64_host.c, and the files
+ * whose names begin so.
  *
  * Specification: Linux, Documentation/virt/kvm/api.rst, and <linux/kvm.h>.
  * SPDX-License-Identifier: MIT */
@@ -26,6 +27,7 @@
 #else
 #include "accel/kvm/x86.h"
 #endif
+#include "accel/kvm/debug.h"
 
 struct err;
 struct kvm_vcpu;
@@ -49,6 +51,7 @@ struct kvm_caps {
 	int user_msr, msr_filter; /* accesses of MSRs can be ours */
 	int exit_on_emulation_failure;
 	int irqchip, split_irqchip;
+	int guest_debug_flags; /* KVM_GUESTDBG_* */
 };
 struct kvm_system {
 	int fd;
@@ -104,22 +107,26 @@ struct kvm_vcpu {
 	int fd;
 	struct kvm_run *run;
 
-	_Atomic bool is_inside;  /* about to be, or in KVM_RUN: a kick needs a signal */
-	bool is_ours;            /* vcpu thread: v->cpu is the guest's state, the kernel's is old */
-	bool is_prepared;        /* vcpu thread: kvm_host_ops.prepare was called */
-	bool is_unfinished;      /* vcpu thread: the access it came back for ends at the next run */
-	bool knows_window;       /* vcpu thread: run's flags say whether an interrupt is taken */
-	bool has_failed;         /* vcpu thread: never to run again */
-	uint64_t assist_insns;   /* vcpu thread: how long the translator runs next time */
-	int64_t left_assist_ns;  /* vcpu thread: when KVM took over */
-	timer_t stint_timer;     /* vcpu thread: where KVM interprets */
-	bool has_stints;         /* vcpu thread */
-	long stint_ns;           /* vcpu thread */
-	int64_t stint_end_ns;    /* vcpu thread; 0: none runs */
-	bool is_assisted;        /* rounds.lock */
-	struct kvm_vcpu *next;   /* rounds.lock */
-	struct kvm_copy copy;    /* vcpu thread */
-	struct kvm_counts count; /* vcpu thread */
+	_Atomic bool is_inside; /* about to be, or in KVM_RUN: a kick needs a signal */
+	bool is_ours;           /* vcpu thread: v->cpu is the guest's state, the kernel's is old */
+	bool is_prepared;       /* vcpu thread: kvm_host_ops.prepare was called */
+	bool is_unfinished;     /* vcpu thread: the access it came back for ends at the next run */
+	bool knows_window;      /* vcpu thread: run's flags say whether an interrupt is taken */
+	bool has_failed;        /* vcpu thread: never to run again */
+	uint64_t assist_insns;  /* vcpu thread: how long the translator runs next time */
+	int64_t left_assist_ns; /* vcpu thread: when KVM took over */
+	bool is_stepped;        /* vcpu thread, or it is parked: KVM makes a debugger's step */
+	unsigned step_how;      /* the same: DEBUG_STEP_* */
+	gva_t step_from;        /* the same */
+	struct kvm_guest_debug told_debug; /* vcpu thread: the kernel knows */
+	timer_t stint_timer;               /* vcpu thread: where KVM interprets */
+	bool has_stints;                   /* vcpu thread */
+	long stint_ns;                     /* vcpu thread */
+	int64_t stint_end_ns;              /* vcpu thread; 0: none runs */
+	bool is_assisted;                  /* rounds.lock */
+	struct kvm_vcpu *next;             /* rounds.lock */
+	struct kvm_copy copy;              /* vcpu thread */
+	struct kvm_counts count;           /* vcpu thread */
 };
 
 struct kvm_rounds {
@@ -140,6 +147,7 @@ struct kvm_accel {
 	struct kvm_system sys;
 	struct kvm_vm vm;
 	struct kvm_rounds rounds;
+	struct kvm_debug debug;
 	unsigned vcpu_count;            /* main thread */
 	struct accel *helper;           /* const after start: the translator; NULL: assist=off */
 	bool msr_refused[KVM_MSR_ROWS]; /* const after the first vCPU */
@@ -218,7 +226,7 @@ struct kvm_host_ops {
 	void (*started)(struct kvm_accel *k);
 	/* A vCPU was made.  Whatever the kernel's state is, v->cpu is what will count. */
 	bool (*vcpu_init)(struct kvm_vcpu *kv, struct err *err);
-	/* Before the first put(). */
+	/* Before anything of it runs; by now the board has arranged vCPUs. */
 	bool (*prepare)(struct kvm_vcpu *kv, struct err *err);
 	/* From the kernel to v->cpu, and back.  False: the kernel refuses, err says what. */
 	bool (*get)(struct kvm_vcpu *kv, struct err *err);
@@ -227,6 +235,13 @@ struct kvm_host_ops {
 	bool (*inputs)(struct kvm_vcpu *kv);
 	void (*before_run)(struct kvm_vcpu *kv);
 	void (*after_run)(struct kvm_vcpu *kv);
+	/* Is there nothing in v->cpu that the kernel cannot be told?  NULL: never. */
+	bool (*is_settled)(const struct kvm_vcpu *kv);
+	/* KVM_EXIT_DEBUG, as kvm_exit(); NULL: no points, no steps.  KVM failed at an instruction:
+	 * at one of ours?  Then it has stopped.  break_insn: what takes a breakpoint's place. */
+	bool (*debug_exit)(struct kvm_vcpu *kv);
+	bool (*debug_at_patch)(struct kvm_vcpu *kv);
+	uint8_t break_insn[KVM_BREAK_BYTES], break_bytes;
 	/* For assist.c.  v->cpu is made ready for the translator; how often the guest has told that
 	 * its page tables are others; KVM may have copies of these, which changed unseen (Context:
 	 * no vCPU runs); does KVM interpret what the vCPU is at, where it has no hardware?  All

@@ -8,6 +8,8 @@
  * translator is over asks all to come to an end.  The last one makes KVM forget what it knows of
  * page tables.
  *
+ * A debugger's breakpoint instructions are in memory only between rounds.
+ *
  * Entering KVM costs a look at a counter.  A vCPU says that it is inside, then looks; whoever
  * begins a round counts itself, then looks who is inside: one of the two sees the other.
  * SPDX-License-Identifier: MIT */
@@ -47,6 +49,8 @@ void kvm_rounds_remove(struct kvm_rounds *r, struct kvm_vcpu *kv)
 	while (*at != kv)
 		at = &(*at)->next;
 	*at = kv->next;
+	if (kv->kvm->debug.last == kv)
+		kv->kvm->debug.last = NULL;
 	lock_drop(&r->lock);
 }
 
@@ -73,6 +77,7 @@ void kvm_round_begin(struct kvm_vcpu *kv)
 			kvm_vcpu_kick(o->v);
 	while (is_anyone_inside(r))
 		lock_wait(&r->lock, &r->cond, INT64_MAX);
+	kvm_debug_patch(kv->kvm, false);
 	lock_drop(&r->lock);
 }
 
@@ -88,8 +93,10 @@ void kvm_round_end(struct kvm_vcpu *kv, bool must_forget, bool wants_kvm)
 		for (struct kvm_vcpu *o = r->vcpus; o && r->is_closing; o = o->next)
 			if (o->is_assisted)
 				atomic_fetch_or(&o->v->exit_request, VCPU_EXIT_TURN);
-	} else if (r->must_forget) {
-		kvm_host.forget_tables(&kv->kvm->vm);
+	} else {
+		kvm_debug_patch(kv->kvm, true);
+		if (r->must_forget)
+			kvm_host.forget_tables(&kv->kvm->vm);
 		r->must_forget = false;
 	}
 	if (atomic_fetch_sub(&r->assisting, 1) == 1) {

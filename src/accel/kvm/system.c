@@ -42,6 +42,7 @@ static const struct {
 	CAP(EXIT_ON_EMULATION_FAILURE, exit_on_emulation_failure, NULL),
 	CAP(IRQCHIP, irqchip, NULL),
 	CAP(SPLIT_IRQCHIP, split_irqchip, NULL),
+	CAP(SET_GUEST_DEBUG2, guest_debug_flags, NULL),
 #undef CAP
 };
 

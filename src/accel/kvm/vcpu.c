@@ -101,11 +101,9 @@ static bool push(struct kvm_vcpu *kv)
 
 	if (!kv->is_ours)
 		return true;
-	if (!kv->is_prepared && !kvm_host.prepare(kv, &err)) {
-		kvm_vcpu_fail(kv, err.text);
-		return false;
-	}
-	kv->is_prepared = true;
+	/* What follows an instruction is the translator's, if that is where it ran. */
+	if (kvm_host.is_settled && !kvm_host.is_settled(kv) && kvm_assist(kv))
+		return true;
 	if (!kvm_host.put(kv, &err)) {
 		/* A state that the kernel cannot even hold, it cannot run either. */
 		if (kvm_assist(kv))
@@ -133,6 +131,18 @@ void kvm_vcpu_fail(struct kvm_vcpu *kv, const char *text)
 		v->on_failure(v, text);
 }
 
+static bool prepare(struct kvm_vcpu *kv)
+{
+	struct err err;
+
+	if (!kvm_host.prepare(kv, &err)) {
+		kvm_vcpu_fail(kv, err.text);
+		return false;
+	}
+	kv->is_prepared = true;
+	return true;
+}
+
 /* False: the run state is to be looked at. */
 static bool run_once(struct kvm_vcpu *kv)
 {
@@ -140,6 +150,10 @@ static bool run_once(struct kvm_vcpu *kv)
 	char text[64];
 	int r;
 
+	if (unlikely(!kv->is_prepared) && !prepare(kv))
+		return false;
+	if (kvm_debug_is_helpers(kv))
+		return (!v->is_halted || v->arch->has_work(v)) && kvm_assist(kv);
 	if (!kvm_host.inputs(kv))
 		return false;
 	if (v->is_halted)

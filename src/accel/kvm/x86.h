@@ -36,6 +36,8 @@ bool x86_kvm_init(struct kvm_vcpu *kv, struct err *err);
 /* From the kernel to v->cpu, and back.  False: the kernel refuses, err says what. */
 bool x86_kvm_get(struct kvm_vcpu *kv, struct err *err);
 bool x86_kvm_put(struct kvm_vcpu *kv, struct err *err);
+/* Is there nothing in it that the kernel cannot be told? */
+bool x86_kvm_is_settled(const struct kvm_vcpu *kv);
 /* What a halt needs to know of the state. */
 void x86_kvm_get_halt(struct kvm_vcpu *kv);
 
@@ -56,6 +58,13 @@ void x86_kvm_half_after(struct kvm_vcpu *kv);
 void x86_kvm_half_before(const struct kvm_vcpu *kv, struct kvm_sregs *s);
 /* The guest raised an exception.  Returns as kvm_exit(). */
 bool x86_kvm_half_exit(struct kvm_vcpu *kv);
+
+/* ---- x86_debug.c ---- */
+void x86_kvm_debug_before_run(struct kvm_vcpu *kv);
+/* KVM_EXIT_DEBUG.  Returns as kvm_exit(). */
+bool x86_kvm_debug_exit(struct kvm_vcpu *kv);
+/* KVM failed at an instruction: at one of ours?  Then it has stopped. */
+bool x86_kvm_debug_at_patch(struct kvm_vcpu *kv);
 
 /* ---- x86_cpuid.c ---- */
 /* Drop what this kernel does not have from what the vCPU announces. */

@@ -32,7 +32,8 @@ static void probe_msrs(struct kvm_vcpu *kv)
 
 static bool init_vcpu(struct kvm_vcpu *kv, struct err *err)
 {
-	if (!x86_kvm_cpuid_restrict(kv, err))
+	/* The kernel may announce more than it is told: debuggers ask soon. */
+	if (!x86_kvm_cpuid_restrict(kv, err) || !x86_kvm_cpuid_set(kv, err))
 		return false;
 	probe_msrs(kv);
 	return x86_kvm_init(kv, err);
@@ -82,6 +83,11 @@ const struct kvm_host_ops kvm_host = {
 	.inputs = x86_kvm_inputs,
 	.before_run = x86_kvm_before_run,
 	.after_run = x86_kvm_after_run,
+	.is_settled = x86_kvm_is_settled,
+	.debug_exit = x86_kvm_debug_exit,
+	.debug_at_patch = x86_kvm_debug_at_patch,
+	.break_insn = { 0xcc }, /* INT3 */
+	.break_bytes = 1,
 	.assist_begin = assist_begin,
 	.table_changes = table_changes,
 	.forget_tables = x86_kvm_forget_tables,

@@ -55,6 +55,8 @@ bool x86_kvm_inputs(struct kvm_vcpu *kv)
 	}
 	if (!leave_halt(kv))
 		return false;
+	if (kv->is_stepped && kv->step_how & DEBUG_STEP_NO_INTERRUPTS)
+		in &= ~(uint32_t)(VCPU_NMI | VCPU_INTR);
 	/* Its vectors are not the guest's: the translator enters them. */
 	if (kv->kvm->is_half && in & (VCPU_NMI | VCPU_INTR)) {
 		kvm_assist(kv);
@@ -77,6 +79,7 @@ void x86_kvm_before_run(struct kvm_vcpu *kv)
 
 	if (ops && ops->get_cr8)
 		kv->run->cr8 = ops->get_cr8(kv->v->intc);
+	x86_kvm_debug_before_run(kv);
 }
 
 void x86_kvm_after_run(struct kvm_vcpu *kv)

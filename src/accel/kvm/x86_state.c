@@ -348,6 +348,15 @@ bool x86_kvm_put(struct kvm_vcpu *kv, struct err *err)
 	       put_events(kv, err);
 }
 
+bool x86_kvm_is_settled(const struct kvm_vcpu *kv)
+{
+	const struct x86_cpu *c = kv->cpu;
+
+	return !c->pending_db && !c->step_armed &&
+	       (!c->in_shadow || kv->kvm->sys.caps.intr_shadow) &&
+	       !(c->in_sti_shadow && c->env.pc == c->sti_next);
+}
+
 void x86_kvm_get_halt(struct kvm_vcpu *kv)
 {
 	struct x86_cpu *c = kv->cpu;

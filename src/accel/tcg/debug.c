@@ -338,9 +338,12 @@ static void debug_step(struct vcpu *v, unsigned how)
 	tv->step_how = how;
 }
 
+static bool debug_is_stepping(struct vcpu *v) { return tcg_of_vcpu(v)->is_stepped; }
+
 const struct accel_debug_ops tcg_debug_ops = {
 	.insert = debug_insert,
 	.remove = debug_remove,
 	.clear = debug_clear,
 	.step = debug_step,
+	.is_stepping = debug_is_stepping,
 };

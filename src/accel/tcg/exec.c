@@ -306,7 +306,11 @@ static void settle(struct tcg_vcpu *tv)
 	struct jit_env *env = tv->env;
 
 	for (unsigned i = 0; i < SETTLE_ROUNDS && !tv->guest->is_halted(tv->v); i++) {
-		if (env->fault) {
+		if (unlikely(tcg_debug_is_due(tv))) {
+			run_slice(tv, 0);
+			if (!tcg_debug_is_due(tv))
+				return;
+		} else if (env->fault) {
 			env->fault = 0;
 			tv->guest->deliver_fault(tv->v);
 		} else if (tv->guest->is_settled(tv->v)) {
