@@ -90,6 +90,7 @@ bool x86_store(struct x86_cpu *c, unsigned view, gva_t addr, unsigned size, uint
 	case 4: memcpy(host, &value, 4); break;
 	default: memcpy(host, &value, 8); break;
 	}
+	jit_origin_stored(&c->env, host, size); /* elements of strings are stored so too */
 	return true;
 }
 

@@ -111,6 +111,16 @@ LOOP(smc_string, "movq %rdi, %rcx; leaq 1f(%rip), %rdi; addq %rdx, %rdi\n"
 		 "2: nop; nop; nop; nop; nop; nop\n"
 		 "leaq 1b(%rip), %rax; subq %rax, %rdi; movq %rdi, %rax; movq %rcx, %rdx");
 
+/* The same of words, the first of which is read from two pages, so that it is moved by itself: over
+ * F3 66. */
+struct string_end smc_string_apart(uint64_t n, const void *from);
+LOOP(smc_string_apart, "movq %rdi, %rcx; leaq 1f(%rip), %rdi\n"
+		       "movl $0x90a566f3, 1f(%rip); movl $0x90909090, 1f + 4(%rip)\n"
+		       ".balign 64\n"
+		       "1: rep movsw\n"
+		       "nop; nop; nop; nop; nop\n"
+		       "leaq 1b(%rip), %rax; subq %rax, %rdi; movq %rdi, %rax; movq %rcx, %rdx");
+
 static uint32_t sum(uint32_t n) { return n * (n + 1) / 2; }
 
 static void check_opcodes(unsigned kinds)
@@ -157,7 +167,11 @@ static void check_small(void)
 static void check_strings(void)
 {
 	static const uint8_t nops[16] = { [0 ... 15] = 0x90 };
+	uint16_t *apart = (uint16_t *)(uintptr_t)(FREE_RAM + 0x12000 - 1);
 
+	apart[0] = 0x6666;
+	for (unsigned i = 1; i < 8; i++)
+		apart[i] = 0x9090;
 	for (unsigned i = 0; i < ROUNDS / 4; i++) {
 		/* nop; movsb, and no more */
 		struct string_end e = smc_string(5, nops, 0);
@@ -169,6 +183,9 @@ static void check_strings(void)
 		/* what comes behind it */
 		e = smc_string(4, nops, 2);
 		CHECK(e.rdi == 6 && e.rcx == 0);
+		/* data16 movsw, and no more */
+		e = smc_string_apart(5, apart);
+		CHECK(e.rdi == 4 && e.rcx == 4);
 	}
 }
 
