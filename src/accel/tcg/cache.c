@@ -378,6 +378,21 @@ static void list_remove(struct tcg_cache *c, struct tcg_block *b)
 		c->size -= block_size(b);
 }
 
+/* Needs cache.lock.  No way leads to b any more, but a vCPU may be inside, and is to hear of what
+ * it stores to b, be the page without blocks by then. */
+static void tell_runners(struct tcg_accel *t, const struct tcg_block *b)
+{
+	uint64_t bits = tlb_code_bit(b->host_pc) |
+			(b->host_second ? tlb_code_bit(b->host_second) : 0);
+
+	if (b->origin) /* looks for itself */
+		return;
+	lock_take(&t->vcpus_lock);
+	for (struct tcg_vcpu *tv = t->vcpus; tv; tv = tv->next)
+		atomic_fetch_or(&tv->sets->lost_code, bits);
+	lock_drop(&t->vcpus_lock);
+}
+
 /* Needs cache.lock.  Its memory goes when no vCPU can be inside any more. */
 static void drop_locked(struct tcg_accel *t, struct tcg_block *b)
 {
@@ -397,6 +412,7 @@ static void drop_locked(struct tcg_accel *t, struct tcg_block *b)
 		forget_keys(t, b);
 		tcg_native_drop(t, b);
 	}
+	tell_runners(t, b);
 	for (unsigned n = 0; n < 2; n++) {
 		struct tcg_page_ref *r = &b->pages[n];
 

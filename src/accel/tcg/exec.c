@@ -182,16 +182,18 @@ static void run_blocks(struct tcg_vcpu *tv, struct interp_run *run)
 	struct jit_env *env = tv->env;
 	bool is_step = env->mode & tv->guest->step;
 	gva_t pc = tv->guest->linear_pc(tv->v);
-	const uint8_t *host = tcg_code_at(tv, pc, false);
-	struct tcg_block *b = host ? tcg_block_at(tv, pc, host) : NULL;
+	const uint8_t *host;
+	struct tcg_block *b;
 
+	tlb_block_begins(tv->sets);
+	host = tcg_code_at(tv, pc, false);
+	b = host ? tcg_block_at(tv, pc, host) : NULL;
 	if (b) {
 		if (log_on(LOG_EXEC))
 			log_line("Trace %u: 0x%" PRIx64 " mode 0x%" PRIx64, tv->v->id, pc,
 				 env->mode);
 		if (log_on(LOG_CPU))
 			log_registers(tv);
-		tlb_block_begins(tv->sets);
 		run_block(tv, b, run);
 	} else if (!host && !env->fault) {
 		if (unlikely(tcg_debug_breaks(tv)))

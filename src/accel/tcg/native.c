@@ -161,7 +161,6 @@ static struct x64_code *native_next(struct jit_env *env, struct x64_code *from, 
 	struct tcg_vcpu *tv = tcg_of(env);
 	struct tcg_block *b, *known;
 
-	tlb_block_begins(tv->sets);
 	tv->wants_single = wants_single(from, n);
 	if (tv->check || env->mode & tv->guest->step)
 		return NULL;
@@ -178,6 +177,7 @@ static struct x64_code *native_next(struct jit_env *env, struct x64_code *from, 
 	if (n == X64_LOOPED && must_look(tv))
 		return NULL;
 	tcg_chaos(tv);
+	tlb_block_begins(tv->sets);
 	env->code_stored = false;
 	tcg_targets_select(tv);
 	b = known = n == X64_LOOPED ? tcg_targets_find(tv) : NULL; /* the others looked there */

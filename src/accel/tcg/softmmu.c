@@ -137,7 +137,8 @@ static void set_entry(struct tcg_vcpu *tv, unsigned view, unsigned kind, gva_t a
 
 	if (!is_whole(p, RAM_PAGE_BITS))
 		return;
-	if (kind == TLB_WRITE && (p->is_rom || !ram_page_is_plain(p->ram, ram_offset(p))))
+	if (kind == TLB_WRITE && (p->is_rom || !ram_page_is_plain(p->ram, ram_offset(p)) ||
+				  tlb_has_lost_code(tv->sets, p->host)))
 		return;
 	tlb_make_room(tv->sets, page, view, kind);
 	tlb_note_fill(tv->sets, addr, view, kind, m);
@@ -318,13 +319,21 @@ static void store_once(uint8_t *host, const uint8_t *in, unsigned size)
 	}
 }
 
+/* Tell all who want to know of a store to RAM. */
+static void tell_stored(struct tcg_vcpu *tv, const struct place *p, unsigned size)
+{
+	ram_stored(p->ram, ram_offset(p), size);
+	jit_origin_stored(tv->env, p->host, size);
+	if (unlikely(tlb_has_lost_code(tv->sets, p->host)))
+		tv->env->code_stored = true; /* it may be the block that is running */
+}
+
 static void write_place(struct tcg_vcpu *tv, const struct place *p, unsigned size,
 			const uint8_t *in)
 {
 	if (p->host && !p->is_rom && fits(p, size)) {
 		store_once(p->host, in, size);
-		ram_stored(p->ram, ram_offset(p), size);
-		jit_origin_stored(tv->env, p->host, size);
+		tell_stored(tv, p, size);
 		return;
 	}
 	for (unsigned done = 0, step; done < size; done += step) {
@@ -367,7 +376,9 @@ bool tcg_store_hits_code(struct tcg_vcpu *tv, unsigned view, gva_t addr, unsigne
 		if (!translate(tv, view, TLB_WRITE, addr + done, true, &f))
 			break; /* the store itself will say so */
 		place_of(tv, &f, TLB_WRITE, &p);
-		hit = p.host && !p.is_rom && tcg_cache_hit(tv->tcg, p.ram, ram_offset(&p), len);
+		hit = p.host && !p.is_rom &&
+		      (tcg_cache_hit(tv->tcg, p.ram, ram_offset(&p), len) ||
+		       tlb_has_lost_code(tv->sets, p.host));
 	}
 	tv->is_watched = false;
 	return hit;
@@ -398,6 +409,7 @@ static bool op_store(struct jit_env *env, unsigned view, gva_t addr, unsigned si
 
 	if (host) { /* filled in when it was read to be changed */
 		store_once(host, in, size);
+		jit_origin_stored(env, host, size);
 		return true;
 	}
 	if (!resolve_both(tv, view, TLB_WRITE, addr, size, p, len))
@@ -446,10 +458,11 @@ static void *op_atomic_ptr(struct jit_env *env, unsigned view, gva_t addr, unsig
 
 static void op_stored(struct jit_env *env, unsigned view, gva_t addr, unsigned size)
 {
+	struct tcg_vcpu *tv = tcg_of(env);
 	struct place p;
 
-	if (resolve(tcg_of(env), view, TLB_WRITE, addr, &p) && p.host && !p.is_rom)
-		ram_stored(p.ram, ram_offset(&p), size);
+	if (resolve(tv, view, TLB_WRITE, addr, &p) && p.host && !p.is_rom)
+		tell_stored(tv, &p, size);
 }
 
 static void op_exclusive_begin(struct jit_env *env) { tcg_exclusive_begin(tcg_of(env)->tcg); }

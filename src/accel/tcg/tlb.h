@@ -80,6 +80,10 @@ struct tcg_tlb {
 	 * by it: accesses near each other go by one look at the table */
 	_Atomic bool has_lost;
 	_Atomic uint32_t protects; /* odd: somebody looks for write entries, which must not move */
+	/* A bit for each page, which many share, that blocks went from since the running one began:
+	 * it may be one of these, and nobody else tells what it stores to itself.  Who drops one
+	 * sets the bit when no way leads there any more, and before the page may be plain. */
+	_Atomic uint64_t lost_code;
 	unsigned next_way;
 	uint32_t last_set, last_way; /* in the second level: may be another mapping's by now */
 	struct tlb2_set *sets;
@@ -102,6 +106,14 @@ void tcg_tlb_fini(struct tcg_vcpu *tv);
  * going and others from here; after the page got its flag and a full fence. */
 bool tlb_protect(struct tcg_vcpu *tv, const uint8_t *host_page);
 
+/* Of a page of host memory in tcg_tlb.lost_code. */
+static inline uint64_t tlb_code_bit(const uint8_t *host)
+{
+	uint64_t page = (uintptr_t)host >> 12;
+
+	return BIT((page ^ page >> 6) % 64);
+}
+
 /* ---- Context of all below: vcpu thread ---- */
 
 /* A write entry is about to go. */
@@ -111,11 +123,19 @@ static inline void tlb_note_lost(struct tcg_tlb *t)
 	atomic_thread_fence(memory_order_release);
 }
 
-/* What comes has not looked into the tables yet. */
+/* What comes has not looked into the tables yet, nor for its block. */
 static inline void tlb_block_begins(struct tcg_tlb *t)
 {
 	if (atomic_load_explicit(&t->has_lost, memory_order_relaxed))
 		atomic_store_explicit(&t->has_lost, false, memory_order_release);
+	if (atomic_load_explicit(&t->lost_code, memory_order_relaxed))
+		(void)atomic_exchange(&t->lost_code, 0);
+}
+
+/* Did the page lose code that may be running? */
+static inline bool tlb_has_lost_code(const struct tcg_tlb *t, const uint8_t *host)
+{
+	return atomic_load_explicit(&t->lost_code, memory_order_acquire) & tlb_code_bit(host);
 }
 
 static inline unsigned tlb_right(unsigned view, unsigned kind) { return view * TLB_KINDS + kind; }

@@ -33,6 +33,7 @@ struct board {
 
 /* The I/O region has no device to hang state on. */
 static _Atomic uint64_t io_value, io_writes;
+static struct tcg_accel *io_evicts; /* a write to the device drops its blocks */
 
 static uint64_t io_read(struct device *dev, uint64_t offset, unsigned size)
 {
@@ -49,6 +50,8 @@ static void io_write(struct device *dev, uint64_t offset, uint64_t value, unsign
 	(void)size;
 	atomic_store(&io_value, value);
 	atomic_fetch_add(&io_writes, 1);
+	while (io_evicts && io_evicts->cache.oldest[0])
+		tcg_cache_evict(io_evicts, io_evicts->cache.oldest[0]);
 }
 
 static const struct region_ops io_ops = { .read = io_read, .write = io_write, .concurrent = true };
@@ -250,6 +253,26 @@ static void test_a_store_into_the_running_block_takes_effect_at_once(void)
 	m.cpu[0]->r[1] = CODE + 0x800;
 	run_all(&m);
 	g_assert_cmpuint(m.cpu[0]->r[3], ==, 50);
+	teardown(&m);
+}
+
+static void test_a_block_evicted_while_it_runs_sees_what_it_stores_to_itself(void)
+{
+	static const uint32_t code[] = {
+		TOY(TOY_ST8, 1, 0, 0),  TOY(TOY_ST4, 2, 3, 0),  TOY(TOY_ADDI, 4, 0, 1),
+		TOY(TOY_ADDI, 4, 0, 1), TOY(TOY_HALT, 0, 0, 0),
+	};
+	struct board m;
+
+	setup(&m, 1, "");
+	put_code(&m, CODE, code, ARRAY_SIZE(code));
+	m.cpu[0]->r[1] = IO_AT;
+	m.cpu[0]->r[2] = CODE + 12;
+	m.cpu[0]->r[3] = TOY(TOY_ADDI, 4, 0, 7);
+	io_evicts = tcg(&m);
+	run_all(&m);
+	io_evicts = NULL;
+	g_assert_cmpuint(m.cpu[0]->r[4], ==, 8);
 	teardown(&m);
 }
 
@@ -692,6 +715,8 @@ int main(int argc, char **argv)
 	g_test_add_func("/tcg/code-outside-ram", test_code_outside_the_map_faults_or_reads_as_ones);
 	g_test_add_func("/tcg/self-modifying",
 			test_a_store_into_the_running_block_takes_effect_at_once);
+	g_test_add_func("/tcg/evicted-while-running",
+			test_a_block_evicted_while_it_runs_sees_what_it_stores_to_itself);
 	g_test_add_func("/tcg/dma-into-code", test_dma_into_a_loop_ends_it);
 	g_test_add_func("/tcg/page-plain-again", test_a_page_is_plain_again_when_its_code_is_gone);
 	g_test_add_func("/tcg/two-pages", test_a_block_on_two_pages_hears_of_both);
