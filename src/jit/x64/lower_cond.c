@@ -140,19 +140,31 @@ static uint32_t again_ab(struct x64_compiler *c, unsigned f)
 	return c->eflags_mask;
 }
 
-/* From the result back to the first operand, and on. */
-static uint32_t again_rb(struct x64_compiler *c, unsigned f)
+/* From the result back to the first operand, and on.  The carry alone is cheaper: a sum that
+ * carried is less than either operand, and a difference that borrowed carries on its way back. */
+static uint32_t again_rb(struct x64_compiler *c, unsigned f, uint32_t need)
 {
 	const struct ir_op *op = op_at(c, f);
 	unsigned size = ir_size(op), reg;
 	bool is_imm;
 	int64_t imm;
-	struct x64_rm b = operand(c, op, 0, &is_imm, &imm);
+	struct x64_rm b;
 
+	/* First: that may move the operand, where they share a register. */
+	if (op->code == IR_ADD && need == IR_C)
+		place_whole(c, f, size);
+	b = operand(c, op, 0, &is_imm, &imm);
+	if (op->code == IR_ADD && need == IR_C) {
+		reg = place_in_reg(c, f, size, is_imm ? 0 : flags_rm_mask(b));
+		alu_with(c, X64_CMP, size, reg, is_imm, imm, b);
+		return IR_C;
+	}
 	reg = place_scratch(c, is_imm ? 0 : flags_rm_mask(b));
 	place_copy(c, reg, f, size, false);
 	if (op->code == IR_SUB) {
 		alu_with(c, X64_ADD, size, reg, is_imm, imm, b);
+		if (need == IR_C)
+			return IR_C;
 		alu_with(c, X64_CMP, size, reg, is_imm, imm, b);
 	} else {
 		alu_with(c, X64_SUB, size, reg, is_imm, imm, b);
@@ -211,7 +223,7 @@ void flags_again(struct x64_compiler *c, unsigned f, uint32_t need)
 	} else if (form == FORM_AB) {
 		mask = again_ab(c, f);
 	} else if (form == FORM_RB) {
-		mask = again_rb(c, f);
+		mask = again_rb(c, f, need);
 	} else {
 		mask = again_r(c, f);
 	}
