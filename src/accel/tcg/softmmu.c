@@ -260,6 +260,17 @@ const uint8_t *tcg_code_host(struct tcg_vcpu *tv, gva_t addr, bool quiet, struct
 	return p.host;
 }
 
+const uint8_t *tcg_code_byte(struct tcg_vcpu *tv, gva_t addr)
+{
+	struct found f;
+	struct place p;
+
+	if (!translate(tv, tv->env->view, TLB_EXEC, addr, true, &f))
+		return NULL;
+	place_of(tv, &f, TLB_EXEC, &p);
+	return p.host;
+}
+
 /* ---- accesses ---- */
 
 /* The largest access to a device that fits: a power of two, 8 at most. */

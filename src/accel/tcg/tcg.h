@@ -380,6 +380,8 @@ bool tcg_tlb_protect(struct tcg_accel *t, const uint8_t *host_page);
  * without: not in memory.  quiet: no fault is recorded. */
 const uint8_t *tcg_code_host(struct tcg_vcpu *tv, gva_t addr, bool quiet, struct ram_block **ram,
 			     uint64_t *offset);
+/* Where a byte of code lies in host memory, all of its page or not; NULL: it does not. */
+const uint8_t *tcg_code_byte(struct tcg_vcpu *tv, gva_t addr);
 /* Would a store of these bytes, in as far as it can be made, hit translated code, or may it hit
  * the running block after that was dropped? */
 bool tcg_store_hits_code(struct tcg_vcpu *tv, unsigned view, gva_t addr, unsigned size);

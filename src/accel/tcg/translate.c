@@ -377,6 +377,18 @@ static struct interp_block *no_next(struct jit_env *env, struct interp_block *fr
 	return NULL;
 }
 
+/* The len bytes of code at pc, of which no block may tell that they are stored to. */
+static void cover(struct tcg_vcpu *tv, gva_t pc, uint32_t len, struct jit_origin *o)
+{
+	for (uint32_t done = 0, part; done < len; done += part) {
+		const uint8_t *at = tcg_code_byte(tv, pc + done);
+
+		part = MIN(len - done, (uint32_t)(PAGE - (pc + done) % PAGE));
+		if (at)
+			o->part[o->count++] = (struct jit_bytes){ .at = at, .len = part };
+	}
+}
+
 enum interp_why tcg_run_alone(struct tcg_vcpu *tv, struct interp_run *run, bool is_ram)
 {
 	struct fetch f = { .base.bytes = is_ram ? fetch_bytes : fetch_io,
@@ -384,12 +396,16 @@ enum interp_why tcg_run_alone(struct tcg_vcpu *tv, struct interp_run *run, bool 
 			   .page = align_down(tv->guest->linear_pc(tv->v), PAGE) };
 	struct interp_run alone = { .next = no_next, .budget = run->budget };
 	struct interp_block code = { 0 };
+	struct jit_origin own = { 0 };
 	enum interp_why why;
 	uint32_t guest_len;
 
 	if (!lower(tv, &f, 1, &code, &guest_len))
 		return INTERP_FAULT;
+	cover(tv, tv->guest->linear_pc(tv->v), guest_len, &own);
+	tv->env->origin = &own;
 	why = interp_run(tv->env, &code, tv->guest->desc, &alone);
+	tv->env->origin = NULL;
 	run->budget = alone.budget;
 	interp_block_fini(&code);
 	return why;

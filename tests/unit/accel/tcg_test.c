@@ -16,6 +16,7 @@
 enum {
 	RAM_SIZE = 2 * 1024 * 1024,
 	IO_AT = 8 * 1024 * 1024,
+	PART_AT = 9 * 1024 * 1024, /* the first KiB of RAM once more */
 	MAX_VCPUS = 4,
 	CODE = 0x1000,
 	DATA = 0x20000
@@ -23,7 +24,7 @@ enum {
 
 struct board {
 	struct address_space as;
-	struct region root, ram, io;
+	struct region root, ram, part, io;
 	struct ram_block *block;
 	struct accel *accel;
 	struct vcpu v[MAX_VCPUS];
@@ -88,7 +89,9 @@ static void setup(struct board *m, unsigned count, const char *props)
 	region_init_ram(&m->ram, "ram", m->block, 0, RAM_SIZE);
 	region_init_io(&m->io, NULL, "io", &io_ops, 4096);
 	region_add(&m->root, 0, &m->ram);
+	region_init_alias(&m->part, "part", &m->ram, 0, 1024);
 	region_add(&m->root, IO_AT, &m->io);
+	region_add(&m->root, PART_AT, &m->part);
 	address_space_init(&m->as, "memory", &m->root);
 	m->accel = accel_start_first(accel_list, NULL, &choice, 1, &notes, &err);
 	g_assert_nonnull(m->accel);
@@ -275,6 +278,33 @@ static void test_a_block_evicted_while_it_runs_sees_what_it_stores_to_itself(voi
 	g_assert_cmpuint(m.cpu[0]->r[4], ==, 8);
 	teardown(&m);
 }
+
+/* Where it is stored to by several words at once. */
+static void check_fill(uint64_t at)
+{
+	static const uint32_t code[] = { TOY(TOY_JMP, 3, 0, 0) };
+	static const uint32_t fill[] = { TOY(TOY_ADDI, 5, 0, 1), TOY(TOY_FILL, 0, 0, 0),
+					 TOY(TOY_HALT, 0, 0, 0) };
+	struct board m;
+
+	setup(&m, 1, "");
+	put_code(&m, CODE, code, ARRAY_SIZE(code));
+	put_code(&m, at, fill, ARRAY_SIZE(fill));
+	m.cpu[0]->r[0] = at;
+	m.cpu[0]->r[1] = TOY(TOY_MOVI, 4, 0, 9);
+	m.cpu[0]->r[2] = 5;
+	m.cpu[0]->r[3] = at;
+	run_all(&m);
+	/* before it, over it, and then it was another */
+	g_assert_cmpuint(m.cpu[0]->r[2], ==, 3);
+	g_assert_cmpuint(m.cpu[0]->r[0], ==, at + 8);
+	g_assert_cmpuint(m.cpu[0]->r[4], ==, 9);
+	g_assert_cmpuint(m.cpu[0]->r[5], ==, 1);
+	teardown(&m);
+}
+
+static void test_an_instruction_that_stores_to_itself_stops_there(void) { check_fill(0x3000); }
+static void test_so_does_one_that_is_not_kept(void) { check_fill(PART_AT); }
 
 static void test_dma_into_a_loop_ends_it(void)
 {
@@ -715,6 +745,8 @@ int main(int argc, char **argv)
 	g_test_add_func("/tcg/code-outside-ram", test_code_outside_the_map_faults_or_reads_as_ones);
 	g_test_add_func("/tcg/self-modifying",
 			test_a_store_into_the_running_block_takes_effect_at_once);
+	g_test_add_func("/tcg/fill", test_an_instruction_that_stores_to_itself_stops_there);
+	g_test_add_func("/tcg/fill-uncached", test_so_does_one_that_is_not_kept);
 	g_test_add_func("/tcg/evicted-while-running",
 			test_a_block_evicted_while_it_runs_sees_what_it_stores_to_itself);
 	g_test_add_func("/tcg/dma-into-code", test_dma_into_a_loop_ends_it);

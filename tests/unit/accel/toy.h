@@ -1,4 +1,4 @@
-/* tests/unit/accel/toy.h - a guest architecture of eleven instructions, to test accelerators with.
+/* tests/unit/accel/toy.h - a guest architecture of twelve instructions, to test accelerators with.
  *
  * Four bytes each: opcode, register a, register b, signed immediate.  Addresses below 16 MiB map to
  * themselves, others fault.  A fault puts its pc into r6 and goes on at r7.
@@ -27,6 +27,7 @@ enum toy_op {
 	TOY_JMP,  /* pc = a */
 	TOY_XADD, /* atomic: t = [a]; [a] += b; b = t */
 	TOY_STEP, /* mode word = imm */
+	TOY_FILL, /* r2 words from r0 on = r1, all of them counted on; its own bytes may change */
 	TOY_COUNT,
 };
 #define TOY(op, a, b, imm)                                           \
@@ -69,6 +70,24 @@ static uint64_t toy_do_halt(void *env, uint64_t a, uint64_t b, uint64_t c)
 }
 static const struct ir_helper toy_halt = { .name = "halt", .fn = toy_do_halt, .reads_pc = true };
 
+/* 1 when all is done. */
+static uint64_t toy_do_fill(void *env, uint64_t a, uint64_t b, uint64_t c)
+{
+	struct toy_cpu *cpu = env;
+
+	(void)a;
+	(void)b;
+	(void)c;
+	while (cpu->r[2] && !cpu->env.code_stored) {
+		if (!cpu->env.mem->store(&cpu->env, cpu->env.view, cpu->r[0], 4, &cpu->r[1]))
+			return 0;
+		cpu->r[0] += 4;
+		cpu->r[2]--;
+	}
+	return !cpu->r[2];
+}
+static const struct ir_helper toy_fill = { .name = "fill", .fn = toy_do_fill, .can_fault = true };
+
 /* False: it ends the block. */
 static bool toy_emit(struct ir_builder *b, const uint8_t *in, int64_t pc)
 {
@@ -101,6 +120,13 @@ static bool toy_emit(struct ir_builder *b, const uint8_t *in, int64_t pc)
 	case TOY_STEP:
 		ir_put(b, 8, offsetof(struct toy_cpu, env.mode), ir_const(b, (uint64_t)imm));
 		ir_exit_loop(b, pc + 4);
+		return false;
+	case TOY_FILL:
+		ir_exit_if(
+			b,
+			ir_cmpi(b, IR_EQ, 8, ir_call(b, &toy_fill, IR_NONE, IR_NONE, IR_NONE), 0),
+			pc);
+		ir_exit(b, pc + 4);
 		return false;
 	default:
 		ir_call(b, &toy_halt, IR_NONE, IR_NONE, IR_NONE);
