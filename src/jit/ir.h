@@ -32,6 +32,7 @@ enum {
 enum {
 	IR_FORM_IMM = 1u << 2,   /* operand b is imm (sign-extended as written) */
 	IR_FORM_FLAGS = 1u << 3, /* somebody reads the flags of this op */
+	IR_FORM_WIDTH_SHIFT = 4, /* 2 bits: log2 of the bytes above which the value is zero */
 };
 
 struct ir_op {
@@ -141,9 +142,16 @@ struct ir_insn {
 	uint8_t len;       /* bytes */
 };
 
+/* Who uses an op as a value. */
+struct ir_use {
+	uint16_t count; /* operands, of all ops */
+	uint16_t last;  /* the last op, addresses of accesses not counted; or 0 */
+};
+
 struct ir_block {
 	struct ir_op *ops;
 	struct ir_insn *insns;
+	const struct ir_use *uses; /* by op */
 	uint16_t op_count, insn_count;
 	uint64_t mode;      /* arch's mode word the translation holds for */
 	uint32_t guest_len; /* bytes of guest code */
@@ -176,19 +184,19 @@ void ir_begin(struct ir_builder *b, uint64_t mode, unsigned pc_size_log2);
 /* Start of a guest instruction at pc_delta from the block's entry. */
 void ir_insn_begin(struct ir_builder *b, int32_t pc_delta);
 void ir_insn_end(struct ir_builder *b, unsigned len);
-/* Drop all that was emitted for the current instruction (it won't fit, or decode failed midway). */
-void ir_insn_abandon(struct ir_builder *b);
 /* Room left for one more instruction of the worst size? */
 bool ir_has_room(const struct ir_builder *b);
-/* Passes (forwarding, folding, dead values and flags), then a block in the builder's arena, valid
- * until the next ir_begin(). */
+/* The finished block, without what nobody reads; valid until the next ir_begin(). */
 const struct ir_block *ir_end(struct ir_builder *b);
 /* Bytes that live as long as the finished block (struct ir_native). */
 void *ir_arena(struct ir_builder *b, size_t bytes);
 
-typedef uint16_t ir_val;
+/* What was emitted, as an operand of what follows: the op that has its value in bits 0-15, the one
+ * that has its flags in bits 16-31.  They differ, and may be older ones, where folding found that
+ * out.  0: none. */
+typedef uint32_t ir_val;
 
-/* Raw emission; the typed functions below are what translators use.  Sizes are bytes. */
+/* Emission of any op; the typed functions below are what translators use.  Sizes are bytes. */
 ir_val ir_emit(struct ir_builder *b, enum ir_code code, unsigned size, unsigned form, ir_val x,
 	       ir_val y, ir_val z, uint64_t imm);
 ir_val ir_const(struct ir_builder *b, uint64_t v);
@@ -200,6 +208,8 @@ void ir_put(struct ir_builder *b, unsigned size, uint32_t offset, ir_val v);
 ir_val ir_un(struct ir_builder *b, enum ir_code code, unsigned size, ir_val x);
 ir_val ir_bin(struct ir_builder *b, enum ir_code code, unsigned size, ir_val x, ir_val y);
 ir_val ir_bini(struct ir_builder *b, enum ir_code code, unsigned size, ir_val x, uint64_t imm);
+/* The same where nobody wants the result. */
+ir_val ir_bin_flags(struct ir_builder *b, enum ir_code code, unsigned size, ir_val x, ir_val y);
 /* With flags in: ADC SBB INC DEC, shifts and rotates. */
 ir_val ir_binf(struct ir_builder *b, enum ir_code code, unsigned size, ir_val x, ir_val y,
 	       ir_val flags);

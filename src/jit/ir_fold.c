@@ -3,21 +3,29 @@
 #include "jit/ir_eval.h"
 #include "jit/ir_internal.h"
 
-uint16_t ir_pass_cut(struct ir_pass *p, unsigned sz, uint16_t v)
+uint16_t ir_fold_const(struct ir_builder *b, uint64_t v)
 {
-	struct ir_op cut = { .code = IR_MOV, .form = (uint8_t)sz, .a = v };
+	unsigned width = v >> 32 ? 3 : v >> 16 ? 2 : v >> 8 ? 1 : 0;
+
+	return ir_append(b,
+			 (struct ir_op){ .code = IR_CONST, .form = ir_form(3, width), .imm = v });
+}
+
+uint16_t ir_fold_cut(struct ir_builder *b, unsigned sz, uint16_t v)
+{
+	struct ir_op cut = { .code = IR_MOV, .form = ir_form(sz, sz), .a = v };
 	uint64_t c;
 
-	if (p->width[v] <= 1u << sz)
+	if (ir_width_log2(b, v) <= sz)
 		return v;
-	if (ir_pass_is_const(p, v, &c))
-		return ir_pass_const(p, ir_cut(sz, c));
-	if (p->out[v].code == IR_LEA &&
+	if (ir_fold_is_const(b, v, &c))
+		return ir_fold_const(b, ir_cut(sz, c));
+	if (b->ops[v].code == IR_LEA &&
 	    sz) { /* the low bytes of an address: computed in that size */
-		cut = p->out[v];
-		cut.form = (uint8_t)sz;
+		cut = b->ops[v];
+		cut.form = ir_form(sz, sz);
 	}
-	return ir_pass_emit(p, cut);
+	return ir_append(b, cut);
 }
 
 static bool is_commutative(unsigned code)
@@ -26,20 +34,19 @@ static bool is_commutative(unsigned code)
 	       code == IR_MUL;
 }
 
-/* Constants to the right and into the immediate. */
-static void to_immediate(struct ir_pass *p, struct ir_op *op)
+void ir_fold_immediate(struct ir_builder *b, struct ir_op *op)
 {
 	uint64_t c;
 	uint16_t t;
 
 	if (ir_has_imm(op) || !ir_takes_imm(op))
 		return;
-	if (is_commutative(op->code) && ir_pass_is_const(p, op->a, &c)) {
+	if (is_commutative(op->code) && ir_fold_is_const(b, op->a, &c)) {
 		t = op->a;
 		op->a = op->b;
 		op->b = t;
 	}
-	if (ir_pass_is_const(p, op->b, &c)) {
+	if (ir_fold_is_const(b, op->b, &c)) {
 		op->b = IR_NONE;
 		op->imm = c;
 		op->form |= IR_FORM_IMM;
@@ -47,7 +54,7 @@ static void to_immediate(struct ir_pass *p, struct ir_op *op)
 }
 
 /* x op imm where the result is x or a constant. */
-static uint16_t fold_immediate(struct ir_pass *p, const struct ir_op *op)
+static uint16_t fold_immediate(struct ir_builder *b, const struct ir_op *op)
 {
 	unsigned sz = ir_size_log2(op);
 	uint64_t imm = ir_cut(sz, op->imm), count = op->imm & (sz == 3 ? 63 : 31);
@@ -56,71 +63,61 @@ static uint16_t fold_immediate(struct ir_pass *p, const struct ir_op *op)
 	case IR_ADD:
 	case IR_SUB:
 	case IR_OR:
-	case IR_XOR: return imm ? 0 : ir_pass_cut(p, sz, op->a);
+	case IR_XOR: return imm ? 0 : ir_fold_cut(b, sz, op->a);
 	case IR_AND:
 		if (!imm)
-			return ir_pass_const(p, 0);
-		if (imm == ir_mask(sz) ||
-		    (p->width[op->a] < 8 &&
-		     !(ir_mask((unsigned)__builtin_ctz(p->width[op->a])) & ~imm)))
-			return ir_pass_cut(p, sz, op->a);
+			return ir_fold_const(b, 0);
+		if (imm == ir_mask(sz) || !(ir_mask(ir_width_log2(b, op->a)) & ~imm))
+			return ir_fold_cut(b, sz, op->a);
 		return 0;
-	case IR_MUL: return imm == 1 ? ir_pass_cut(p, sz, op->a) : imm ? 0 : ir_pass_const(p, 0);
+	case IR_MUL: return imm == 1 ? ir_fold_cut(b, sz, op->a) : imm ? 0 : ir_fold_const(b, 0);
 	case IR_SHL:
 	case IR_SHR:
 	case IR_SAR:
 	case IR_ROL:
 	case IR_ROR:
 	case IR_RCL:
-	case IR_RCR: return count ? 0 : ir_pass_cut(p, sz, op->a);
+	case IR_RCR: return count ? 0 : ir_fold_cut(b, sz, op->a);
 	default: return 0;
 	}
 }
 
-static uint16_t fold_arithmetic(struct ir_pass *p, struct ir_op *op, uint16_t *flags)
+static uint16_t fold_arithmetic(struct ir_builder *b, struct ir_op *op, uint16_t *flags)
 {
 	unsigned sz = ir_size_log2(op);
 	uint64_t a;
 
-	to_immediate(p, op);
+	ir_fold_immediate(b, op);
 	if (op->code >= IR_SHL && op->code <= IR_RCR && ir_has_imm(op)) {
 		if (!(op->imm & (sz == 3 ? 63 : 31)))
 			*flags = op->c;
 		else if (op->code <= IR_SAR)
 			op->c = IR_NONE; /* all six come from the shift */
 	}
-	if ((op->code == IR_SUB || op->code == IR_XOR) && !ir_has_imm(op) && op->a == op->b) {
-		struct ir_op zero = { .code = IR_FLAGS_OF,
-				      .form = 2,
-				      .a = ir_pass_const(p, IR_Z | IR_P) };
-
-		*flags = ir_pass_emit(p, zero);
-		return ir_pass_const(p, 0);
-	}
-	if (ir_pass_is_const(p, op->a, &a) && !op->c && !ir_operand_is_value(op, 1) &&
+	if (ir_fold_is_const(b, op->a, &a) && !op->c && !ir_operand_is_value(op, 1) &&
 	    !ir_reads_carry_only(op))
-		return ir_pass_const(p, ir_eval_value(op->code, sz, a, op->imm, 0));
+		return ir_fold_const(b, ir_eval_value(op->code, sz, a, op->imm, 0));
 	if ((op->code == IR_AND || op->code == IR_OR) && !ir_has_imm(op) && op->a == op->b)
-		return ir_pass_cut(p, sz, op->a);
-	return ir_has_imm(op) ? fold_immediate(p, op) : 0;
+		return ir_fold_cut(b, sz, op->a);
+	return ir_has_imm(op) ? fold_immediate(b, op) : 0;
 }
 
-static uint16_t fold_move(struct ir_pass *p, const struct ir_op *op)
+static uint16_t fold_move(struct ir_builder *b, const struct ir_op *op)
 {
 	unsigned sz = ir_size_log2(op), to = (unsigned)__builtin_ctz(op->b | 8);
 	uint64_t c;
 
 	if (op->code == IR_MOV)
-		return ir_pass_cut(p, sz, op->a);
-	if (ir_pass_is_const(p, op->a, &c))
-		return ir_pass_const(p, ir_cut(to, ir_sign(sz, c)));
-	return op->b <= 1u << sz ? ir_pass_cut(p, to, op->a) : 0;
+		return ir_fold_cut(b, sz, op->a);
+	if (ir_fold_is_const(b, op->a, &c))
+		return ir_fold_const(b, ir_cut(to, ir_sign(sz, c)));
+	return op->b <= 1u << sz ? ir_fold_cut(b, to, op->a) : 0;
 }
 
 /* v = base + constant, computed in 64 bits (or known not to be cut)? */
-static bool split_offset(const struct ir_pass *p, uint16_t *v, uint64_t *disp)
+static bool split_offset(const struct ir_builder *b, uint16_t *v, uint64_t *disp)
 {
-	const struct ir_op *d = &p->out[*v];
+	const struct ir_op *d = &b->ops[*v];
 
 	if (ir_size_log2(d) != 3)
 		return false;
@@ -136,17 +133,23 @@ static bool split_offset(const struct ir_pass *p, uint16_t *v, uint64_t *disp)
 	return true;
 }
 
+void ir_fold_address(struct ir_builder *b, struct ir_op *op)
+{
+	while (op->a && split_offset(b, &op->a, &op->imm))
+		;
+}
+
 /* Constants into the displacement, and what a lone base adds up itself. */
-static void gather_address(struct ir_pass *p, struct ir_op *op)
+static void gather_address(struct ir_builder *b, struct ir_op *op)
 {
 	const struct ir_op *d;
 	uint64_t c;
 
-	if (ir_pass_is_const(p, op->b, &c)) {
+	if (ir_fold_is_const(b, op->b, &c)) {
 		op->imm += c << op->c;
 		op->b = op->c = IR_NONE;
 	}
-	if (ir_pass_is_const(p, op->a, &c)) {
+	if (ir_fold_is_const(b, op->a, &c)) {
 		op->imm += c;
 		op->a = IR_NONE;
 	}
@@ -154,9 +157,8 @@ static void gather_address(struct ir_pass *p, struct ir_op *op)
 		op->a = op->b;
 		op->b = IR_NONE;
 	}
-	while (op->a && split_offset(p, &op->a, &op->imm))
-		;
-	d = &p->out[op->a];
+	ir_fold_address(b, op);
+	d = &b->ops[op->a];
 	if (d->code == IR_LEA && !op->b && ir_size_log2(d) >= ir_size_log2(op)) {
 		op->a = d->a;
 		op->b = d->b;
@@ -165,70 +167,59 @@ static void gather_address(struct ir_pass *p, struct ir_op *op)
 	}
 }
 
-static uint16_t fold_lea(struct ir_pass *p, struct ir_op *op)
+static uint16_t fold_lea(struct ir_builder *b, struct ir_op *op)
 {
 	unsigned sz = ir_size_log2(op);
 
-	gather_address(p, op);
+	gather_address(b, op);
 	if (op->b)
 		return 0;
 	if (!op->a)
-		return ir_pass_const(p, ir_cut(sz, op->imm));
-	if (p->out[op->a].code == IR_PC && sz >= ir_size_log2(&p->out[op->a]) && sz == 3) {
-		struct ir_op pc = p->out[op->a];
+		return ir_fold_const(b, ir_cut(sz, op->imm));
+	if (b->ops[op->a].code == IR_PC && sz >= ir_size_log2(&b->ops[op->a]) && sz == 3) {
+		struct ir_op pc = b->ops[op->a];
 
 		pc.imm += op->imm;
-		return ir_size_log2(&pc) == 3 ? ir_pass_emit(p, pc) : 0;
+		return ir_size_log2(&pc) == 3 ? ir_append(b, pc) : 0;
 	}
-	return ir_cut(sz, op->imm) ? 0 : ir_pass_cut(p, sz, op->a);
+	return ir_cut(sz, op->imm) ? 0 : ir_fold_cut(b, sz, op->a);
 }
 
-static uint16_t fold_compare(struct ir_pass *p, struct ir_op *op)
+static uint16_t fold_compare(struct ir_builder *b, struct ir_op *op)
 {
 	uint64_t a;
 
-	to_immediate(p, op);
-	if (ir_has_imm(op) && ir_pass_is_const(p, op->a, &a))
-		return ir_pass_const(p, ir_eval_cmp(op->c, ir_size_log2(op), a, op->imm));
+	ir_fold_immediate(b, op);
+	if (ir_has_imm(op) && ir_fold_is_const(b, op->a, &a))
+		return ir_fold_const(b, ir_eval_cmp(op->c, ir_size_log2(op), a, op->imm));
 	return 0;
 }
 
-static uint16_t fold_wider(struct ir_pass *p, const struct ir_op *op)
+static uint16_t fold_wider(struct ir_builder *b, const struct ir_op *op)
 {
 	uint64_t a;
 
-	if (ir_pass_is_const(p, op->a, &a))
-		return ir_pass_const(p, ir_eval_wider(a, op->b));
-	return 8u * p->width[op->a] < op->b ? ir_pass_const(p, 0) : 0;
+	if (ir_fold_is_const(b, op->a, &a))
+		return ir_fold_const(b, ir_eval_wider(a, op->b));
+	return 8u << ir_width_log2(b, op->a) < op->b ? ir_fold_const(b, 0) : 0;
 }
 
-static uint16_t fold_select(struct ir_pass *p, const struct ir_op *op)
+static uint16_t fold_select(struct ir_builder *b, const struct ir_op *op)
 {
 	uint64_t a;
 
 	if (op->b == op->c)
 		return op->b;
-	if (ir_pass_is_const(p, op->a, &a))
+	if (ir_fold_is_const(b, op->a, &a))
 		return a ? op->b : op->c;
 	return 0;
 }
 
-static uint16_t fold_flags_merge(struct ir_op *op, uint16_t *flags)
-{
-	uint32_t mask = (uint32_t)op->imm & IR_FLAGS_ALL;
-
-	if (mask == IR_FLAGS_ALL || op->a == op->b)
-		*flags = op->a;
-	else if (!mask)
-		*flags = op->b;
-	return 0;
-}
-
 /* Follow a flags value to the op that decides the flags in mask. */
-static uint16_t flags_source(const struct ir_pass *p, uint16_t f, uint32_t mask)
+static uint16_t flags_source(const struct ir_builder *b, uint16_t f, uint32_t mask)
 {
 	for (;;) {
-		const struct ir_op *d = &p->out[f];
+		const struct ir_op *d = &b->ops[f];
 
 		if (d->code == IR_FLAGS_MERGE && !(mask & ~d->imm))
 			f = d->a;
@@ -241,41 +232,33 @@ static uint16_t flags_source(const struct ir_pass *p, uint16_t f, uint32_t mask)
 	}
 }
 
-static uint16_t fold_cond(struct ir_pass *p, struct ir_op *op)
+static uint16_t fold_cond(struct ir_builder *b, struct ir_op *op)
 {
 	const struct ir_op *d;
 	uint64_t c;
 
-	op->a = flags_source(p, op->a, ir_cond_flags(op->b));
-	d = &p->out[op->a];
-	if (d->code == IR_FLAGS_OF && ir_pass_is_const(p, d->a, &c))
-		return ir_pass_const(p, ir_eval_cond(op->b, (uint32_t)c));
+	op->a = flags_source(b, op->a, ir_cond_flags(op->b));
+	d = &b->ops[op->a];
+	if (d->code == IR_FLAGS_OF && ir_fold_is_const(b, d->a, &c))
+		return ir_fold_const(b, ir_eval_cond(op->b, (uint32_t)c));
 	return 0;
 }
 
-uint16_t ir_fold(struct ir_pass *p, struct ir_op *op, uint16_t *flags)
+uint16_t ir_fold(struct ir_builder *b, struct ir_op *op, uint16_t *flags)
 {
 	if (ir_reads_carry_only(op) && op->c)
-		op->c = flags_source(p, op->c, IR_C);
+		op->c = flags_source(b, op->c, IR_C);
 	switch (op->code) {
 	case IR_MOV:
-	case IR_SEXT: return fold_move(p, op);
-	case IR_LEA: return fold_lea(p, op);
-	case IR_CMP: return fold_compare(p, op);
-	case IR_WIDER: return fold_wider(p, op);
-	case IR_SELECT: return fold_select(p, op);
-	case IR_FLAGS_MERGE: return fold_flags_merge(op, flags);
-	case IR_COND: return fold_cond(p, op);
-	case IR_LOAD:
-	case IR_STORE:
-	case IR_VLOAD:
-	case IR_VSTORE:
-		while (op->a && split_offset(p, &op->a, &op->imm))
-			;
-		return 0;
+	case IR_SEXT: return fold_move(b, op);
+	case IR_LEA: return fold_lea(b, op);
+	case IR_CMP: return fold_compare(b, op);
+	case IR_WIDER: return fold_wider(b, op);
+	case IR_SELECT: return fold_select(b, op);
+	case IR_COND: return fold_cond(b, op);
 	default:
 		if (op->code >= IR_ADD && op->code <= IR_POPCNT)
-			return fold_arithmetic(p, op, flags);
+			return fold_arithmetic(b, op, flags);
 		return 0;
 	}
 }

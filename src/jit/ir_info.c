@@ -8,7 +8,7 @@
 #define PROPS(text)                                                                     \
 	((HAS(text, 'R') ? IR_PROP_RESULT : 0) | (HAS(text, 'F') ? IR_PROP_FLAGS : 0) | \
 	 (HAS(text, 'P') ? IR_PROP_PURE : 0) | (HAS(text, 'X') ? IR_PROP_LEAVES : 0) |  \
-	 (HAS(text, 'E') ? IR_PROP_ENDS : 0))
+	 (HAS(text, 'E') ? IR_PROP_ENDS : 0) | (HAS(text, 'S') ? IR_PROP_STORES : 0))
 #define CARRY(code)                                                                   \
 	((code) == IR_ADC || (code) == IR_SBB || (code) == IR_INC || (code) == IR_DEC \
 		 ? IR_PROP_CARRY                                                      \
@@ -50,21 +50,10 @@ bool ir_clobbers_state(const struct ir_op *op)
 
 bool ir_may_store(const struct ir_op *op)
 {
-	switch (op->code) {
-	case IR_STORE:
-	case IR_VSTORE:
-	case IR_ATOMIC_XCHG:
-	case IR_ATOMIC_ADD:
-	case IR_ATOMIC_AND:
-	case IR_ATOMIC_OR:
-	case IR_ATOMIC_XOR:
-	case IR_ATOMIC_CAS: return true;
-	case IR_CALL:
-	case IR_CALL_IF:
+	if (op->code == IR_CALL || op->code == IR_CALL_IF)
 		return helper_of(op)->can_fault && !helper_of(op)->always_faults &&
 		       !helper_of(op)->host_op;
-	default: return false;
-	}
+	return ir_info[op->code].props & IR_PROP_STORES;
 }
 
 uint32_t ir_cond_flags(enum ir_cond c)

@@ -15,6 +15,7 @@ enum ir_prop {
 	IR_PROP_ENDS = 1u << 4,   /* E */
 	/* Those that pass on only the carry of their flags operand. */
 	IR_PROP_CARRY = 1u << 5,
+	IR_PROP_STORES = 1u << 6, /* S */
 };
 
 /* Small, as all of the compiler looks here for each operation. */
@@ -68,12 +69,6 @@ bool ir_may_store(const struct ir_op *op);
 static inline bool ir_may_leave(const struct ir_op *op)
 {
 	return ir_info[op->code].props & IR_PROP_LEAVES && op->code != IR_FENCE;
-}
-/* What of that op's instruction has to be known as a whole. */
-enum ir_fact { IR_FACT_LEAVES = 1u << 0, IR_FACT_STORES = 1u << 1 };
-static inline unsigned ir_facts(const struct ir_op *op)
-{
-	return (ir_may_leave(op) ? IR_FACT_LEAVES : 0) | (ir_may_store(op) ? IR_FACT_STORES : 0);
 }
 static inline bool ir_reads_carry_only(const struct ir_op *op)
 {

@@ -1,7 +1,8 @@
-/* jit/ir_internal.h - the builder's insides, shared by building and passes.
+/* jit/ir_internal.h - the builder's insides, shared by emission, folding and what ir_end() does.
  * SPDX-License-Identifier: MIT */
 #pragma once
 
+#include <assert.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -19,80 +20,94 @@ struct ir_arena_chunk {
 	uint64_t bytes[];
 };
 
+/* What is known of 8 bytes of the guest state. */
+struct ir_word {
+	uint32_t stamp;     /* valid when equal to the builder's */
+	uint16_t val;       /* that many bytes from that byte on are the low ones of this value */
+	uint8_t from, size; /* (here) */
+	uint16_t put;       /* the PUT that made them so, while nobody read them since; or 0 */
+};
+
 struct ir_builder {
 	const struct ir_state_desc *desc;
 	uint64_t mode;
 	unsigned pc_size;
 	uint32_t guest_len;
 	unsigned op_count, insn_count;
-	bool kills_flags;  /* found by the passes */
-	ir_val flags;      /* the architectural flags; 0: what the slot holds */
-	ir_val slot_flags; /* the flags value that was last written to or read from the slot */
+	bool as_written; /* for tests: what is emitted stands as it is */
 
-	/* where the current instruction began, for ir_insn_abandon() */
-	unsigned mark_ops;
-	ir_val mark_flags, mark_slot_flags;
+	uint16_t flags;      /* the architectural flags; 0: what the slot holds */
+	uint16_t slot_flags; /* the flags that were last written to or read from the slot */
+	uint16_t flags_get;  /* a FLAGS_GET of what the slot held at the start, or 0 */
+	bool slot_is_ours;   /* the slot was written since the start */
+	bool slot_is_asked;  /* somebody may look at what it held before */
+
+	bool is_over; /* what is emitted now is never reached; these count what is */
+	unsigned end_ops, end_insns;
+
+	uint16_t insn_flags;       /* the current instruction's flags_op */
+	bool may_leave, may_store; /* at an op of it */
+	bool may_stop;             /* in front of it: the one before stores */
+	unsigned first_unseen;     /* what PUTs from here on did, nobody outside can see yet */
+	uint32_t stamp;
+	struct ir_word *words;
 
 	struct ir_arena_chunk *arena;
 	struct ir_block block;
 	struct ir_op ops[IR_TABLE_OPS];
+	struct ir_use uses[IR_TABLE_OPS];
 	struct ir_insn insns[IR_MAX_INSNS + 1];
-	struct ir_pass *pass; /* scratch of the passes */
+	uint16_t number[IR_TABLE_OPS]; /* of ops, once the dead ones are gone */
 };
 
-struct ir_pass *ir_pass_new(const struct ir_state_desc *desc);
-void ir_pass_free(struct ir_pass *p);
-/* Rewrite b's ops: forwarding and folding, then dead code and renumbering (ir_pass.c, ir_dead.c).
- */
-void ir_pass_run(struct ir_builder *b);
-void ir_pass_dead(struct ir_builder *b, struct ir_pass *p);
+/* What the flags slot holds is looked at, or may be. */
+static inline void ir_ask_slot(struct ir_builder *b) { b->slot_is_asked |= !b->slot_is_ours; }
 
-/* What is known of the words of the guest state, 8 bytes each (ir_pass.c, ir_dead.c). */
-struct ir_word {
-	uint32_t stamp;     /* valid when equal to the pass's */
-	uint16_t val;       /* forward: the value that PUT or GET named */
-	uint8_t from, size; /* forward: byte in the word, bytes */
-	uint8_t mask;       /* backward: bytes overwritten later */
-};
+/* Op i, with its value and its flags. */
+static inline ir_val ir_val_of(uint16_t i) { return i | (ir_val)i << 16; }
+static inline uint16_t ir_value(ir_val v) { return (uint16_t)v; }
+static inline uint16_t ir_flags_part(ir_val v) { return (uint16_t)(v >> 16); }
 
-/* The new values that stand for an op's value and for its flags. */
-struct ir_mapped {
-	uint16_t value, flags;
-};
-
-struct ir_pass {
-	uint32_t stamp, word_count;
-	struct ir_word *words;
-	struct ir_op out[IR_TABLE_OPS]; /* new ops; out[out_count] is where the next is made */
-	uint16_t out_count;
-	uint16_t flags_in_slot;             /* new flags value the slot is known to hold, or 0 */
-	struct ir_mapped map[IR_TABLE_OPS]; /* by old op */
-	uint8_t width[IR_TABLE_OPS];        /* by new op: bytes above are zero in its value */
-	uint8_t facts[IR_MAX_INSNS];        /* by instruction: enum ir_fact of all its ops */
-	bool live[IR_TABLE_OPS];            /* backward: somebody wants the value */
-	bool flags_live[IR_TABLE_OPS];      /* backward: somebody wants the flags */
-	uint16_t number[IR_TABLE_OPS];      /* by new op: its place once the dead ones are gone */
-};
-
-/* Try to replace pure op, whose operands are new values, by a constant, another value or a simpler
- * op (in place).  It may stand in out[out_count]: it is not looked at after others were kept.
- *  Returns the new index of its value, or 0: emit op as it is.  *flags: its flags
- * value where that differs from the op itself, else unchanged (ir_fold.c). */
-uint16_t ir_fold(struct ir_pass *p, struct ir_op *op, uint16_t *flags);
-/* Keep the op that was made in out[out_count]. */
-uint16_t ir_pass_keep(struct ir_pass *p);
-static inline uint16_t ir_pass_emit(struct ir_pass *p, struct ir_op op)
+static inline uint8_t ir_form(unsigned size_log2, unsigned width_log2)
 {
-	p->out[p->out_count] = op;
-	return ir_pass_keep(p);
+	return (uint8_t)(size_log2 | width_log2 << IR_FORM_WIDTH_SHIFT);
 }
-uint16_t ir_pass_const(struct ir_pass *p, uint64_t v);
-/* The low 1 << sz bytes of new value v (ir_fold.c). */
-uint16_t ir_pass_cut(struct ir_pass *p, unsigned sz, uint16_t v);
-static inline bool ir_pass_is_const(const struct ir_pass *p, uint16_t v, uint64_t *out)
+static inline unsigned ir_width_log2(const struct ir_builder *b, uint16_t v)
 {
-	if (!v || p->out[v].code != IR_CONST)
+	return b->ops[v].form >> IR_FORM_WIDTH_SHIFT & 3;
+}
+
+/* op as it is, its form complete. */
+static inline uint16_t ir_append(struct ir_builder *b, struct ir_op op)
+{
+	unsigned i = b->op_count;
+
+	assert(i < IR_MAX_OPS);
+	b->ops[i] = op;
+	b->uses[i] = (struct ir_use){ 0 };
+	b->op_count = i + 1;
+	return (uint16_t)i;
+}
+
+/* ---- ir_fold.c ---- */
+/* What pure op, the one in ops[op_count] or just before, amounts to: a constant, another value or a
+ * simpler op, all of them emitted already.  0: op itself, which may have been changed.  *flags: its
+ * flags, where those are another op's. */
+uint16_t ir_fold(struct ir_builder *b, struct ir_op *op, uint16_t *flags);
+/* The constant operand of an op that can have one becomes its immediate. */
+void ir_fold_immediate(struct ir_builder *b, struct ir_op *op);
+/* A LOAD's, STORE's ... address: displacements are added up. */
+void ir_fold_address(struct ir_builder *b, struct ir_op *op);
+/* The low 1 << sz bytes of v. */
+uint16_t ir_fold_cut(struct ir_builder *b, unsigned sz, uint16_t v);
+uint16_t ir_fold_const(struct ir_builder *b, uint64_t v);
+static inline bool ir_fold_is_const(const struct ir_builder *b, uint16_t v, uint64_t *out)
+{
+	if (!v || b->ops[v].code != IR_CONST)
 		return false;
-	*out = p->out[v].imm;
+	*out = b->ops[v].imm;
 	return true;
 }
+
+/* ---- ir_dead.c: what nobody reads goes ---- */
+void ir_sweep(struct ir_builder *b);

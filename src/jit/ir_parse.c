@@ -12,6 +12,13 @@
 
 enum { MAX_NAMES = 512, NAME_SIZE = 24 };
 
+/* An op whose operands are still as they were emitted. */
+struct parsed {
+	uint8_t code, form;
+	ir_val a, b, c;
+	uint64_t imm;
+};
+
 struct parser {
 	struct ir_builder *b;
 	const struct ir_helper *const *helpers;
@@ -107,14 +114,14 @@ static bool value(struct parser *s, ir_val *out)
 	return fail(s, "%%%s is not defined", name);
 }
 
-static bool keyword(struct parser *s, const char *const *words, uint16_t *out)
+static bool keyword(struct parser *s, const char *const *words, ir_val *out)
 {
 	char w[16];
 
 	word(s, w, sizeof(w));
 	for (unsigned i = 0; words[i]; i++) {
 		if (!strcmp(words[i], w)) {
-			*out = (uint16_t)i;
+			*out = i;
 			return true;
 		}
 	}
@@ -140,7 +147,7 @@ static bool slot(struct parser *s, uint64_t *offset)
 	return fail(s, "no register '%s'", name);
 }
 
-static bool address(struct parser *s, struct ir_op *op)
+static bool address(struct parser *s, struct parsed *op)
 {
 	if (!eat(s, "["))
 		return fail(s, "'[' is wanted at '%s'", s->p);
@@ -152,9 +159,9 @@ static bool address(struct parser *s, struct ir_op *op)
 	return eat(s, "]") || fail(s, "']' is wanted at '%s'", s->p);
 }
 
-static bool operands(struct parser *s, struct ir_op *op)
+static bool operands(struct parser *s, struct parsed *op)
 {
-	uint16_t *x[3] = { &op->a, &op->b, &op->c };
+	ir_val *x[3] = { &op->a, &op->b, &op->c };
 
 	for (unsigned n = 0; n < 3; n++) {
 		char k = ir_text[op->code].operands[n];
@@ -178,7 +185,7 @@ static bool operands(struct parser *s, struct ir_op *op)
 	return true;
 }
 
-static bool memory(struct parser *s, struct ir_op *op)
+static bool memory(struct parser *s, struct parsed *op)
 {
 	bool vector = op->code == IR_VLOAD || op->code == IR_VSTORE;
 	uint64_t n = 0;
@@ -206,7 +213,7 @@ static bool memory(struct parser *s, struct ir_op *op)
 	return true;
 }
 
-static bool helper(struct parser *s, struct ir_op *op)
+static bool helper(struct parser *s, struct parsed *op)
 {
 	char name[64];
 
@@ -223,12 +230,12 @@ static bool ends(struct parser *s)
 	return !*s->p;
 }
 
-static bool branch(struct parser *s, struct ir_op *op)
+static bool branch(struct parser *s, struct parsed *op)
 {
 	return keyword(s, ir_branch_words, &op->b);
 }
 
-static bool arguments(struct parser *s, struct ir_op *op)
+static bool arguments(struct parser *s, struct parsed *op)
 {
 	switch (op->code) {
 	case IR_CONST:
@@ -261,7 +268,7 @@ static bool arguments(struct parser *s, struct ir_op *op)
 	}
 }
 
-static bool find_code(struct parser *s, struct ir_op *op)
+static bool find_code(struct parser *s, struct parsed *op)
 {
 	char name[24];
 	uint64_t size;
@@ -293,7 +300,7 @@ static bool find_code(struct parser *s, struct ir_op *op)
 static bool parse_op(struct parser *s)
 {
 	char name[NAME_SIZE] = "";
-	struct ir_op op = { 0 };
+	struct parsed op = { 0 };
 	ir_val v;
 
 	if (eat(s, "%")) {
@@ -307,7 +314,7 @@ static bool parse_op(struct parser *s)
 		return fail(s, "'%s' is too much", s->p);
 	if (s->b->op_count >= IR_MAX_OPS || s->name_count >= MAX_NAMES)
 		return fail(s, "too many ops");
-	v = ir_emit(s->b, op.code, ir_size(&op), op.form & ~3u, op.a, op.b, op.c, op.imm);
+	v = ir_emit(s->b, op.code, 1u << (op.form & 3), op.form & ~3u, op.a, op.b, op.c, op.imm);
 	if (name[0]) {
 		strcpy(s->names[s->name_count].name, name);
 		s->names[s->name_count++].v = v;
@@ -327,8 +334,8 @@ static bool parse_insn(struct parser *s)
 		ir_insn_end(s->b, s->insn_len);
 	if (s->b->insn_count >= IR_MAX_INSNS)
 		return fail(s, "too many instructions");
+	s->b->flags = ir_flags_part(flags);
 	ir_insn_begin(s->b, (int32_t)delta);
-	s->b->insns[s->b->insn_count].flags_op = flags;
 	s->in_insn = true;
 	s->insn_len = (unsigned)len;
 	return true;

@@ -67,14 +67,14 @@ void tr_cmp(struct x86_tr *t)
 {
 	ir_val a = tr_read(t, 0);
 
-	ir_flags_set(t->b, ir_bin(t->b, IR_SUB, tr_size(t, 0), a, tr_read(t, 1)));
+	ir_flags_set(t->b, ir_bin_flags(t->b, IR_SUB, tr_size(t, 0), a, tr_read(t, 1)));
 }
 
 void tr_test(struct x86_tr *t)
 {
 	ir_val a = tr_read(t, 0);
 
-	ir_flags_set(t->b, ir_bin(t->b, IR_AND, tr_size(t, 0), a, tr_read(t, 1)));
+	ir_flags_set(t->b, ir_bin_flags(t->b, IR_AND, tr_size(t, 0), a, tr_read(t, 1)));
 }
 
 static void inc_dec(struct x86_tr *t, enum ir_code code, uint64_t step)

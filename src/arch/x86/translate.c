@@ -356,10 +356,8 @@ static bool translate_one(struct x86_tr *t, struct code_reader *r, const struct 
 	enum x86_decode result;
 
 	r->start = reader_pos(r);
-	ir_insn_begin(t->b, (int32_t)r->start);
 	result = x86_decode(&t->in, dm, &r->reader);
 	if (result == DECODE_FETCH) {
-		ir_insn_abandon(t->b);
 		if (r->hit_limit && !r->start)
 			x86_raise_code(t->cpu, EXC_GP, 0);
 		return false;
@@ -367,6 +365,7 @@ static bool translate_one(struct x86_tr *t, struct code_reader *r, const struct 
 	t->delta = (int32_t)r->start;
 	t->next = (int32_t)reader_pos(r);
 	t->has_addr = false;
+	ir_insn_begin(t->b, t->delta);
 	translate_decoded(t, result);
 	ir_insn_end(t->b, (unsigned)(t->next - t->delta));
 	if (t->ends_after && !t->ended)

@@ -7,12 +7,21 @@
 #include "jit/ir_internal.h"
 #include "machine.h"
 
-static inline uint64_t random64(void)
+static GRand *tape; /* while a block is made: what can be played again */
+
+static inline uint32_t random32(void)
 {
-	return (uint64_t)g_test_rand_int() << 32 | (uint32_t)g_test_rand_int();
+	return tape ? g_rand_int(tape) : (uint32_t)g_test_rand_int();
 }
 
-static inline unsigned below(unsigned n) { return (uint32_t)g_test_rand_int() % n; }
+static inline uint64_t random64(void)
+{
+	uint64_t high = random32();
+
+	return high << 32 | random32();
+}
+
+static inline unsigned below(unsigned n) { return random32() % n; }
 
 /* Values where carries, signs and counts change. */
 static inline uint64_t interesting(void)
@@ -275,4 +284,41 @@ static inline void gen_block(struct gen *g, struct ir_builder *b)
 	default: ir_exit(b, -33); break;
 	}
 	ir_insn_end(b, 1);
+}
+
+/* ---- what the reference runs ---- */
+
+/* The block as it was emitted, nothing folded. */
+struct raw {
+	struct ir_op *ops;
+	struct ir_insn insns[IR_MAX_INSNS];
+	unsigned op_count, insn_count, pc_size;
+};
+
+/* Have emit() make its block twice: to *raw, and folded in b. */
+static inline void make_both(struct ir_builder *b, void (*emit)(struct ir_builder *b),
+			     struct raw *raw)
+{
+	uint32_t seed = (uint32_t)g_test_rand_int();
+
+	tape = g_rand_new_with_seed(seed);
+	b->as_written = true;
+	emit(b);
+	raw->ops = g_memdup2(b->ops, b->op_count * sizeof(*raw->ops));
+	memcpy(raw->insns, b->insns, sizeof(raw->insns));
+	raw->op_count = b->op_count;
+	raw->insn_count = b->insn_count;
+	raw->pc_size = b->pc_size;
+	g_rand_set_seed(tape, seed);
+	b->as_written = false;
+	emit(b);
+	g_rand_free(tape);
+	tape = NULL;
+}
+
+static inline void emit_random(struct ir_builder *b)
+{
+	struct gen g;
+
+	gen_block(&g, b);
 }

@@ -229,15 +229,14 @@ static bool same_end(enum ref_end r, enum interp_why w)
 				   : w == INTERP_LOOP;
 }
 
-static void dump(struct fixture *f, const struct ir_block *raw, unsigned seed)
+static void dump(struct fixture *f, const struct ir_block *raw, const struct ir_block *blk,
+		 unsigned seed)
 {
 	struct interp_block code = { 0 };
-	const struct ir_block *blk;
 
 	fprintf(stderr, "block %u, as emitted:\n", seed);
 	ir_print(raw, &test_desc, stderr);
-	blk = ir_end(f->b);
-	fprintf(stderr, "after the passes:\n");
+	fprintf(stderr, "folded:\n");
 	ir_print(blk, &test_desc, stderr);
 	if (interp_lower(f->l, &code, blk))
 		interp_print(&code, stderr);
@@ -264,33 +263,29 @@ static void random_state(struct fixture *f)
 static void check_block(struct fixture *f, unsigned n)
 {
 	struct ref *r = f->ref;
-	g_autofree struct ir_op *raw = NULL;
-	struct ir_insn insns[IR_MAX_INSNS];
 	struct ir_block raw_blk;
 	const struct ir_block *blk;
 	enum interp_why why;
 	enum ref_end end;
-	struct gen g;
+	struct raw raw;
 	char error[128];
 
 	random_state(f);
-	gen_block(&g, f->b);
+	make_both(f->b, emit_random, &raw);
 	f->cpu.env.pc = random64() & ~UINT64_C(0) >> (64 - (8u << f->b->pc_size));
 	f->ref_cpu = f->cpu;
 	f->ref_cpu.mem = f->ref_mem;
-	raw = g_memdup2(f->b->ops, f->b->op_count * sizeof(*raw));
-	memcpy(insns, f->b->insns, sizeof(insns));
-	raw_blk = (struct ir_block){ .ops = raw,
-				     .insns = insns,
-				     .op_count = (uint16_t)f->b->op_count,
-				     .insn_count = (uint16_t)f->b->insn_count,
-				     .pc_size = (uint8_t)f->b->pc_size };
+	raw_blk = (struct ir_block){ .ops = raw.ops,
+				     .insns = raw.insns,
+				     .op_count = (uint16_t)raw.op_count,
+				     .insn_count = (uint16_t)raw.insn_count,
+				     .pc_size = (uint8_t)raw.pc_size };
 	*r = (struct ref){ .c = &f->ref_cpu,
-			   .ops = raw,
-			   .insns = insns,
-			   .op_count = f->b->op_count,
-			   .insn_count = f->b->insn_count,
-			   .pc_size = f->b->pc_size };
+			   .ops = raw.ops,
+			   .insns = raw.insns,
+			   .op_count = raw.op_count,
+			   .insn_count = raw.insn_count,
+			   .pc_size = raw.pc_size };
 	end = ref_run(r);
 	blk = ir_end(f->b);
 	if (!ir_verify(blk, error, sizeof(error))) {
@@ -303,13 +298,11 @@ static void check_block(struct fixture *f, unsigned n)
 		f->cpu.flags ^= (uint32_t)random64() & IR_FLAGS_ALL;
 	why = run(f, blk);
 	if (same_end(end, why) && same_state(&f->cpu, &f->ref_cpu) &&
-	    !memcmp(f->mem, f->ref_mem, TEST_MEM))
+	    !memcmp(f->mem, f->ref_mem, TEST_MEM)) {
+		g_free(raw.ops);
 		return;
-	memcpy(f->b->ops, raw, raw_blk.op_count * sizeof(*raw));
-	memcpy(f->b->insns, insns, sizeof(insns));
-	f->b->op_count = raw_blk.op_count;
-	f->b->insn_count = raw_blk.insn_count;
-	dump(f, &raw_blk, n);
+	}
+	dump(f, &raw_blk, blk, n);
 	fprintf(stderr,
 		"end %d why %d, pc %" PRIx64 " wanted %" PRIx64
 		", flags %x wanted %x, fault %u %u\n",

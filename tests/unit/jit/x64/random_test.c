@@ -154,22 +154,6 @@ static void random_state(struct fixture *f)
 							: tlb_empty_tag(i);
 }
 
-/* The block as it was emitted. */
-struct raw {
-	struct ir_op *ops;
-	struct ir_insn insns[IR_MAX_INSNS];
-	unsigned op_count, insn_count, pc_size;
-};
-
-static void take_raw(const struct ir_builder *b, struct raw *raw)
-{
-	raw->ops = g_memdup2(b->ops, b->op_count * sizeof(*raw->ops));
-	memcpy(raw->insns, b->insns, sizeof(raw->insns));
-	raw->op_count = b->op_count;
-	raw->insn_count = b->insn_count;
-	raw->pc_size = b->pc_size;
-}
-
 /* Up to instruction `end`; insn_count: all of it. */
 static enum ref_end run_reference(struct fixture *f, const struct raw *raw, unsigned end)
 {
@@ -257,10 +241,9 @@ static bool check_block(struct fixture *f, unsigned n, void (*emit)(struct ir_bu
 	bool ok;
 
 	random_state(f);
-	emit(f->b);
+	make_both(f->b, emit, raw);
 	how = f->b->pc_size == 3 && below(2) ? X64_FREE : 0;
 	f->start->env.pc = random64() & ~UINT64_C(0) >> (64 - (8u << f->b->pc_size));
-	take_raw(f->b, raw);
 	blk = ir_end(f->b);
 	ok = run_host(f, blk, how, &why);
 	if (ok && is_to_single) {
@@ -274,13 +257,6 @@ static bool check_block(struct fixture *f, unsigned n, void (*emit)(struct ir_bu
 		check(f, blk, n, why, run_reference(f, raw, raw->insn_count));
 	g_free(raw->ops);
 	return ok;
-}
-
-static void emit_random(struct ir_builder *b)
-{
-	struct gen g;
-
-	gen_block(&g, b);
 }
 
 static void test_random_blocks(void)

@@ -1,0 +1,690 @@
+/* jit/ir_emit.c - emission: an op is looked at once, as it comes.  Guest state is forwarded from
+ * PUT and GET to later GETs, also to narrower ones inside; a PUT that is overwritten before anybody
+ * can see it goes; constants and algebra are ir_fold.c's.
+ *
+ * The state must be exact at each op that may leave the block, and at the end of an instruction
+ * that stores: the store may have hit the block itself, which is then left behind that instruction.
+ * SPDX-License-Identifier: MIT */
+#include "jit/ir_eval.h"
+#include "jit/ir_internal.h"
+
+/* Where the next op is made. */
+static inline struct ir_op *next(struct ir_builder *b) { return &b->ops[b->op_count]; }
+
+/* What was made there stays. */
+static inline uint16_t keep(struct ir_builder *b)
+{
+	unsigned i = b->op_count;
+
+	assert(i < IR_MAX_OPS);
+	b->uses[i] = (struct ir_use){ 0 };
+	b->op_count = i + 1;
+	return (uint16_t)i;
+}
+
+static inline unsigned log2_of(unsigned size) { return (unsigned)__builtin_ctz(size); }
+
+/* ---- everything, for tests ---- */
+
+static bool is_flags_slot(const struct ir_builder *b, uint64_t offset, unsigned bytes)
+{
+	return offset < b->desc->flags_offset + 4 && b->desc->flags_offset < offset + bytes;
+}
+
+/* C was called, which may have changed the flags. */
+static void after_call(struct ir_builder *b, const struct ir_op *op)
+{
+	const struct ir_helper *h = (const struct ir_helper *)(uintptr_t)op->imm;
+
+	if (h->reads_flags || h->writes_flags)
+		ir_ask_slot(b);
+	if (h->writes_flags)
+		b->flags = b->slot_flags = IR_NONE;
+}
+
+/* The builder's own view of the flags has to stay true all the same. */
+static uint16_t keep_as_written(struct ir_builder *b)
+{
+	const struct ir_op *op = next(b);
+	uint16_t i = keep(b);
+
+	if (op->code == IR_FLAGS_GET)
+		b->slot_flags = i;
+	else if (op->code == IR_FLAGS_PUT)
+		b->slot_flags = op->a;
+	else if (op->code == IR_PUT && is_flags_slot(b, op->imm, ir_size(op)))
+		b->slot_flags = IR_NONE;
+	else if (op->code == IR_CALL || op->code == IR_CALL_IF)
+		after_call(b, op);
+	return i;
+}
+
+/* ---- guest state ---- */
+
+/* The flags slot must be what it should be: somebody outside looks. */
+static void flags_write_back(struct ir_builder *b)
+{
+	if (b->flags == b->slot_flags)
+		return;
+	*next(b) = (struct ir_op){ .code = IR_FLAGS_PUT, .form = ir_form(2, 2), .a = b->flags };
+	b->slot_flags = b->flags;
+	b->slot_is_ours = true;
+	keep(b);
+}
+
+/* Nothing is known any more of these bytes. */
+static void forget(struct ir_builder *b, uint64_t offset, unsigned bytes)
+{
+	for (uint64_t w = offset / 8; w <= (offset + bytes - 1) / 8; w++)
+		b->words[w].stamp = 0;
+}
+
+static uint16_t get_anew(struct ir_builder *b, unsigned size, uint32_t offset)
+{
+	bool is_flags = is_flags_slot(b, offset, size);
+	unsigned sz = log2_of(size), from = offset % 8;
+
+	if (is_flags) {
+		flags_write_back(b);
+		ir_ask_slot(b);
+	}
+	*next(b) = (struct ir_op){ .code = IR_GET, .form = ir_form(sz, sz), .imm = offset };
+	if (from + size > 8)
+		forget(b, offset, size);
+	else if (!is_flags && !b->as_written)
+		b->words[offset / 8] = (struct ir_word){ .stamp = b->stamp,
+							 .val = (uint16_t)b->op_count,
+							 .from = (uint8_t)from,
+							 .size = (uint8_t)size };
+	return keep(b);
+}
+
+ir_val ir_get(struct ir_builder *b, unsigned size, uint32_t offset)
+{
+	const struct ir_word *w = &b->words[offset / 8];
+	unsigned skip = offset % 8 - w->from;
+	uint16_t v = w->val;
+
+	if (w->stamp != b->stamp || skip + size > w->size || skip > 8)
+		return ir_val_of(get_anew(b, size, offset));
+	if (skip) {
+		unsigned sz = log2_of(w->size);
+
+		v = ir_append(b, (struct ir_op){ .code = IR_SHR,
+						 .form = ir_form(sz, sz) | IR_FORM_IMM,
+						 .a = v,
+						 .imm = skip * 8 });
+	}
+	return ir_val_of(ir_fold_cut(b, log2_of(size), v));
+}
+
+/* Low bytes are all that counts: look through zero extensions. */
+static inline uint16_t strip_moves(const struct ir_builder *b, uint16_t v, unsigned sz)
+{
+	while (b->ops[v].code == IR_MOV && ir_size_log2(&b->ops[v]) >= sz)
+		v = b->ops[v].a;
+	return v;
+}
+
+/* Of which no notes are taken: the flags, and what lies in two words. */
+static void put_odd(struct ir_builder *b, unsigned size, uint32_t offset)
+{
+	if (b->as_written) {
+		keep_as_written(b);
+		return;
+	}
+	if (is_flags_slot(b, offset, size)) /* its six bits are now whatever v has there */
+		b->slot_flags = IR_NONE;
+	forget(b, offset, size);
+	keep(b);
+}
+
+void ir_put(struct ir_builder *b, unsigned size, uint32_t offset, ir_val v)
+{
+	struct ir_word *w = &b->words[offset / 8];
+	unsigned sz = log2_of(size), from = offset % 8;
+	uint16_t a = ir_value(v);
+
+	if (!b->as_written)
+		a = strip_moves(b, a, sz);
+	*next(b) = (struct ir_op){ .code = IR_PUT, .form = ir_form(sz, sz), .a = a, .imm = offset };
+	if (from + size > 8 || offset / 8 == b->desc->flags_offset / 8 || b->as_written) {
+		put_odd(b, size, offset);
+		return;
+	}
+	if (w->stamp == b->stamp) {
+		if (w->val == a && w->from == from && w->size >= size)
+			return;
+		if (w->put >= b->first_unseen && w->from >= from &&
+		    w->from + w->size <= from + size)
+			b->ops[w->put].code = IR_NOP;
+	}
+	*w = (struct ir_word){ .stamp = b->stamp,
+			       .val = a,
+			       .from = (uint8_t)from,
+			       .size = (uint8_t)size,
+			       .put = keep(b) };
+}
+
+/* ---- values ---- */
+
+/* Operands of which only size bytes count need no zero extension. */
+static void strip_operands(const struct ir_builder *b, struct ir_op *op)
+{
+	unsigned sz = ir_size_log2(op);
+
+	if ((op->code < IR_MOV || op->code > IR_LEA) && op->code != IR_CMP)
+		return;
+	op->a = strip_moves(b, op->a, sz);
+	if (ir_value_operands(op) & 2)
+		op->b = strip_moves(b, op->b, sz);
+}
+
+/* x - x and x ^ x: what is known of their flags too. */
+static ir_val emit_zero(struct ir_builder *b)
+{
+	uint16_t bits = ir_fold_const(b, IR_Z | IR_P), flags;
+
+	*next(b) = (struct ir_op){ .code = IR_FLAGS_OF, .form = ir_form(2, 2), .a = bits };
+	flags = keep(b);
+	return ir_fold_const(b, 0) | (ir_val)flags << 16;
+}
+
+/* The pure op in next(). */
+static ir_val emit_value(struct ir_builder *b)
+{
+	struct ir_op *op = next(b);
+	uint16_t value, flags, i;
+
+	if (b->as_written)
+		return ir_val_of(keep_as_written(b));
+	strip_operands(b, op);
+	if (!(ir_info[op->code].props & IR_PROP_FLAGS)) {
+		value = ir_fold(b, op, NULL);
+		return ir_val_of(value ? value : keep(b));
+	}
+	if ((op->code == IR_SUB || op->code == IR_XOR) && !ir_has_imm(op) && op->a == op->b)
+		return emit_zero(b);
+	i = flags = keep(b); /* for its flags if not for its value */
+	value = ir_fold(b, op, &flags);
+	return (value ? value : i) | (ir_val)flags << 16;
+}
+
+static inline ir_val value_op(struct ir_builder *b, enum ir_code code, unsigned size, unsigned form,
+			      ir_val x, ir_val y, unsigned z, uint64_t imm)
+{
+	unsigned sz = log2_of(size);
+
+	*next(b) = (struct ir_op){
+		.code = (uint8_t)code,
+		.form = (uint8_t)(ir_form(sz, sz) | form),
+		.a = ir_value(x),
+		.b = ir_value(y),
+		.c = (uint16_t)z,
+		.imm = imm,
+	};
+	return emit_value(b);
+}
+
+ir_val ir_const(struct ir_builder *b, uint64_t v) { return ir_val_of(ir_fold_const(b, v)); }
+
+bool ir_is_const(const struct ir_builder *b, ir_val v, uint64_t *out)
+{
+	return ir_fold_is_const(b, ir_value(v), out);
+}
+
+ir_val ir_pc(struct ir_builder *b, int64_t delta)
+{
+	*next(b) = (struct ir_op){ .code = IR_PC,
+				   .form = ir_form(b->pc_size, b->pc_size),
+				   .imm = (uint64_t)delta };
+	return ir_val_of(keep(b));
+}
+
+ir_val ir_un(struct ir_builder *b, enum ir_code code, unsigned size, ir_val x)
+{
+	unsigned sz = log2_of(size), width = code >= IR_CLZ && code <= IR_POPCNT ? 0 : sz;
+
+	*next(b) = (struct ir_op){ .code = (uint8_t)code,
+				   .form = ir_form(sz, width),
+				   .a = ir_value(x) };
+	return emit_value(b);
+}
+
+ir_val ir_bin(struct ir_builder *b, enum ir_code code, unsigned size, ir_val x, ir_val y)
+{
+	return value_op(b, code, size, 0, x, y, 0, 0);
+}
+
+ir_val ir_bini(struct ir_builder *b, enum ir_code code, unsigned size, ir_val x, uint64_t imm)
+{
+	return value_op(b, code, size, IR_FORM_IMM, x, 0, 0, imm);
+}
+
+ir_val ir_bin_flags(struct ir_builder *b, enum ir_code code, unsigned size, ir_val x, ir_val y)
+{
+	struct ir_op *op = next(b);
+	unsigned sz = log2_of(size);
+
+	*op = (struct ir_op){
+		.code = (uint8_t)code, .form = ir_form(sz, sz), .a = ir_value(x), .b = ir_value(y)
+	};
+	if (!b->as_written) {
+		strip_operands(b, op);
+		ir_fold_immediate(b, op);
+	}
+	return ir_val_of(keep(b));
+}
+
+ir_val ir_binf(struct ir_builder *b, enum ir_code code, unsigned size, ir_val x, ir_val y,
+	       ir_val flags)
+{
+	return value_op(b, code, size, 0, x, y, ir_flags_part(flags), 0);
+}
+
+ir_val ir_binfi(struct ir_builder *b, enum ir_code code, unsigned size, ir_val x, uint64_t imm,
+		ir_val flags)
+{
+	return value_op(b, code, size, IR_FORM_IMM, x, 0, ir_flags_part(flags), imm);
+}
+
+ir_val ir_zext(struct ir_builder *b, unsigned size, ir_val x)
+{
+	if (!b->as_written)
+		return ir_val_of(ir_fold_cut(b, log2_of(size), ir_value(x)));
+	return ir_un(b, IR_MOV, size, x);
+}
+
+ir_val ir_sext(struct ir_builder *b, unsigned from, unsigned to, ir_val x)
+{
+	*next(b) = (struct ir_op){ .code = IR_SEXT,
+				   .form = ir_form(log2_of(from), log2_of(to)),
+				   .a = ir_value(x),
+				   .b = (uint16_t)to };
+	return emit_value(b);
+}
+
+ir_val ir_lea(struct ir_builder *b, unsigned size, ir_val base, ir_val index, unsigned shift,
+	      int64_t disp)
+{
+	if (!base && !shift) {
+		base = index;
+		index = IR_NONE;
+	}
+	if (!base && !index)
+		return ir_const(b, (uint64_t)disp & ~UINT64_C(0) >> (64 - 8 * size));
+	return value_op(b, IR_LEA, size, 0, base, index, shift, (uint64_t)disp);
+}
+
+/* 0 or 1. */
+static ir_val bool_op(struct ir_builder *b, enum ir_code code, unsigned size, unsigned form,
+		      uint16_t x, unsigned y, unsigned z, uint64_t imm)
+{
+	*next(b) = (struct ir_op){
+		.code = (uint8_t)code,
+		.form = (uint8_t)(ir_form(log2_of(size), 0) | form),
+		.a = x,
+		.b = (uint16_t)y,
+		.c = (uint16_t)z,
+		.imm = imm,
+	};
+	return emit_value(b);
+}
+
+ir_val ir_cmp(struct ir_builder *b, enum ir_cmp c, unsigned size, ir_val x, ir_val y)
+{
+	return bool_op(b, IR_CMP, size, 0, ir_value(x), ir_value(y), c, 0);
+}
+
+ir_val ir_cmpi(struct ir_builder *b, enum ir_cmp c, unsigned size, ir_val x, uint64_t imm)
+{
+	return bool_op(b, IR_CMP, size, IR_FORM_IMM, ir_value(x), 0, c, imm);
+}
+
+ir_val ir_wider(struct ir_builder *b, ir_val x, unsigned bits)
+{
+	return bool_op(b, IR_WIDER, 8, 0, ir_value(x), bits, 0, 0);
+}
+
+ir_val ir_select(struct ir_builder *b, ir_val cond, ir_val yes, ir_val no)
+{
+	unsigned y = ir_width_log2(b, ir_value(yes)), n = ir_width_log2(b, ir_value(no));
+
+	*next(b) = (struct ir_op){ .code = IR_SELECT,
+				   .form = ir_form(3, y > n ? y : n),
+				   .a = ir_value(cond),
+				   .b = ir_value(yes),
+				   .c = ir_value(no) };
+	return emit_value(b);
+}
+
+/* ---- flags ---- */
+
+static uint16_t emit_flags_get(struct ir_builder *b)
+{
+	if (b->slot_flags)
+		return b->slot_flags;
+	*next(b) = (struct ir_op){ .code = IR_FLAGS_GET, .form = ir_form(2, 2) };
+	if (!b->slot_is_ours)
+		b->flags_get = (uint16_t)b->op_count;
+	return b->slot_flags = keep(b);
+}
+
+ir_val ir_flags(struct ir_builder *b)
+{
+	if (!b->flags)
+		b->flags = emit_flags_get(b);
+	return ir_val_of(b->flags);
+}
+
+void ir_flags_set(struct ir_builder *b, ir_val op) { b->flags = ir_flags_part(op); }
+
+static uint16_t emit_merge(struct ir_builder *b, uint16_t x, uint16_t y, uint64_t mask)
+{
+	uint64_t all = mask & IR_FLAGS_ALL;
+
+	if (!b->as_written && (all == IR_FLAGS_ALL || x == y))
+		return x;
+	if (!b->as_written && !all)
+		return y;
+	*next(b) = (struct ir_op){
+		.code = IR_FLAGS_MERGE, .form = ir_form(2, 2), .a = x, .b = y, .imm = mask
+	};
+	return keep(b);
+}
+
+void ir_flags_set_masked(struct ir_builder *b, ir_val op, uint32_t mask)
+{
+	ir_flags(b);
+	b->flags = emit_merge(b, ir_flags_part(op), b->flags, mask);
+}
+
+ir_val ir_flags_of(struct ir_builder *b, ir_val bits)
+{
+	*next(b) = (struct ir_op){ .code = IR_FLAGS_OF,
+				   .form = ir_form(2, 2),
+				   .a = ir_value(bits) };
+	return ir_val_of(keep(b));
+}
+
+ir_val ir_flags_to(struct ir_builder *b, ir_val flags)
+{
+	*next(b) = (struct ir_op){ .code = IR_FLAGS_TO,
+				   .form = ir_form(2, 1),
+				   .a = ir_flags_part(flags) };
+	return ir_val_of(keep(b));
+}
+
+ir_val ir_cond(struct ir_builder *b, enum ir_cond c)
+{
+	ir_flags(b);
+	return bool_op(b, IR_COND, 1, 0, b->flags, c, 0, 0);
+}
+
+/* ---- what may leave the block ---- */
+
+/* The op that was just kept may fault, which shows all of the state. */
+static inline void may_leave(struct ir_builder *b)
+{
+	b->may_leave = true;
+	b->first_unseen = b->op_count;
+	/* The slot, only where that has the flags of the instruction's start. */
+	if (!b->insn_flags)
+		ir_ask_slot(b);
+}
+
+/* The access in next(). */
+static uint16_t emit_access(struct ir_builder *b)
+{
+	struct ir_op *op = next(b);
+	uint16_t i;
+
+	if (b->as_written)
+		return keep_as_written(b);
+	ir_fold_address(b, op);
+	if (op->code == IR_STORE)
+		op->b = strip_moves(b, op->b, ir_size_log2(op));
+	else if (op->code == IR_VLOAD)
+		forget(b, (uint64_t)op->c * 8, op->b);
+	b->may_store |= (ir_info[op->code].props & IR_PROP_STORES) != 0;
+	i = keep(b);
+	may_leave(b);
+	return i;
+}
+
+/* The call, branch or fence in next(). */
+static uint16_t emit_leave(struct ir_builder *b)
+{
+	struct ir_op *op = next(b);
+	uint16_t i;
+
+	if (b->as_written)
+		return keep_as_written(b);
+	i = keep(b);
+	if (op->code == IR_FENCE)
+		return i;
+	may_leave(b);
+	b->may_store |= ir_may_store(op);
+	if (ir_clobbers_state(op))
+		b->stamp++;
+	if (op->code == IR_CALL || op->code == IR_CALL_IF)
+		after_call(b, op);
+	if (op->code >= IR_EXIT)
+		ir_ask_slot(b);
+	if (ir_info[op->code].props & IR_PROP_ENDS && !b->is_over) {
+		b->is_over = true;
+		b->end_ops = b->op_count;
+		b->end_insns = b->insn_count + 1;
+	}
+	return i;
+}
+
+/* The EXIT_IF or CALL_IF in next(). */
+static void emit_if(struct ir_builder *b)
+{
+	struct ir_op *op = next(b);
+	uint64_t c = 1;
+
+	if (!b->as_written && ir_fold_is_const(b, op->a, &c) && op->code == IR_EXIT_IF)
+		*op = (struct ir_op){ .code = IR_EXIT, .form = op->form, .imm = op->imm };
+	if (c)
+		emit_leave(b);
+}
+
+static ir_val base_or_zero(struct ir_builder *b, ir_val base)
+{
+	return base ? base : ir_const(b, 0);
+}
+
+static inline uint16_t access_op(struct ir_builder *b, enum ir_code code, unsigned size,
+				 ir_val base, int64_t disp, unsigned y, unsigned z)
+{
+	uint16_t a = ir_value(base_or_zero(b, base));
+	unsigned sz = log2_of(size);
+
+	*next(b) = (struct ir_op){
+		.code = (uint8_t)code,
+		.form = ir_form(sz, sz),
+		.a = a,
+		.b = (uint16_t)y,
+		.c = (uint16_t)z,
+		.imm = (uint64_t)disp,
+	};
+	return emit_access(b);
+}
+
+ir_val ir_load(struct ir_builder *b, unsigned size, ir_val base, int64_t disp, unsigned mem_flags)
+{
+	return ir_val_of(access_op(b, IR_LOAD, size, base, disp, mem_flags, IR_VIEW_CURRENT));
+}
+
+void ir_store(struct ir_builder *b, unsigned size, ir_val base, int64_t disp, ir_val v)
+{
+	access_op(b, IR_STORE, size, base, disp, ir_value(v), 0);
+}
+
+void ir_vload(struct ir_builder *b, unsigned bytes, ir_val base, int64_t disp,
+	      uint32_t state_offset)
+{
+	assert(!(state_offset & 7));
+	access_op(b, IR_VLOAD, 8, base, disp, bytes, state_offset / 8);
+}
+
+void ir_vstore(struct ir_builder *b, unsigned bytes, ir_val base, int64_t disp,
+	       uint32_t state_offset)
+{
+	assert(!(state_offset & 7));
+	access_op(b, IR_VSTORE, 8, base, disp, bytes, state_offset / 8);
+}
+
+static inline struct ir_op *leave_op(struct ir_builder *b, enum ir_code code, unsigned size,
+				     uint16_t x, uint16_t y, uint16_t z, uint64_t imm)
+{
+	struct ir_op *op = next(b);
+	unsigned sz = log2_of(size);
+
+	*op = (struct ir_op){
+		.code = (uint8_t)code, .form = ir_form(sz, sz), .a = x, .b = y, .c = z, .imm = imm
+	};
+	return op;
+}
+
+ir_val ir_atomic(struct ir_builder *b, enum ir_code code, unsigned size, ir_val addr, ir_val x,
+		 ir_val y)
+{
+	leave_op(b, code, size, ir_value(addr), ir_value(x), ir_value(y), 0);
+	return ir_val_of(emit_leave(b));
+}
+
+void ir_fence(struct ir_builder *b, unsigned kinds)
+{
+	leave_op(b, IR_FENCE, 8, (uint16_t)kinds, 0, 0, 0);
+	emit_leave(b);
+}
+
+ir_val ir_call(struct ir_builder *b, const struct ir_helper *h, ir_val x, ir_val y, ir_val z)
+{
+	if (h->reads_flags)
+		flags_write_back(b);
+	leave_op(b, IR_CALL, 8, ir_value(x), ir_value(y), ir_value(z), (uintptr_t)h);
+	return ir_val_of(emit_leave(b));
+}
+
+void ir_call_if(struct ir_builder *b, ir_val cond, const struct ir_helper *h, ir_val x, ir_val y)
+{
+	/* Where it is not called the flags of before must stand in the slot. */
+	if (h->reads_flags || h->writes_flags)
+		flags_write_back(b);
+	leave_op(b, IR_CALL_IF, 8, ir_value(cond), ir_value(x), ir_value(y), (uintptr_t)h);
+	emit_if(b);
+}
+
+void ir_native(struct ir_builder *b, const struct ir_native *n, ir_val value)
+{
+	leave_op(b, IR_NATIVE, 8, ir_value(value), 0, 0, (uintptr_t)n);
+	emit_leave(b);
+}
+
+static void exit_op(struct ir_builder *b, enum ir_code code, ir_val x, unsigned y, uint64_t imm)
+{
+	flags_write_back(b);
+	leave_op(b, code, 8, ir_value(x), (uint16_t)y, 0, imm);
+	emit_leave(b);
+}
+
+void ir_exit(struct ir_builder *b, int64_t pc_delta)
+{
+	exit_op(b, IR_EXIT, IR_NONE, IR_BRANCH_JUMP, (uint64_t)pc_delta);
+}
+
+void ir_exit_call(struct ir_builder *b, int64_t pc_delta)
+{
+	exit_op(b, IR_EXIT, IR_NONE, IR_BRANCH_CALL, (uint64_t)pc_delta);
+}
+
+void ir_exit_if(struct ir_builder *b, ir_val cond, int64_t pc_delta)
+{
+	flags_write_back(b);
+	leave_op(b, IR_EXIT_IF, 8, ir_value(cond), 0, 0, (uint64_t)pc_delta);
+	emit_if(b);
+}
+
+void ir_exit_to(struct ir_builder *b, ir_val pc, enum ir_branch kind)
+{
+	exit_op(b, IR_EXIT_TO, pc, kind, 0);
+}
+
+void ir_exit_loop(struct ir_builder *b, int64_t pc_delta)
+{
+	exit_op(b, IR_EXIT_LOOP, IR_NONE, 0, (uint64_t)pc_delta);
+}
+
+void ir_exit_state(struct ir_builder *b) { exit_op(b, IR_EXIT_STATE, IR_NONE, 0, 0); }
+
+/* ---- any op ---- */
+
+/* Log2 of the bytes above which op's value is zero. */
+static unsigned result_width(const struct ir_builder *b, const struct ir_op *op)
+{
+	unsigned y, n;
+
+	switch (op->code) {
+	case IR_CLZ:
+	case IR_CTZ:
+	case IR_POPCNT:
+	case IR_CMP:
+	case IR_WIDER:
+	case IR_COND: return 0;
+	case IR_FLAGS_TO: return 1;
+	case IR_SEXT: return log2_of(op->b | 8u);
+	case IR_SELECT:
+		y = ir_width_log2(b, op->b);
+		n = ir_width_log2(b, op->c);
+		return y > n ? y : n;
+	default: return ir_size_log2(op);
+	}
+}
+
+/* The op in next(), of any kind. */
+static ir_val emit_any(struct ir_builder *b)
+{
+	struct ir_op *op = next(b);
+	unsigned props = ir_info[op->code].props;
+
+	switch (op->code) {
+	case IR_GET: return ir_get(b, ir_size(op), (uint32_t)op->imm);
+	case IR_PUT: ir_put(b, ir_size(op), (uint32_t)op->imm, op->a); return IR_NONE;
+	case IR_FLAGS_GET: return ir_val_of(emit_flags_get(b));
+	case IR_FLAGS_PUT:
+		b->flags = op->a;
+		flags_write_back(b);
+		return IR_NONE;
+	case IR_FLAGS_MERGE: return ir_val_of(emit_merge(b, op->a, op->b, op->imm));
+	case IR_LOAD:
+	case IR_STORE:
+	case IR_VLOAD:
+	case IR_VSTORE: return ir_val_of(emit_access(b));
+	case IR_CALL_IF:
+	case IR_EXIT_IF: emit_if(b); return IR_NONE;
+	default: return props & IR_PROP_LEAVES ? ir_val_of(emit_leave(b)) : emit_value(b);
+	}
+}
+
+ir_val ir_emit(struct ir_builder *b, enum ir_code code, unsigned size, unsigned form, ir_val x,
+	       ir_val y, ir_val z, uint64_t imm)
+{
+	unsigned flags = ir_info[code].flags;
+	struct ir_op *op = next(b);
+
+	assert(b->op_count < IR_MAX_OPS);
+	*op = (struct ir_op){
+		.code = (uint8_t)code,
+		.form = (uint8_t)(log2_of(size) | form),
+		.a = flags & 1 ? ir_flags_part(x) : ir_value(x),
+		.b = flags & 2 ? ir_flags_part(y) : ir_value(y),
+		.c = flags & 4 ? ir_flags_part(z) : ir_value(z),
+		.imm = imm,
+	};
+	op->form |= (uint8_t)(result_width(b, op) << IR_FORM_WIDTH_SHIFT);
+	return b->as_written ? ir_val_of(keep_as_written(b)) : emit_any(b);
+}
