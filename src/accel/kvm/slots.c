@@ -5,19 +5,28 @@
  * SPDX-License-Identifier: MIT */
 #include <inttypes.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "accel/kvm/kvm.h"
 #include "base/log.h"
 #include "memory/ram.h"
 #include "memory/region.h"
 
+/* The kernel's own pages, which on arm64 are up to 64 KiB. */
+static uint64_t page_bytes(void)
+{
+	long own = sysconf(_SC_PAGESIZE);
+
+	return own > RAM_PAGE_SIZE ? (uint64_t)own : RAM_PAGE_SIZE;
+}
+
 /* The pages of r and where they lie.  False: it has none that a slot may show. */
 static bool pages_of(const struct kvm_vm *vm, const struct flat_range *r,
 		     struct kvm_userspace_memory_region *out)
 {
 	const struct region *region = r->region;
-	gpa_t first = align_up(r->start, RAM_PAGE_SIZE);
-	gpa_t end = align_down(r->last + 1, RAM_PAGE_SIZE); /* 0: the top of all */
+	gpa_t first = align_up(r->start, page_bytes());
+	gpa_t end = align_down(r->last + 1, page_bytes()); /* 0: the top of all */
 	uint64_t at;
 
 	if (region->kind != REGION_RAM && region->kind != REGION_ROM)
@@ -27,7 +36,7 @@ static bool pages_of(const struct kvm_vm *vm, const struct flat_range *r,
 	if (first < r->start || end - first - 1 > r->last - first || end == first)
 		return false;
 	at = region->ram_offset + r->offset + (first - r->start);
-	if (at % RAM_PAGE_SIZE)
+	if (at % page_bytes())
 		return false;
 	*out = (struct kvm_userspace_memory_region){
 		.flags = region->kind == REGION_ROM ? KVM_MEM_READONLY : 0,
@@ -85,7 +94,7 @@ void kvm_slot_remove(struct kvm_vm *vm, const struct flat_range *r)
 		if (!vm->slots[i].size || vm->slots[i].start != r->start ||
 		    vm->slots[i].last != r->last)
 			continue;
-		m.guest_phys_addr = align_up(r->start, RAM_PAGE_SIZE);
+		m.guest_phys_addr = align_up(r->start, page_bytes());
 		kvm_ioctl(vm->fd, KVM_SET_USER_MEMORY_REGION, &m);
 		vm->slots[i].size = 0;
 		return;
