@@ -52,6 +52,11 @@ struct kvm_caps {
 	int exit_on_emulation_failure;
 	int irqchip, split_irqchip;
 	int guest_debug_flags; /* KVM_GUESTDBG_* */
+	/* arm64's */
+	int one_reg, mp_state, device_ctrl, psci_0_2, pmu_v3, sve, ptrauth_address, ptrauth_generic;
+	int ipa_bits; /* of guest-physical addresses, at most */
+	int user_irq, irq_line_layout_2, nisv_to_user, inject_ext_dabt, serror_esr;
+	int hw_bps, hw_wps; /* debug registers */
 };
 struct kvm_system {
 	int fd;
@@ -72,9 +77,10 @@ struct kvm_vm {
 	const struct kvm_system *sys;
 	struct kvm_slot *slots; /* topology lock */
 	unsigned slot_count;
-	void *scratch;      /* const: a page */
-	bool has_msr_exits; /* const: those that are not the kernel's come to us */
-	bool is_full;       /* topology lock: memory that has no slot was told of */
+	void *scratch;             /* const: a page */
+	bool has_msr_exits;        /* const: those that are not the kernel's come to us */
+	bool is_full;              /* topology lock: memory that has no slot was told of */
+	struct arm64_kvm_gic *gic; /* const: arm64's interrupt controller, if it is in the kernel */
 };
 bool kvm_vm_create(struct kvm_vm *vm, const struct kvm_system *sys, bool wants_assist,
 		   struct err *err);
@@ -148,9 +154,11 @@ struct kvm_accel {
 	struct kvm_vm vm;
 	struct kvm_rounds rounds;
 	struct kvm_debug debug;
-	unsigned vcpu_count;            /* main thread */
-	struct accel *helper;           /* const after start: the translator; NULL: assist=off */
+	unsigned vcpu_count;  /* main thread */
+	struct accel *helper; /* const after start: the translator; NULL: assist=off */
+#ifdef __x86_64__
 	bool msr_refused[KVM_MSR_ROWS]; /* const after the first vCPU */
+#endif
 	bool is_probed;
 	bool is_slow; /* const after start: it does not run at the hardware's speed */
 	/* const after start: SYSCALL enters the kernel at privilege level 3, see x86_half.c */
@@ -222,10 +230,12 @@ struct kvm_host_ops {
 	unsigned long (*vm_type)(const struct kvm_system *sys);
 	/* What a new VM needs before it has a vCPU.  False: err; the caller destroys it. */
 	bool (*vm_init)(struct kvm_vm *vm, bool wants_assist, struct err *err);
+	void (*vm_fini)(struct kvm_vm *vm); /* may be NULL */
 	/* The first VM is made, kvm_accel.is_slow and helper are known. */
 	void (*started)(struct kvm_accel *k);
 	/* A vCPU was made.  Whatever the kernel's state is, v->cpu is what will count. */
 	bool (*vcpu_init)(struct kvm_vcpu *kv, struct err *err);
+	void (*vcpu_fini)(struct kvm_vcpu *kv); /* may be NULL; also of one that was not finished */
 	/* Before anything of it runs; by now the board has arranged vCPUs. */
 	bool (*prepare)(struct kvm_vcpu *kv, struct err *err);
 	/* From the kernel to v->cpu, and back.  False: the kernel refuses, err says what. */

@@ -27,10 +27,13 @@ static const struct {
 	CAP(NR_MEMSLOTS, nr_slots, NULL),
 	CAP(READONLY_MEM, readonly_mem, NULL),
 	CAP(IMMEDIATE_EXIT, immediate_exit, "KVM_CAP_IMMEDIATE_EXIT (Linux 4.13)"),
+	CAP(IRQCHIP, irqchip, NULL),
+	CAP(SET_GUEST_DEBUG2, guest_debug_flags, NULL),
+#ifdef __x86_64__
+	CAP(VCPU_EVENTS, vcpu_events, "KVM_CAP_VCPU_EVENTS (Linux 2.6.33)"),
 	CAP(XSAVE, xsave, "KVM_CAP_XSAVE (Linux 2.6.36)"),
 	CAP(XCRS, xcrs, NULL),
 	CAP(DEBUGREGS, debugregs, NULL),
-	CAP(VCPU_EVENTS, vcpu_events, "KVM_CAP_VCPU_EVENTS (Linux 2.6.33)"),
 	CAP(INTR_SHADOW, intr_shadow, NULL),
 	CAP(USER_NMI, user_nmi, "KVM_CAP_USER_NMI (Linux 2.6.26)"),
 	CAP(GET_TSC_KHZ, tsc_khz, "KVM_CAP_GET_TSC_KHZ (Linux 2.6.39)"),
@@ -40,9 +43,27 @@ static const struct {
 	CAP(X86_USER_SPACE_MSR, user_msr, NULL),
 	CAP(X86_MSR_FILTER, msr_filter, NULL),
 	CAP(EXIT_ON_EMULATION_FAILURE, exit_on_emulation_failure, NULL),
-	CAP(IRQCHIP, irqchip, NULL),
 	CAP(SPLIT_IRQCHIP, split_irqchip, NULL),
-	CAP(SET_GUEST_DEBUG2, guest_debug_flags, NULL),
+#endif
+#ifdef __aarch64__
+	CAP(VCPU_EVENTS, vcpu_events, NULL),
+	CAP(ONE_REG, one_reg, "KVM_CAP_ONE_REG (Linux 3.6)"),
+	CAP(MP_STATE, mp_state, "KVM_CAP_MP_STATE (Linux 4.1)"),
+	CAP(ARM_PSCI_0_2, psci_0_2, "KVM_CAP_ARM_PSCI_0_2 (Linux 3.16)"),
+	CAP(DEVICE_CTRL, device_ctrl, NULL),
+	CAP(ARM_PMU_V3, pmu_v3, NULL),
+	CAP(ARM_SVE, sve, NULL),
+	CAP(ARM_PTRAUTH_ADDRESS, ptrauth_address, NULL),
+	CAP(ARM_PTRAUTH_GENERIC, ptrauth_generic, NULL),
+	CAP(ARM_VM_IPA_SIZE, ipa_bits, NULL),
+	CAP(ARM_USER_IRQ, user_irq, NULL),
+	CAP(ARM_IRQ_LINE_LAYOUT_2, irq_line_layout_2, NULL),
+	CAP(ARM_NISV_TO_USER, nisv_to_user, NULL),
+	CAP(ARM_INJECT_EXT_DABT, inject_ext_dabt, NULL),
+	CAP(ARM_INJECT_SERROR_ESR, serror_esr, NULL),
+	CAP(GUEST_DEBUG_HW_BPS, hw_bps, NULL),
+	CAP(GUEST_DEBUG_HW_WPS, hw_wps, NULL),
+#endif
 #undef CAP
 };
 

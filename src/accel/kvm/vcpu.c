@@ -269,6 +269,8 @@ static bool open_vcpu(struct kvm_vcpu *kv, struct err *err)
 
 static void free_vcpu(struct kvm_vcpu *kv)
 {
+	if (kvm_host.vcpu_fini)
+		kvm_host.vcpu_fini(kv);
 	if (kv->run)
 		munmap(kv->run, (size_t)kv->kvm->sys.run_bytes);
 	if (kv->fd >= 0)

@@ -36,6 +36,8 @@ bool kvm_vm_create(struct kvm_vm *vm, const struct kvm_system *sys, bool wants_a
 
 void kvm_vm_destroy(struct kvm_vm *vm)
 {
+	if (kvm_host.vm_fini)
+		kvm_host.vm_fini(vm);
 	if (vm->scratch)
 		munmap(vm->scratch, RAM_PAGE_SIZE);
 	vm->scratch = NULL;
