@@ -36,6 +36,9 @@ struct guest_ops {
 	/* Translations made in a mode with one of these bits hold at every pc; those of other modes
 	 * hold at one pc only (its low 32 bits join the key). */
 	uint32_t position_free;
+	/* Not 0: addresses have so many bits, and a direct branch to where none is faults itself.
+	 * Those translations hold at all pcs that are guest_is_edge(), or at all others. */
+	unsigned address_bits;
 	/* In a mode with one of these bits linear_pc() is env->pc itself. */
 	uint32_t flat_code;
 	/* In a mode with one of these bits a block is one instruction, is never linked, and
@@ -77,3 +80,13 @@ struct guest_ops {
 	unsigned (*disassemble)(struct vcpu *v, gva_t pc, const uint8_t *bytes, unsigned len,
 				FILE *out);
 };
+
+/* Of addresses of so many bits, sign-extended, is pc one from near which a displacement of 32 bits
+ * leads into the hole between both halves?  The same for all of a page. */
+static inline bool guest_is_edge(unsigned address_bits, gva_t pc)
+{
+	enum { REACH = 31, MARGIN = 1 << 16 }; /* for the instructions of a block */
+	uint64_t mask = (UINT64_C(1) << address_bits) - 1, reach = (UINT64_C(1) << REACH) + MARGIN;
+
+	return address_bits && ((pc - (mask / 2 + 1) + reach) & mask) < 2 * reach;
+}

@@ -19,7 +19,9 @@ uint64_t tcg_key(const struct tcg_vcpu *tv)
 {
 	uint32_t mode = (uint32_t)tv->env->mode;
 
-	return mode | (mode & tv->guest->position_free ? 0 : tv->env->pc << 32);
+	if (!(mode & tv->guest->position_free))
+		return mode | tv->env->pc << 32;
+	return mode | (guest_is_edge(tv->guest->address_bits, tv->env->pc) ? TCG_KEY_EDGE : 0);
 }
 
 /* ---- finding ---- */

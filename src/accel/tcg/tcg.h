@@ -48,6 +48,8 @@ enum {
 /* In the key of a block whose accesses are checked one by one: exits of others that are to_single
  * lead there, nobody else.  No mode has this bit. */
 #define TCG_KEY_SINGLE BIT(31)
+/* In that of position-free code where guest_is_edge(). */
+#define TCG_KEY_EDGE BIT(32)
 
 enum { TCG_THREAD_MULTI, TCG_THREAD_SINGLE };
 

@@ -114,7 +114,11 @@ static inline bool x86_is_vm86(const struct x86_cpu *c)
 }
 static inline bool x86_is_code64(const struct x86_cpu *c) { return c->env.mode & MODE_CODE64; }
 static inline unsigned x86_iopl(const struct x86_cpu *c) { return c->rflags >> 12 & 3; }
-static inline bool x86_is_canonical(uint64_t a) { return (uint64_t)sign_extend(a, 48) == a; }
+enum { X86_CANONICAL_BITS = 48 };
+static inline bool x86_is_canonical(uint64_t a)
+{
+	return (uint64_t)sign_extend(a, X86_CANONICAL_BITS) == a;
+}
 /* base + off as a linear address of the running (or given) mode. */
 static inline gva_t x86_linear(const struct x86_cpu *c, uint64_t a)
 {

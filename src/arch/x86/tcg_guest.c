@@ -135,6 +135,7 @@ static unsigned guest_disassemble(struct vcpu *v, gva_t pc, const uint8_t *bytes
 const struct guest_ops x86_guest_ops = {
 	.desc = &x86_state_desc,
 	.position_free = MODE_CODE64,
+	.address_bits = X86_CANONICAL_BITS,
 	.flat_code = MODE_CODE64,
 	.step = MODE_STEP,
 	.env = guest_env,

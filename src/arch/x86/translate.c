@@ -5,7 +5,9 @@
 
 #include "arch/x86/cpuid.h"
 #include "arch/x86/isa_gen.h"
+#include "arch/x86/sys.h"
 #include "arch/x86/x86.h"
+#include "cpu/guest.h"
 
 enum { PAGE = 4096, CHUNK = 128 };
 
@@ -140,9 +142,20 @@ static ir_val beyond_limit(struct x86_tr *t, uint32_t offset)
 	return ir_cmpi(t->b, IR_LTU, 4, ir_get(t->b, 4, OFS_SEG(SEG_CS, limit)), offset);
 }
 
+/* 1 when the address at a distance from the entry is not canonical; IR_NONE when it is. */
+static ir_val beyond_canonical(struct x86_tr *t, int64_t delta)
+{
+	if (!guest_is_edge(X86_CANONICAL_BITS, t->entry_pc) ||
+	    !((t->entry_pc ^ (t->entry_pc + (uint64_t)delta)) & ~(gva_t)(PAGE - 1)))
+		return IR_NONE;
+	return ir_wider(t->b, ir_pc(t->b, delta), X86_CANONICAL_BITS);
+}
+
 void tr_check_rel(struct x86_tr *t, ir_val cond)
 {
-	ir_val bad = beyond_limit(t, (uint32_t)(t->entry_pc + (uint64_t)branch_delta(t)));
+	int64_t delta = branch_delta(t);
+	ir_val bad = tr_is64(t) ? beyond_canonical(t, delta)
+				: beyond_limit(t, (uint32_t)(t->entry_pc + (uint64_t)delta));
 
 	if (bad)
 		tr_raise_code_if(t, cond ? ir_bin(t->b, IR_AND, 1, bad, cond) : bad, EXC_GP, 0);
@@ -200,11 +213,10 @@ void tr_jump_rel_if(struct x86_tr *t, ir_val cond)
 
 void tr_check_target(struct x86_tr *t, ir_val v)
 {
-	enum { CANONICAL_BITS = 48 };
 	ir_val bad;
 
 	if (tr_is64(t)) {
-		bad = ir_wider(t->b, v, CANONICAL_BITS);
+		bad = ir_wider(t->b, v, X86_CANONICAL_BITS);
 	} else if (!(t->mode & MODE_FLAT_CODE)) {
 		bad = ir_cmp(t->b, IR_LTU, 4, ir_get(t->b, 4, OFS_SEG(SEG_CS, limit)),
 			     ir_zext(t->b, t->in.opsize, v));
