@@ -227,6 +227,22 @@ def test_the_interpreter_works():
     check_work(2, NO_TESTS, '-accel', 'tcg,tier=0')
 
 
+def test_under_kvm():
+    """On hosts without hardware also with kernels' code left to KVM's interpreter."""
+    if not os.access('/dev/kvm', os.R_OK | os.W_OK):
+        print('# skipped: /dev/kvm does not open')
+        return
+    for accel in 'kvm', 'kvm,interpreted=on':
+        began = time.monotonic()
+        lines, seen = script_run('some.sh', '-smp', '2', '-accel', accel + ',stats=on', seconds=300)
+        seconds = time.monotonic() - began
+        check_lines(lines, SOME)
+        runs = int(re.search(r'kvm: (\d+) runs;', seen)[1])
+        assisted = re.search(r'kvm: assisted (\d+) times, (\d+) instructions', seen)
+        print(f'# {accel}: {seconds:.1f} s, {runs} runs, {int(assisted[2])} instructions assisted')
+        assert runs > 100 or (accel == 'kvm' and int(assisted[2]) > 1_000_000), seen[-1000:]
+
+
 def test_four_cpus_take_turns():
     check_work(4, NO_TESTS, '-accel', 'tcg,thread=single')
 

@@ -1,7 +1,8 @@
 /* tests/boot/ring0.c - runs a tiny guest of ours in-process: RAM, up to four vCPUs.
- * ring0 [--accel ACCEL[,PROP=VALUE...]] NAME IMAGE [CPUS [ROWS]]: the image is loaded and entered
- * in real mode at 0000:8000; which rows of the encodings table it reaches is written to the file
- * ROWS. Status 77: the accelerator cannot run on this host.
+ * ring0 [--accel ACCEL[,PROP=VALUE...]] [--cpu MODEL] [--state FILE] NAME IMAGE [CPUS [ROWS]]:
+ * the image is loaded
+ * and entered in real mode at 0000:8000; which rows of the encodings table it reaches is written to
+ * the file ROWS. Status 77: the accelerator cannot run on this host.
  *
  * Ports: 501h word: the end, 0 = passed, else the guest's failing line.  510h byte: 1 = INIT and a
  * start-up IPI (page 9) to all other vCPUs, 2 = interrupt 40h for the one that asks, 3 = for all
@@ -12,9 +13,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <glib.h>
 
+#include "arch/x86/cpuid.h"
 #include "arch/x86/sys.h"
 #include "arch/x86/x86_arch.h"
 #include "base/err.h"
@@ -34,6 +37,7 @@ enum {
 	ENTRY = 0x8000,
 	MAX_CPUS = 4,
 	TIMEOUT_S = 60,
+	HALT_MS = 1000,
 	VECTOR = 0x40,
 	SKIPPED = 77
 };
@@ -45,6 +49,7 @@ struct bench {
 	struct vclock *clock;
 	struct accel *accel;
 	const struct arch_ops *arch;
+	const char *model;
 	struct vcpu cpus[MAX_CPUS];
 	unsigned count;
 	pthread_mutex_t mutex; /* the thread sanitizer knows it */
@@ -55,6 +60,7 @@ struct bench {
 static struct bench bench = {
 	.mutex = PTHREAD_MUTEX_INITIALIZER,
 	.cond = PTHREAD_COND_INITIALIZER,
+	.model = "max",
 	.result = -1,
 };
 
@@ -183,7 +189,7 @@ static bool build_cpu(struct vcpu *v, uint32_t id, struct err *err)
 	v->intc_ops = &intc_ops;
 	v->intc = v;
 	v->on_shutdown = on_shutdown;
-	v->cpu = c = x86_arch_ops.cpu_new(v, "max", err);
+	v->cpu = c = x86_arch_ops.cpu_new(v, bench.model, err);
 	if (!c || !bench.accel->ops->vcpu_attach(bench.accel, v, err))
 		return false;
 	if (id == 0) {
@@ -192,6 +198,23 @@ static bool build_cpu(struct vcpu *v, uint32_t id, struct err *err)
 		x86_mode_update(c);
 	}
 	return vcpu_start_thread(v, err);
+}
+
+/* What a guest cannot do without, beside what every x86-64 processor has. */
+static const struct {
+	const char *guest;
+	enum x86_feature feature;
+} needs[] = {
+	{ "calls", X86_FEAT_PCID }, { "far", X86_FEAT_PCID },    { "pcid", X86_FEAT_INVPCID },
+	{ "rows", X86_FEAT_PCID },  { "rows", X86_FEAT_RDTSCP }, { "rows", X86_FEAT_RDPID },
+};
+
+static const char *missing_feature(const char *guest)
+{
+	for (unsigned i = 0; i < ARRAY_SIZE(needs); i++)
+		if (!strcmp(needs[i].guest, guest) && !x86_has(bench.cpus[0].cpu, needs[i].feature))
+			return x86_feature_name(needs[i].feature);
+	return NULL;
 }
 
 static bool set_props(struct object *o, void *words, struct err *err)
@@ -217,10 +240,8 @@ static bool start_accel(const char *text, struct err *err)
 	return bench.accel != NULL;
 }
 
-static bool run(const char *image, unsigned count, struct err *err)
+static bool build(const char *image, unsigned count, struct err *err)
 {
-	struct timespec until;
-
 	if (!build_memory(image, err))
 		return false;
 	bench.clock = vclock_new();
@@ -229,6 +250,60 @@ static bool run(const char *image, unsigned count, struct err *err)
 	for (unsigned i = 0; i < count; i++)
 		if (!build_cpu(&bench.cpus[i], i, err))
 			return false;
+	return true;
+}
+
+/* ---- the final state ---- */
+
+static void is_halted(struct vcpu *v, void *halted) { *(bool *)halted = v->is_halted; }
+
+/* What comes after the end is told is over too. */
+static void wait_for_halt(struct vcpu *v)
+{
+	bool halted = false;
+
+	for (unsigned ms = 0; ms < HALT_MS && !halted; ms++) {
+		vcpu_run_sync(v, is_halted, &halted);
+		g_usleep(halted ? 0 : 1000);
+	}
+}
+
+static void dump_work(struct vcpu *v, void *out)
+{
+	fprintf(out, "cpu %u\n", v->id);
+	v->arch->dump(v, out);
+	v->arch->dump_vectors(v, out);
+}
+
+/* Registers, and all memory that is not 0, 32 bytes a line. */
+static bool write_state(const char *path, struct err *err)
+{
+	static const uint8_t zero[32];
+	FILE *out = fopen(path, "w");
+
+	if (!out)
+		return err_errno(err, errno, "cannot create '%s'", path);
+	for (unsigned i = 0; i < bench.count; i++) {
+		wait_for_halt(&bench.cpus[i]);
+		vcpu_run_sync(&bench.cpus[i], dump_work, out);
+	}
+	for (size_t at = 0; at < RAM_BYTES; at += sizeof(zero)) {
+		if (!memcmp(bench.ram->host + at, zero, sizeof(zero)))
+			continue;
+		fprintf(out, "%06zx", at);
+		for (unsigned i = 0; i < sizeof(zero); i++)
+			fprintf(out, " %02x", bench.ram->host[at + i]);
+		fprintf(out, "\n");
+	}
+	return fclose(out) == 0 || err_errno(err, errno, "cannot write '%s'", path);
+}
+
+static bool run(unsigned count, const char *state, struct err *err)
+{
+	bool ok;
+
+	struct timespec until;
+
 	for (unsigned i = 0; i < count; i++)
 		vcpu_resume(&bench.cpus[i]);
 	clock_gettime(CLOCK_REALTIME, &until);
@@ -238,6 +313,7 @@ static bool run(const char *image, unsigned count, struct err *err)
 	       pthread_cond_timedwait(&bench.cond, &bench.mutex, &until) != ETIMEDOUT)
 		;
 	pthread_mutex_unlock(&bench.mutex);
+	ok = !state || write_state(state, err);
 	for (unsigned i = 0; i < count; i++) {
 		vcpu_pause(&bench.cpus[i]);
 		if (bench.result < 0)
@@ -246,7 +322,7 @@ static bool run(const char *image, unsigned count, struct err *err)
 	}
 	for (unsigned i = 0; i < count; i++)
 		bench.accel->ops->vcpu_detach(bench.accel, &bench.cpus[i]);
-	return true;
+	return ok;
 }
 
 /* A guest that is to have had pages whose stores are not told of; and where all is slow but time,
@@ -261,24 +337,46 @@ static bool was_restless(bool must_rest)
 int main(int argc, char **argv)
 {
 	struct err err = { 0 };
-	const char *accel = "tcg";
+	const char *accel = "tcg", *state = NULL, *missing;
+	unsigned count;
 
 	if (argc > 2 && !strcmp(argv[1], "--accel")) {
 		accel = argv[2];
 		argc -= 2, argv += 2;
 	}
+	if (argc > 2 && !strcmp(argv[1], "--cpu")) {
+		bench.model = argv[2];
+		argc -= 2, argv += 2;
+	}
+	if (argc > 2 && !strcmp(argv[1], "--state")) {
+		state = argv[2];
+		argc -= 2, argv += 2;
+	}
 	if (argc < 3) {
-		fprintf(stderr, "usage: %s [--accel ACCEL] NAME IMAGE [CPUS [ROWS]]\n", argv[0]);
+		fprintf(stderr,
+			"usage: %s [--accel ACCEL] [--cpu MODEL] [--state FILE] NAME IMAGE [CPUS "
+			"[ROWS]]\n",
+			argv[0]);
 		return 2;
 	}
+	count = argc > 3 ? MIN((unsigned)atoi(argv[3]), MAX_CPUS) : 1;
 	object_types_add(accel_types);
 	if (!start_accel(accel, &err)) {
 		fprintf(stderr, "%s\n", err.text);
 		return SKIPPED;
 	}
 	bench.arch = argc > 4 ? ring0_rows_arch() : &x86_arch_ops;
-	if (!run(argv[2], argc > 3 ? MIN((unsigned)atoi(argv[3]), MAX_CPUS) : 1, &err) ||
-	    (argc > 4 && !ring0_rows_write(argv[4], &err))) {
+	if (!build(argv[2], count, &err)) {
+		fprintf(stderr, "%s\n", err.text);
+		return 1;
+	}
+	missing = missing_feature(argv[1]);
+	if (missing) {
+		fprintf(stderr, "%s.S needs '%s', which a CPU has not here\n", argv[1], missing);
+		fflush(NULL);
+		_exit(SKIPPED);
+	}
+	if (!run(count, state, &err) || (argc > 4 && !ring0_rows_write(argv[4], &err))) {
 		fprintf(stderr, "%s\n", err.text);
 		return 1;
 	}

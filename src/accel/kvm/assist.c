@@ -7,8 +7,9 @@
  * moving state.
  *
  * Where KVM has no hardware to run guest code with, it interprets code at privilege level 0,
- * hundreds of times slower than the translator: there a vCPU that is found at it after a
- * millisecond counts as one that KVM cannot run.  At level 3 it is left alone.
+ * hundreds of times slower than the translator, and not always right: it is given 64-bit code at
+ * level 3 only, and a vCPU that is found at something else after a millisecond counts as one that
+ * KVM cannot run.
  *
  * The translator is an accelerator of its own (accel_ops.vcpu_run_some), which the list of
  * accelerators names: this folder knows nothing of it.
@@ -118,6 +119,15 @@ bool kvm_stint_over(struct kvm_vcpu *kv)
 	return kvm_assist(kv);
 }
 
+bool kvm_assist_is_better(const struct kvm_vcpu *kv)
+{
+	const struct kvm_accel *k = kv->kvm;
+
+	if (kvm_debug_is_helpers(kv))
+		return true;
+	return k->helper && k->is_slow && !k->interpreted && kv->is_ours && !kvm_host.is_native(kv);
+}
+
 bool kvm_assist(struct kvm_vcpu *kv)
 {
 	struct accel *helper = kv->kvm->helper;
@@ -137,7 +147,7 @@ bool kvm_assist(struct kvm_vcpu *kv)
 	kv->count.assists++;
 	kv->count.assisted += helper->ops->vcpu_run_some(kv->v, how_many(kv, began));
 	kvm_round_end(kv, kvm_host.table_changes(kv) != changes,
-		      !kv->v->is_halted && !kvm_debug_is_helpers(kv));
+		      !kv->v->is_halted && !kvm_assist_is_better(kv));
 	kv->left_assist_ns = now_ns();
 	kv->count.assist_ns += (uint64_t)(kv->left_assist_ns - began);
 	return true;

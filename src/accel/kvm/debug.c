@@ -327,7 +327,7 @@ const struct accel_debug_ops kvm_debug_ops = {
 
 /* ---- what the loop does ---- */
 
-bool kvm_debug_is_helpers(struct kvm_vcpu *kv)
+bool kvm_debug_is_helpers(const struct kvm_vcpu *kv)
 {
 	const struct kvm_debug *d = &kv->kvm->debug;
 	const struct accel_debug_ops *ops = helper_ops(kv->kvm);

@@ -52,7 +52,7 @@ struct kvm_debug_reg {
 extern const struct accel_debug_ops kvm_debug_ops;
 
 /* Must the translator run this vCPU, for its points or a step?  Context: vcpu thread. */
-bool kvm_debug_is_helpers(struct kvm_vcpu *kv);
+bool kvm_debug_is_helpers(const struct kvm_vcpu *kv);
 /* What the debug registers are to hold.  Returns how many. */
 unsigned kvm_debug_regs(const struct kvm_debug *d, struct kvm_debug_reg regs[KVM_DEBUG_REGS]);
 /* The breakpoint in memory at a linear address, or NULL. */

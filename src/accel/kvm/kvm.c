@@ -15,6 +15,7 @@ enum { IRQCHIP_ON, IRQCHIP_SPLIT, IRQCHIP_OFF };
 /* clang-format off */
 static const struct prop kvm_props[] = {
 	PROP_BOOL(struct kvm_accel, assist_on, "assist", true, .help = "what KVM cannot run, the translator runs on with until KVM can"),
+	PROP_BOOL(struct kvm_accel, interpreted, "interpreted", false, .help = "for tests: on hosts whose KVM interprets what it has no hardware for, let it do so"),
 	PROP_ENUM(struct kvm_accel, irqchip, "kernel-irqchip", irqchip_words, IRQCHIP_OFF, .help = "interrupt controllers in the kernel; only off, the machine's own, is there yet"),
 	PROP_BOOL(struct kvm_accel, stats, "stats", false, .help = "log at the end why guest code was left and how much was assisted"),
 	{ 0 },

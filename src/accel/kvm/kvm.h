@@ -46,8 +46,8 @@ struct kvm_caps {
 	int max_vcpus;   /* at most */
 	int max_vcpu_id; /* below this */
 	int nr_slots;
-	int readonly_mem, immediate_exit, xsave, xcrs, debugregs, vcpu_events, intr_shadow;
-	int user_nmi, tsc_khz, tsc_control, tsc_deadline, mce;
+	int readonly_mem, immediate_exit, xsave, xcrs, debugregs, sregs2, vcpu_events, intr_shadow;
+	int user_nmi, tsc_khz, tsc_control, tsc_deadline, mce, adjust_clock;
 	int user_msr, msr_filter; /* accesses of MSRs can be ours */
 	int exit_on_emulation_failure;
 	int irqchip, split_irqchip;
@@ -147,7 +147,7 @@ struct kvm_rounds {
 struct kvm_accel {
 	struct accel accel;
 	/* properties */
-	bool assist_on, stats;
+	bool assist_on, interpreted, stats;
 	int irqchip;
 
 	struct kvm_system sys;
@@ -163,6 +163,7 @@ struct kvm_accel {
 	bool is_slow; /* const after start: it does not run at the hardware's speed */
 	/* const after start: SYSCALL enters the kernel at privilege level 3, see x86_half.c */
 	bool is_half;
+	bool is_lossy; /* const after start: the kernel drops paging outside long mode, and V86 */
 	uint32_t tsc_khz;         /* const after the first vCPU */
 	struct kvm_counts counts; /* main thread: of vCPUs that are gone */
 	struct memory_listener listener;
@@ -205,6 +206,8 @@ void kvm_round_left_kvm(struct kvm_vcpu *kv);
 bool kvm_assist_start(struct kvm_accel *k, struct err *err);
 /* KVM cannot run what comes next: run it elsewhere, until it can.  False: nobody can. */
 bool kvm_assist(struct kvm_vcpu *kv);
+/* Is it better to do that from the beginning?  Context: vcpu thread. */
+bool kvm_assist_is_better(const struct kvm_vcpu *kv);
 /* Where KVM interprets: from the beginning of a stint in KVM until its end, when the signal comes
  * and it is seen to whether KVM is the right one for what it does.  False: nobody is.
  * Context: vcpu thread. */
@@ -260,6 +263,8 @@ struct kvm_host_ops {
 	uint32_t (*table_changes)(const struct kvm_vcpu *kv);
 	void (*forget_tables)(struct kvm_vm *vm);
 	bool (*is_interpreted)(const struct kvm_vcpu *kv);
+	/* Of v->cpu, where there is no hardware: would KVM not interpret it? */
+	bool (*is_native)(const struct kvm_vcpu *kv);
 };
 extern const struct kvm_host_ops kvm_host;
 

@@ -44,6 +44,8 @@ static const struct {
 	CAP(X86_MSR_FILTER, msr_filter, NULL),
 	CAP(EXIT_ON_EMULATION_FAILURE, exit_on_emulation_failure, NULL),
 	CAP(SPLIT_IRQCHIP, split_irqchip, NULL),
+	CAP(SREGS2, sregs2, NULL),
+	CAP(ADJUST_CLOCK, adjust_clock, NULL),
 #endif
 #ifdef __aarch64__
 	CAP(VCPU_EVENTS, vcpu_events, NULL),

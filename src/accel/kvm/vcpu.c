@@ -152,7 +152,7 @@ static bool run_once(struct kvm_vcpu *kv)
 
 	if (unlikely(!kv->is_prepared) && !prepare(kv))
 		return false;
-	if (kvm_debug_is_helpers(kv))
+	if (unlikely(kvm_assist_is_better(kv)))
 		return (!v->is_halted || v->arch->has_work(v)) && kvm_assist(kv);
 	if (!kvm_host.inputs(kv))
 		return false;

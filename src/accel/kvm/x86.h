@@ -21,7 +21,7 @@ enum { KVM_MSR_ROWS = 64, KVM_XSAVE_BYTES = 4096 };
 /* What the kernel's vCPU holds, as it last said or was told; only what differs is told. */
 struct kvm_copy {
 	struct kvm_regs regs;
-	struct kvm_sregs sregs;
+	struct kvm_sregs2 sregs;
 	struct kvm_debugregs debug;
 	struct kvm_vcpu_events events;
 	struct kvm_xcrs xcrs;
@@ -51,11 +51,14 @@ bool x86_kvm_tsc_init(struct kvm_vcpu *kv, struct err *err);
 /* KVM_EXIT_X86_RDMSR and WRMSR. */
 void x86_kvm_msr_exit(struct kvm_vcpu *kv, bool is_write);
 
-/* ---- x86_half.c: a KVM that cannot do SYSCALL ---- */
-bool x86_kvm_is_half(const struct kvm_system *sys);
+/* ---- x86_half.c: a KVM that cannot do SYSCALL, or drops parts of what it is told ---- */
+/* Find out: kvm_accel.is_half, is_lossy. */
+void x86_kvm_try(struct kvm_accel *k);
+/* Is there something in the state that the kernel would drop? */
+bool x86_kvm_is_lost(const struct kvm_vcpu *kv);
 /* A state that was taken from the kernel. */
 void x86_kvm_half_after(struct kvm_vcpu *kv);
-void x86_kvm_half_before(const struct kvm_vcpu *kv, struct kvm_sregs *s);
+void x86_kvm_half_before(const struct kvm_vcpu *kv, struct kvm_sregs2 *s);
 /* The guest raised an exception.  Returns as kvm_exit(). */
 bool x86_kvm_half_exit(struct kvm_vcpu *kv);
 

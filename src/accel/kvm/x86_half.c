@@ -1,4 +1,4 @@
-/* accel/kvm/x86_half.c - a KVM that cannot do SYSCALL.
+/* accel/kvm/x86_half.c - a KVM that cannot do SYSCALL, or drops parts of what it is told.
  *
  * Kernels that offer /dev/kvm without hardware virtualization run 64-bit code at privilege level 3
  * on the processor and interpret the rest.  One that we met takes SYSCALL for what its own,
@@ -7,9 +7,12 @@
  *
  * There the guest is run with an empty interrupt table, so that whatever it raises ends in a
  * shutdown, which KVM reports with the registers as they were before the faulting instruction (this
- * too was tried before, x86_kvm_is_half()).  A SYSCALL is taken back, and the translator does it,
+ * too was tried before, x86_kvm_try()).  A SYSCALL is taken back, and the translator does it,
  * or raises the exception, with the guest's own table.  Interrupts are entered by the translator
  * too.  A guest that reads IDTR while KVM interprets it sees a limit of 0.
+ *
+ * The same kernel takes CR0.PG outside long mode, and EFLAGS.VM, without a word, and leaves them 0.
+ * Such states are refused here (x86_kvm_put()), so that the translator runs them.
  *
  * SPDX-License-Identifier: MIT */
 #include <string.h>
@@ -103,14 +106,35 @@ static bool try_run(const struct kvm_system *sys, int vcpu, struct kvm_run *run)
 	       s.ss.dpl == 3;
 }
 
-bool x86_kvm_is_half(const struct kvm_system *sys)
+/* Paging in protected mode, then the flag of virtual-8086 mode: are they still there? */
+static bool try_legacy(int vcpu)
+{
+	struct kvm_regs regs = { .rflags = FL_ONE | FL_VM }, now = { 0 };
+	struct kvm_segment code = {
+		.limit = UINT32_MAX, .type = 11, .present = 1, .s = 1, .db = 1, .g = 1
+	};
+	struct kvm_sregs s = { 0 };
+
+	if (kvm_ioctl(vcpu, KVM_GET_SREGS, &s) < 0)
+		return true;
+	s.cs = s.ds = s.es = s.ss = code;
+	s.ds.type = s.es.type = s.ss.type = 3;
+	s.cr0 = CR0_PE | CR0_PG | CR0_ET;
+	s.cr3 = page_at(PML4);
+	s.cr4 = s.efer = 0;
+	if (kvm_ioctl(vcpu, KVM_SET_SREGS, &s) < 0 || kvm_ioctl(vcpu, KVM_GET_SREGS, &s) < 0 ||
+	    kvm_ioctl(vcpu, KVM_SET_REGS, &regs) < 0 || kvm_ioctl(vcpu, KVM_GET_REGS, &now) < 0)
+		return true; /* what is refused is told of when it is met */
+	return s.cr0 & CR0_PG && now.rflags & FL_VM;
+}
+
+void x86_kvm_try(struct kvm_accel *k)
 {
 	struct kvm_userspace_memory_region m = { .memory_size = page_at(TRY_PAGES) };
 	void *mem = mmap(NULL, m.memory_size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
 			 -1, 0);
-	int vm = kvm_ioctl_value(sys->fd, KVM_CREATE_VM, 0), vcpu = -1;
+	int vm = kvm_ioctl_value(k->sys.fd, KVM_CREATE_VM, 0), vcpu = -1;
 	void *run = MAP_FAILED;
-	bool is_half = false;
 
 	if (mem != MAP_FAILED && vm >= 0) {
 		try_memory(mem);
@@ -119,11 +143,12 @@ bool x86_kvm_is_half(const struct kvm_system *sys)
 		vcpu = kvm_ioctl_value(vm, KVM_CREATE_VCPU, 0);
 	}
 	if (vcpu >= 0)
-		run = mmap(NULL, (size_t)sys->run_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, vcpu,
+		run = mmap(NULL, (size_t)k->sys.run_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, vcpu,
 			   0);
 	if (run != MAP_FAILED) {
-		is_half = try_run(sys, vcpu, run);
-		munmap(run, (size_t)sys->run_bytes);
+		k->is_half = k->helper && try_run(&k->sys, vcpu, run);
+		k->is_lossy = !try_legacy(vcpu);
+		munmap(run, (size_t)k->sys.run_bytes);
 	}
 	if (vcpu >= 0)
 		close(vcpu);
@@ -131,12 +156,19 @@ bool x86_kvm_is_half(const struct kvm_system *sys)
 		close(vm);
 	if (mem != MAP_FAILED)
 		munmap(mem, m.memory_size);
-	return is_half;
+}
+
+bool x86_kvm_is_lost(const struct kvm_vcpu *kv)
+{
+	const struct x86_cpu *c = kv->cpu;
+
+	return kv->kvm->is_lossy &&
+	       (c->rflags & FL_VM || ((c->cr0 & CR0_PG) && !(c->efer & EFER_LMA)));
 }
 
 /* ---- running so ---- */
 
-void x86_kvm_half_before(const struct kvm_vcpu *kv, struct kvm_sregs *s)
+void x86_kvm_half_before(const struct kvm_vcpu *kv, struct kvm_sregs2 *s)
 {
 	(void)kv;
 	s->idt.limit = 0;

@@ -3,8 +3,12 @@
 #include <glib.h>
 
 #include "accel/kvm/kvm.h"
+#include "arch/x86/cpuid.h"
 #include "arch/x86/sys.h"
+#include "base/err.h"
 #include "base/log.h"
+
+enum { MSR_MCG_CAP = 0x179 };
 
 static unsigned long vm_type(const struct kvm_system *sys)
 {
@@ -14,7 +18,8 @@ static unsigned long vm_type(const struct kvm_system *sys)
 
 static void started(struct kvm_accel *k)
 {
-	k->is_half = k->is_slow && k->helper && x86_kvm_is_half(&k->sys);
+	if (k->is_slow)
+		x86_kvm_try(k);
 }
 
 static void probe_msrs(struct kvm_vcpu *kv)
@@ -30,10 +35,27 @@ static void probe_msrs(struct kvm_vcpu *kv)
 		log_line("kvm: the kernel refuses these MSRs, the guest does without: %s", refused);
 }
 
+/* The banks that IA32_MCG_CAP tells of, in the kernel and in the translator. */
+static bool init_mce(struct kvm_vcpu *kv, struct err *err)
+{
+	uint64_t cap;
+	int r;
+
+	if (!kv->kvm->sys.caps.mce || !x86_has(kv->cpu, X86_FEAT_MCA))
+		return true;
+	if (!x86_msr_read(kv->cpu, MSR_MCG_CAP, &cap))
+		return true;
+	r = kvm_ioctl(kv->fd, KVM_X86_SETUP_MCE, &cap);
+	return r >= 0 || err_errno(err, -r, "KVM refuses the machine-check banks 0x%llx",
+				   (unsigned long long)cap);
+}
+
 static bool init_vcpu(struct kvm_vcpu *kv, struct err *err)
 {
 	/* The kernel may announce more than it is told: debuggers ask soon. */
 	if (!x86_kvm_cpuid_restrict(kv, err) || !x86_kvm_cpuid_set(kv, err))
+		return false;
+	if (!init_mce(kv, err))
 		return false;
 	probe_msrs(kv);
 	return x86_kvm_init(kv, err);
@@ -70,6 +92,11 @@ static bool is_interpreted(const struct kvm_vcpu *kv)
 	return !(s.ss.dpl == 3 && s.cs.l);
 }
 
+static bool is_native(const struct kvm_vcpu *kv)
+{
+	return x86_cpl(kv->cpu) == 3 && kv->cpu->env.mode & MODE_CODE64;
+}
+
 const struct kvm_host_ops kvm_host = {
 	.guest = "x86_64",
 	.modules = "kvm_intel or kvm_amd",
@@ -92,4 +119,5 @@ const struct kvm_host_ops kvm_host = {
 	.table_changes = table_changes,
 	.forget_tables = x86_kvm_forget_tables,
 	.is_interpreted = is_interpreted,
+	.is_native = is_native,
 };

@@ -4,6 +4,7 @@
  * that what we do not model stays the kernel's, and told only where it differs.
  * SPDX-License-Identifier: MIT */
 #include <errno.h>
+#include <stddef.h>
 #include <string.h>
 
 #include "accel/kvm/kvm.h"
@@ -75,7 +76,7 @@ static void seg_from_cpu(const struct x86_seg *s, struct kvm_segment *k)
 }
 
 /* In the order of enum x86_seg_id. */
-static struct kvm_segment *seg_of(struct kvm_sregs *s, unsigned n)
+static struct kvm_segment *seg_of(struct kvm_sregs2 *s, unsigned n)
 {
 	struct kvm_segment *const at[SEG_COUNT] = { &s->es, &s->cs, &s->ss,  &s->ds,
 						    &s->fs, &s->gs, &s->ldt, &s->tr };
@@ -83,7 +84,7 @@ static struct kvm_segment *seg_of(struct kvm_sregs *s, unsigned n)
 	return at[n];
 }
 
-static void sregs_to_cpu(struct x86_cpu *c, struct kvm_sregs *s)
+static void sregs_to_cpu(struct x86_cpu *c, struct kvm_sregs2 *s)
 {
 	for (unsigned i = 0; i < SEG_COUNT; i++)
 		seg_to_cpu(&c->seg[i], seg_of(s, i));
@@ -96,7 +97,13 @@ static void sregs_to_cpu(struct x86_cpu *c, struct kvm_sregs *s)
 	c->efer = s->efer;
 }
 
-static void sregs_from_cpu(const struct x86_cpu *c, struct kvm_sregs *s)
+/* With PAE paging the processor keeps four entries of its own. */
+static bool has_pdptes(const struct x86_cpu *c)
+{
+	return (c->cr0 & CR0_PG) && (c->cr4 & CR4_PAE) && !x86_is_long(c);
+}
+
+static void sregs_from_cpu(const struct x86_cpu *c, struct kvm_sregs2 *s)
 {
 	const struct vcpu_intc_ops *ops = c->vcpu->intc_ops;
 	uint64_t base;
@@ -116,19 +123,48 @@ static void sregs_from_cpu(const struct x86_cpu *c, struct kvm_sregs *s)
 		s->cr8 = ops->get_cr8(c->vcpu->intc);
 	if (ops && ops->read_msr && ops->read_msr(c->vcpu->intc, 0x1b, &base))
 		s->apic_base = base;
-	/* What was acknowledged is among the events. */
-	memset(s->interrupt_bitmap, 0, sizeof(s->interrupt_bitmap));
+	s->flags = has_pdptes(c) ? KVM_SREGS2_FLAGS_PDPTRS_VALID : 0;
+	for (unsigned i = 0; i < 4; i++)
+		s->pdptrs[i] = has_pdptes(c) ? c->pdpte[i] : 0;
 }
 
-/* With PAE paging the processor keeps four entries of its own. */
-static void pdptes_load(struct x86_cpu *c)
+static void pdptes_to_cpu(struct x86_cpu *c, const struct kvm_sregs2 *s)
 {
-	if ((c->cr0 & CR0_PG) && (c->cr4 & CR4_PAE) && !x86_is_long(c)) {
-		uint32_t fault = c->env.fault;
+	uint32_t fault = c->env.fault;
 
-		if (!x86_pdpte_load(c, c->cr3)) /* whoever changed the table must reload CR3 */
-			c->env.fault = fault;
-	}
+	if (!has_pdptes(c))
+		return;
+	if (s->flags & KVM_SREGS2_FLAGS_PDPTRS_VALID)
+		memcpy(c->pdpte, s->pdptrs, sizeof(c->pdpte));
+	else if (!x86_pdpte_load(c, c->cr3)) /* whoever changed the table must reload CR3 */
+		c->env.fault = fault;
+}
+
+/* Kernels before 5.14 know only the older call, whose structure begins the same.  Its bitmap of
+ * interrupts is empty: what was acknowledged is among the events. */
+BUILD_ASSERT(offsetof(struct kvm_sregs, interrupt_bitmap) == offsetof(struct kvm_sregs2, flags));
+
+static int sregs_get(const struct kvm_vcpu *kv, struct kvm_sregs2 *s)
+{
+	struct kvm_sregs old = { 0 };
+	int r;
+
+	memset(s, 0, sizeof(*s));
+	if (kv->kvm->sys.caps.sregs2)
+		return kvm_ioctl(kv->fd, KVM_GET_SREGS2, s);
+	r = kvm_ioctl(kv->fd, KVM_GET_SREGS, &old);
+	memcpy(s, &old, offsetof(struct kvm_sregs2, flags));
+	return r;
+}
+
+static int sregs_set(const struct kvm_vcpu *kv, const struct kvm_sregs2 *s)
+{
+	struct kvm_sregs old = { 0 };
+
+	if (kv->kvm->sys.caps.sregs2)
+		return kvm_ioctl(kv->fd, KVM_SET_SREGS2, s);
+	memcpy(&old, s, offsetof(struct kvm_sregs2, flags));
+	return kvm_ioctl(kv->fd, KVM_SET_SREGS, &old);
 }
 
 /* ---- events ---- */
@@ -240,9 +276,11 @@ static bool get_copy(struct kvm_vcpu *kv, struct err *err)
 {
 	const struct kvm_caps *caps = &kv->kvm->sys.caps;
 	struct kvm_copy *k = &kv->copy;
+	int r = sregs_get(kv, &k->sregs);
 
+	if (r < 0)
+		return err_errno(err, -r, "cannot get the vCPU's system registers");
 	return ask(kv, KVM_GET_REGS, &k->regs, "registers", err) &&
-	       ask(kv, KVM_GET_SREGS, &k->sregs, "system registers", err) &&
 	       ask(kv, KVM_GET_VCPU_EVENTS, &k->events, "events", err) &&
 	       ask(kv, KVM_GET_XSAVE, k->xsave, "extended state", err) &&
 	       (!caps->debugregs ||
@@ -273,7 +311,7 @@ bool x86_kvm_get(struct kvm_vcpu *kv, struct err *err)
 	x86_mode_update(c); /* what follows asks for it */
 	x86_walks_forget(c);
 	x86_ximage_put(c, k->xsave);
-	pdptes_load(c);
+	pdptes_to_cpu(c, &k->sregs);
 	c->pending_db = 0;
 	c->step_armed = false;
 	c->rep.is_open = false;
@@ -294,6 +332,19 @@ static bool tell(struct kvm_vcpu *kv, unsigned long what, const void *now, void 
 	if (r < 0)
 		return err_errno(err, -r, "cannot set the vCPU's %s", name);
 	memcpy(copy, now, bytes);
+	return true;
+}
+
+static bool tell_sregs(struct kvm_vcpu *kv, const struct kvm_sregs2 *now, struct err *err)
+{
+	int r;
+
+	if (!memcmp(now, &kv->copy.sregs, sizeof(*now)))
+		return true;
+	r = sregs_set(kv, now);
+	if (r < 0)
+		return err_errno(err, -r, "cannot set the vCPU's system registers");
+	kv->copy.sregs = *now;
 	return true;
 }
 
@@ -321,11 +372,15 @@ bool x86_kvm_put(struct kvm_vcpu *kv, struct err *err)
 	struct kvm_copy *k = &kv->copy;
 	const struct x86_cpu *c = kv->cpu;
 	struct kvm_regs regs = k->regs;
-	struct kvm_sregs sregs = k->sregs;
+	struct kvm_sregs2 sregs = k->sregs;
 	struct kvm_debugregs debug = k->debug;
 	struct kvm_xcrs xcrs = k->xcrs;
 	uint8_t xsave[KVM_XSAVE_BYTES];
 
+	if (x86_kvm_is_lost(kv))
+		return err_set(err, 0, "KVM of this host has no %s",
+			       c->rflags & FL_VM ? "virtual-8086 mode"
+						 : "paging outside long mode");
 	kv->count.pushes++;
 	regs_from_cpu(c, &regs);
 	sregs_from_cpu(c, &sregs);
@@ -339,8 +394,7 @@ bool x86_kvm_put(struct kvm_vcpu *kv, struct err *err)
 	/* Interrupts that the vCPU was given go with the system registers: events come after. */
 	return (!caps->xcrs ||
 		tell(kv, KVM_SET_XCRS, &xcrs, &k->xcrs, sizeof(xcrs), "XCR0", err)) &&
-	       tell(kv, KVM_SET_SREGS, &sregs, &k->sregs, sizeof(sregs), "system registers", err) &&
-	       x86_kvm_msrs_put(kv, err) &&
+	       tell_sregs(kv, &sregs, err) && x86_kvm_msrs_put(kv, err) &&
 	       tell(kv, KVM_SET_XSAVE, xsave, k->xsave, sizeof(xsave), "extended state", err) &&
 	       (!caps->debugregs || tell(kv, KVM_SET_DEBUGREGS, &debug, &k->debug, sizeof(debug),
 					 "debug registers", err)) &&

@@ -271,7 +271,8 @@ enum x86_xsave_kind { XSAVE_PLAIN, XSAVE_OPT, XSAVE_COMPACT };
 bool x86_xsave(struct x86_cpu *c, gva_t addr, uint64_t rfbm, bool is_64, enum x86_xsave_kind kind);
 bool x86_xrstor(struct x86_cpu *c, gva_t addr, uint64_t rfbm, bool is_64);
 uint64_t x86_xinuse(const struct x86_cpu *c);
-/* All of it as an image in XSAVE's standard format, X86_XIMAGE_BYTES, and back. */
+/* All of it as an image in XSAVE64's standard format, X86_XIMAGE_BYTES, and back, in any mode: the
+ * segments of x87's pointers are not in it. */
 enum { X86_XIMAGE_BYTES = 832 };
 void x86_ximage_get(const struct x86_cpu *c, uint8_t *image);
 void x86_ximage_put(struct x86_cpu *c, const uint8_t *image);

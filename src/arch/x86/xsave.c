@@ -202,7 +202,7 @@ void x86_ximage_get(const struct x86_cpu *c, uint8_t *image)
 {
 	BUILD_ASSERT(X86_XIMAGE_BYTES == XS_AVX + XS_AVX_SIZE);
 	memset(image, 0, X86_XIMAGE_BYTES);
-	x87_put(c, image, x86_is_code64(c));
+	x87_put(c, image, true);
 	st32_le(image + FX_MXCSR, c->mxcsr);
 	st32_le(image + FX_MXCSR_MASK, c->mxcsr_mask);
 	for (unsigned i = 0; i < 16; i++) {
@@ -220,7 +220,7 @@ void x86_ximage_put(struct x86_cpu *c, const uint8_t *image)
 
 	x86_xstate_init(c, XCR0_X87 | XCR0_SSE | XCR0_AVX);
 	if (bv & XCR0_X87)
-		x87_get(c, image, x86_is_code64(c));
+		x87_get(c, image, true);
 	if (bv & (XCR0_SSE | XCR0_AVX))
 		c->mxcsr = ld32_le(image + FX_MXCSR) & c->mxcsr_mask;
 	for (unsigned i = 0; i < 16; i++) {
