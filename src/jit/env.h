@@ -82,7 +82,8 @@ struct jit_mem_ops {
 	bool (*store)(struct jit_env *env, unsigned view, gva_t addr, unsigned size,
 		      const void *in);
 	/* Make accesses like this one to addr's page fast, if they may be; nothing else is done of
-	 * it.  quiet: it is known not to fault but because of for_write, and that is not said. */
+	 * it, nor is the page dirty otherwise.  quiet: it is known not to fault but because of
+	 * for_write, and that is not said. */
 	bool (*fill)(struct jit_env *env, unsigned view, gva_t addr, bool for_write, bool quiet);
 	/* A host pointer for an atomic access that lies in one page of plain RAM; NULL with *fault
 	 * false: do it under the exclusive lock through load/store. */

@@ -127,6 +127,13 @@ static void place_of(struct tcg_vcpu *tv, const struct found *f, unsigned kind, 
 	};
 }
 
+/* May stores there be fast? */
+static bool is_plain(const struct tcg_vcpu *tv, const struct place *p)
+{
+	return !p->is_rom && ram_page_is_plain(p->ram, ram_offset(p)) &&
+	       !tlb_has_lost_code(tv->sets, p->host);
+}
+
 /* Make accesses of this kind fast, if they may be. */
 static void set_entry(struct tcg_vcpu *tv, unsigned view, unsigned kind, gva_t addr,
 		      const struct tlb_mapping *m, const struct place *p)
@@ -137,8 +144,7 @@ static void set_entry(struct tcg_vcpu *tv, unsigned view, unsigned kind, gva_t a
 
 	if (!is_whole(p, RAM_PAGE_BITS))
 		return;
-	if (kind == TLB_WRITE && (p->is_rom || !ram_page_is_plain(p->ram, ram_offset(p)) ||
-				  tlb_has_lost_code(tv->sets, p->host)))
+	if (kind == TLB_WRITE && !is_plain(tv, p))
 		return;
 	tlb_make_room(tv->sets, page, view, kind);
 	tlb_note_fill(tv->sets, addr, view, kind, m);
@@ -432,6 +438,21 @@ static bool op_store(struct jit_env *env, unsigned view, gva_t addr, unsigned si
 	return true;
 }
 
+/* Will a store to addr's page be slow, of which nothing is known yet?  Nothing changes: it is not
+ * made now, and the page is not dirty before it is.  What will fault is not slow. */
+static bool stays_slow(struct tcg_vcpu *tv, unsigned view, gva_t addr)
+{
+	struct tlb_mapping known;
+	struct mmu_result r = { 0 };
+	struct place p;
+
+	if (tlb2_find(tv->sets, addr, view, TLB_WRITE, &known) ||
+	    !tv->v->arch->walk(tv->v, addr, MMU_WRITE, view, false, &r))
+		return false;
+	find_place(tv, r.gpa, &p);
+	return r.is_watched || !is_whole(&p, RAM_PAGE_BITS) || !is_plain(tv, &p);
+}
+
 static bool op_fill(struct jit_env *env, unsigned view, gva_t addr, bool for_write, bool quiet)
 {
 	struct tcg_vcpu *tv = tcg_of(env);
@@ -440,6 +461,8 @@ static bool op_fill(struct jit_env *env, unsigned view, gva_t addr, bool for_wri
 	struct place p;
 	bool ok;
 
+	if (for_write && stays_slow(tv, view, addr))
+		return true;
 	tv->is_watched = false;
 	ok = translate(tv, view, kind, addr, quiet, &f);
 	if (ok && !tv->is_watched) {

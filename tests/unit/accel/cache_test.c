@@ -1,5 +1,5 @@
-/* tests/unit/accel/cache_test.c - blocks that go while they run: what they store to themselves is
- * told all the same.
+/* tests/unit/accel/cache_test.c - stores to pages with code: of blocks that go while they run, and
+ * looked up before they are made.
  * SPDX-License-Identifier: MIT */
 #include "tlb_rig.h"
 
@@ -105,6 +105,45 @@ static void test_a_block_on_two_pages_hears_of_both(void)
 	teardown(r);
 }
 
+static bool fill_for_store(struct rig *r, gva_t addr, bool quiet)
+{
+	return r->env->mem->fill(r->env, 0, addr, true, quiet);
+}
+
+/* Whoever asks may have to leave before he stores. */
+static void test_a_page_that_is_not_made_fast_is_not_made_dirty(void)
+{
+	struct rig *r = setup(1);
+	struct map *m = &r->maps[0];
+
+	m->is_clean = true;
+	memcpy(r->block->host + FRAME, code, sizeof(code));
+	begin_at(r, 0, A);
+	for (unsigned quiet = 0; quiet < 2; quiet++) {
+		g_assert_true(fill_for_store(r, A + 64, quiet));
+		g_assert_true(m->is_clean);
+		g_assert_false(is_fast(r, TLB_WRITE, A + 64));
+	}
+	g_assert_true(store(r, A + 64, 1));
+	g_assert_false(m->is_clean);
+	g_assert_true(fill_for_store(r, A + PAGE, true));
+	g_assert_true(is_fast(r, TLB_WRITE, A + PAGE));
+
+	tlb_flush_all(tcg_of(r->env));
+	m->is_clean = true;
+	g_assert_true(fill_for_store(r, A + PAGE, true));
+	g_assert_false(m->is_clean);
+	g_assert_true(is_fast(r, TLB_WRITE, A + PAGE));
+
+	tlb_flush_all(tcg_of(r->env));
+	m->is_read_only = true;
+	fill_for_store(r, A, true);
+	g_assert_cmpuint(r->faults, ==, 0);
+	g_assert_false(fill_for_store(r, A, false));
+	g_assert_cmpuint(r->faults, ==, 1);
+	teardown(r);
+}
+
 int main(int argc, char **argv)
 {
 	g_test_init(&argc, &argv, NULL);
@@ -112,5 +151,6 @@ int main(int argc, char **argv)
 			test_a_store_to_a_block_that_was_evicted_while_it_runs_is_told);
 	g_test_add_func("/cache/dropped", test_so_is_one_after_another_vcpu_stored_to_it);
 	g_test_add_func("/cache/two-pages", test_a_block_on_two_pages_hears_of_both);
+	g_test_add_func("/cache/dirty", test_a_page_that_is_not_made_fast_is_not_made_dirty);
 	return g_test_run();
 }

@@ -42,8 +42,7 @@ static inline bool rig_walk(struct vcpu *v, gva_t addr, enum mmu_access access, 
 {
 	(void)v;
 	(void)view;
-	(void)set_ad;
-	rig_now->walks++;
+	rig_now->walks += set_ad;
 	for (unsigned i = rig_now->count; i-- > 0;) {
 		struct map *m = &rig_now->maps[i];
 
@@ -52,7 +51,7 @@ static inline bool rig_walk(struct vcpu *v, gva_t addr, enum mmu_access access, 
 			continue;
 		if (m->is_read_only && access == MMU_WRITE)
 			return false;
-		if (access == MMU_WRITE)
+		if (access == MMU_WRITE && set_ad)
 			m->is_clean = false;
 		*r = (struct mmu_result){
 			.gpa = m->gpa + (addr - m->addr),
