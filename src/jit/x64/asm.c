@@ -5,36 +5,12 @@
 #include <assert.h>
 #include <string.h>
 
-enum { REX = 0x40, REX_W = 8, REX_R = 4, REX_X = 2, REX_B = 1 };
-enum { SIB_NO_INDEX = 4, SIB_NO_BASE = 5, RM_SIB = 4, RM_RIP = 5 };
-
-/* What is written behind the last instruction at most: fields are stored whole, then cut. */
-enum { OVERSHOOT = 8 };
-
-static inline bool has_room(struct x64_asm *a, size_t n)
-{
-	if (unlikely((size_t)(a->end - a->at) < n))
-		a->is_full = true;
-	return !a->is_full;
-}
-
-static inline unsigned imm_bytes(uint32_t form) { return form >> X64_IMM_SHIFT & 15; }
-
 /* ---- prefixes ---- */
 
-/* No register at all has neither bit. */
-BUILD_ASSERT(!(X64_NO_REG & 24));
 static inline bool is_high_byte(unsigned reg) { return reg & 16; }
 
 /* SPL, BPL, SIL, DIL are AH, CH, DH, BH without a REX prefix. */
 static inline bool needs_rex(unsigned reg) { return reg >= X64_RSP && reg <= X64_RDI; }
-
-static inline unsigned rex_bits(uint32_t form, unsigned reg, const struct x64_rm *rm)
-{
-	BUILD_ASSERT(X64_W == REX_W << 9);
-	return (form >> 9 & REX_W) | (reg >> 1 & REX_R) | (rm->index >> 2 & REX_X) |
-	       (rm->base >> 3 & REX_B);
-}
 
 static uint8_t *put_prefixes(uint8_t *p, uint32_t form)
 {
@@ -75,41 +51,36 @@ static bool is_byte_rex(uint32_t form, unsigned reg, const struct x64_rm *rm, un
 /* All that stands before the opcode's last byte. */
 static inline uint8_t *put_legacy(uint8_t *p, uint32_t form, unsigned reg, const struct x64_rm *rm)
 {
-	unsigned rex = rex_bits(form, reg, rm);
+	unsigned rex = x64_rex_bits(form, reg, *rm);
 	bool has_rex = rex;
 
 	if (form & (X64_O16 | X64_F2))
 		p = put_prefixes(p, form);
 	if (form & (X64_BYTE_REG | X64_BYTE_RM))
 		has_rex |= is_byte_rex(form, reg, rm, rex);
-	*p = (uint8_t)(REX | rex);
+	*p = (uint8_t)(X64_REX | rex);
 	p += has_rex;
 	return form & X64_0F3A ? put_map(p, form) : p;
 }
 
-static uint8_t *put_vex(uint8_t *p, uint32_t form, unsigned reg, unsigned vvvv,
-			const struct x64_rm *rm)
+static uint8_t *put_vex(uint8_t *p, uint32_t form, unsigned reg, const struct x64_rm *rm)
 {
-	unsigned rex = rex_bits(form, reg, rm), map = form >> 8 & 3;
-	unsigned last = (~vvvv & 15) << 3 | (form & X64_L ? 4 : 0) | (form >> 10 & 3);
+	unsigned rex = x64_rex_bits(form, reg, *rm), map = form >> 8 & 3;
+	unsigned last = (~form >> X64_VVVV_SHIFT & 15) << 3 | (form & X64_L ? 4 : 0) |
+			(form >> 10 & 3);
 
-	if (map == 1 && !(rex & (REX_W | REX_X | REX_B))) {
+	if (map == 1 && !(rex & (X64_REX_W | X64_REX_X | X64_REX_B))) {
 		*p++ = 0xc5;
-		*p++ = (uint8_t)((rex & REX_R ? 0 : 0x80) | last);
+		*p++ = (uint8_t)((rex & X64_REX_R ? 0 : 0x80) | last);
 		return p;
 	}
 	*p++ = 0xc4;
 	*p++ = (uint8_t)((~rex & 7) << 5 | map);
-	*p++ = (uint8_t)((rex & REX_W ? 0x80 : 0) | last);
+	*p++ = (uint8_t)((rex & X64_REX_W ? 0x80 : 0) | last);
 	return p;
 }
 
-/* ---- ModRM, SIB, displacement ---- */
-
-static inline uint8_t modrm(unsigned mod, unsigned reg, unsigned rm)
-{
-	return (uint8_t)(mod << 6 | (reg & 7) << 3 | (rm & 7));
-}
+/* ---- displacements that are relative ---- */
 
 static inline uint8_t *put32(uint8_t *p, uint32_t v)
 {
@@ -136,99 +107,52 @@ static uint8_t *put_label(struct x64_asm *a, uint8_t *p, struct x64_label *l)
 	return p;
 }
 
-static inline uint8_t *put_memory(uint8_t *p, unsigned reg, const struct x64_rm *m)
-{
-	static const uint8_t disp_bytes[] = { 0, 1, 4 };
-	unsigned base = m->base, index = m->index, mod, sib_index;
-
-	assert(index != X64_RSP && m->shift <= 3);
-	sib_index = index == X64_NO_REG ? SIB_NO_INDEX : index;
-	if (unlikely(base == X64_NO_REG)) {
-		*p++ = modrm(0, reg, RM_SIB);
-		*p++ = modrm(m->shift, sib_index, SIB_NO_BASE);
-		return put32(p, (uint32_t)m->disp);
-	}
-	/* RBP and R13 as base have no form without displacement: it means no base, or RIP. */
-	mod = x64_fits8(m->disp) ? 1 : 2;
-	mod = !m->disp && (base & 7) != X64_RBP ? 0 : mod;
-	if (index != X64_NO_REG || (base & 7) == X64_RSP) {
-		*p++ = modrm(mod, reg, RM_SIB);
-		*p++ = modrm(m->shift, sib_index, base);
-	} else {
-		*p++ = modrm(mod, reg, base);
-	}
-	st32_le(p, (uint32_t)m->disp);
-	return p + disp_bytes[mod];
-}
-
 /* Of what is not known in numbers yet. */
 static uint8_t *put_rm_relative(struct x64_asm *a, uint8_t *p, uint32_t form, unsigned reg,
 				const struct x64_rm *rm)
 {
 	switch (rm->kind) {
 	case X64_RM_RIP:
-		*p++ = modrm(0, reg, RM_RIP);
-		return put_relative(a, p, rm->target, imm_bytes(form));
+		*p++ = x64_modrm(0, reg, X64_RM_DISP);
+		return put_relative(a, p, rm->target, x64_imm_bytes(form));
 	default:
-		assert(!imm_bytes(form));
-		*p++ = modrm(0, reg, RM_RIP);
+		assert(!x64_imm_bytes(form));
+		*p++ = x64_modrm(0, reg, X64_RM_DISP);
 		return put_label(a, p, rm->label);
 	}
 }
 
-static inline uint8_t *put_imm(uint8_t *p, uint32_t form, int64_t imm)
-{
-	st64_le(p, (uint64_t)imm);
-	return p + imm_bytes(form);
-}
-
 /* ---- whole instructions ---- */
 
-/* What neither VEX nor a prefix beside REX has, nor a byte register. */
-enum { UNCOMMON = X64_VEX | X64_O16 | X64_F2 | X64_BYTE_REG | X64_BYTE_RM | X64_0F38 };
-
 static __attribute__((noinline)) void emit_uncommon(struct x64_asm *a, uint32_t form, unsigned reg,
-						    unsigned vvvv, struct x64_rm rm, int64_t imm)
+						    struct x64_rm rm, int64_t imm)
 {
 	uint8_t *p = a->at;
 
+	if (!x64_has_room(a, X64_ROOM))
+		return;
 	if (form & X64_VEX)
-		p = put_vex(p, form, reg, vvvv, &rm);
+		p = put_vex(p, form, reg, &rm);
 	else
 		p = put_legacy(p, form, reg, &rm);
 	*p++ = (uint8_t)form;
 	if (rm.kind == X64_RM_MEM)
-		p = put_memory(p, reg, &rm);
+		p = x64_put_memory(p, reg, rm);
 	else if (rm.kind == X64_RM_REG)
-		*p++ = modrm(3, reg, rm.base);
+		*p++ = x64_modrm(3, reg, rm.base);
 	else
 		p = put_rm_relative(a, p, form, reg, &rm);
-	a->at = put_imm(p, form, imm);
+	st64_le(p, (uint64_t)imm);
+	a->at = p + x64_imm_bytes(form);
 }
 
-void x64_emit(struct x64_asm *a, uint32_t form, unsigned reg, unsigned vvvv, struct x64_rm rm,
-	      int64_t imm)
+void x64_emit_any(struct x64_asm *a, uint32_t form, unsigned reg, struct x64_rm rm, int64_t imm)
 {
-	uint8_t *p = a->at;
-	unsigned rex;
-
-	if (!has_room(a, X64_MAX_INSN + OVERSHOOT))
-		return;
-	if (form & UNCOMMON || rm.kind > X64_RM_MEM) {
-		emit_uncommon(a, form, reg, vvvv, rm, imm);
-		return;
-	}
-	rex = rex_bits(form, reg, &rm);
-	*p = (uint8_t)(REX | rex);
-	p += !!rex;
-	*p = 0x0f;
-	p += form >> 8 & 1; /* X64_0F */
-	*p++ = (uint8_t)form;
-	if (rm.kind == X64_RM_MEM)
-		p = put_memory(p, reg, &rm);
+	assert(rm.kind != X64_RM_MEM || (rm.index != X64_RSP && rm.shift <= 3));
+	if (form & X64_UNCOMMON || rm.kind > X64_RM_MEM)
+		emit_uncommon(a, form, reg, rm, imm);
 	else
-		*p++ = modrm(3, reg, rm.base);
-	a->at = put_imm(p, form, imm);
+		x64_emit_common(a, form, reg, rm, imm);
 }
 
 void x64_emit_plain(struct x64_asm *a, uint32_t form, unsigned reg, int64_t imm)
@@ -236,16 +160,17 @@ void x64_emit_plain(struct x64_asm *a, uint32_t form, unsigned reg, int64_t imm)
 	const struct x64_rm rm = x64_r(reg);
 	uint8_t *p = a->at;
 
-	if (!has_room(a, X64_MAX_INSN + OVERSHOOT))
+	if (!x64_has_room(a, X64_ROOM))
 		return;
 	p = put_legacy(p, form, 0, &rm);
 	*p++ = (uint8_t)(form | (reg & 7));
-	a->at = put_imm(p, form, imm);
+	st64_le(p, (uint64_t)imm);
+	a->at = p + x64_imm_bytes(form);
 }
 
 void x64_emit_bytes(struct x64_asm *a, const void *bytes, size_t n)
 {
-	if (!has_room(a, n))
+	if (!x64_has_room(a, n))
 		return;
 	memcpy(a->at, bytes, n);
 	a->at += n;
@@ -255,12 +180,19 @@ void x64_emit_bytes(struct x64_asm *a, const void *bytes, size_t n)
 
 void x64_mov_ri(struct x64_asm *a, unsigned dst, uint64_t imm)
 {
-	if (imm <= UINT32_MAX)
-		x64_emit_plain(a, 0xb8 | X64_IMM32, dst, (int64_t)imm);
-	else if (x64_fits32((int64_t)imm))
+	uint8_t *p = a->at;
+
+	if (imm > UINT32_MAX && x64_fits32((int64_t)imm)) {
 		x64_mov_i(a, 8, x64_r(dst), (int32_t)imm);
-	else
-		x64_emit_plain(a, 0xb8 | X64_W | 8u << X64_IMM_SHIFT, dst, (int64_t)imm);
+		return;
+	}
+	if (!x64_has_room(a, X64_ROOM))
+		return;
+	*p = (uint8_t)(X64_REX | (imm > UINT32_MAX ? X64_REX_W : 0) | dst >> 3);
+	p += *p != X64_REX;
+	*p++ = (uint8_t)(0xb8 | (dst & 7));
+	st64_le(p, imm);
+	a->at = p + (imm > UINT32_MAX ? 8 : 4);
 }
 
 void x64_movzx(struct x64_asm *a, unsigned from, unsigned dst, struct x64_rm src)
@@ -303,9 +235,9 @@ void x64_vmovaps_rr(struct x64_asm *a, unsigned vlen, unsigned dst, unsigned src
 /* ---- arithmetic with a choice ---- */
 
 /* Unsigned writings of what a smaller operand sees as negative. */
-static int64_t imm_signed(unsigned size, int64_t imm)
+static inline int64_t imm_signed(unsigned size, int64_t imm)
 {
-	return size >= 8 ? imm : sign_extend((uint64_t)imm, 8 * size);
+	return size >= 8 ? imm : size == 4 ? (int32_t)imm : size == 2 ? (int16_t)imm : (int8_t)imm;
 }
 
 void x64_alu_i(struct x64_asm *a, enum x64_alu op, unsigned size, struct x64_rm dst, int64_t imm)
@@ -313,11 +245,11 @@ void x64_alu_i(struct x64_asm *a, enum x64_alu op, unsigned size, struct x64_rm 
 	imm = imm_signed(size, imm);
 	assert(x64_fits32(imm));
 	if (size > 1 && x64_fits8(imm))
-		x64_emit(a, x64_wide(0x83 | X64_IMM8, size), op, 0, dst, imm);
+		x64_emit_any(a, x64_wide(0x83 | X64_IMM8, size), op, dst, imm);
 	else if (dst.kind == X64_RM_REG && dst.base == X64_RAX)
 		x64_emit_plain(a, x64_sized(op * 8u + 4, size) | x64_imm_of(size), 0, imm);
 	else
-		x64_emit(a, x64_sized_digit(0x80, size) | x64_imm_of(size), op, 0, dst, imm);
+		x64_emit_any(a, x64_sized_digit(0x80, size) | x64_imm_of(size), op, dst, imm);
 }
 
 void x64_test_i(struct x64_asm *a, unsigned size, struct x64_rm x, int64_t imm)
@@ -370,34 +302,49 @@ static bool is_near(const struct x64_asm *a, const struct x64_label *l)
 
 static void branch_near(struct x64_asm *a, unsigned opcode, const struct x64_label *l)
 {
-	x64_emit_plain(a, opcode | X64_IMM8, 0, (int64_t)l->at - (int64_t)x64_offset(a) - 2);
+	if (!x64_has_room(a, X64_ROOM))
+		return;
+	st16_le(a->at, (uint16_t)(opcode | (l->at - x64_offset(a) - 2) << 8));
+	a->at += 2;
 }
 
-static void branch_far(struct x64_asm *a, uint32_t form, struct x64_label *l)
+/* The opcode of a branch, before its displacement. */
+static inline uint8_t *put_opcode(uint8_t *p, unsigned opcode)
 {
-	if (!has_room(a, X64_MAX_INSN))
-		return;
-	x64_emit_plain(a, form, 0, 0);
-	a->at = put_label(a, a->at, l);
+	if (opcode <= 0xff) {
+		*p = (uint8_t)opcode;
+		return p + 1;
+	}
+	st16_le(p, (uint16_t)opcode);
+	return p + 2;
+}
+
+enum { OP_CALL = 0xe8, OP_JMP = 0xe9, OP_JMP_SHORT = 0xeb, OP_JCC_SHORT = 0x70, OP_JCC = 0x800f };
+static inline unsigned jcc_of(enum x64_cc cc) { return OP_JCC | (unsigned)cc << 8; }
+
+static inline void branch_far(struct x64_asm *a, unsigned opcode, struct x64_label *l)
+{
+	if (x64_has_room(a, X64_ROOM))
+		a->at = put_label(a, put_opcode(a->at, opcode), l);
 }
 
 void x64_jmp(struct x64_asm *a, struct x64_label *l)
 {
 	if (is_near(a, l))
-		branch_near(a, 0xeb, l);
+		branch_near(a, OP_JMP_SHORT, l);
 	else
-		branch_far(a, 0xe9, l);
+		branch_far(a, OP_JMP, l);
 }
 
 void x64_jcc(struct x64_asm *a, enum x64_cc cc, struct x64_label *l)
 {
 	if (is_near(a, l))
-		branch_near(a, 0x70 | cc, l);
+		branch_near(a, OP_JCC_SHORT | cc, l);
 	else
-		branch_far(a, X64_0F | 0x80 | cc, l);
+		branch_far(a, jcc_of(cc), l);
 }
 
-void x64_call(struct x64_asm *a, struct x64_label *l) { branch_far(a, 0xe8, l); }
+void x64_call(struct x64_asm *a, struct x64_label *l) { branch_far(a, OP_CALL, l); }
 
 static void branch_short(struct x64_asm *a, unsigned opcode, struct x64_label *l)
 {
@@ -408,38 +355,38 @@ static void branch_short(struct x64_asm *a, unsigned opcode, struct x64_label *l
 		branch_near(a, opcode, l);
 		return;
 	}
-	if (!has_room(a, X64_MAX_INSN))
+	if (!x64_has_room(a, X64_ROOM))
 		return;
 	assert(back <= UINT8_MAX);
-	x64_emit_plain(a, opcode | X64_IMM8, 0, back);
+	st16_le(a->at, (uint16_t)(opcode | back << 8));
+	a->at += 2;
 	l->short_uses = at;
 }
 
-void x64_jmp_short(struct x64_asm *a, struct x64_label *l) { branch_short(a, 0xeb, l); }
+void x64_jmp_short(struct x64_asm *a, struct x64_label *l) { branch_short(a, OP_JMP_SHORT, l); }
 
 void x64_jcc_short(struct x64_asm *a, enum x64_cc cc, struct x64_label *l)
 {
-	branch_short(a, 0x70 | cc, l);
+	branch_short(a, OP_JCC_SHORT | cc, l);
 }
 
 /* Returns the displacement's offset. */
-static uint32_t branch_at(struct x64_asm *a, uint32_t form, uint64_t target)
+static inline uint32_t branch_at(struct x64_asm *a, unsigned opcode, uint64_t target)
 {
-	if (!has_room(a, X64_MAX_INSN))
+	if (!x64_has_room(a, X64_ROOM))
 		return 0;
-	x64_emit_plain(a, form, 0, 0);
-	a->at = put_relative(a, a->at, target, 0);
+	a->at = put_relative(a, put_opcode(a->at, opcode), target, 0);
 	return x64_offset(a) - 4;
 }
 
-void x64_jmp_at(struct x64_asm *a, uint64_t target) { branch_at(a, 0xe9, target); }
+void x64_jmp_at(struct x64_asm *a, uint64_t target) { branch_at(a, OP_JMP, target); }
 
 void x64_jcc_at(struct x64_asm *a, enum x64_cc cc, uint64_t target)
 {
-	branch_at(a, X64_0F | 0x80 | cc, target);
+	branch_at(a, jcc_of(cc), target);
 }
 
-void x64_call_at(struct x64_asm *a, uint64_t target) { branch_at(a, 0xe8, target); }
+void x64_call_at(struct x64_asm *a, uint64_t target) { branch_at(a, OP_CALL, target); }
 
 /* A 4-byte field `before` bytes ahead is to be aligned. */
 static void align_field(struct x64_asm *a, unsigned before)
@@ -450,19 +397,19 @@ static void align_field(struct x64_asm *a, unsigned before)
 uint32_t x64_jmp_patchable(struct x64_asm *a, uint64_t target)
 {
 	align_field(a, 1);
-	return branch_at(a, 0xe9, target);
+	return branch_at(a, OP_JMP, target);
 }
 
 uint32_t x64_call_patchable(struct x64_asm *a, uint64_t target)
 {
 	align_field(a, 1);
-	return branch_at(a, 0xe8, target);
+	return branch_at(a, OP_CALL, target);
 }
 
 uint32_t x64_jcc_patchable(struct x64_asm *a, enum x64_cc cc, uint64_t target)
 {
 	align_field(a, 2);
-	return branch_at(a, X64_0F | 0x80 | cc, target);
+	return branch_at(a, jcc_of(cc), target);
 }
 
 uint32_t x64_cmp_patchable(struct x64_asm *a, struct x64_rm x, uint32_t imm)
@@ -482,10 +429,8 @@ uint32_t x64_cmp_patchable(struct x64_asm *a, struct x64_rm x, uint32_t imm)
 
 void x64_quad(struct x64_asm *a, uint64_t v)
 {
-	if (a->end - a->at < 8) {
-		a->is_full = true;
+	if (!x64_has_room(a, 8))
 		return;
-	}
 	st64_le(a->at, v);
 	a->at += 8;
 }

@@ -81,6 +81,9 @@ enum {
 	X64_IMM8 = 1u << X64_IMM_SHIFT,
 	X64_IMM16 = 2u << X64_IMM_SHIFT,
 	X64_IMM32 = 4u << X64_IMM_SHIFT,
+	X64_VVVV_SHIFT = 24, /* 4 bits: VEX's second source; 0 where there is none */
+	/* What neither VEX nor a prefix beside REX has, nor a byte register. */
+	X64_UNCOMMON = X64_VEX | X64_O16 | X64_F2 | X64_BYTE_REG | X64_BYTE_RM | X64_0F38,
 };
 
 enum x64_rm_kind { X64_RM_REG, X64_RM_MEM, X64_RM_RIP, X64_RM_LABEL };
@@ -114,7 +117,17 @@ struct x64_asm {
 	bool is_full; /* did not fit: nothing more is written, what stands there is useless */
 };
 
-enum { X64_MAX_INSN = 16 }; /* room that one instruction must find */
+/* Room that one instruction must find; fields are stored whole, then cut. */
+enum { X64_MAX_INSN = 16, X64_ROOM = X64_MAX_INSN + 8 };
+
+static inline bool x64_has_room(struct x64_asm *a, size_t n)
+{
+	if (likely((size_t)(a->end - a->at) >= n))
+		return true;
+	a->is_full = true;
+	a->end = a->at;
+	return false;
+}
 
 static inline void x64_begin(struct x64_asm *a, void *write, uint64_t run, size_t size)
 {
@@ -162,9 +175,95 @@ static inline struct x64_rm x64_at_label(struct x64_label *l)
 
 /* ---- the core ---- */
 
-/* Any instruction with a ModRM byte.  vvvv: VEX's second source, 0 where there is none. */
-void x64_emit(struct x64_asm *a, uint32_t form, unsigned reg, unsigned vvvv, struct x64_rm rm,
-	      int64_t imm);
+enum { X64_REX = 0x40, X64_REX_W = 8, X64_REX_R = 4, X64_REX_X = 2, X64_REX_B = 1 };
+enum { X64_SIB_NO_INDEX = 4, X64_SIB_NO_BASE = 5, X64_RM_SIB = 4, X64_RM_DISP = 5 };
+
+/* No register at all has neither bit. */
+BUILD_ASSERT(!(X64_NO_REG & 24));
+static inline unsigned x64_rex_bits(uint32_t form, unsigned reg, struct x64_rm rm)
+{
+	BUILD_ASSERT(X64_W == X64_REX_W << 9);
+	return (form >> 9 & X64_REX_W) | (reg >> 1 & X64_REX_R) |
+	       ((unsigned)rm.index >> 2 & X64_REX_X) | ((unsigned)rm.base >> 3 & X64_REX_B);
+}
+
+static inline uint8_t x64_modrm(unsigned mod, unsigned reg, unsigned rm)
+{
+	return (uint8_t)(mod << 6 | (reg & 7) << 3 | (rm & 7));
+}
+
+static inline unsigned x64_imm_bytes(uint32_t form) { return form >> X64_IMM_SHIFT & 15; }
+static inline bool x64_fits8(int64_t v) { return v == (int8_t)v; }
+static inline bool x64_fits32(int64_t v) { return v == (int32_t)v; }
+
+/* ModRM, SIB and displacement of memory. */
+static inline __attribute__((always_inline)) uint8_t *x64_put_memory(uint8_t *p, unsigned reg,
+								     struct x64_rm m)
+{
+	unsigned index = m.index == X64_NO_REG ? X64_SIB_NO_INDEX : m.index, mod;
+
+	if (unlikely(m.base == X64_NO_REG)) {
+		*p++ = x64_modrm(0, reg, X64_RM_SIB);
+		*p++ = x64_modrm(m.shift, index, X64_SIB_NO_BASE);
+		st32_le(p, (uint32_t)m.disp);
+		return p + 4;
+	}
+	/* RBP and R13 as base have no form without displacement: it means no base, or RIP. */
+	mod = x64_fits8(m.disp) ? 1 : 2;
+	if (!m.disp && (m.base & 7) != X64_RBP)
+		mod = 0;
+	if (index != X64_SIB_NO_INDEX || (m.base & 7) == X64_RSP) {
+		*p++ = x64_modrm(mod, reg, X64_RM_SIB);
+		*p++ = x64_modrm(m.shift, index, m.base);
+	} else {
+		*p++ = x64_modrm(mod, reg, m.base);
+	}
+	st32_le(p, (uint32_t)m.disp);
+	return p + (mod * mod); /* 0, 1, 4 */
+}
+
+/* Any instruction with a ModRM byte that is not X64_UNCOMMON, whose operand is a register or
+ * memory. */
+static inline __attribute__((always_inline)) void x64_emit_common(struct x64_asm *a, uint32_t form,
+								  unsigned reg, struct x64_rm rm,
+								  int64_t imm)
+{
+	unsigned rex = x64_rex_bits(form, reg, rm);
+	uint8_t *p = a->at;
+
+	if (!x64_has_room(a, X64_ROOM))
+		return;
+	*p = (uint8_t)(X64_REX | rex);
+	p += rex != 0;
+	*p = 0x0f;
+	p += form >> 8 & 1; /* X64_0F */
+	*p++ = (uint8_t)form;
+	if (rm.kind == X64_RM_MEM)
+		p = x64_put_memory(p, reg, rm);
+	else
+		*p++ = x64_modrm(3, reg, rm.base);
+	st64_le(p, (uint64_t)imm);
+	a->at = p + x64_imm_bytes(form);
+}
+
+/* Any instruction with a ModRM byte. */
+void x64_emit_any(struct x64_asm *a, uint32_t form, unsigned reg, struct x64_rm rm, int64_t imm);
+/* The same; in line where most of it is known when this is compiled.  vvvv: VEX's second source, 0
+ * where there is none. */
+static inline __attribute__((always_inline)) void x64_emit(struct x64_asm *a, uint32_t form,
+							   unsigned reg, unsigned vvvv,
+							   struct x64_rm rm, int64_t imm)
+{
+	bool is_known = __builtin_constant_p(form) && __builtin_constant_p(rm.kind) &&
+			__builtin_constant_p(rm.index) && rm.index == X64_NO_REG;
+
+	form |= vvvv << X64_VVVV_SHIFT;
+	if (is_known && !(form & X64_UNCOMMON) &&
+	    (rm.kind == X64_RM_REG || (rm.kind == X64_RM_MEM && __builtin_constant_p(rm.base))))
+		x64_emit_common(a, form, reg, rm, imm);
+	else
+		x64_emit_any(a, form, reg, rm, imm);
+}
 /* Opcode with a register in its low three bits, or without any operand (reg 0). */
 void x64_emit_plain(struct x64_asm *a, uint32_t form, unsigned reg, int64_t imm);
 void x64_emit_bytes(struct x64_asm *a, const void *bytes, size_t n);
@@ -185,8 +284,6 @@ static inline uint32_t x64_wide(uint32_t form, unsigned size)
 	return form | (size == 2 ? X64_O16 : 0) | (size == 8 ? X64_W : 0);
 }
 static inline uint32_t x64_imm_of(unsigned size) { return (size == 8 ? 4 : size) << X64_IMM_SHIFT; }
-static inline bool x64_fits8(int64_t v) { return v == (int8_t)v; }
-static inline bool x64_fits32(int64_t v) { return v == (int32_t)v; }
 /* Can code at `from` reach `to` by a 4-byte displacement, whatever the instruction's length? */
 static inline bool x64_reaches(uint64_t from, uint64_t to)
 {
