@@ -435,6 +435,16 @@ void x64_quad(struct x64_asm *a, uint64_t v)
 	a->at += 8;
 }
 
+void x64_fill_label(struct x64_asm *a, const struct x64_piece *p, unsigned n, struct x64_label *l)
+{
+	put_label(a, x64_field(a, p, n), l);
+}
+
+void x64_fill_at(struct x64_asm *a, const struct x64_piece *p, unsigned n, uint64_t target)
+{
+	put_relative(a, x64_field(a, p, n), target, 0);
+}
+
 /* The forms the manuals recommend (SDM 2B, NOP). */
 void x64_nop(struct x64_asm *a, unsigned n)
 {

@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "base/bits.h"
 
@@ -600,6 +601,38 @@ static inline void x64_ud2(struct x64_asm *a) { x64_emit_plain(a, X64_0F | 0x0b,
 void x64_nop(struct x64_asm *a, unsigned n);
 void x64_align(struct x64_asm *a, unsigned to);
 void x64_quad(struct x64_asm *a, uint64_t v); /* data */
+
+/* ---- pieces ----
+ *
+ * Code that is the same in many places but for some fields of 4 bytes: encoded once, then pasted,
+ * and the fields filled in behind that. */
+struct x64_piece {
+	uint8_t bytes[60];
+	uint8_t size, field[3]; /* where the fields are */
+};
+BUILD_ASSERT(sizeof(struct x64_piece) == 64);
+
+/* False: no room, nothing is to be filled in. */
+static inline bool x64_paste(struct x64_asm *a, const struct x64_piece *p)
+{
+	if (!x64_has_room(a, sizeof(*p)))
+		return false;
+	memcpy(a->at, p, sizeof(*p));
+	a->at += p->size;
+	return true;
+}
+/* Field n of what was just pasted: a value; a displacement to a label, or to what runs at target.
+ */
+static inline uint8_t *x64_field(const struct x64_asm *a, const struct x64_piece *p, unsigned n)
+{
+	return a->at - p->size + p->field[n];
+}
+static inline void x64_fill(struct x64_asm *a, const struct x64_piece *p, unsigned n, int32_t v)
+{
+	st32_le(x64_field(a, p, n), (uint32_t)v);
+}
+void x64_fill_label(struct x64_asm *a, const struct x64_piece *p, unsigned n, struct x64_label *l);
+void x64_fill_at(struct x64_asm *a, const struct x64_piece *p, unsigned n, uint64_t target);
 
 /* ---- vectors.  form tells legacy (dst is the first source too; src ignored) from VEX. ---- */
 

@@ -100,6 +100,7 @@ struct x64_jit *x64_jit_new(struct code_cache *cache, const struct ir_state_desc
 		g_free(j);
 		return NULL;
 	}
+	x64_pieces_write(j);
 	if (!x64_thunks_write(j)) {
 		err_set(err, 0, "the code cache has no room for fixed code");
 		g_free(j);

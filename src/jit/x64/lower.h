@@ -105,6 +105,19 @@ struct x64_thunks {
 	uint64_t end;                    /* of them all */
 };
 
+/* Sequences that are pasted; in brackets: their fields. */
+struct x64_pieces {
+	struct x64_piece page;     /* env->page := that of S0 */
+	struct x64_piece poll;     /* leave for a request [to] */
+	struct x64_piece check[2]; /* S0, an address, becomes the host's [4096 - bytes, else to];
+				    * of the read or the write table */
+	struct x64_piece lookup;   /* flow_emit_lookup() of this vCPU's targets */
+	struct x64_piece far;      /* to another page [key, else to, distance] */
+	struct x64_piece floor;    /* is there room for a frame? [else to] */
+	struct x64_piece pad;      /* S1 := the frame's pc, if that is S0 [else to] */
+	struct x64_piece pad_page; /* env->page := that of S1 */
+};
+
 struct x64_jit {
 	struct code_cache *cache;
 	const struct ir_state_desc *desc;
@@ -115,6 +128,7 @@ struct x64_jit {
 	uint8_t gpr_of[16]; /* host register -> guest register, or 0xff */
 	uint8_t host_needs; /* bit per enum rule_needs that the host has */
 	struct x64_thunks thunk;
+	struct x64_pieces piece;
 	struct code_writer writer; /* of the thunks */
 };
 
@@ -448,8 +462,8 @@ void lower_check_stored(struct x64_compiler *c, unsigned i);
 void lower_entry(struct x64_compiler *c);
 /* Look for the pc in S0 in the first place of two, S1: equal when it is there. */
 void flow_emit_lookup(struct x64_asm *a, struct x64_rm table);
-/* The same, and go there or to miss. */
-void flow_emit_probe(struct x64_asm *a, struct x64_rm table, uint64_t miss);
+void flow_lookup(struct x64_compiler *c);
+/* The same, and go there. */
 void flow_probe(struct x64_compiler *c);
 struct x64_exit *flow_exit_new(struct x64_compiler *c, int64_t pc_delta, bool is_polled);
 /* The block's end: by exit x. */
@@ -518,6 +532,9 @@ const uint64_t *tables_constants(const struct x64_code *code);
 
 /* ---- thunk.c ---- */
 bool x64_thunks_write(struct x64_jit *j);
+
+/* ---- pieces.c ---- */
+void x64_pieces_write(struct x64_jit *j);
 
 /* ---- run.c: what thunks call ---- */
 /* env->flags_* as jit/interp_slow.h takes them: the operands themselves. */

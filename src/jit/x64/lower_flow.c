@@ -329,18 +329,14 @@ void flow_emit_lookup(struct x64_asm *a, struct x64_rm table)
 	x64_alu_to(a, X64_CMP, 8, x64_m(S1, offsetof(struct x64_target, pc)), S0);
 }
 
-/* The thunk has the other place. */
-void flow_emit_probe(struct x64_asm *a, struct x64_rm table, uint64_t miss)
-{
-	flow_emit_lookup(a, table);
-	x64_jcc_at(a, X64_CC_NE, miss);
-	x64_jmp_rm(a, x64_m(S1, offsetof(struct x64_target, entry)));
-}
+void flow_lookup(struct x64_compiler *c) { x64_paste(&c->a, &c->jit->piece.lookup); }
 
-/* To the pc in S0. */
+/* To the pc in S0.  The thunk has the other place. */
 void flow_probe(struct x64_compiler *c)
 {
-	flow_emit_probe(&c->a, ENV(c, probe), c->jit->thunk.miss);
+	flow_lookup(c);
+	x64_jcc_at(&c->a, X64_CC_NE, c->jit->thunk.miss);
+	x64_jmp_rm(&c->a, x64_m(S1, offsetof(struct x64_target, entry)));
 }
 
 /* A target on two pages, or on another than the block, is where its pc is mapped at the moment. */
@@ -376,14 +372,15 @@ bool flow_is_far(const struct x64_compiler *c, const struct x64_exit *x)
 
 struct stub *flow_far(struct x64_compiler *c, unsigned exit)
 {
+	const struct x64_piece *far = &c->jit->piece.far;
 	struct stub *s = stub_new(c, STUB_FAR, c->pos);
 
 	s->exit = (uint16_t)exit;
-	x64_mov(&c->a, 8, S0, x64_at_label(&s->key));
-	x64_alu(&c->a, X64_XOR, 8, S0, ENV(c, name));
-	x64_alu_to(&c->a, X64_CMP, 8, ENV(c, page), S0);
-	x64_jcc(&c->a, X64_CC_NE, &s->in);
-	x64_alu_i(&c->a, X64_ADD, 8, ENV(c, page), pages_to(c, &c->exits[exit]));
+	if (x64_paste(&c->a, far)) {
+		x64_fill_label(&c->a, far, 0, &s->key);
+		x64_fill_label(&c->a, far, 1, &s->in);
+		x64_fill(&c->a, far, 2, (int32_t)pages_to(c, &c->exits[exit]));
+	}
 	return s;
 }
 
@@ -401,7 +398,7 @@ void stub_far(struct x64_compiler *c, struct stub *s)
 		flow_probe(c);
 		x64_bind(&c->a, &ask);
 	} else {
-		flow_emit_lookup(&c->a, ENV(c, probe));
+		flow_lookup(c);
 		x64_jcc_short(&c->a, X64_CC_NE, &miss);
 		x64_call_rm(&c->a, x64_m(S1, offsetof(struct x64_target, entry)));
 		x64_jmp(&c->a, &s->back);
@@ -501,11 +498,12 @@ void lower_exit_if(struct x64_compiler *c, unsigned i)
 
 /* ---- ways in ---- */
 
-/* NE: a request waits. */
-static void emit_poll(struct x64_compiler *c)
+static void emit_poll(struct x64_compiler *c, struct x64_label *asked)
 {
-	x64_mov(&c->a, 8, S1, ENV(c, exit_request));
-	x64_alu_i(&c->a, X64_CMP, 4, x64_m(S1, 0), 0);
+	const struct x64_piece *poll = &c->jit->piece.poll;
+
+	if (x64_paste(&c->a, poll))
+		x64_fill_label(&c->a, poll, 0, asked);
 }
 
 void lower_entry(struct x64_compiler *c)
@@ -514,13 +512,10 @@ void lower_entry(struct x64_compiler *c)
 
 	c->asked = X64_LABEL;
 	c->code->probe_entry = x64_pc(a);
-	if (c->code->is_free) {
-		x64_alu_i(a, X64_AND, 8, x64_r(S0), -PAGE);
-		x64_mov_to(a, 8, ENV(c, page), S0);
-	}
+	if (c->code->is_free)
+		x64_paste(a, &c->jit->piece.page);
 	c->code->poll_entry = x64_pc(a);
-	emit_poll(c);
-	x64_jcc(a, X64_CC_NE, &c->asked);
+	emit_poll(c, &c->asked);
 	c->code->run = x64_pc(a);
 	if (c->origin)
 		check_entry(c);
@@ -531,6 +526,7 @@ void lower_entry(struct x64_compiler *c)
 static void stub_exit(struct x64_compiler *c, struct stub *s)
 {
 	struct x64_exit *x = &c->exits[s->exit];
+	struct x64_label record = { .at = x64_offset(&c->a) };
 	uint32_t poll;
 
 	x->record = x64_offset(&c->a);
@@ -539,8 +535,7 @@ static void stub_exit(struct x64_compiler *c, struct stub *s)
 	if (!x->skip || !x->is_polled)
 		return;
 	poll = x64_offset(&c->a);
-	emit_poll(c);
-	x64_jcc_at(&c->a, X64_CC_NE, c->a.run + x->record);
+	emit_poll(c, &record);
 	x->poll_jump = x64_jmp_patchable(&c->a, c->a.run + x->record);
 	x->poll_size = (uint8_t)(x->poll_jump - poll);
 }

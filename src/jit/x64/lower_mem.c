@@ -90,17 +90,12 @@ static void keep_address(struct x64_compiler *c, struct stub *s, const struct ir
 
 void mem_emit_lookup(struct x64_compiler *c, struct stub *s, unsigned bytes, bool write)
 {
-	size_t at = write ? offsetof(struct tlb_view, e[TLB_WRITE])
-			  : offsetof(struct tlb_view, e[TLB_READ]);
-	struct x64_rm tag = x64_mx(TLB, S1, 0, (int32_t)(at + offsetof(struct tlb_entry, tag)));
-	struct x64_rm host = x64_mx(TLB, S1, 0, (int32_t)(at + offsetof(struct tlb_entry, host)));
+	const struct x64_piece *check = &c->jit->piece.check[write];
 
-	x64_rorx(&c->a, 4, S1, x64_r(S0), 8);
-	x64_alu_i(&c->a, X64_AND, 4, x64_r(S1), (TLB_SIZE - 1) << 4);
-	x64_alu(&c->a, X64_SUB, 8, S0, tag);
-	x64_alu_i(&c->a, X64_CMP, 8, x64_r(S0), PAGE - (int64_t)bytes);
-	x64_jcc(&c->a, X64_CC_A, &s->in);
-	x64_alu(&c->a, X64_ADD, 8, S0, host);
+	if (!x64_paste(&c->a, check))
+		return;
+	x64_fill(&c->a, check, 0, PAGE - (int32_t)bytes);
+	x64_fill_label(&c->a, check, 1, &s->in);
 	x64_bind(&c->a, &s->checked);
 }
 

@@ -57,6 +57,7 @@ static bool returns_behind_page(const struct x64_compiler *c, unsigned i)
 static void push_pc(struct x64_compiler *c, unsigned i)
 {
 	enum { SPARE_BITS = 16 };
+	const struct x64_piece *floor = &c->jit->piece.floor;
 	struct stub *s = stub_new(c, STUB_FRAMES, i);
 	bool is_border = returns_behind_page(c, i);
 	unsigned v = is_border ? 0 : pair_pushed(c, i), reg = S1;
@@ -69,8 +70,8 @@ static void push_pc(struct x64_compiler *c, unsigned i)
 		x64_shift_i(&c->a, X64_SHL, 8, x64_r(S1), SPARE_BITS);
 		x64_shift_i(&c->a, X64_SAR, 8, x64_r(S1), SPARE_BITS);
 	}
-	x64_alu(&c->a, X64_CMP, 8, X64_RSP, ENV(c, floor));
-	x64_jcc(&c->a, X64_CC_BE, &s->in);
+	if (x64_paste(&c->a, floor))
+		x64_fill_label(&c->a, floor, 0, &s->in);
 	x64_bind(&c->a, &s->back);
 	x64_push(&c->a, reg);
 }
@@ -80,17 +81,15 @@ static void push_pc(struct x64_compiler *c, unsigned i)
 static void pad(struct x64_compiler *c, unsigned i)
 {
 	struct x64_exit *x = flow_exit_new(c, return_delta(c, i), false);
+	const struct x64_piece *pad = &c->jit->piece.pad;
 
-	x64_alu_to(&c->a, X64_CMP, 8, x64_m(X64_RSP, 0), S0);
-	x64_jcc_at(&c->a, X64_CC_NE, c->jit->thunk.unpaired);
-	x64_pop(&c->a, S1);
+	if (x64_paste(&c->a, pad))
+		x64_fill_at(&c->a, pad, 0, c->jit->thunk.unpaired);
 	if (!x->can_link) {
 		flow_probe(c);
 		return;
 	}
-	/* The same number from our own stack: nothing waits for the guest's. */
-	x64_alu_i(&c->a, X64_AND, 8, x64_r(S1), -PAGE);
-	x64_mov_to(&c->a, 8, ENV(c, page), S1);
+	x64_paste(&c->a, &c->jit->piece.pad_page);
 	flow_leave_by(c, x);
 }
 
@@ -99,7 +98,7 @@ void pair_call_to(struct x64_compiler *c, unsigned i)
 	struct stub *s = stub_new(c, STUB_CALL_MISS, i);
 
 	push_pc(c, i);
-	flow_emit_lookup(&c->a, ENV(c, probe));
+	flow_lookup(c);
 	x64_jcc(&c->a, X64_CC_NE, &s->in);
 	x64_call_rm(&c->a, x64_m(S1, offsetof(struct x64_target, entry)));
 	x64_bind(&c->a, &s->back);
@@ -266,7 +265,7 @@ void pair_jump_to(struct x64_compiler *c)
 		return;
 	}
 	s = stub_new(c, STUB_LATE, c->late.op);
-	flow_emit_lookup(&c->a, ENV(c, probe));
+	flow_lookup(c);
 	x64_jcc(&c->a, X64_CC_NE, &s->in);
 	x64_jmp_rm(&c->a, x64_m(S1, offsetof(struct x64_target, entry)));
 }

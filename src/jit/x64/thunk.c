@@ -429,7 +429,9 @@ static uint64_t emit_probe(struct thunk_asm *t, uint64_t miss)
 {
 	uint64_t start = begin(t);
 
-	flow_emit_probe(&t->a, THUNK_ENV(t, probe), miss);
+	flow_emit_lookup(&t->a, THUNK_ENV(t, probe));
+	x64_jcc_at(&t->a, X64_CC_NE, miss);
+	x64_jmp_rm(&t->a, x64_m(S1, offsetof(struct x64_target, entry)));
 	return start;
 }
 
