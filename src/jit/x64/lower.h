@@ -71,6 +71,7 @@ enum {
 	THUNK_SIZES = 6, /* 1 to 32 bytes */
 	LOOK_BYTES = 16
 };
+enum { FAR_KEY_BYTES = 8 }; /* of an exit's key; behind it stands what asks for another */
 struct x64_thunks {
 	uint64_t enter; /* (env, code) -> enum x64_why */
 	uint64_t leave; /* jumped to: all is published, env->why set */
@@ -83,22 +84,24 @@ struct x64_thunks {
 	uint64_t commit[THUNK_SIZES]; /* bounce to where modify read it; keeps S1 and EFLAGS */
 	uint64_t access; /* address in S0, struct access in S1 -> S0 = bounce's 8 bytes */
 	uint64_t group; /* address in S0, its group's GROUP_ bits in S1 -> S0 = host pointer or 0 */
-	uint64_t helper;       /* ir_helper in S0, arguments in bounce -> S0 */
-	uint64_t quick;        /* the function of a quick ir_helper in S0, the same */
-	uint64_t transfer;     /* ir_helper in S0, the same; goes on where env->pc then is */
-	uint64_t native;       /* ir_native in S0, value in bounce */
-	uint64_t atomic;       /* kind in S0, address and operands in bounce -> S0 = old */
-	uint64_t sync;         /* flags slot := flags in env */
-	uint64_t carry;        /* -> S0 = carry of the flags in env */
-	uint64_t env_bits;     /* -> S0 = all six of them */
-	uint64_t bits;         /* -> S0 = the six of the call's site */
-	uint64_t link;         /* called by an exit's stub */
-	uint64_t miss;         /* jumped to: the place at S1 is not for the pc in S0 */
-	uint64_t ask;          /* jumped to: no place is for the pc in S0 */
-	uint64_t probe;        /* jumped to: to the pc in S0 */
-	uint64_t unpaired;     /* jumped to: the frame is not for the pc in S0; S1 is for others */
-	uint64_t dispatch;     /* jumped to: env->pc, env->mode say where on */
-	uint64_t asked;        /* jumped to: env->pc is set, a request waits */
+	uint64_t helper;     /* ir_helper in S0, arguments in bounce -> S0 */
+	uint64_t quick;      /* the function of a quick ir_helper in S0, the same */
+	uint64_t transfer;   /* ir_helper in S0, the same; goes on where env->pc then is */
+	uint64_t native;     /* ir_native in S0, value in bounce */
+	uint64_t atomic;     /* kind in S0, address and operands in bounce -> S0 = old */
+	uint64_t sync;       /* flags slot := flags in env */
+	uint64_t carry;      /* -> S0 = carry of the flags in env */
+	uint64_t env_bits;   /* -> S0 = all six of them */
+	uint64_t bits;       /* -> S0 = the six of the call's site */
+	uint64_t link;       /* called by an exit's stub */
+	uint64_t miss;       /* jumped to: the place at S1 is not for the pc in S0 */
+	uint64_t ask;        /* jumped to: no place is for the pc in S0 */
+	uint64_t probe;      /* jumped to: to the pc in S0 */
+	uint64_t unpaired;   /* jumped to: the frame is not for the pc in S0; S1 is for others */
+	uint64_t dispatch;   /* jumped to: env->pc, env->mode say where on */
+	uint64_t asked;      /* jumped to: a request waits, at the pc in S0 */
+	uint64_t asked_here; /* the same, at that offset in env->page */
+	uint64_t far;        /* jumped to or called: to that offset; S1: what FAR_KEY_BYTES says */
 	uint64_t vectors, x87; /* the guest's to the host's registers; keep all but EFLAGS */
 	uint64_t x87_unload;   /* the reverse */
 	uint64_t vectors_save, x87_save; /* the same, for the other thunks */

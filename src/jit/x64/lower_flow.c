@@ -385,40 +385,28 @@ struct stub *flow_far(struct x64_compiler *c, unsigned exit)
 }
 
 /* The guest is still on the page that it leaves, but where the jump leads at first: there it has
- * gone. */
+ * gone.  The key and what asks for one stand where thunk.far looks for them. */
 void stub_far(struct x64_compiler *c, struct stub *s)
 {
 	struct x64_exit *x = &c->exits[s->exit];
-	struct x64_label ask = X64_LABEL, ask_called = X64_LABEL, miss = X64_LABEL;
 
-	x64_alu_i(&c->a, X64_SUB, 4, ENV(c, key_wait), 1);
-	x64_jcc(&c->a, X64_CC_S, &ask);
-	lower_pc(c, S0, x->pc_delta);
-	if (!s->is_call) {
-		flow_probe(c);
-		x64_bind(&c->a, &ask);
+	x64_lea(&c->a, 8, S1, x64_at_label(&s->key));
+	x64_mov_ri(&c->a, S0, c->code->pc_base + (uint64_t)x->pc_delta);
+	if (s->is_call) {
+		x64_call_at(&c->a, c->jit->thunk.far);
+		x64_jmp(&c->a, &s->back);
 	} else {
-		flow_lookup(c);
-		x64_jcc_short(&c->a, X64_CC_NE, &miss);
-		x64_call_rm(&c->a, x64_m(S1, offsetof(struct x64_target, entry)));
-		x64_jmp(&c->a, &s->back);
-		x64_bind(&c->a, &miss);
-		x64_call_at(&c->a, c->jit->thunk.miss);
-		x64_jmp(&c->a, &s->back);
-		x64_bind(&c->a, &ask);
-		x64_call(&c->a, &ask_called);
-		x64_jmp(&c->a, &s->back);
-		x64_bind(&c->a, &ask_called);
+		x64_jmp_at(&c->a, c->jit->thunk.far);
 	}
+	x64_align(&c->a, FAR_KEY_BYTES);
+	x64_bind(&c->a, &s->key);
+	x->key = x64_offset(&c->a);
+	x64_quad(&c->a, X64_NO_KEY);
 	x->ask = x64_offset(&c->a);
 	x64_call_at(&c->a, c->jit->thunk.link);
 	x64_patch(c->a.start + x->jump, c->a.run + x->jump, x64_pc(&c->a));
 	x->stub = x64_offset(&c->a);
 	x64_call_at(&c->a, c->jit->thunk.link);
-	x64_align(&c->a, 8);
-	x64_bind(&c->a, &s->key);
-	x->key = x64_offset(&c->a);
-	x64_quad(&c->a, X64_NO_KEY);
 }
 
 void flow_leave_by(struct x64_compiler *c, struct x64_exit *x)
@@ -571,7 +559,11 @@ void lower_stubs(struct x64_compiler *c)
 		}
 	}
 	x64_bind(&c->a, &c->asked);
-	lower_pc(c, S0, 0);
-	x64_mov_to(&c->a, 8, state(c, c->jit->desc->pc_offset), S0);
-	x64_jmp_at(&c->a, c->jit->thunk.asked);
+	if (c->code->is_free) {
+		x64_mov_ri(&c->a, S0, c->code->pc_base);
+		x64_jmp_at(&c->a, c->jit->thunk.asked_here);
+	} else {
+		lower_pc(c, S0, 0);
+		x64_jmp_at(&c->a, c->jit->thunk.asked);
+	}
 }

@@ -425,20 +425,50 @@ static uint64_t emit_unpaired(struct thunk_asm *t, uint64_t *bottom)
 	return start;
 }
 
+static void emit_lookup_jump(struct thunk_asm *t, uint64_t miss)
+{
+	flow_emit_lookup(&t->a, THUNK_ENV(t, probe));
+	x64_jcc_at(&t->a, X64_CC_NE, miss);
+	x64_jmp_rm(&t->a, x64_m(S1, offsetof(struct x64_target, entry)));
+}
+
 static uint64_t emit_probe(struct thunk_asm *t, uint64_t miss)
 {
 	uint64_t start = begin(t);
 
-	flow_emit_lookup(&t->a, THUNK_ENV(t, probe));
-	x64_jcc_at(&t->a, X64_CC_NE, miss);
-	x64_jmp_rm(&t->a, x64_m(S1, offsetof(struct x64_target, entry)));
+	emit_lookup_jump(t, miss);
 	return start;
 }
 
-static uint64_t emit_asked(struct thunk_asm *t)
+/* An exit whose key is not for here: mostly to its target by the table, seldom to what asks for a
+ * key.  Called, it is by a call of the guest's: the return address is a pad's. */
+static uint64_t emit_far(struct thunk_asm *t, uint64_t miss)
 {
+	struct x64_label ask = X64_LABEL;
+	struct x64_asm *a = &t->a;
 	uint64_t start = begin(t);
 
+	x64_alu_i(a, X64_SUB, 4, THUNK_ENV(t, key_wait), 1);
+	x64_jcc_short(a, X64_CC_S, &ask);
+	x64_alu(a, X64_ADD, 8, S0, THUNK_ENV(t, page));
+	emit_lookup_jump(t, miss);
+	x64_bind(a, &ask);
+	x64_alu_i(a, X64_ADD, 8, x64_r(S1), FAR_KEY_BYTES);
+	x64_jmp_rm(a, x64_r(S1));
+	return start;
+}
+
+static uint64_t emit_asked(struct thunk_asm *t, uint64_t *here)
+{
+	struct x64_label at = X64_LABEL;
+	uint64_t start;
+
+	*here = begin(t);
+	x64_alu(&t->a, X64_ADD, 8, S0, THUNK_ENV(t, page));
+	x64_jmp(&t->a, &at);
+	start = begin(t);
+	x64_bind(&t->a, &at);
+	x64_mov_to(&t->a, 8, thunk_state(t, t->jit->desc->pc_offset), S0);
 	emit_publish(t);
 	x64_mov_i(&t->a, 4, THUNK_ENV(t, why), X64_ASKED);
 	x64_jmp(&t->a, &t->leave);
@@ -489,7 +519,8 @@ static void emit_all(struct thunk_asm *t, struct x64_thunks *out)
 	out->miss = emit_miss(t, out->ask);
 	out->probe = emit_probe(t, out->miss);
 	out->dispatch = emit_go_on(t, C_ADDR(x64_rt_dispatch), false);
-	out->asked = emit_asked(t);
+	out->far = emit_far(t, out->miss);
+	out->asked = emit_asked(t, &out->asked_here);
 }
 
 bool x64_thunks_write(struct x64_jit *j)

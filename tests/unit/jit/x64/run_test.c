@@ -908,7 +908,7 @@ static void block_frame(struct block *b, int n)
 	x64_pop(&b->a, S1);
 	x64_alu_i(&b->a, X64_ADD, 8, x64_r(X64_RDI), n);
 	x64_mov_to(&b->a, 8, at(b, offsetof(struct guest, env.tmp)), X64_RSP);
-	x64_jmp_at(&b->a, b->w->jit->thunk.asked);
+	block_ask(b);
 	x64_bind(&b->a, &call);
 	x64_lea(&b->a, 8, S1, x64_at_label(&on));
 	x64_push(&b->a, S1);

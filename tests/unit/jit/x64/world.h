@@ -323,10 +323,16 @@ static inline void block_commit(struct block *b)
 	code_commit(&b->w->writer, b->code.size, &b->code);
 }
 
-/* Out by a request that waits. */
+/* Out by a request that waits, at the pc that the state has. */
+static inline void block_ask(struct block *b)
+{
+	x64_mov(&b->a, 8, S0, at(b, b->w->jit->desc->pc_offset));
+	x64_jmp_at(&b->a, b->w->jit->thunk.asked);
+}
+
 static inline void block_end(struct block *b)
 {
-	x64_jmp_at(&b->a, b->w->jit->thunk.asked);
+	block_ask(b);
 	block_commit(b);
 }
 
