@@ -36,8 +36,9 @@ static void lower_get(struct x64_compiler *c, unsigned i)
 		get_flags_slot(c, i);
 	} else if (reg == X64_NO_REG) {
 		place_set(c, i,
-			  (struct place){
-				  .kind = PLACE_SLOT, .valid = (uint8_t)size, .imm = op->imm });
+			  (struct place){ .kind = PLACE_SLOT,
+					  .valid = (uint8_t)size,
+					  .imm = (uint32_t)op->imm });
 	} else if (!at) {
 		place_reg(c, i, reg, size);
 	} else if (at == 1 && size == 1) {
@@ -101,7 +102,7 @@ static void compute(struct x64_compiler *c, unsigned v, unsigned reg)
 static void put_pinned(struct x64_compiler *c, unsigned reg, const struct ir_op *op)
 {
 	unsigned size = ir_size(op), v = op->a, at = op->imm % 8;
-	const struct place *p = &c->at[v];
+	const struct place *p = &c->value[v].at;
 
 	if (!at && size != 4 && p->kind == PLACE_REG && p->reg == reg && p->valid >= size &&
 	    (size < 8 || p->valid == 8))
@@ -136,13 +137,13 @@ static void put_memory(struct x64_compiler *c, const struct ir_op *op)
 		return;
 	}
 	/* the value before what it replaces is saved: it may be made of that */
-	if (c->at[op->a].kind == PLACE_SLOT && c->at[op->a].imm == op->imm &&
-	    c->at[op->a].valid >= size)
+	if (c->value[op->a].at.kind == PLACE_SLOT && c->value[op->a].at.imm == op->imm &&
+	    c->value[op->a].at.valid >= size)
 		return;
 	place_in_reg(c, op->a, size, 0);
 	place_evict_slot(c, (uint32_t)op->imm, size);
 	x64_mov_to(&c->a, size, m, place_in_reg(c, op->a, size, 0));
-	if (size == 8 && c->at[op->a].kind == PLACE_REG && is_live(c, op->a))
+	if (size == 8 && c->value[op->a].at.kind == PLACE_REG && is_live(c, op->a))
 		place_stored(c, op->a, (uint32_t)op->imm);
 }
 
@@ -152,7 +153,7 @@ static void lower_put(struct x64_compiler *c, unsigned i)
 	unsigned reg = place_pinned(c, (uint32_t)op->imm);
 	bool is_flags = covers_flags_slot(c, op);
 
-	if (c->is_fused[i] || vec_put(c, i))
+	if (c->plan[i].is_fused || vec_put(c, i))
 		return;
 	x87_touch(c, i, op->imm);
 	if (is_flags) {
@@ -193,9 +194,7 @@ static void lower_op(struct x64_compiler *c, unsigned i)
 
 	switch (op->code) {
 	case IR_NOP: break;
-	case IR_CONST:
-		place_set(c, i, (struct place){ .kind = PLACE_CONST, .valid = 8, .imm = op->imm });
-		break;
+	case IR_CONST: place_set(c, i, (struct place){ .kind = PLACE_CONST, .valid = 8 }); break;
 	case IR_GET: lower_get(c, i); break;
 	case IR_PUT: lower_put(c, i); break;
 	case IR_LOAD: lower_load(c, i); break;
@@ -223,11 +222,11 @@ static void lower_op(struct x64_compiler *c, unsigned i)
 	case IR_FLAGS_TO:
 	case IR_FLAGS_MERGE: lower_flags_op(c, i); break;
 	default:
-		if (c->modify[i] || c->is_fused[i])
+		if (c->plan[i].modify || c->plan[i].is_fused)
 			break;
 		if (!lower_is_lazy(c, i))
 			lower_value_op(c, i);
-		else if (c->uses[i])
+		else if (c->plan[i].uses)
 			place_set(c, i, (struct place){ .kind = PLACE_LAZY, .valid = 8 });
 		break;
 	}
@@ -239,10 +238,10 @@ static bool lower_direct(struct x64_compiler *c, unsigned i)
 	const struct ir_op *op = op_at(c, i);
 	unsigned reg;
 
-	if (!c->put[i] || op->form & IR_FORM_FLAGS ||
+	if (!c->plan[i].put || op->form & IR_FORM_FLAGS ||
 	    (op->code != IR_PC && op->code != IR_LEA && op->code != IR_ADD) || ir_size(op) < 4)
 		return false;
-	reg = place_pinned(c, (uint32_t)op_at(c, c->put[i])->imm);
+	reg = place_pinned(c, (uint32_t)op_at(c, c->plan[i].put)->imm);
 	compute(c, i, reg);
 	place_reg(c, i, reg, 8);
 	return true;
@@ -260,8 +259,6 @@ static void begin(struct x64_compiler *c, struct x64_code *code, const struct ir
 	c->is_synced = c->may_have_stored = c->has_kept = false;
 	c->left_at = 0;
 	c->late.op = 0;
-	memset(c->carry, 0, ir->op_count * sizeof(c->carry[0]));
-	memset(c->bits, 0, ir->op_count * sizeof(c->bits[0]));
 	lower_plan(c);
 	code->natives = c->native_count ? g_new(struct ir_native, c->native_count) : NULL;
 	c->native_count = 0;
@@ -294,7 +291,7 @@ static void lower_block(struct x64_compiler *c)
 	lower_entry(c);
 	for (unsigned i = 1; i < c->ir->op_count && !c->is_full && !c->a.is_full; i++) {
 		c->pos = i;
-		if (c->may_have_stored && c->insn[i] != c->insn[i - 1])
+		if (c->may_have_stored && c->plan[i].insn != c->plan[i - 1].insn)
 			lower_check_stored(c, i);
 		if (!lower_direct(c, i))
 			lower_op(c, i);

@@ -23,7 +23,7 @@ enum { P = X64_R14, TLB = X64_R9, S0 = X64_R10, S1 = X64_R11, GUEST_SP = X64_R15
 
 enum place_kind {
 	PLACE_NONE,
-	PLACE_CONST, /* imm */
+	PLACE_CONST, /* the operation's imm */
 	PLACE_REG,   /* host register; pinned or scratch */
 	PLACE_HIGH,  /* AH to BH: bits 8-15 of reg */
 	PLACE_SLOT,  /* guest state at byte offset imm */
@@ -36,7 +36,7 @@ struct place {
 	uint8_t kind;
 	uint8_t reg;
 	uint8_t valid; /* bytes; those above belong to the value as zeros but may hold anything */
-	uint64_t imm;
+	uint32_t imm;
 };
 
 /* Operands of the flags at a site, for C. */
@@ -230,6 +230,25 @@ struct stub {
 	struct x64_site site;
 };
 
+/* What is planned of an operation; then what is known of its value and its flags. */
+struct op_plan {
+	uint16_t insn;
+	uint16_t uses;       /* as a value */
+	uint16_t last_use;   /* position, recipes included */
+	uint16_t flags_last; /* flags: last position that may ask */
+	uint16_t put;        /* the PUT whose slot the op itself writes, or 0 */
+	uint16_t modify;     /* RMW: of LOAD and operation, the STORE; of the STORE, 1 */
+	uint8_t group;       /* of an access: its group's number plus 1, or 0 */
+	bool is_fused;       /* COND, CMP computed by their one user; PUT nobody sees */
+	uint16_t next_in_reg;
+};
+struct value {
+	struct place at;
+	struct place home;  /* TMP or SLOT: where memory has it too; or NONE */
+	struct place carry; /* of a recipe: its flags in: a temporary, or (SLOT) env->flags_c */
+	struct place bits;  /* of flags: their six bits, a temporary */
+};
+
 struct x64_compiler {
 	struct x64_jit *jit;
 	const struct ir_block *ir;
@@ -238,25 +257,15 @@ struct x64_compiler {
 	struct code_writer writer;
 	struct x64_code *code;
 	bool is_full; /* too many temporaries, stubs ... */
+	struct op_plan plan[IR_TABLE_OPS];
+	struct value value[IR_TABLE_OPS];
 
-	/* plan, by op */
-	uint16_t insn[IR_TABLE_OPS];
-	uint16_t uses[IR_TABLE_OPS];       /* as a value */
-	uint16_t last_use[IR_TABLE_OPS];   /* position, recipes included */
-	uint16_t flags_last[IR_TABLE_OPS]; /* flags: last position that may ask */
-	uint16_t put[IR_TABLE_OPS];        /* the PUT whose slot the op itself writes, or 0 */
-	uint16_t modify[IR_TABLE_OPS]; /* RMW: of LOAD and operation, the STORE; of the STORE, 1 */
-	uint8_t group[IR_TABLE_OPS];   /* of an access: its group's number plus 1, or 0 */
-	bool is_fused[IR_TABLE_OPS];   /* COND, CMP computed by their one user; PUT nobody sees */
 	bool has_groups;
 	struct group groups[LOWER_GROUPS];
 	unsigned group_count;
 
 	/* state */
 	unsigned pos;
-	struct place at[IR_TABLE_OPS];
-	struct place home[IR_TABLE_OPS]; /* TMP or SLOT: where memory has it too; or NONE */
-	uint16_t next_in_reg[IR_TABLE_OPS];
 	uint16_t in_reg[16];              /* values in a host register, chained */
 	uint16_t in_memory[IR_TABLE_OPS]; /* values whose home is a slot */
 	unsigned in_memory_count;
@@ -267,10 +276,7 @@ struct x64_compiler {
 	uint16_t slot_flags;  /* flags value that the slot should have; 0: what env says */
 	uint16_t env_flags;   /* flags value that env has been told of */
 	bool is_synced;       /* the slot's bits are true (env->flags_kind is 0) */
-	/* of a recipe: its flags in: a temporary, or (SLOT) env->flags_c */
-	struct place carry[IR_TABLE_OPS];
-	bool has_kept;                   /* some have it there */
-	struct place bits[IR_TABLE_OPS]; /* of flags: their six bits, a temporary */
+	bool has_kept;        /* some recipes have their flags in in env->flags_c */
 
 	struct stub stubs[LOWER_STUBS];
 	unsigned stub_count;
@@ -335,7 +341,15 @@ bool covers_flags_slot(const struct x64_compiler *c, const struct ir_op *op);
 /* ---- lower_place.c ---- */
 static inline bool is_live(const struct x64_compiler *c, unsigned v)
 {
-	return c->last_use[v] > c->pos;
+	return c->plan[v].last_use > c->pos;
+}
+/* Is v in reg, size bytes of it? */
+static inline bool place_is_in(const struct x64_compiler *c, unsigned v, unsigned reg,
+			       unsigned size)
+{
+	const struct place *p = &c->value[v].at;
+
+	return p->kind == PLACE_REG && p->reg == reg && p->valid >= size;
 }
 void place_begin(struct x64_compiler *c);
 /* Say where v is from now on. */
@@ -430,7 +444,7 @@ void group_plan(struct x64_compiler *c);
  * stub, no fault.  The first one has the check. */
 static inline bool group_has(const struct x64_compiler *c, unsigned i)
 {
-	return c->group[i] && c->groups[c->group[i] - 1u].count > 1;
+	return c->plan[i].group && c->groups[c->plan[i].group - 1u].count > 1;
 }
 bool group_is_first(const struct x64_compiler *c, unsigned i);
 struct x64_rm group_rm(struct x64_compiler *c, unsigned i);

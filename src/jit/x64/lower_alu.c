@@ -4,22 +4,21 @@
 
 static bool wants_flags(const struct x64_compiler *c, unsigned i)
 {
-	return op_at(c, i)->form & IR_FORM_FLAGS && c->flags_last[i] > c->pos;
+	return op_at(c, i)->form & IR_FORM_FLAGS && c->plan[i].flags_last > c->pos;
 }
 
 static unsigned pinned_dest(const struct x64_compiler *c, unsigned i)
 {
-	return c->put[i] ? place_pinned(c, (uint32_t)op_at(c, c->put[i])->imm) : X64_NO_REG;
+	return c->plan[i].put ? place_pinned(c, (uint32_t)op_at(c, c->plan[i].put)->imm)
+			      : X64_NO_REG;
 }
 
 /* Is v in reg now, and may reg be overwritten with what is made of it? */
 static bool ends_in(const struct x64_compiler *c, unsigned v, unsigned reg, unsigned size)
 {
-	const struct place *p = &c->at[v];
-
-	if (p->kind != PLACE_REG || p->reg != reg || p->valid < size || c->last_use[v] != c->pos)
+	if (!place_is_in(c, v, reg, size) || c->plan[v].last_use != c->pos)
 		return false;
-	for (unsigned w = c->in_reg[reg]; w; w = c->next_in_reg[w])
+	for (unsigned w = c->in_reg[reg]; w; w = c->plan[w].next_in_reg)
 		if (is_live(c, w))
 			return false;
 	return true;
@@ -121,8 +120,7 @@ static unsigned first_to_dest(struct x64_compiler *c, unsigned i, const struct i
 
 	*move_to = X64_NO_REG;
 	if (t != X64_NO_REG) {
-		a_in_t = c->at[op->a].kind == PLACE_REG && c->at[op->a].reg == t &&
-			 c->at[op->a].valid >= size;
+		a_in_t = place_is_in(c, op->a, t, size);
 		place_evict(c, t, false);
 		*b = second(c, op, 0);
 		if (a_in_t)
@@ -151,7 +149,7 @@ static unsigned first_to_dest(struct x64_compiler *c, unsigned i, const struct i
 /* A lazy first operand needs scratch registers of its own: make it real while there are some. */
 static void force_lazy(struct x64_compiler *c, unsigned v, unsigned size)
 {
-	if (c->at[v].kind == PLACE_LAZY)
+	if (c->value[v].at.kind == PLACE_LAZY)
 		place_in_reg(c, v, size, 0);
 }
 
@@ -232,8 +230,7 @@ static unsigned only_to_dest(struct x64_compiler *c, unsigned i, const struct ir
 		if (pinned_dest(c, i) == X64_NO_REG && ends_in(c, op->a, reg, size))
 			return reg;
 	reg = pinned_dest(c, i);
-	is_there = reg != X64_NO_REG && c->at[op->a].kind == PLACE_REG && c->at[op->a].reg == reg &&
-		   c->at[op->a].valid >= size;
+	is_there = reg != X64_NO_REG && place_is_in(c, op->a, reg, size);
 	reg = alu_dest(c, i, 0);
 	if (!is_there)
 		place_copy(c, reg, op->a, size, false);
@@ -408,7 +405,7 @@ static void shift_by_cl(struct x64_compiler *c, unsigned i)
 		x64_mov_rr(&c->a, 8, X64_RCX, n);
 	}
 	if (takes_carry(op->code)) /* no register is free for more */
-		x64_bt_i(&c->a, X64_BT, 4, tmp_rm(c, (unsigned)c->carry[i].imm), 0);
+		x64_bt_i(&c->a, X64_BT, 4, tmp_rm(c, c->value[i].carry.imm), 0);
 	x64_shift_cl(&c->a, shift_of(op->code), size, x64_r(S1));
 	flags_lost(c);
 	if (lend)
@@ -503,8 +500,7 @@ static void high_unsigned(struct x64_compiler *c, unsigned i)
 		in_rdx = op->b;
 		b.rm = place_rm(c, op->a, 8, 0);
 	}
-	is_there = c->at[in_rdx].kind == PLACE_REG && c->at[in_rdx].reg == X64_RDX &&
-		   c->at[in_rdx].valid == 8;
+	is_there = place_is_in(c, in_rdx, X64_RDX, 8);
 	t = t == X64_NO_REG ? place_scratch(c, rm_mask(b.rm)) : alu_dest(c, i, 0);
 	if (!is_there && t != X64_RDX) {
 		rdx = place_new_tmp(c, &p);
@@ -574,16 +570,18 @@ static void lower_mov(struct x64_compiler *c, unsigned i)
 {
 	const struct ir_op *op = op_at(c, i);
 	unsigned size = ir_size(op), reg;
-	struct place p = c->at[op->a];
+	struct place p = c->value[op->a].at;
 
-	if (!c->put[i] && (p.kind == PLACE_REG || p.kind == PLACE_SLOT || p.kind == PLACE_TMP)) {
+	if (!c->plan[i].put &&
+	    (p.kind == PLACE_REG || p.kind == PLACE_SLOT || p.kind == PLACE_TMP)) {
 		p.valid = p.valid < size ? p.valid : (uint8_t)size;
 		place_set(c, i, p); /* the same place, fewer bytes */
 		return;
 	}
 	reg = alu_dest(c, i, 0);
-	place_copy(c, reg, op->a, size, c->put[i] ? ir_size(op_at(c, c->put[i])) == 8 : true);
-	place_reg(c, i, reg, c->put[i] && ir_size(op_at(c, c->put[i])) < 8 ? size : 8);
+	place_copy(c, reg, op->a, size,
+		   c->plan[i].put ? ir_size(op_at(c, c->plan[i].put)) == 8 : true);
+	place_reg(c, i, reg, c->plan[i].put && ir_size(op_at(c, c->plan[i].put)) < 8 ? size : 8);
 }
 
 static void lower_sext(struct x64_compiler *c, unsigned i)
@@ -654,8 +652,7 @@ static void lower_select(struct x64_compiler *c, unsigned i)
 	yes = place_in_reg(c, op->b, 8, 0);
 	reg = t != X64_NO_REG && t != yes ? alu_dest(c, i, 0) : place_scratch(c, 1u << yes);
 	valid = 8;
-	if (!(c->at[op->c].kind == PLACE_REG && c->at[op->c].reg == reg &&
-	      c->at[op->c].valid == 8 && reg == t))
+	if (!(place_is_in(c, op->c, reg, 8) && reg == t))
 		place_copy(c, reg, op->c, 8, false);
 	x64_cmov(&c->a, cc, 8, reg, x64_r(yes));
 	if (t != X64_NO_REG && reg != t) {
@@ -758,7 +755,7 @@ void lower_value_op(struct x64_compiler *c, unsigned i)
 		if (ir_operand_is_value(op, 1) && op->b)
 			place_whole(c, op->b, ir_size(op));
 	}
-	if (!c->uses[i] && !op->c && op->code < IR_SHL)
+	if (!c->plan[i].uses && !op->c && op->code < IR_SHL)
 		return;
 	switch (op->code) {
 	case IR_MOV: lower_mov(c, i); break;

@@ -71,7 +71,7 @@ static void compare(struct x64_compiler *c, const struct ir_op *op)
 	struct x64_rm b, m;
 
 	/* First: that may move the second, where they share a register. */
-	if (c->at[op->a].kind == PLACE_LAZY || c->at[op->a].kind == PLACE_REG)
+	if (c->value[op->a].at.kind == PLACE_LAZY || c->value[op->a].at.kind == PLACE_REG)
 		place_whole(c, op->a, size);
 	b = operand(c, op, 0, &is_imm, &imm);
 	if (is_imm) {
@@ -114,7 +114,7 @@ static uint32_t again_ab(struct x64_compiler *c, unsigned f)
 		compare(c, op);
 		return IR_FLAGS_ALL;
 	}
-	if (c->at[op->a].kind == PLACE_LAZY)
+	if (c->value[op->a].at.kind == PLACE_LAZY)
 		place_in_reg(c, op->a, size, 0);
 	if (ir_has_imm(op) || ir_operand_is_value(op, 1))
 		b = operand(c, op, 0, &is_imm, &imm);
@@ -130,8 +130,8 @@ static uint32_t again_ab(struct x64_compiler *c, unsigned f)
 	}
 	reg = place_scratch(c, is_imm ? 0 : flags_rm_mask(b));
 	place_copy(c, reg, op->a, size, false);
-	if (c->carry[f].kind != PLACE_NONE && (op->code == IR_ADC || op->code == IR_SBB))
-		x64_bt_i(&c->a, X64_BT, 4, tmp_rm(c, (unsigned)c->carry[f].imm), 0);
+	if (c->value[f].carry.kind != PLACE_NONE && (op->code == IR_ADC || op->code == IR_SBB))
+		x64_bt_i(&c->a, X64_BT, 4, tmp_rm(c, c->value[f].carry.imm), 0);
 	arg = (struct arg){ .is_imm = is_imm, .imm = (uint64_t)imm, .rm = b };
 	alu_apply(c, op, reg, &arg);
 	alu_applied(c, f);
@@ -272,7 +272,7 @@ enum x64_cc flags_cond(struct x64_compiler *c, unsigned f, enum ir_cond cond)
 	f = lower_merge_source(c, f, need);
 	if (c->eflags == f && !(need & ~c->eflags_mask))
 		return (enum x64_cc)cond;
-	if (!flags_are_opaque(c, f) && c->bits[f].kind == PLACE_NONE) {
+	if (!flags_are_opaque(c, f) && c->value[f].bits.kind == PLACE_NONE) {
 		flags_again(c, f, need);
 		if (!(need & ~c->eflags_mask))
 			return (enum x64_cc)cond;
@@ -303,18 +303,21 @@ enum x64_cc flags_test(struct x64_compiler *c, unsigned v)
 	const struct ir_op *op = op_at(c, v);
 	struct x64_rm m;
 
-	if (c->at[v].kind == PLACE_NONE && op->code == IR_COND)
+	if (c->value[v].at.kind == PLACE_NONE && op->code == IR_COND)
 		return flags_cond(c, op->a, op->b);
-	if (c->at[v].kind == PLACE_NONE && op->code == IR_CMP)
+	if (c->value[v].at.kind == PLACE_NONE && op->code == IR_CMP)
 		return compare_values(c, op);
-	if (c->at[v].kind == PLACE_NONE && op->code == IR_WIDER)
+	if (c->value[v].at.kind == PLACE_NONE && op->code == IR_WIDER)
 		return test_wider(c, op);
-	m = place_rm(c, v, c->at[v].valid < 8 && c->at[v].kind != PLACE_LAZY ? c->at[v].valid : 8,
+	m = place_rm(c, v,
+		     c->value[v].at.valid < 8 && c->value[v].at.kind != PLACE_LAZY
+			     ? c->value[v].at.valid
+			     : 8,
 		     0);
 	if (m.kind == X64_RM_REG)
-		x64_test(&c->a, c->at[v].valid, m, m.base);
+		x64_test(&c->a, c->value[v].at.valid, m, m.base);
 	else
-		x64_alu_i(&c->a, X64_CMP, c->at[v].valid ? c->at[v].valid : 8, m, 0);
+		x64_alu_i(&c->a, X64_CMP, c->value[v].at.valid ? c->value[v].at.valid : 8, m, 0);
 	flags_lost(c);
 	return X64_CC_NE;
 }
@@ -342,14 +345,15 @@ void flags_carry(struct x64_compiler *c, unsigned f)
 	op = op_at(c, f);
 	if (c->eflags == f && c->eflags_mask & IR_C)
 		return;
-	if (c->bits[f].kind == PLACE_NONE && op->code == IR_FLAGS_GET) {
+	if (c->value[f].bits.kind == PLACE_NONE && op->code == IR_FLAGS_GET) {
 		carry_of_env(c);
 		x64_bt_i(&c->a, X64_BT, 4, x64_r(S0), 0);
 		flags_lost(c);
-	} else if (c->bits[f].kind == PLACE_NONE && !flags_are_opaque(c, f) && op->code != IR_INC &&
-		   op->code != IR_DEC) {
+	} else if (c->value[f].bits.kind == PLACE_NONE && !flags_are_opaque(c, f) &&
+		   op->code != IR_INC && op->code != IR_DEC) {
 		flags_again(c, f, IR_C);
-	} else if ((op->code == IR_INC || op->code == IR_DEC) && c->carry[f].kind != PLACE_NONE) {
+	} else if ((op->code == IR_INC || op->code == IR_DEC) &&
+		   c->value[f].carry.kind != PLACE_NONE) {
 		x64_bt_i(&c->a, X64_BT, 4, flags_kept(c, f), 0);
 		flags_lost(c);
 	} else {

@@ -10,7 +10,7 @@ static bool is_in_env(const struct x64_compiler *c, unsigned f)
 
 unsigned flags_at_fault(const struct x64_compiler *c, unsigned i)
 {
-	unsigned f = c->ir->insns[c->insn[i]].flags_op;
+	unsigned f = c->ir->insns[c->plan[i].insn].flags_op;
 
 	f = f ? f : c->slot_flags;
 	return f == c->env_flags ? 0 : f;
@@ -41,16 +41,16 @@ static void capture(struct x64_compiler *c, unsigned v, struct arg *out)
 	if (op->code == IR_CONST)
 		return;
 	out->is_imm = false;
-	if (c->at[v].kind == PLACE_LAZY || c->at[v].kind == PLACE_HIGH ||
-	    c->at[v].kind == PLACE_MEM)
+	if (c->value[v].at.kind == PLACE_LAZY || c->value[v].at.kind == PLACE_HIGH ||
+	    c->value[v].at.kind == PLACE_MEM)
 		out->rm = x64_r(place_in_reg(c, v, 1, 0));
 	else
-		out->rm = place_rm(c, v, c->at[v].valid, 0);
+		out->rm = place_rm(c, v, c->value[v].at.valid, 0);
 }
 
 static void capture_place(struct x64_compiler *c, struct place p, struct arg *out)
 {
-	*out = (struct arg){ .valid = 8, .rm = tmp_rm(c, (unsigned)p.imm) };
+	*out = (struct arg){ .valid = 8, .rm = tmp_rm(c, p.imm) };
 }
 
 static void capture_once(struct x64_compiler *c, unsigned f, struct record *r)
@@ -59,9 +59,9 @@ static void capture_once(struct x64_compiler *c, unsigned f, struct record *r)
 	enum recipe_form form = lower_form(c, f);
 
 	*r = (struct record){ 0 };
-	if (c->bits[f].kind != PLACE_NONE) {
+	if (c->value[f].bits.kind != PLACE_NONE) {
 		r->kind = recipe_kind(IR_FLAGS_OF, 2, FORM_AB);
-		capture_place(c, c->bits[f], &r->a);
+		capture_place(c, c->value[f].bits, &r->a);
 		return;
 	}
 	r->kind = recipe_kind(op->code, ir_size_log2(op), form);
@@ -73,9 +73,9 @@ static void capture_once(struct x64_compiler *c, unsigned f, struct record *r)
 		else
 			capture(c, op->b, &r->b);
 	}
-	if (c->carry[f].kind == PLACE_TMP) { /* else it is where it belongs */
+	if (c->value[f].carry.kind == PLACE_TMP) { /* else it is where it belongs */
 		r->has_c = true;
-		capture_place(c, c->carry[f], &r->c);
+		capture_place(c, c->value[f].carry, &r->c);
 	}
 }
 
@@ -132,8 +132,8 @@ static void keep_env_flags(struct x64_compiler *c, unsigned f)
 {
 	unsigned old = c->env_flags;
 
-	if (old && old != f && is_in_env(c, old) && c->flags_last[old] >= c->pos &&
-	    c->bits[old].kind == PLACE_NONE)
+	if (old && old != f && is_in_env(c, old) && c->plan[old].flags_last >= c->pos &&
+	    c->value[old].bits.kind == PLACE_NONE)
 		flags_bits(c, old);
 }
 
@@ -145,7 +145,7 @@ static void evict_kept(struct x64_compiler *c)
 	struct place p = { 0 };
 
 	for (unsigned f = 1; c->has_kept && f < c->pos; f++) {
-		if (c->carry[f].kind != PLACE_SLOT || c->flags_last[f] < c->pos)
+		if (c->value[f].carry.kind != PLACE_SLOT || c->plan[f].flags_last < c->pos)
 			continue;
 		if (p.kind == PLACE_NONE) {
 			unsigned reg = place_scratch(c, 0);
@@ -153,7 +153,7 @@ static void evict_kept(struct x64_compiler *c)
 			x64_mov(&c->a, 4, reg, ENV(c, flags_c));
 			x64_mov_to(&c->a, 8, place_new_tmp(c, &p), reg);
 		}
-		c->carry[f] = p;
+		c->value[f].carry = p;
 	}
 	c->has_kept = false;
 }
@@ -165,10 +165,10 @@ void flags_record(struct x64_compiler *c, unsigned f)
 
 	if (!f || c->env_flags == f)
 		return;
-	if (is_in_env(c, f) && c->bits[f].kind == PLACE_NONE)
+	if (is_in_env(c, f) && c->value[f].bits.kind == PLACE_NONE)
 		return; /* env was never told anything else */
 	keep_env_flags(c, f);
-	if (c->carry[f].kind != PLACE_SLOT)
+	if (c->value[f].carry.kind != PLACE_SLOT)
 		evict_kept(c);
 	capture_record(c, f, &r);
 	if (arg_needs_scratch(&r.a) || (r.has_b && arg_needs_scratch(&r.b)) || r.has_c) {
@@ -186,7 +186,7 @@ void flags_record_later(struct x64_compiler *c, unsigned f, struct stub *s)
 	struct record r;
 
 	s->record_kind = 0;
-	if (!f || c->env_flags == f || (is_in_env(c, f) && c->bits[f].kind == PLACE_NONE))
+	if (!f || c->env_flags == f || (is_in_env(c, f) && c->value[f].bits.kind == PLACE_NONE))
 		return;
 	capture_record(c, f, &r);
 	s->record_kind = r.kind;
@@ -227,7 +227,7 @@ static void call_sync(struct x64_compiler *c)
 static struct site_place site_place(struct x64_compiler *c, unsigned v)
 {
 	const struct ir_op *op = op_at(c, v);
-	struct place p = c->at[v];
+	struct place p = c->value[v].at;
 	struct site_place s = { .kind = p.kind, .reg = p.reg, .at = (uint16_t)p.imm };
 
 	if (op->code != IR_CONST)
@@ -266,9 +266,9 @@ static void recipe_site(struct x64_compiler *c, unsigned f, struct x64_site *sit
 	const struct ir_op *op = op_at(c, f);
 	enum recipe_form form = lower_form(c, f);
 
-	if (c->bits[f].kind != PLACE_NONE) {
+	if (c->value[f].bits.kind != PLACE_NONE) {
 		site->kind = recipe_kind(IR_FLAGS_OF, 2, FORM_AB);
-		site->a = site_tmp(c->bits[f]);
+		site->a = site_tmp(c->value[f].bits);
 		return;
 	}
 	if (is_in_env(c, f))
@@ -279,8 +279,8 @@ static void recipe_site(struct x64_compiler *c, unsigned f, struct x64_site *sit
 		site->b = site_imm(c, op->imm);
 	else if (form != FORM_R && ir_operand_is_value(op, 1))
 		site->b = site_place(c, op->b);
-	if (c->carry[f].kind != PLACE_NONE)
-		site->c = site_carry(c->carry[f]);
+	if (c->value[f].carry.kind != PLACE_NONE)
+		site->c = site_carry(c->value[f].carry);
 }
 
 void flags_site(struct x64_compiler *c, unsigned i, struct x64_site *site)
@@ -318,7 +318,7 @@ static bool host_knows_all(const struct x64_compiler *c, unsigned f)
 	case IR_AND:
 	case IR_OR:
 	case IR_XOR:
-	case IR_NEG: return c->bits[f].kind == PLACE_NONE;
+	case IR_NEG: return c->value[f].bits.kind == PLACE_NONE;
 	default: return false;
 	}
 }
@@ -366,8 +366,8 @@ struct x64_rm flags_bits(struct x64_compiler *c, unsigned f)
 	struct x64_rm to;
 	struct place p;
 
-	if (c->bits[f].kind != PLACE_NONE)
-		return tmp_rm(c, (unsigned)c->bits[f].imm);
+	if (c->value[f].bits.kind != PLACE_NONE)
+		return tmp_rm(c, c->value[f].bits.imm);
 	if (op->code == IR_FLAGS_OF)
 		return x64_r(place_in_reg(c, op->a, 2, 0));
 	to = place_new_tmp(c, &p);
@@ -376,7 +376,7 @@ struct x64_rm flags_bits(struct x64_compiler *c, unsigned f)
 	else
 		bits_by_thunk(c, f, to);
 	flags_lost(c);
-	c->bits[f] = p;
+	c->value[f].bits = p;
 	return to;
 }
 
@@ -394,9 +394,9 @@ void flags_carry_to_tmp(struct x64_compiler *c, struct place *p)
 
 struct x64_rm flags_kept(const struct x64_compiler *c, unsigned f)
 {
-	const struct place *p = &c->carry[f];
+	const struct place *p = &c->value[f].carry;
 
-	return p->kind == PLACE_TMP ? tmp_rm(c, (unsigned)p->imm) : state(c, (uint32_t)p->imm);
+	return p->kind == PLACE_TMP ? tmp_rm(c, p->imm) : state(c, p->imm);
 }
 
 static bool is_step(const struct ir_op *op) { return op->code == IR_INC || op->code == IR_DEC; }
@@ -431,23 +431,23 @@ static bool keep_in_env(struct x64_compiler *c, unsigned i)
 
 	if (!is_step(op))
 		return false;
-	if (is_step(op_at(c, f)) && c->carry[f].kind == PLACE_SLOT) {
-		c->carry[i] = c->carry[f];
+	if (is_step(op_at(c, f)) && c->value[f].carry.kind == PLACE_SLOT) {
+		c->value[i].carry = c->value[f].carry;
 		return true;
 	}
-	if (is_in_env(c, f) && c->bits[f].kind == PLACE_NONE) {
+	if (is_in_env(c, f) && c->value[f].bits.kind == PLACE_NONE) {
 		evict_kept(c);
 		keep_of_env(c, i);
-	} else if (!c->modify[i] && (!known || c->flags_last[known] <= c->pos)) {
+	} else if (!c->plan[i].modify && (!known || c->plan[known].flags_last <= c->pos)) {
 		evict_kept(c);
 		flags_carry(c, op->c);
 		x64_setcc(&c->a, X64_CC_B, ENV(c, flags_c));
 	} else {
 		return false;
 	}
-	c->carry[i] = (struct place){ .kind = PLACE_SLOT,
-				      .valid = 4,
-				      .imm = offsetof(struct jit_env, flags_c) };
+	c->value[i].carry = (struct place){ .kind = PLACE_SLOT,
+					    .valid = 4,
+					    .imm = offsetof(struct jit_env, flags_c) };
 	c->has_kept = true;
 	return true;
 }
@@ -467,26 +467,26 @@ void flags_keep_carry(struct x64_compiler *c, unsigned i)
 	struct x64_rm to, from;
 	unsigned reg;
 
-	if (!op->c || (c->flags_last[i] <= c->pos && op->code < IR_SHL))
+	if (!op->c || (c->plan[i].flags_last <= c->pos && op->code < IR_SHL))
 		return;
 	if (keep_in_env(c, i))
 		return;
 	if (ir_reads_carry_only(op)) {
 		flags_carry(c, op->c);
-		flags_carry_to_tmp(c, &c->carry[i]);
+		flags_carry_to_tmp(c, &c->value[i].carry);
 		return;
 	}
 	from = flags_bits(c, op->c);
 	if (from.kind == X64_RM_REG) {
-		to = place_new_tmp(c, &c->carry[i]);
+		to = place_new_tmp(c, &c->value[i].carry);
 		x64_mov_to(&c->a, 4, to, from.base);
 		return;
 	}
-	c->carry[i] = c->bits[op->c];
-	if (c->carry[i].kind == PLACE_NONE) {
+	c->value[i].carry = c->value[op->c].bits;
+	if (c->value[i].carry.kind == PLACE_NONE) {
 		reg = place_scratch(c, 0);
 		x64_mov(&c->a, 4, reg, from);
-		to = place_new_tmp(c, &c->carry[i]);
+		to = place_new_tmp(c, &c->value[i].carry);
 		x64_mov_to(&c->a, 4, to, reg);
 	}
 }
@@ -497,14 +497,14 @@ void flags_keep_if_zero(struct x64_compiler *c, unsigned i, unsigned count)
 	unsigned old = op->c, reg;
 	struct stub *s;
 
-	if (c->flags_last[i] <= c->pos)
+	if (c->plan[i].flags_last <= c->pos)
 		return;
 	reg = place_in_reg(c, count, 1, 0);
 	if (reg == S0 || reg == S1)
 		place_evict(c, reg, true);
 	place_evict_scratch(c, true);
 	s = stub_new(c, STUB_BITS, i);
-	s->old = place_new_tmp(c, &c->carry[i]);
+	s->old = place_new_tmp(c, &c->value[i].carry);
 	recipe_site(c, old, &s->site);
 	x64_test_i(&c->a, 1, x64_r(reg), ir_size(op) == 8 ? 63 : 31);
 	x64_jcc(&c->a, X64_CC_E, &s->in);
@@ -532,7 +532,7 @@ static void lower_merge(struct x64_compiler *c, unsigned i)
 	struct x64_rm m, to;
 	unsigned reg;
 
-	if (c->flags_last[i] <= c->pos)
+	if (c->plan[i].flags_last <= c->pos)
 		return;
 	m = flags_bits(c, op->a);
 	reg = place_scratch(c, flags_rm_mask(m));
@@ -548,7 +548,7 @@ static void lower_merge(struct x64_compiler *c, unsigned i)
 	x64_alu(&c->a, X64_OR, 4, reg, to);
 	x64_mov_to(&c->a, 8, to, reg);
 	flags_lost(c);
-	c->bits[i] = half;
+	c->value[i].bits = half;
 }
 
 static void lower_flags_to(struct x64_compiler *c, unsigned i)
@@ -575,7 +575,7 @@ void lower_flags_op(struct x64_compiler *c, unsigned i)
 	case IR_FLAGS_TO: lower_flags_to(c, i); break;
 	case IR_FLAGS_MERGE: lower_merge(c, i); break;
 	default: /* FLAGS_OF: recipes take its operand as it is, up to bit 11 */
-		if (c->flags_last[i] > c->pos)
+		if (c->plan[i].flags_last > c->pos)
 			place_whole(c, op->a, 2);
 		break;
 	}

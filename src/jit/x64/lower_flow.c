@@ -30,7 +30,7 @@ struct stub *stub_new(struct x64_compiler *c, enum stub_kind kind, unsigned i)
 
 void site_add(struct x64_compiler *c, unsigned i, const struct x64_site *site)
 {
-	unsigned k = c->insn[i];
+	unsigned k = c->plan[i].insn;
 	const struct ir_insn *in = &c->ir->insns[k];
 	struct x64_site *s;
 
@@ -94,7 +94,7 @@ void flow_put_pc(struct x64_compiler *c, int64_t delta)
 void flow_put_own_pc(struct x64_compiler *c, unsigned i, const struct ir_helper *h)
 {
 	if (h->reads_pc)
-		flow_put_pc(c, c->ir->insns[c->insn[i]].pc_delta);
+		flow_put_pc(c, c->ir->insns[c->plan[i].insn].pc_delta);
 }
 
 void flow_call_helper(struct x64_compiler *c, unsigned i, const struct ir_helper *h,
@@ -221,7 +221,7 @@ void lower_call(struct x64_compiler *c, unsigned i)
 	after_helper(c, h);
 	vec_forget(c);
 	place_reg(c, i, S0, 8);
-	c->may_have_stored |= helper_may_store(h) && i + 1 != insn_end(c, c->insn[i]);
+	c->may_have_stored |= helper_may_store(h) && i + 1 != insn_end(c, c->plan[i].insn);
 }
 
 /* What follows the storing instruction may not be what it was translated from any more. */
@@ -240,7 +240,7 @@ void lower_check_stored(struct x64_compiler *c, unsigned i)
 static void stub_stored(struct x64_compiler *c, struct stub *s)
 {
 	stub_record(c, s);
-	flow_put_pc(c, c->ir->insns[c->insn[s->at - 1u] + 1].pc_delta);
+	flow_put_pc(c, c->ir->insns[c->plan[s->at - 1u].insn + 1].pc_delta);
 	x64_jmp_at(&c->a, c->jit->thunk.dispatch);
 }
 
@@ -317,7 +317,7 @@ static struct x64_exit *exit_of(struct x64_compiler *c, unsigned i)
 {
 	int64_t delta = (int64_t)op_at(c, i)->imm;
 
-	return flow_exit_new(c, delta, delta <= c->ir->insns[c->insn[i]].pc_delta);
+	return flow_exit_new(c, delta, delta <= c->ir->insns[c->plan[i].insn].pc_delta);
 }
 
 void flow_emit_lookup(struct x64_asm *a, struct x64_rm table)

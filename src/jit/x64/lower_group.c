@@ -79,7 +79,7 @@ static bool access_of(const struct x64_compiler *c, unsigned i, struct access *x
 
 	switch (op->code) {
 	case IR_LOAD: /* of a read-modify-write: the STORE stands for both */
-		if (op->c || c->modify[i])
+		if (op->c || c->plan[i].modify)
 			return false;
 		x->bytes = ir_size(op);
 		x->is_write = op->b & IR_MEM_RMW;
@@ -139,7 +139,7 @@ static bool grow(struct group *g, const struct open_group *o, const struct acces
 
 static bool may_begin(const struct x64_compiler *c, const struct planner *p, unsigned i)
 {
-	int32_t delta = c->ir->insns[c->insn[i]].pc_delta;
+	int32_t delta = c->ir->insns[c->plan[i].insn].pc_delta;
 
 	/* The exit is linked within a page only. */
 	return !p->has_begun && c->code->pc_base % PAGE + (uint64_t)(int64_t)delta < PAGE &&
@@ -165,7 +165,7 @@ static void begin_group(struct x64_compiler *c, struct planner *p, struct open_g
 	else if (!o)
 		o = &p->open[p->next++ % OPEN];
 	*o = (struct open_group){ .at = x->at, .group = (uint8_t)c->group_count };
-	c->group[i] = o->group;
+	c->plan[i].group = o->group;
 }
 
 static void plan_access(struct x64_compiler *c, struct planner *p, unsigned i,
@@ -184,7 +184,7 @@ static void plan_access(struct x64_compiler *c, struct planner *p, unsigned i,
 	if (mine && grow(&c->groups[mine->group - 1u], mine, x)) {
 		struct group *g = &c->groups[mine->group - 1u];
 
-		c->group[i] = mine->group;
+		c->plan[i].group = mine->group;
 		g->last = (uint16_t)i;
 		g->count++;
 	} else if (may_begin(c, p, i)) {
@@ -212,10 +212,10 @@ static void plan_op(struct x64_compiler *c, struct planner *p, unsigned i)
 	const struct ir_op *op = op_at(c, i);
 	struct access x;
 
-	if (c->insn[i] != p->insn)
+	if (c->plan[i].insn != p->insn)
 		p->has_begun = false;
-	p->insn = c->insn[i];
-	if (op->code == IR_LOAD && c->modify[i])
+	p->insn = c->plan[i].insn;
+	if (op->code == IR_LOAD && c->plan[i].modify)
 		return;
 	if (access_of(c, i, &x)) {
 		plan_access(c, p, i, &x);
@@ -241,7 +241,6 @@ void group_plan(struct x64_compiler *c)
 	p.count = p.next = p.insn = 0;
 	p.has_begun = false;
 	c->group_count = 0;
-	memset(c->group, 0, c->ir->op_count * sizeof(c->group[0]));
 	for (unsigned i = 1; i < c->ir->op_count; i++) {
 		const struct ir_op *op = op_at(c, i);
 
@@ -250,24 +249,24 @@ void group_plan(struct x64_compiler *c)
 		if (c->has_groups)
 			plan_op(c, &p, i);
 		/* Only a check looks at the address. */
-		if (group_is_address(op) && (!c->group[i] || group_is_first(c, i)) &&
-		    c->last_use[op->a] < i)
-			c->last_use[op->a] = (uint16_t)i;
+		if (group_is_address(op) && (!c->plan[i].group || group_is_first(c, i)) &&
+		    c->plan[op->a].last_use < i)
+			c->plan[op->a].last_use = (uint16_t)i;
 	}
 	for (unsigned n = 0; n < c->group_count; n++)
-		c->last_use[IR_MAX_OPS + n] = c->groups[n].last;
+		c->plan[IR_MAX_OPS + n].last_use = c->groups[n].last;
 }
 
 /* ---- the host pointer ---- */
 
 static struct group *group_of(struct x64_compiler *c, unsigned i)
 {
-	return &c->groups[c->group[i] - 1u];
+	return &c->groups[c->plan[i].group - 1u];
 }
 
 bool group_is_first(const struct x64_compiler *c, unsigned i)
 {
-	return c->groups[c->group[i] - 1u].first == i;
+	return c->groups[c->plan[i].group - 1u].first == i;
 }
 
 void group_evict(struct x64_compiler *c, unsigned v)
@@ -301,15 +300,15 @@ static void check(struct x64_compiler *c, struct group *g, unsigned i)
 struct x64_rm group_rm(struct x64_compiler *c, unsigned i)
 {
 	struct group *g = group_of(c, i);
-	unsigned v = IR_MAX_OPS + c->group[i] - 1u;
+	unsigned v = IR_MAX_OPS + c->plan[i].group - 1u;
 
 	if (g->first == i) {
 		check(c, g, i);
 		place_reg(c, v, S0, 8);
-	} else if (c->at[v].kind != PLACE_REG) {
+	} else if (c->value[v].at.kind != PLACE_REG) {
 		place_settle(c, 0);
 		place_evict(c, S0, true);
-		x64_mov(&c->a, 8, S0, tmp_rm(c, (unsigned)g->saved.imm));
+		x64_mov(&c->a, 8, S0, tmp_rm(c, g->saved.imm));
 		place_reg(c, v, S0, 8);
 	}
 	return x64_m(S0, (int32_t)(address_of(c, op_at(c, i)).disp - g->lo));
@@ -334,7 +333,7 @@ void stub_group(struct x64_compiler *c, struct stub *s)
 	x64_test(&c->a, 8, x64_r(S0), S0);
 	x64_jcc(&c->a, X64_CC_NE, &s->back);
 	stub_record(c, s);
-	x = flow_exit_new(c, c->ir->insns[c->insn[s->at]].pc_delta, false);
+	x = flow_exit_new(c, c->ir->insns[c->plan[s->at].insn].pc_delta, false);
 	x->can_link = x->to_single = true;
 	flow_leave_by(c, x);
 }
@@ -346,21 +345,21 @@ static bool is_wanted_next(const struct x64_compiler *c, unsigned i)
 {
 	unsigned k = i + 1;
 
-	if (c->last_use[IR_MAX_OPS + c->group[i] - 1u] == i)
+	if (c->plan[IR_MAX_OPS + c->plan[i].group - 1u].last_use == i)
 		return true; /* S0 is free */
-	while (k < c->ir->op_count && k < c->last_use[i] &&
+	while (k < c->ir->op_count && k < c->plan[i].last_use &&
 	       (op_at(c, k)->code == IR_GET || op_at(c, k)->code == IR_CONST))
 		k++;
-	return c->last_use[i] == k && c->insn[k] == c->insn[i];
+	return c->plan[i].last_use == k && c->plan[k].insn == c->plan[i].insn;
 }
 
 void group_load(struct x64_compiler *c, unsigned i)
 {
-	unsigned size = ir_size(op_at(c, i)), p = c->put[i], reg = S1;
+	unsigned size = ir_size(op_at(c, i)), p = c->plan[i].put, reg = S1;
 	bool is_part = p && ir_size(op_at(c, p)) < 8;
 	struct x64_rm m = group_rm(c, i);
 
-	if (!c->uses[i])
+	if (!c->plan[i].uses)
 		return;
 	if (!p && is_wanted_next(c, i)) {
 		place_settle(c, 0);
@@ -368,7 +367,7 @@ void group_load(struct x64_compiler *c, unsigned i)
 			  (struct place){ .kind = PLACE_MEM,
 					  .reg = S0,
 					  .valid = (uint8_t)size,
-					  .imm = (uint64_t)(int64_t)m.disp });
+					  .imm = (uint32_t)m.disp });
 		return;
 	}
 	if (p)
@@ -396,7 +395,7 @@ static void capture_near(struct x64_compiler *c, unsigned v, unsigned size, stru
 		place_evict(c, S1, true);
 		x64_mov_rr(&c->a, 8, S1, S0);
 		reg = S1;
-		place_reg(c, v, S1, c->at[v].valid);
+		place_reg(c, v, S1, c->value[v].at.valid);
 	}
 	out->is_imm = false;
 	out->rm = x64_r(reg);

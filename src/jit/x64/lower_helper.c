@@ -67,7 +67,7 @@ static bool is_transfer(const struct x64_compiler *c, unsigned i, const struct i
 {
 	const struct ir_op *next = op_at(c, i + 1);
 
-	if (!h->ends_block || c->uses[i] || i + 1u >= c->ir->op_count)
+	if (!h->ends_block || c->plan[i].uses || i + 1u >= c->ir->op_count)
 		return false;
 	return next->code == IR_EXIT_STATE || (next->code == IR_EXIT_LOOP && !h->reads_pc);
 }

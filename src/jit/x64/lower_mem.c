@@ -14,7 +14,7 @@ struct x64_rm mem_address(struct x64_compiler *c, const struct ir_op *op, bool *
 	struct x64_rm m;
 
 	*in_s0 = false;
-	if (c->at[op->a].kind == PLACE_CONST) {
+	if (c->value[op->a].at.kind == PLACE_CONST) {
 		imm = (int64_t)base->imm + disp;
 		if (x64_fits32(imm))
 			return x64_m(X64_NO_REG, (int32_t)imm);
@@ -24,7 +24,7 @@ struct x64_rm mem_address(struct x64_compiler *c, const struct ir_op *op, bool *
 		*in_s0 = true;
 		return x64_m(S0, 0);
 	}
-	if (c->at[op->a].kind == PLACE_LAZY && base->code == IR_PC && ir_size(base) == 8 &&
+	if (c->value[op->a].at.kind == PLACE_LAZY && base->code == IR_PC && ir_size(base) == 8 &&
 	    x64_fits32((int64_t)base->imm + disp)) {
 		place_settle(c, 0);
 		place_evict(c, S0, true);
@@ -32,7 +32,7 @@ struct x64_rm mem_address(struct x64_compiler *c, const struct ir_op *op, bool *
 		*in_s0 = true;
 		return x64_m(S0, 0);
 	}
-	if (c->at[op->a].kind == PLACE_LAZY && base->code != IR_PC && ir_size(base) == 8) {
+	if (c->value[op->a].at.kind == PLACE_LAZY && base->code != IR_PC && ir_size(base) == 8) {
 		m = place_address(c, op->a, 0);
 		if (x64_fits32(m.disp + disp)) {
 			m.disp += (int32_t)disp;
@@ -66,22 +66,21 @@ static void keep_address(struct x64_compiler *c, struct stub *s, const struct ir
 	struct place home;
 
 	s->address = m;
-	if (c->at[op->a].kind == PLACE_LAZY && d->code == IR_PC) {
+	if (c->value[op->a].at.kind == PLACE_LAZY && d->code == IR_PC) {
 		s->is_pc = true;
 		s->pc = (int64_t)(d->imm + op->imm);
 		return;
 	}
 	if (!is_scratch(m.base) && (m.index == X64_NO_REG || !is_scratch(m.index)))
 		return;
-	if (c->at[v].kind == PLACE_LAZY) /* a sum of two is nowhere else */
+	if (c->value[v].at.kind == PLACE_LAZY) /* a sum of two is nowhere else */
 		v = d->b && !ir_has_imm(d) ? IR_NONE : d->a;
-	home = c->home[v];
+	home = c->value[v].home;
 	s->is_saved = true;
 	if (v && m.index == X64_NO_REG && m.base != S0 && home.kind != PLACE_NONE &&
 	    home.valid == 8) {
 		s->disp = m.disp;
-		s->address = home.kind == PLACE_SLOT ? state(c, (uint32_t)home.imm)
-						     : tmp_rm(c, (unsigned)home.imm);
+		s->address = home.kind == PLACE_SLOT ? state(c, home.imm) : tmp_rm(c, home.imm);
 		return;
 	}
 	s->address = place_new_tmp(c, &home);
@@ -157,7 +156,7 @@ void lower_load(struct x64_compiler *c, unsigned i)
 	unsigned size = ir_size(op), reg;
 	struct stub *s;
 
-	if (c->modify[i])
+	if (c->plan[i].modify)
 		return;
 	if (op->c) {
 		load_view(c, i);
@@ -171,22 +170,22 @@ void lower_load(struct x64_compiler *c, unsigned i)
 	s->size_log2 = (uint8_t)log2_of(size);
 	s->is_write = rmw;
 	x64_bind(&c->a, &s->back);
-	if (!c->uses[i]) {
+	if (!c->plan[i].uses) {
 		/* What is not used is still read: a device may care, and did when it was one. */
 		return;
 	}
 	place_set(c, i, (struct place){ .kind = PLACE_MEM, .reg = S0, .valid = (uint8_t)size });
-	if (!c->put[i])
+	if (!c->plan[i].put)
 		return;
-	reg = place_pinned(c, (uint32_t)op_at(c, c->put[i])->imm);
+	reg = place_pinned(c, (uint32_t)op_at(c, c->plan[i].put)->imm);
 	place_evict(c, reg, false);
-	if (ir_size(op_at(c, c->put[i])) < 8)
+	if (ir_size(op_at(c, c->plan[i].put)) < 8)
 		x64_mov(&c->a, size, reg, x64_m(S0, 0));
 	else if (size == 8)
 		x64_mov(&c->a, 8, reg, x64_m(S0, 0));
 	else
 		x64_movzx(&c->a, size, reg, x64_m(S0, 0));
-	place_reg(c, i, reg, ir_size(op_at(c, c->put[i])) < 8 ? size : 8);
+	place_reg(c, i, reg, ir_size(op_at(c, c->plan[i].put)) < 8 ? size : 8);
 }
 
 /* ---- stores ---- */
@@ -214,7 +213,7 @@ void mem_store_arg(struct x64_compiler *c, unsigned size, struct x64_rm to, cons
 /* A value to be stored: not in a scratch register. */
 static void capture_value(struct x64_compiler *c, unsigned v, unsigned size, struct arg *out)
 {
-	struct place p = c->at[v];
+	struct place p = c->value[v].at;
 
 	if (p.kind == PLACE_LAZY || p.kind == PLACE_HIGH || p.kind == PLACE_MEM || p.valid < size ||
 	    (p.kind == PLACE_REG && is_scratch(p.reg))) {
@@ -237,7 +236,7 @@ void mem_capture_stored(struct x64_compiler *c, unsigned v, unsigned size, struc
 {
 	const struct ir_op *op = op_at(c, v);
 
-	if (c->at[v].kind == PLACE_LAZY && op->code == IR_PC && ir_size(op) == 8 && size == 8)
+	if (c->value[v].at.kind == PLACE_LAZY && op->code == IR_PC && ir_size(op) == 8 && size == 8)
 		*out = (struct arg){ .is_pc = true, .imm = op->imm };
 	else
 		capture_value(c, v, size, out);
@@ -256,7 +255,7 @@ static void modify_value(struct x64_compiler *c, const struct stub *s, struct x6
 	if (s->has_old)
 		x64_mov_to(&c->a, 8, s->old, S1);
 	if (op->code == IR_ADC || op->code == IR_SBB)
-		x64_bt_i(&c->a, X64_BT, 4, tmp_rm(c, (unsigned)c->carry[s->op].imm), 0);
+		x64_bt_i(&c->a, X64_BT, 4, tmp_rm(c, c->value[s->op].carry.imm), 0);
 	alu_apply(c, op, S1, &s->arg[0]);
 }
 
@@ -265,7 +264,7 @@ static bool is_wanted(const struct x64_compiler *c, unsigned j)
 {
 	const struct ir_op *op = op_at(c, j);
 
-	return c->uses[j] != 1 || c->flags_last[j] > c->pos || op->code == IR_ADC ||
+	return c->plan[j].uses != 1 || c->plan[j].flags_last > c->pos || op->code == IR_ADC ||
 	       op->code == IR_SBB;
 }
 
@@ -283,7 +282,7 @@ static void modify(struct x64_compiler *c, const struct stub *s, struct x64_rm m
 /* LOAD, operation and STORE at the place of the STORE, on one check. */
 static void lower_modify(struct x64_compiler *c, unsigned k)
 {
-	unsigned j = c->modify[k], i = op_at(c, j)->a;
+	unsigned j = c->plan[k].modify, i = op_at(c, j)->a;
 	const struct ir_op *op = op_at(c, j);
 	unsigned size = ir_size(op);
 	bool in_group = group_has(c, k);
@@ -294,9 +293,9 @@ static void lower_modify(struct x64_compiler *c, unsigned k)
 	if (op->c && ir_reads_carry_only(op))
 		flags_keep_carry(c, j);
 	if (op->code == IR_ADC || op->code == IR_SBB) {
-		if (c->carry[j].kind == PLACE_NONE) {
+		if (c->value[j].carry.kind == PLACE_NONE) {
 			flags_carry(c, op->c);
-			flags_carry_to_tmp(c, &c->carry[j]);
+			flags_carry_to_tmp(c, &c->value[j].carry);
 		}
 	}
 	if (ir_has_imm(op))
@@ -324,9 +323,9 @@ static void lower_modify(struct x64_compiler *c, unsigned k)
 	s->size_log2 = (uint8_t)log2_of(size);
 	s->op = (uint16_t)j;
 	s->arg[0] = b;
-	if (c->flags_last[j] > c->pos && lower_form(c, j) == FORM_AB)
-		s->old = place_new_tmp(c, &c->at[i]);
-	s->has_old = c->at[i].kind == PLACE_TMP;
+	if (c->plan[j].flags_last > c->pos && lower_form(c, j) == FORM_AB)
+		s->old = place_new_tmp(c, &c->value[i].at);
+	s->has_old = c->value[i].at.kind == PLACE_TMP;
 	modify(c, s, m);
 	x64_bind(&c->a, &s->back);
 	alu_applied(c, j);
@@ -362,7 +361,7 @@ void lower_store(struct x64_compiler *c, unsigned i)
 	struct stub *s;
 	struct arg v;
 
-	if (c->modify[i]) {
+	if (c->plan[i].modify) {
 		lower_modify(c, i);
 		return;
 	}
@@ -563,7 +562,7 @@ static void atomic_op(struct x64_compiler *c, unsigned i, const struct stub *s)
 		return;
 	default: break;
 	}
-	if (c->uses[i]) {
+	if (c->plan[i].uses) {
 		atomic_loop(c, alu[op->code - IR_ATOMIC_ADD], size, &s->arg[0]);
 		return;
 	}
@@ -590,7 +589,7 @@ void lower_atomic(struct x64_compiler *c, unsigned i)
 	atomic_op(c, i, s);
 	x64_bind(&c->a, &s->back);
 	flags_lost(c);
-	if (c->uses[i])
+	if (c->plan[i].uses)
 		place_reg(c, i, S1, size == 4 && op->code != IR_ATOMIC_CAS ? 8 : size);
 }
 

@@ -27,14 +27,14 @@ bool pair_is_possible(const struct x64_compiler *c)
 
 static int64_t return_delta(const struct x64_compiler *c, unsigned i)
 {
-	const struct ir_insn *in = &c->ir->insns[c->insn[i]];
+	const struct ir_insn *in = &c->ir->insns[c->plan[i].insn];
 
 	return (int64_t)in->pc_delta + in->len;
 }
 
 unsigned pair_pushed(const struct x64_compiler *c, unsigned i)
 {
-	for (unsigned k = i; --k && c->insn[k] == c->insn[i];) {
+	for (unsigned k = i; --k && c->plan[k].insn == c->plan[i].insn;) {
 		const struct ir_op *op = op_at(c, k), *v = op_at(c, op->b);
 
 		if (op->code == IR_STORE)
@@ -216,7 +216,7 @@ bool pair_test_late(struct x64_compiler *c, unsigned i)
 
 	if (!pair_is_possible(c) || !h->always_faults || h->reads_flags || h->reads_pc || op->b ||
 	    op->c || exit->code != IR_EXIT_TO || exit->b == IR_BRANCH_CALL ||
-	    test->code != IR_WIDER || !c->is_fused[op->a] || test->a != exit->a)
+	    test->code != IR_WIDER || !c->plan[op->a].is_fused || test->a != exit->a)
 		return false;
 	c->late.reg = X64_NO_REG;
 	for (unsigned k = i + 1; k < last; k++) {
@@ -224,7 +224,7 @@ bool pair_test_late(struct x64_compiler *c, unsigned i)
 		if (o->code == IR_PUT && !can_undo(c, i, o))
 			return false;
 		/* The instruction's own flags are those of before it. */
-		if (o->code == IR_FLAGS_PUT && o->a != c->ir->insns[c->insn[i]].flags_op)
+		if (o->code == IR_FLAGS_PUT && o->a != c->ir->insns[c->plan[i].insn].flags_op)
 			return false;
 		if (o->code != IR_PUT && o->code != IR_FLAGS_PUT &&
 		    !(ir_info[o->code].props & IR_PROP_PURE))

@@ -11,9 +11,8 @@ static bool is_scratch(unsigned reg) { return reg == S0 || reg == S1; }
 void place_begin(struct x64_compiler *c)
 {
 	memset(c->in_reg, 0, sizeof(c->in_reg));
-	memset(c->at, 0, c->ir->op_count * sizeof(c->at[0]));
-	memset(c->home, 0, c->ir->op_count * sizeof(c->home[0]));
-	memset(c->at + IR_MAX_OPS, 0, c->group_count * sizeof(c->at[0]));
+	memset(c->value, 0, c->ir->op_count * sizeof(c->value[0]));
+	memset(c->value + IR_MAX_OPS, 0, c->group_count * sizeof(c->value[0]));
 	c->in_memory_count = 0;
 	c->pending_mem = 0;
 	c->next_tmp = 0;
@@ -30,17 +29,17 @@ unsigned place_pinned(const struct x64_compiler *c, uint32_t offset)
 
 static void unchain(struct x64_compiler *c, unsigned v)
 {
-	uint16_t *at = &c->in_reg[c->at[v].reg];
+	uint16_t *at = &c->in_reg[c->value[v].at.reg];
 
 	while (*at && *at != v)
-		at = &c->next_in_reg[*at];
+		at = &c->plan[*at].next_in_reg;
 	if (*at)
-		*at = c->next_in_reg[v];
+		*at = c->plan[v].next_in_reg;
 }
 
 void place_set(struct x64_compiler *c, unsigned v, struct place p)
 {
-	struct place *old = &c->at[v];
+	struct place *old = &c->value[v].at;
 
 	if (old->kind == PLACE_REG || old->kind == PLACE_HIGH)
 		unchain(c, v);
@@ -48,12 +47,12 @@ void place_set(struct x64_compiler *c, unsigned v, struct place p)
 		c->pending_mem = 0;
 	*old = p;
 	if (p.kind == PLACE_REG || p.kind == PLACE_HIGH) {
-		c->next_in_reg[v] = c->in_reg[p.reg];
+		c->plan[v].next_in_reg = c->in_reg[p.reg];
 		c->in_reg[p.reg] = (uint16_t)v;
 	} else if (p.kind == PLACE_SLOT) {
-		if (c->home[v].kind != PLACE_SLOT)
+		if (c->value[v].home.kind != PLACE_SLOT)
 			c->in_memory[c->in_memory_count++] = (uint16_t)v;
-		c->home[v] = p;
+		c->value[v].home = p;
 	} else if (p.kind == PLACE_MEM) {
 		c->pending_mem = (uint16_t)v;
 	}
@@ -73,37 +72,38 @@ struct x64_rm place_new_tmp(struct x64_compiler *c, struct place *p)
 		c->next_tmp = 0;
 	}
 	*p = (struct place){ .kind = PLACE_TMP, .valid = 8, .imm = c->next_tmp++ };
-	return tmp_rm(c, (unsigned)p->imm);
+	return tmp_rm(c, p->imm);
 }
 
 /* ---- out of the way ---- */
 
 static bool must_stay(const struct x64_compiler *c, unsigned v, bool too)
 {
-	return c->last_use[v] > c->pos || (too && c->last_use[v] == c->pos);
+	return c->plan[v].last_use > c->pos || (too && c->plan[v].last_use == c->pos);
 }
 
 /* Does memory have all of v that its register has? */
 static bool has_home(const struct x64_compiler *c, unsigned v)
 {
-	return c->home[v].kind != PLACE_NONE && c->home[v].valid >= c->at[v].valid;
+	return c->value[v].home.kind != PLACE_NONE &&
+	       c->value[v].home.valid >= c->value[v].at.valid;
 }
 
 /* v lies in memory at p too, for as long as it is asked for, or (a slot) until it is stored to. */
 static void set_home(struct x64_compiler *c, unsigned v, struct place p)
 {
-	if (c->home[v].kind == PLACE_SLOT && p.kind != PLACE_SLOT) {
+	if (c->value[v].home.kind == PLACE_SLOT && p.kind != PLACE_SLOT) {
 		/* Its entry in the list goes with the next look at it. */
 		return;
 	}
-	if (p.kind == PLACE_SLOT && c->home[v].kind != PLACE_SLOT)
+	if (p.kind == PLACE_SLOT && c->value[v].home.kind != PLACE_SLOT)
 		c->in_memory[c->in_memory_count++] = (uint16_t)v;
-	c->home[v] = p;
+	c->value[v].home = p;
 }
 
 void place_stored(struct x64_compiler *c, unsigned v, uint32_t offset)
 {
-	if (c->home[v].kind == PLACE_NONE)
+	if (c->value[v].home.kind == PLACE_NONE)
 		set_home(c, v, (struct place){ .kind = PLACE_SLOT, .valid = 8, .imm = offset });
 }
 
@@ -112,13 +112,13 @@ void place_evict(struct x64_compiler *c, unsigned reg, bool too)
 	struct place tmp = { 0 };
 
 	for (unsigned v = c->in_reg[reg], next; v; v = next) {
-		struct place p = c->at[v];
+		struct place p = c->value[v].at;
 
-		next = c->next_in_reg[v];
+		next = c->plan[v].next_in_reg;
 		if (v >= IR_MAX_OPS && must_stay(c, v, too)) {
 			group_evict(c, v);
 		} else if (must_stay(c, v, too) && has_home(c, v)) {
-			place_set(c, v, c->home[v]);
+			place_set(c, v, c->value[v].home);
 		} else if (must_stay(c, v, too)) {
 			if (tmp.kind == PLACE_NONE) {
 				struct x64_rm m = place_new_tmp(c, &tmp);
@@ -128,7 +128,7 @@ void place_evict(struct x64_compiler *c, unsigned reg, bool too)
 			if (p.kind == PLACE_HIGH) {
 				/* its own byte of the copy */
 				struct place high = tmp;
-				struct x64_rm m = tmp_rm(c, (unsigned)tmp.imm), to;
+				struct x64_rm m = tmp_rm(c, tmp.imm), to;
 
 				m.disp += 1;
 				to = place_new_tmp(c, &high);
@@ -138,14 +138,14 @@ void place_evict(struct x64_compiler *c, unsigned reg, bool too)
 				x64_mov_to(&c->a, 8, to, reg);
 				x64_pop(&c->a, reg);
 				place_set(c, v, high);
-				c->home[v] = high;
+				c->value[v].home = high;
 				continue;
 			}
 			tmp.valid = p.valid;
 			place_set(c, v, tmp);
 			set_home(c, v, tmp);
 			tmp.valid = 8;
-		} else if (c->last_use[v] < c->pos) {
+		} else if (c->plan[v].last_use < c->pos) {
 			place_set(c, v, (struct place){ 0 });
 		}
 	}
@@ -157,10 +157,10 @@ void place_evict_slot(struct x64_compiler *c, uint32_t offset, unsigned bytes)
 
 	for (unsigned n = 0; n < c->in_memory_count; n++) {
 		unsigned v = c->in_memory[n];
-		struct place p = c->at[v], home, tmp;
+		struct place p = c->value[v].at, home, tmp;
 		struct x64_rm to;
 
-		home = c->home[v];
+		home = c->value[v].home;
 		if (home.kind != PLACE_SLOT)
 			continue;
 		if (is_live(c, v) &&
@@ -168,7 +168,7 @@ void place_evict_slot(struct x64_compiler *c, uint32_t offset, unsigned bytes)
 			c->in_memory[kept++] = (uint16_t)v;
 			continue;
 		}
-		c->home[v] = (struct place){ 0 };
+		c->value[v].home = (struct place){ 0 };
 		if (p.kind != PLACE_SLOT || !is_live(c, v))
 			continue;
 		/* No register need be free: RAX lends itself. */
@@ -176,13 +176,13 @@ void place_evict_slot(struct x64_compiler *c, uint32_t offset, unsigned bytes)
 		tmp.valid = p.valid;
 		x64_push(&c->a, X64_RAX);
 		if (p.valid == 8)
-			x64_mov(&c->a, 8, X64_RAX, state(c, (uint32_t)p.imm));
+			x64_mov(&c->a, 8, X64_RAX, state(c, p.imm));
 		else
-			x64_movzx(&c->a, p.valid, X64_RAX, state(c, (uint32_t)p.imm));
+			x64_movzx(&c->a, p.valid, X64_RAX, state(c, p.imm));
 		x64_mov_to(&c->a, 8, to, X64_RAX);
 		x64_pop(&c->a, X64_RAX);
 		place_set(c, v, tmp);
-		c->home[v] = tmp;
+		c->value[v].home = tmp;
 	}
 	c->in_memory_count = kept;
 }
@@ -195,12 +195,12 @@ void place_settle(struct x64_compiler *c, unsigned v)
 
 	if (!m || m == v)
 		return;
-	size = c->at[m].valid;
-	if (c->last_use[m] < c->pos) {
+	size = c->value[m].at.valid;
+	if (c->plan[m].last_use < c->pos) {
 		place_set(c, m, (struct place){ 0 });
 		return;
 	}
-	at = x64_m(S0, (int32_t)c->at[m].imm);
+	at = x64_m(S0, (int32_t)c->value[m].at.imm);
 	place_evict(c, S0, true);
 	if (size == 8)
 		x64_mov(&c->a, 8, S0, at);
@@ -227,15 +227,15 @@ void place_evict_state(struct x64_compiler *c)
 
 static bool has_live(const struct x64_compiler *c, unsigned reg)
 {
-	for (unsigned v = c->in_reg[reg]; v; v = c->next_in_reg[v])
-		if (c->last_use[v] >= c->pos)
+	for (unsigned v = c->in_reg[reg]; v; v = c->plan[v].next_in_reg)
+		if (c->plan[v].last_use >= c->pos)
 			return true;
 	return false;
 }
 
 static bool is_idle(const struct x64_compiler *c, unsigned reg)
 {
-	if (reg == S0 && c->pending_mem && c->last_use[c->pending_mem] >= c->pos)
+	if (reg == S0 && c->pending_mem && c->plan[c->pending_mem].last_use >= c->pos)
 		return false;
 	return !has_live(c, reg);
 }
@@ -270,7 +270,7 @@ bool place_is_imm(const struct x64_compiler *c, unsigned v, unsigned size, int64
 
 bool place_uses_reg(const struct x64_compiler *c, unsigned v, unsigned reg)
 {
-	const struct place *p = &c->at[v];
+	const struct place *p = &c->value[v].at;
 	const struct ir_op *op = op_at(c, v);
 
 	switch (p->kind) {
@@ -335,8 +335,8 @@ static void copy_zero(struct x64_compiler *c, unsigned reg, struct place p)
 		x64_rorx(&c->a, 4, reg, x64_r(p.reg), 8);
 		x64_movzx(&c->a, 1, reg, x64_r(reg));
 		return;
-	case PLACE_SLOT: m = state(c, (uint32_t)p.imm); break;
-	case PLACE_TMP: m = tmp_rm(c, (unsigned)p.imm); break;
+	case PLACE_SLOT: m = state(c, p.imm); break;
+	case PLACE_TMP: m = tmp_rm(c, p.imm); break;
 	default: m = x64_m(S0, (int32_t)p.imm); break;
 	}
 	if (p.valid < 8)
@@ -350,13 +350,13 @@ static void copy_zero(struct x64_compiler *c, unsigned reg, struct place p)
 static unsigned sum_in_base(struct x64_compiler *c, const struct ir_op *op, unsigned base)
 {
 	unsigned lent = base == X64_RCX ? X64_RDX : X64_RCX;
-	struct place saved, p = c->at[op->b];
+	struct place saved, p = c->value[op->b].at;
 	struct x64_rm to = place_new_tmp(c, &saved);
 
 	place_evict(c, base, true);
 	x64_mov_to(&c->a, 8, to, lent);
 	if (p.kind == PLACE_CONST)
-		x64_mov_ri(&c->a, lent, p.imm);
+		x64_mov_ri(&c->a, lent, op_at(c, op->b)->imm);
 	else
 		copy_zero(c, lent, p);
 	x64_lea(&c->a, 8, base, x64_mx(base, lent, op->code == IR_ADD ? 0 : op->c, 0));
@@ -366,7 +366,7 @@ static unsigned sum_in_base(struct x64_compiler *c, const struct ir_op *op, unsi
 
 static bool needs_scratch(const struct x64_compiler *c, unsigned v, unsigned size)
 {
-	return c->at[v].kind != PLACE_REG || c->at[v].valid < size;
+	return c->value[v].at.kind != PLACE_REG || c->value[v].at.valid < size;
 }
 
 /* LEA and ADD as one x64 address; what is not in a register is brought to one not in avoid. */
@@ -380,7 +380,7 @@ static struct x64_rm lazy_address(struct x64_compiler *c, const struct ir_op *op
 	int64_t imm;
 
 	/* What is itself computed late comes first: it may need both scratch registers. */
-	if (has_index && c->at[op->b].kind == PLACE_LAZY)
+	if (has_index && c->value[op->b].at.kind == PLACE_LAZY)
 		place_in_reg(c, op->b, size, avoid);
 	if (op->a && !(place_is_imm(c, op->a, 8, &imm) && x64_fits32(imm + disp))) {
 		base = place_in_reg(c, op->a, size, avoid);
@@ -414,7 +414,7 @@ static struct ir_op folded(const struct x64_compiler *c, unsigned v)
 {
 	struct ir_op op = *op_at(c, v);
 
-	while (is_step(&op) && c->at[op.a].kind == PLACE_LAZY && is_step(op_at(c, op.a))) {
+	while (is_step(&op) && c->value[op.a].at.kind == PLACE_LAZY && is_step(op_at(c, op.a))) {
 		op.imm += op_at(c, op.a)->imm;
 		op.a = op_at(c, op.a)->a;
 	}
@@ -467,7 +467,7 @@ unsigned place_force(struct x64_compiler *c, unsigned v, unsigned reg, unsigned 
 
 struct x64_rm place_rm(struct x64_compiler *c, unsigned v, unsigned size, unsigned avoid)
 {
-	struct place p = c->at[v];
+	struct place p = c->value[v].at;
 	struct x64_rm m;
 	unsigned reg;
 
@@ -478,7 +478,7 @@ struct x64_rm place_rm(struct x64_compiler *c, unsigned v, unsigned size, unsign
 		break;
 	case PLACE_SLOT:
 	case PLACE_TMP:
-		m = p.kind == PLACE_SLOT ? state(c, (uint32_t)p.imm) : tmp_rm(c, (unsigned)p.imm);
+		m = p.kind == PLACE_SLOT ? state(c, p.imm) : tmp_rm(c, p.imm);
 		if (p.valid >= size)
 			return m;
 		break;
@@ -494,14 +494,16 @@ struct x64_rm place_rm(struct x64_compiler *c, unsigned v, unsigned size, unsign
 
 unsigned place_in_reg(struct x64_compiler *c, unsigned v, unsigned size, unsigned avoid)
 {
-	struct place p = c->at[v];
+	struct place p = c->value[v].at;
 	unsigned reg;
 
 	if (p.kind == PLACE_REG && p.valid >= size)
 		return p.reg;
 	if (p.kind == PLACE_CONST) {
+		const struct ir_op *op = op_at(c, v);
+
 		reg = place_scratch(c, avoid);
-		x64_mov_ri(&c->a, reg, ir_size(op_at(c, v)) < 8 ? (uint32_t)p.imm : p.imm);
+		x64_mov_ri(&c->a, reg, ir_size(op) < 8 ? (uint32_t)op->imm : op->imm);
 		return reg;
 	}
 	if (p.kind == PLACE_LAZY) {
@@ -538,7 +540,7 @@ unsigned place_in_reg(struct x64_compiler *c, unsigned v, unsigned size, unsigne
 
 void place_whole(struct x64_compiler *c, unsigned v, unsigned size)
 {
-	const struct place *p = &c->at[v];
+	const struct place *p = &c->value[v].at;
 	unsigned reg;
 
 	if (p->kind == PLACE_CONST || (p->kind != PLACE_LAZY && p->valid >= size))
@@ -576,11 +578,11 @@ static void copy_part(struct x64_compiler *c, unsigned reg, struct place p, unsi
 /* No other register changes, nor do EFLAGS, unless v is lazy. */
 void place_copy(struct x64_compiler *c, unsigned reg, unsigned v, unsigned size, bool zero)
 {
-	struct place p = c->at[v];
+	struct place p = c->value[v].at;
 	bool whole = zero || size >= 4 || reg == S0 || reg == S1; /* all of reg may change */
 
 	if (p.kind == PLACE_CONST) {
-		uint64_t x = p.imm;
+		uint64_t x = op_at(c, v)->imm;
 
 		if (size < 8)
 			x &= ~UINT64_C(0) >> (64 - 8 * size);
@@ -600,7 +602,7 @@ void place_copy(struct x64_compiler *c, unsigned reg, unsigned v, unsigned size,
 	}
 	if (p.kind == PLACE_LAZY) {
 		place_in_reg(c, v, size, reg < 16 ? 1u << reg : 0);
-		p = c->at[v];
+		p = c->value[v].at;
 	}
 	if (whole && (zero || size == 8 || p.kind == PLACE_HIGH || p.valid < size)) {
 		p.valid = p.valid < size ? p.valid : (uint8_t)size;
@@ -609,8 +611,8 @@ void place_copy(struct x64_compiler *c, unsigned reg, unsigned v, unsigned size,
 		copy_part(c, reg, p, size);
 	} else {
 		struct x64_rm m = p.kind == PLACE_REG    ? x64_r(p.reg)
-				  : p.kind == PLACE_SLOT ? state(c, (uint32_t)p.imm)
-				  : p.kind == PLACE_TMP  ? tmp_rm(c, (unsigned)p.imm)
+				  : p.kind == PLACE_SLOT ? state(c, p.imm)
+				  : p.kind == PLACE_TMP  ? tmp_rm(c, p.imm)
 							 : x64_m(S0, (int32_t)p.imm);
 
 		if (m.kind != X64_RM_REG || m.base != reg)

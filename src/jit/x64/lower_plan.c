@@ -20,12 +20,12 @@ static bool is_lazy_code(const struct ir_op *op)
 
 bool lower_is_lazy(const struct x64_compiler *c, unsigned i)
 {
-	return is_lazy_code(op_at(c, i)) && !c->put[i];
+	return is_lazy_code(op_at(c, i)) && !c->plan[i].put;
 }
 
 enum recipe_form lower_form(const struct x64_compiler *c, unsigned f)
 {
-	bool used = c->uses[f];
+	bool used = c->plan[f].uses;
 
 	switch (op_at(c, f)->code) {
 	case IR_ADD:
@@ -51,8 +51,8 @@ static void extend(uint16_t *last, unsigned pos)
 
 static void use(struct x64_compiler *c, unsigned v, unsigned pos)
 {
-	c->uses[v]++;
-	c->last_use[v] = (uint16_t)pos;
+	c->plan[v].uses++;
+	c->plan[v].last_use = (uint16_t)pos;
 }
 
 static void plan_uses(struct x64_compiler *c)
@@ -66,9 +66,9 @@ static void plan_uses(struct x64_compiler *c)
 			const struct ir_op op = ir->ops[i];
 			unsigned values = ir_value_operands(&op);
 
-			c->insn[i] = (uint16_t)k;
+			c->plan[i].insn = (uint16_t)k;
 			if (group_is_address(&op)) /* group_plan() knows who looks at it */
-				c->uses[op.a]++;
+				c->plan[op.a].uses++;
 			else if (values & 1)
 				use(c, op.a, i);
 			if (values & 2)
@@ -77,7 +77,7 @@ static void plan_uses(struct x64_compiler *c)
 				use(c, op.c, i);
 		}
 	}
-	c->uses[0] = c->last_use[0] = 0;
+	c->plan[0].uses = c->plan[0].last_use = 0;
 }
 
 /* What a call pushed is asked for once more when it leaves. */
@@ -88,26 +88,26 @@ static void plan_call(struct x64_compiler *c)
 
 	if ((op->code == IR_EXIT || op->code == IR_EXIT_TO) && op->b == IR_BRANCH_CALL &&
 	    pair_is_possible(c))
-		extend(&c->last_use[pair_pushed(c, last)], last);
+		extend(&c->plan[pair_pushed(c, last)].last_use, last);
 }
 
 /* COND, CMP or WIDER i whose one user can ask for the condition itself. */
 static void plan_fused(struct x64_compiler *c, unsigned i)
 {
 	const struct ir_op *op = op_at(c, i), *user;
-	unsigned at = c->last_use[i];
+	unsigned at = c->plan[i].last_use;
 
-	if (c->uses[i] != 1)
+	if (c->plan[i].uses != 1)
 		return;
 	user = op_at(c, at);
 	if (user->a != i ||
 	    (user->code != IR_EXIT_IF && user->code != IR_CALL_IF && user->code != IR_SELECT))
 		return;
-	c->is_fused[i] = true;
+	c->plan[i].is_fused = true;
 	if (op->code != IR_COND)
-		extend(&c->last_use[op->a], at);
+		extend(&c->plan[op->a].last_use, at);
 	if (op->code == IR_CMP && !ir_has_imm(op))
-		extend(&c->last_use[op->b], at);
+		extend(&c->plan[op->b].last_use, at);
 }
 
 /* ---- read-modify-write ---- */
@@ -139,10 +139,11 @@ static bool can_modify(const struct ir_op *op)
 static void plan_modify(struct x64_compiler *c, unsigned i)
 {
 	const struct ir_op *load = op_at(c, i);
-	unsigned j = c->last_use[i], k;
+	unsigned j = c->plan[i].last_use, k;
 
-	if (!(load->b & IR_MEM_RMW) || load->c || c->uses[i] != 1 || !can_modify(op_at(c, j)) ||
-	    op_at(c, j)->a != i || ir_size(op_at(c, j)) != ir_size(load))
+	if (!(load->b & IR_MEM_RMW) || load->c || c->plan[i].uses != 1 ||
+	    !can_modify(op_at(c, j)) || op_at(c, j)->a != i ||
+	    ir_size(op_at(c, j)) != ir_size(load))
 		return;
 	for (k = i + 1; k < c->ir->op_count; k++) {
 		const struct ir_op *op = op_at(c, k);
@@ -157,12 +158,12 @@ static void plan_modify(struct x64_compiler *c, unsigned i)
 	}
 	if (k >= c->ir->op_count || k < j || op_at(c, k)->b != j || op_at(c, k)->a != load->a ||
 	    op_at(c, k)->imm != load->imm || op_at(c, k)->c ||
-	    ir_size(op_at(c, k)) != ir_size(load) || c->insn[k] != c->insn[i])
+	    ir_size(op_at(c, k)) != ir_size(load) || c->plan[k].insn != c->plan[i].insn)
 		return;
-	c->modify[i] = c->modify[j] = (uint16_t)k;
-	c->modify[k] = (uint16_t)j;
+	c->plan[i].modify = c->plan[j].modify = (uint16_t)k;
+	c->plan[k].modify = (uint16_t)j;
 	if (ir_operand_is_value(op_at(c, j), 1))
-		extend(&c->last_use[op_at(c, j)->b], k);
+		extend(&c->plan[op_at(c, j)->b].last_use, k);
 }
 
 /* ---- results that go straight to their slot ---- */
@@ -212,13 +213,14 @@ static void plan_put(struct x64_compiler *c, unsigned p)
 	unsigned i = put->a;
 
 	/* What is put into the low half alone leaves the upper one; AH to BH are turned. */
-	if (ir_size(put) == 4 || put->imm % 8 || c->put[i] || c->modify[i] || c->is_fused[i] ||
-	    !put_fits(op_at(c, i), put) || place_pinned(c, (uint32_t)put->imm) == X64_NO_REG)
+	if (ir_size(put) == 4 || put->imm % 8 || c->plan[i].put || c->plan[i].modify ||
+	    c->plan[i].is_fused || !put_fits(op_at(c, i), put) ||
+	    place_pinned(c, (uint32_t)put->imm) == X64_NO_REG)
 		return;
 	for (unsigned k = i + 1; k < p; k++)
 		if (must_stay_behind(c, op_at(c, k), put))
 			return;
-	c->put[i] = (uint16_t)p;
+	c->plan[i].put = (uint16_t)p;
 }
 
 /* ---- flags ---- */
@@ -226,7 +228,7 @@ static void plan_put(struct x64_compiler *c, unsigned p)
 static void ask(struct x64_compiler *c, unsigned f, unsigned pos)
 {
 	if (f)
-		extend(&c->flags_last[f], pos);
+		extend(&c->plan[f].flags_last, pos);
 }
 
 unsigned lower_merge_source(const struct x64_compiler *c, unsigned f, uint32_t mask)
@@ -254,7 +256,7 @@ bool covers_flags_slot(const struct x64_compiler *c, const struct ir_op *op)
 unsigned lower_flags_after(const struct x64_compiler *c, unsigned i, unsigned slot)
 {
 	/* Not that of the next op: instructions without any may lie between. */
-	unsigned f = c->ir->insns[c->insn[i] + 1].flags_op;
+	unsigned f = c->ir->insns[c->plan[i].insn + 1].flags_op;
 
 	return f ? f : slot;
 }
@@ -263,11 +265,11 @@ unsigned lower_flags_after(const struct x64_compiler *c, unsigned i, unsigned sl
 static void plan_flags_used(struct x64_compiler *c, const struct ir_op *op, unsigned i,
 			    unsigned operands)
 {
-	unsigned pos = c->modify[i] > i ? c->modify[i] : i;
+	unsigned pos = c->plan[i].modify > i ? c->plan[i].modify : i;
 
 	if (op->code == IR_COND) {
 		ask(c, lower_merge_source(c, op->a, ir_cond_flags(op->b)),
-		    c->is_fused[i] ? c->last_use[i] : i);
+		    c->plan[i].is_fused ? c->plan[i].last_use : i);
 	} else if (operands & 4) { /* to begin with, its carry */
 		ask(c, lower_merge_source(c, op->c, IR_C), pos);
 		if (!ir_reads_carry_only(op))
@@ -366,16 +368,16 @@ static void plan_insns(struct x64_compiler *c)
  */
 static unsigned plan_recipe(struct x64_compiler *c, const struct ir_op *op, unsigned i)
 {
-	unsigned until = c->flags_last[i];
+	unsigned until = c->plan[i].flags_last;
 
 	switch (lower_form(c, i)) {
 	case FORM_AB: return until;
 	case FORM_RB: /* not the first operand */
-		extend(&c->last_use[i], until);
+		extend(&c->plan[i].last_use, until);
 		if (ir_operand_is_value(op, 1))
-			extend(&c->last_use[op->b], until);
+			extend(&c->plan[op->b].last_use, until);
 		return 0;
-	default: extend(&c->last_use[i], until); return 0;
+	default: extend(&c->plan[i].last_use, until); return 0;
 	}
 }
 
@@ -386,15 +388,15 @@ static void plan_lives(struct x64_compiler *c)
 		const struct ir_op *op = op_at(c, i);
 		unsigned until = 0, values;
 
-		if (c->flags_last[i] && ir_info[op->code].props & IR_PROP_FLAGS)
+		if (c->plan[i].flags_last && ir_info[op->code].props & IR_PROP_FLAGS)
 			until = plan_recipe(c, op, i);
-		if (is_lazy_code(op) && c->last_use[i] > until && !c->put[i])
-			until = c->last_use[i];
+		if (is_lazy_code(op) && c->plan[i].last_use > until && !c->plan[i].put)
+			until = c->plan[i].last_use;
 		if (!until)
 			continue;
 		values = ir_value_operands(op);
-		extend(&c->last_use[values & 1 ? op->a : 0], until);
-		extend(&c->last_use[values & 2 ? op->b : 0], until);
+		extend(&c->plan[values & 1 ? op->a : 0].last_use, until);
+		extend(&c->plan[values & 2 ? op->b : 0].last_use, until);
 	}
 }
 
@@ -405,7 +407,7 @@ static bool is_left_at(struct x64_compiler *c, unsigned i, const struct ir_op *o
 {
 	if (op->code == IR_CALL_IF)
 		return !pair_test_late(c, i); /* which takes back what follows */
-	if (op->code == IR_LOAD && c->modify[i])
+	if (op->code == IR_LOAD && c->plan[i].modify)
 		return false; /* done with its STORE */
 	if (group_is_address(op))
 		return !group_has(c, i) || group_is_first(c, i);
@@ -434,8 +436,8 @@ static void plan_unseen(struct x64_compiler *c)
 		const struct ir_op *op = op_at(c, i);
 		unsigned reg;
 
-		if (i + 1 < c->ir->op_count && c->insn[i] != c->insn[i + 1] && again &&
-		    is_left_behind(c, c->insn[i]))
+		if (i + 1 < c->ir->op_count && c->plan[i].insn != c->plan[i + 1].insn && again &&
+		    is_left_behind(c, c->plan[i].insn))
 			again = 0;
 		if (op->code != IR_GET && op->code != IR_PUT) {
 			if (again && is_left_at(c, i, op))
@@ -450,23 +452,16 @@ static void plan_unseen(struct x64_compiler *c)
 		} else if (!(again & 1u << reg)) {
 			again |= 1u << reg;
 		} else if (is_lazy_code(op_at(c, op->a))) {
-			c->is_fused[i] = true;
-			if (c->put[op->a] == i)
-				c->put[op->a] = 0;
+			c->plan[i].is_fused = true;
+			if (c->plan[op->a].put == i)
+				c->plan[op->a].put = 0;
 		}
 	}
 }
 
 void lower_plan(struct x64_compiler *c)
 {
-	size_t n = c->ir->op_count;
-
-	memset(c->uses, 0, n * sizeof(c->uses[0]));
-	memset(c->last_use, 0, n * sizeof(c->last_use[0]));
-	memset(c->flags_last, 0, n * sizeof(c->flags_last[0]));
-	memset(c->put, 0, n * sizeof(c->put[0]));
-	memset(c->modify, 0, n * sizeof(c->modify[0]));
-	memset(c->is_fused, 0, n * sizeof(c->is_fused[0]));
+	memset(c->plan, 0, c->ir->op_count * sizeof(c->plan[0]));
 	plan_uses(c);
 	plan_call(c);
 	plan_insns(c);
@@ -474,5 +469,5 @@ void lower_plan(struct x64_compiler *c)
 	if (c->group_count)
 		plan_unseen(c);
 	plan_lives(c);
-	c->last_use[0] = 0;
+	c->plan[0].last_use = 0;
 }

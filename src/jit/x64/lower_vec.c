@@ -247,9 +247,10 @@ bool vec_put(struct x64_compiler *c, unsigned i)
 	unsigned next = next_op(c, i);
 
 	if (!guest(c) || op->imm != guest(c)->operand || c->pending_mem != op->a || !op->a ||
-	    c->last_use[op->a] > i || c->at[op->a].valid != ir_size(op) || !is_mem_operand(c, next))
+	    c->plan[op->a].last_use > i || c->value[op->a].at.valid != ir_size(op) ||
+	    !is_mem_operand(c, next))
 		return false;
-	c->vec.folded_disp = (int32_t)c->at[op->a].imm;
+	c->vec.folded_disp = (int32_t)c->value[op->a].at.imm;
 	place_set(c, op->a, (struct place){ 0 });
 	place_evict_slot(c, (uint32_t)op->imm, ir_size(op));
 	c->vec.folded = (uint16_t)next;
@@ -261,16 +262,17 @@ static unsigned store_of(const struct x64_compiler *c, unsigned i)
 {
 	unsigned k = next_op(c, i), get;
 
-	if (!k || c->insn[k] != c->insn[i])
+	if (!k || c->plan[k].insn != c->plan[i].insn)
 		return 0;
 	if (op_at(c, k)->code == IR_VSTORE)
 		return op_at(c, k)->c * 8u == guest(c)->operand ? k : 0;
-	if (op_at(c, k)->code != IR_GET || op_at(c, k)->imm != guest(c)->operand || c->uses[k] != 1)
+	if (op_at(c, k)->code != IR_GET || op_at(c, k)->imm != guest(c)->operand ||
+	    c->plan[k].uses != 1)
 		return 0;
 	get = k;
 	k = next_op(c, get);
 	return k && op_at(c, k)->code == IR_STORE && op_at(c, k)->b == get && !op_at(c, k)->c &&
-			       !c->modify[k] && c->insn[k] == c->insn[i]
+			       !c->plan[k].modify && c->plan[k].insn == c->plan[i].insn
 		       ? k
 		       : 0;
 }

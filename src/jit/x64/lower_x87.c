@@ -72,8 +72,8 @@ static struct x64_rm operand_of(struct x64_compiler *c, unsigned i, unsigned byt
 
 	if (bytes > 8)
 		return c->vec.folded == i ? x64_m(S0, c->vec.folded_disp) : operand_slot(c);
-	m = c->at[v].kind == PLACE_CONST ? x64_r(place_in_reg(c, v, bytes, 0))
-					 : place_rm(c, v, bytes, 0);
+	m = c->value[v].at.kind == PLACE_CONST ? x64_r(place_in_reg(c, v, bytes, 0))
+					       : place_rm(c, v, bytes, 0);
 	if (m.kind != X64_RM_REG)
 		return m;
 	x64_mov_to(&c->a, bytes, operand_slot(c), m.base);

@@ -114,7 +114,9 @@ static size_t emit(struct x86_insn *in, uint8_t *out, size_t room)
 	c->vec.has_vectors = true;
 	c->vec.folded = (uint16_t)i;
 	if (ir.ops[i].a)
-		c->at[ir.ops[i].a] = (struct place){ .kind = PLACE_REG, .reg = GPR, .valid = 8 };
+		c->value[ir.ops[i].a].at = (struct place){ .kind = PLACE_REG,
+							   .reg = GPR,
+							   .valid = 8 };
 	x64_begin(&c->a, out, (uintptr_t)out, room);
 	return vec_native(c, i) ? x64_offset(&c->a) : 0;
 }
