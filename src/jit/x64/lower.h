@@ -335,8 +335,13 @@ enum recipe_form lower_form(const struct x64_compiler *c, unsigned f);
 bool lower_is_lazy(const struct x64_compiler *c, unsigned i);
 /* The flags value that the flags of mask in f come from. */
 unsigned lower_merge_source(const struct x64_compiler *c, unsigned f, uint32_t mask);
-/* GET or PUT of the flags slot. */
-bool covers_flags_slot(const struct x64_compiler *c, const struct ir_op *op);
+/* GET or PUT: of the flags slot? */
+static inline bool covers_flags_slot(const struct x64_compiler *c, const struct ir_op *op)
+{
+	uint64_t at = c->jit->desc->flags_offset, size = ir_size(op);
+
+	return op->imm + size - 1 - at < size + 3;
+}
 
 /* ---- lower_place.c ---- */
 static inline bool is_live(const struct x64_compiler *c, unsigned v)
@@ -388,7 +393,12 @@ bool place_uses_reg(const struct x64_compiler *c, unsigned v, unsigned reg);
 bool place_is_imm(const struct x64_compiler *c, unsigned v, unsigned size, int64_t *imm);
 struct x64_rm place_new_tmp(struct x64_compiler *c, struct place *p);
 /* Host register of the guest register that an 8-byte access at offset covers, or X64_NO_REG. */
-unsigned place_pinned(const struct x64_compiler *c, uint32_t offset);
+static inline unsigned place_pinned(const struct x64_compiler *c, uint32_t offset)
+{
+	uint32_t n = (offset - c->jit->first_gpr) / 8;
+
+	return n < 16 ? c->jit->reg_of[n] : X64_NO_REG;
+}
 
 /* ---- lower_alu.c ---- */
 /* Where op i's result goes: a pinned register (its PUT's) or a scratch one. */
@@ -439,7 +449,30 @@ static inline bool group_is_address(const struct ir_op *op)
 	return op->code == IR_LOAD || op->code == IR_STORE || op->code == IR_VLOAD ||
 	       op->code == IR_VSTORE;
 }
-void group_plan(struct x64_compiler *c);
+/* An access's address as far as groups are concerned; equal ones differ in disp alone. */
+struct group_address {
+	uint16_t base, index;
+	uint8_t shift;
+	uint8_t form; /* enum address_form */
+	uint64_t disp;
+};
+/* A group that may still grow. */
+struct open_group {
+	struct group_address at;
+	uint8_t group;
+	bool is_unsure;   /* a branch may have been taken since it began */
+	bool has_foreign; /* something else that may leave the block came since */
+};
+enum { GROUPS_OPEN = 8 };
+struct group_planner {
+	bool has_begun; /* the instruction did something already */
+	unsigned count, next;
+	struct open_group open[GROUPS_OPEN];
+};
+void group_plan_begin(struct x64_compiler *c, struct group_planner *p);
+/* Op i, one that may leave the block. */
+void group_plan(struct x64_compiler *c, struct group_planner *p, unsigned i);
+void group_plan_end(struct x64_compiler *c);
 /* Is access i in a group?  Then group_rm() is where it is in host memory, which S0 points to: no
  * stub, no fault.  The first one has the check. */
 static inline bool group_has(const struct x64_compiler *c, unsigned i)

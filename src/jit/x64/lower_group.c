@@ -16,47 +16,39 @@
 enum {
 	PAGE = 4096,
 	SPAN = 512, /* bytes: what is wider is too often in two pages */
-	OPEN = 8,   /* groups that are looked at while planning */
 	FAR = 1 << 30,
 };
 
 /* ---- addresses ---- */
 
-/* An access's address as far as groups are concerned; equal ones differ in disp alone. */
-struct address {
-	uint16_t base, index;
-	uint8_t shift;
-	uint8_t form; /* enum address_form */
-	uint64_t disp;
-};
 enum address_form { ADDRESS_VALUE, ADDRESS_PC, ADDRESS_CONST };
 
-static struct address address_of(const struct x64_compiler *c, const struct ir_op *op)
+static struct group_address address_of(const struct x64_compiler *c, const struct ir_op *op)
 {
 	const struct ir_op *d = op_at(c, op->a);
-	struct address k = { .base = op->a, .disp = op->imm };
+	struct group_address k = { .base = op->a, .disp = op->imm };
 
 	if (d->code == IR_CONST) {
-		k = (struct address){ .form = ADDRESS_CONST, .disp = op->imm + d->imm };
+		k = (struct group_address){ .form = ADDRESS_CONST, .disp = op->imm + d->imm };
 	} else if (d->code == IR_PC && ir_size(d) == 8) {
-		k = (struct address){ .form = ADDRESS_PC, .disp = op->imm + d->imm };
+		k = (struct group_address){ .form = ADDRESS_PC, .disp = op->imm + d->imm };
 	} else if (d->code == IR_LEA && d->b && ir_size(d) == 8) {
-		k = (struct address){ .base = d->a,
-				      .index = d->b,
-				      .shift = (uint8_t)d->c,
-				      .disp = op->imm + d->imm };
+		k = (struct group_address){ .base = d->a,
+					    .index = d->b,
+					    .shift = (uint8_t)d->c,
+					    .disp = op->imm + d->imm };
 	}
 	return k;
 }
 
-static bool has_same_base(const struct address *a, const struct address *b)
+static bool has_same_base(const struct group_address *a, const struct group_address *b)
 {
 	return a->base == b->base && a->index == b->index && a->shift == b->shift &&
 	       a->form == b->form;
 }
 
 /* Off the guest's stack pointer: that pages of the stack can be written is safe to assume. */
-static bool is_stack(const struct x64_compiler *c, const struct address *k)
+static bool is_stack(const struct x64_compiler *c, const struct group_address *k)
 {
 	const struct ir_op *d = op_at(c, k->base);
 
@@ -67,7 +59,7 @@ static bool is_stack(const struct x64_compiler *c, const struct address *k)
 /* ---- planning ---- */
 
 struct access {
-	struct address at;
+	struct group_address at;
 	unsigned bytes;
 	bool is_write;
 };
@@ -103,20 +95,6 @@ static bool access_of(const struct x64_compiler *c, unsigned i, struct access *x
 	return x->at.disp + FAR < 2ull * FAR || x->at.form == ADDRESS_CONST;
 }
 
-/* A group that may still grow. */
-struct open_group {
-	struct address at;
-	uint8_t group;
-	bool is_unsure;   /* a branch may have been taken since it began */
-	bool has_foreign; /* something else that may leave the block came since */
-};
-struct planner {
-	struct open_group open[OPEN];
-	unsigned count, next;
-	unsigned insn;
-	bool has_begun; /* the instruction did something already */
-};
-
 /* Extend g by x.  False: it cannot be. */
 static bool grow(struct group *g, const struct open_group *o, const struct access *x)
 {
@@ -137,7 +115,7 @@ static bool grow(struct group *g, const struct open_group *o, const struct acces
 	return true;
 }
 
-static bool may_begin(const struct x64_compiler *c, const struct planner *p, unsigned i)
+static bool may_begin(const struct x64_compiler *c, const struct group_planner *p, unsigned i)
 {
 	int32_t delta = c->ir->insns[c->plan[i].insn].pc_delta;
 
@@ -146,8 +124,8 @@ static bool may_begin(const struct x64_compiler *c, const struct planner *p, uns
 	       c->group_count < LOWER_GROUPS;
 }
 
-static void begin_group(struct x64_compiler *c, struct planner *p, struct open_group *o, unsigned i,
-			const struct access *x)
+static void begin_group(struct x64_compiler *c, struct group_planner *p, struct open_group *o,
+			unsigned i, const struct access *x)
 {
 	struct group *g = &c->groups[c->group_count++];
 
@@ -160,15 +138,15 @@ static void begin_group(struct x64_compiler *c, struct planner *p, struct open_g
 		.is_write = x->is_write,
 		.is_stack = is_stack(c, &x->at),
 	};
-	if (!o && p->count < OPEN)
+	if (!o && p->count < GROUPS_OPEN)
 		o = &p->open[p->count++];
 	else if (!o)
-		o = &p->open[p->next++ % OPEN];
+		o = &p->open[p->next++ % GROUPS_OPEN];
 	*o = (struct open_group){ .at = x->at, .group = (uint8_t)c->group_count };
 	c->plan[i].group = o->group;
 }
 
-static void plan_access(struct x64_compiler *c, struct planner *p, unsigned i,
+static void plan_access(struct x64_compiler *c, struct group_planner *p, unsigned i,
 			const struct access *x)
 {
 	struct open_group *mine = NULL;
@@ -207,52 +185,44 @@ static bool ends_groups(const struct ir_op *op)
 	}
 }
 
-static void plan_op(struct x64_compiler *c, struct planner *p, unsigned i)
+void group_plan_begin(struct x64_compiler *c, struct group_planner *p)
+{
+	p->count = p->next = 0;
+	c->group_count = 0;
+}
+
+static void plan_other(struct group_planner *p, const struct ir_op *op)
+{
+	p->has_begun = true;
+	if (ends_groups(op))
+		p->count = 0;
+	for (unsigned n = 0; n < p->count; n++) {
+		p->open[n].has_foreign = true;
+		p->open[n].is_unsure |= op->code == IR_EXIT_IF || op->code == IR_CALL_IF;
+	}
+}
+
+void group_plan(struct x64_compiler *c, struct group_planner *p, unsigned i)
 {
 	const struct ir_op *op = op_at(c, i);
 	struct access x;
 
-	if (c->plan[i].insn != p->insn)
-		p->has_begun = false;
-	p->insn = c->plan[i].insn;
-	if (op->code == IR_LOAD && c->plan[i].modify)
-		return;
-	if (access_of(c, i, &x)) {
-		plan_access(c, p, i, &x);
-		p->has_begun = true;
-	} else if (ends_groups(op)) {
-		p->count = 0;
-		p->has_begun = true;
-	} else if (ir_may_leave(op)) {
-		for (unsigned n = 0; n < p->count; n++) {
-			p->open[n].has_foreign = true;
-			p->open[n].is_unsure |= op->code == IR_EXIT_IF || op->code == IR_CALL_IF;
+	if (c->has_groups && !(op->code == IR_LOAD && c->plan[i].modify) && op->code != IR_FENCE) {
+		if (access_of(c, i, &x)) {
+			plan_access(c, p, i, &x);
+			p->has_begun = true;
+		} else {
+			plan_other(p, op);
 		}
-		p->has_begun = true;
-	} else if (op->code == IR_PUT || op->code == IR_FLAGS_PUT) {
-		p->has_begun = true;
 	}
+	/* Only a check looks at the address. */
+	if (group_is_address(op) && (!c->plan[i].group || group_is_first(c, i)) &&
+	    c->plan[op->a].last_use < i)
+		c->plan[op->a].last_use = (uint16_t)i;
 }
 
-void group_plan(struct x64_compiler *c)
+void group_plan_end(struct x64_compiler *c)
 {
-	struct planner p; /* open[] is filled as count says */
-
-	p.count = p.next = p.insn = 0;
-	p.has_begun = false;
-	c->group_count = 0;
-	for (unsigned i = 1; i < c->ir->op_count; i++) {
-		const struct ir_op *op = op_at(c, i);
-
-		if (ir_info[op->code].props & IR_PROP_PURE || op->code == IR_GET)
-			continue;
-		if (c->has_groups)
-			plan_op(c, &p, i);
-		/* Only a check looks at the address. */
-		if (group_is_address(op) && (!c->plan[i].group || group_is_first(c, i)) &&
-		    c->plan[op->a].last_use < i)
-			c->plan[op->a].last_use = (uint16_t)i;
-	}
 	for (unsigned n = 0; n < c->group_count; n++)
 		c->plan[IR_MAX_OPS + n].last_use = c->groups[n].last;
 }

@@ -18,13 +18,6 @@ void place_begin(struct x64_compiler *c)
 	c->next_tmp = 0;
 }
 
-unsigned place_pinned(const struct x64_compiler *c, uint32_t offset)
-{
-	uint32_t n = (offset - c->jit->first_gpr) / 8;
-
-	return offset >= c->jit->first_gpr && n < 16 ? c->jit->reg_of[n] : X64_NO_REG;
-}
-
 /* ---- saying where ---- */
 
 static void unchain(struct x64_compiler *c, unsigned v)

@@ -49,7 +49,8 @@ static void extend(uint16_t *last, unsigned pos)
 		*last = (uint16_t)pos;
 }
 
-static void use(struct x64_compiler *c, unsigned v, unsigned pos)
+/* Entry 0 takes what is no use. */
+static inline void use(struct x64_compiler *c, unsigned v, unsigned pos)
 {
 	c->plan[v].uses++;
 	c->plan[v].last_use = (uint16_t)pos;
@@ -63,18 +64,17 @@ static void plan_uses(struct x64_compiler *c)
 		unsigned end = insn_end(c, k);
 
 		for (; i < end; i++) {
-			const struct ir_op op = ir->ops[i];
-			unsigned values = ir_value_operands(&op);
+			const struct ir_op *op = &ir->ops[i];
+			unsigned values = ir_value_operands(op);
 
 			c->plan[i].insn = (uint16_t)k;
-			if (group_is_address(&op)) /* group_plan() knows who looks at it */
-				c->plan[op.a].uses++;
-			else if (values & 1)
-				use(c, op.a, i);
-			if (values & 2)
-				use(c, op.b, i);
-			if (values & 4)
-				use(c, op.c, i);
+			if (group_is_address(op)) { /* group_plan() knows who looks at it */
+				c->plan[op->a].uses++;
+				values &= ~1u;
+			}
+			use(c, values & 1 ? op->a : 0, i);
+			use(c, values & 2 ? op->b : 0, i);
+			use(c, values & 4 ? op->c : 0, i);
 		}
 	}
 	c->plan[0].uses = c->plan[0].last_use = 0;
@@ -168,7 +168,7 @@ static void plan_modify(struct x64_compiler *c, unsigned i)
 
 /* ---- results that go straight to their slot ---- */
 
-static bool overlaps(const struct ir_op *op, uint64_t offset, unsigned bytes)
+static inline bool overlaps(const struct ir_op *op, uint64_t offset, unsigned bytes)
 {
 	return op->imm < offset + bytes && offset < op->imm + ir_size(op);
 }
@@ -246,13 +246,6 @@ unsigned lower_merge_source(const struct x64_compiler *c, unsigned f, uint32_t m
 	return f;
 }
 
-bool covers_flags_slot(const struct x64_compiler *c, const struct ir_op *op)
-{
-	uint32_t at = c->jit->desc->flags_offset;
-
-	return (op->code == IR_GET || op->code == IR_PUT) && overlaps(op, at, 4);
-}
-
 unsigned lower_flags_after(const struct x64_compiler *c, unsigned i, unsigned slot)
 {
 	/* Not that of the next op: instructions without any may lie between. */
@@ -281,87 +274,96 @@ static void plan_flags_used(struct x64_compiler *c, const struct ir_op *op, unsi
 	}
 }
 
-struct flags_plan {
+/* Computes a value of values, and that is all. */
+static inline bool is_plain(const struct ir_op *op)
+{
+	const struct ir_info *info = &ir_info[op->code];
+
+	return info->props & IR_PROP_PURE && !info->flags && op->code != IR_CMP &&
+	       op->code != IR_WIDER;
+}
+
+/* What the walk over the operations knows. */
+struct planner {
+	struct group_planner groups;
 	unsigned start, slot; /* flags at the instruction's start, and in the slot */
 	bool has_stored;      /* lower_check_stored() will be at the next instruction's */
 };
 
 /* Op i may leave the block, or look at all of the state. */
 static void plan_flags_left(struct x64_compiler *c, const struct ir_op *op, unsigned i,
-			    struct flags_plan *f)
+			    struct planner *p)
 {
 	const struct ir_helper *h = (const void *)(uintptr_t)op->imm;
 	bool is_exit = op->code == IR_EXIT_IF || ir_info[op->code].props & IR_PROP_ENDS;
 
-	if (ir_may_leave(op))
-		ask(c, is_exit || !f->start ? f->slot : f->start, i);
+	if (op->code != IR_FENCE)
+		ask(c, is_exit || !p->start ? p->slot : p->start, i);
 	if (op->code != IR_CALL && op->code != IR_CALL_IF)
 		return;
 	if (h->reads_flags || h->writes_flags)
-		ask(c, f->slot, i);
+		ask(c, p->slot, i);
 	if (h->writes_flags)
-		f->slot = 0;
-	f->has_stored |= op->code == IR_CALL && helper_may_store(h);
+		p->slot = 0;
+	p->has_stored |= op->code == IR_CALL && helper_may_store(h);
 }
 
 /* What op i wants to know of those before it. */
-static void plan_op(struct x64_compiler *c, const struct ir_op *op, unsigned i)
+static void plan_op(struct x64_compiler *c, const struct ir_op *op, unsigned i, struct planner *p)
 {
 	switch (op->code) {
-	case IR_COND:
+	case IR_GET:
+		if (covers_flags_slot(c, op))
+			ask(c, p->slot, i);
+		return;
+	case IR_PUT:
+		plan_put(c, i);
+		if (covers_flags_slot(c, op))
+			ask(c, p->slot, i);
+		p->groups.has_begun = true;
+		return;
+	case IR_FLAGS_PUT:
+		p->slot = op->a;
+		p->groups.has_begun = true;
+		return;
+	case IR_COND: plan_fused(c, i); break;
 	case IR_CMP:
-	case IR_WIDER: plan_fused(c, i); break;
+	case IR_WIDER: plan_fused(c, i); return;
 	case IR_LOAD: plan_modify(c, i); break;
-	case IR_PUT: plan_put(c, i); break;
 	case IR_NATIVE: c->native_count++; break;
 	default: break;
 	}
+	if (ir_info[op->code].flags)
+		plan_flags_used(c, op, i, ir_info[op->code].flags);
+	if (!(ir_info[op->code].props & IR_PROP_LEAVES))
+		return;
+	plan_flags_left(c, op, i, p);
+	group_plan(c, &p->groups, i);
 }
 
-/* Computes a value of values, and that is all. */
-static bool is_plain(const struct ir_op *op, const struct ir_info *info)
+static void plan_ops(struct x64_compiler *c)
 {
-	return info->props & IR_PROP_PURE && !info->flags && op->code != IR_CMP &&
-	       op->code != IR_WIDER;
-}
+	struct planner p; /* open groups are as many as their count says */
 
-static void plan_insn(struct x64_compiler *c, unsigned i, unsigned end, struct flags_plan *f)
-{
-	for (; i < end; i++) {
-		const struct ir_op *op = op_at(c, i);
-		const struct ir_info *info = &ir_info[op->code];
-
-		if (is_plain(op, info))
-			continue;
-		plan_op(c, op, i);
-		if (info->flags)
-			plan_flags_used(c, op, i, info->flags);
-		if (info->props & IR_PROP_LEAVES)
-			plan_flags_left(c, op, i, f);
-		else if (op->code == IR_FLAGS_PUT)
-			f->slot = op->a;
-		else if (covers_flags_slot(c, op))
-			ask(c, f->slot, i);
-	}
-}
-
-static void plan_insns(struct x64_compiler *c)
-{
-	struct flags_plan f = { 0 };
-
+	p.slot = 0;
+	p.has_stored = false;
+	group_plan_begin(c, &p.groups);
 	for (unsigned k = 0, i = 1; i < c->ir->op_count; k++) {
 		unsigned end = insn_end(c, k);
 
-		f.start = c->ir->insns[k].flags_op;
+		p.start = c->ir->insns[k].flags_op;
+		p.groups.has_begun = false;
 		if (k && i < end) {
-			if (f.has_stored)
-				ask(c, lower_flags_after(c, i - 1, f.slot), i);
-			f.has_stored = false;
-			ask(c, f.start, i);
+			if (p.has_stored)
+				ask(c, lower_flags_after(c, i - 1, p.slot), i);
+			p.has_stored = false;
+			ask(c, p.start, i);
 		}
-		plan_insn(c, i, end, &f);
-		i = end;
+		for (; i < end; i++)
+			if (!is_plain(op_at(c, i)))
+				plan_op(c, op_at(c, i), i, &p);
 	}
+	group_plan_end(c);
 }
 
 /* Until when the recipe of op i's flags wants its operands; its value lives as long as that asks.
@@ -382,22 +384,20 @@ static unsigned plan_recipe(struct x64_compiler *c, const struct ir_op *op, unsi
 }
 
 /* Operands of recipes and of what is computed late live as long as these. */
-static void plan_lives(struct x64_compiler *c)
+static inline void plan_life(struct x64_compiler *c, const struct ir_op *op, unsigned i)
 {
-	for (unsigned i = c->ir->op_count; i-- > 1;) {
-		const struct ir_op *op = op_at(c, i);
-		unsigned until = 0, values;
+	const struct op_plan *p = &c->plan[i];
+	unsigned until = 0, values;
 
-		if (c->plan[i].flags_last && ir_info[op->code].props & IR_PROP_FLAGS)
-			until = plan_recipe(c, op, i);
-		if (is_lazy_code(op) && c->plan[i].last_use > until && !c->plan[i].put)
-			until = c->plan[i].last_use;
-		if (!until)
-			continue;
-		values = ir_value_operands(op);
-		extend(&c->plan[values & 1 ? op->a : 0].last_use, until);
-		extend(&c->plan[values & 2 ? op->b : 0].last_use, until);
-	}
+	if (p->flags_last && ir_info[op->code].props & IR_PROP_FLAGS)
+		until = plan_recipe(c, op, i);
+	if (is_lazy_code(op) && p->last_use > until && !p->put)
+		until = p->last_use;
+	if (!until)
+		return;
+	values = ir_value_operands(op);
+	extend(&c->plan[values & 1 ? op->a : 0].last_use, until);
+	extend(&c->plan[values & 2 ? op->b : 0].last_use, until);
 }
 
 /* ---- what nobody sees ---- */
@@ -427,36 +427,44 @@ static bool is_left_behind(const struct x64_compiler *c, unsigned k)
 }
 
 /* What is computed late and put into a register that is put to again before the block can be left,
- * which behind a group's check is not soon: of many pushes and pops one moves the stack pointer. */
-static void plan_unseen(struct x64_compiler *c)
+ * which behind a group's check is not soon: of many pushes and pops one moves the stack pointer.
+ * again: guest registers that are written before all else behind op i; returns those from it on. */
+static unsigned plan_unseen(struct x64_compiler *c, const struct ir_op *op, unsigned i,
+			    unsigned again)
 {
-	unsigned again = 0; /* guest registers that are written before all else */
+	unsigned reg;
+
+	if (again && i + 1 < c->ir->op_count && c->plan[i].insn != c->plan[i + 1].insn &&
+	    is_left_behind(c, c->plan[i].insn))
+		again = 0;
+	if (op->code != IR_GET && op->code != IR_PUT)
+		return again && is_left_at(c, i, op) ? 0 : again;
+	reg = place_pinned(c, (uint32_t)op->imm);
+	if (reg == X64_NO_REG)
+		return again;
+	if (op->code == IR_GET || ir_size(op) < 8)
+		return again & ~(1u << reg);
+	if (again & 1u << reg && is_lazy_code(op_at(c, op->a))) {
+		c->plan[i].is_fused = true;
+		if (c->plan[op->a].put == i)
+			c->plan[op->a].put = 0;
+	}
+	return again | 1u << reg;
+}
+
+/* From the end: what those behind it make of an operation. */
+static void plan_back(struct x64_compiler *c)
+{
+	unsigned again = 0;
 
 	for (unsigned i = c->ir->op_count; i-- > 1;) {
 		const struct ir_op *op = op_at(c, i);
-		unsigned reg;
 
-		if (i + 1 < c->ir->op_count && c->plan[i].insn != c->plan[i + 1].insn && again &&
-		    is_left_behind(c, c->plan[i].insn))
-			again = 0;
-		if (op->code != IR_GET && op->code != IR_PUT) {
-			if (again && is_left_at(c, i, op))
-				again = 0;
-			continue;
-		}
-		reg = place_pinned(c, (uint32_t)op->imm);
-		if (reg == X64_NO_REG)
-			continue;
-		if (op->code == IR_GET || ir_size(op) < 8) {
-			again &= ~(1u << reg);
-		} else if (!(again & 1u << reg)) {
-			again |= 1u << reg;
-		} else if (is_lazy_code(op_at(c, op->a))) {
-			c->plan[i].is_fused = true;
-			if (c->plan[op->a].put == i)
-				c->plan[op->a].put = 0;
-		}
+		if (c->group_count)
+			again = plan_unseen(c, op, i, again);
+		plan_life(c, op, i);
 	}
+	c->plan[0].last_use = 0;
 }
 
 void lower_plan(struct x64_compiler *c)
@@ -464,10 +472,6 @@ void lower_plan(struct x64_compiler *c)
 	memset(c->plan, 0, c->ir->op_count * sizeof(c->plan[0]));
 	plan_uses(c);
 	plan_call(c);
-	plan_insns(c);
-	group_plan(c);
-	if (c->group_count)
-		plan_unseen(c);
-	plan_lives(c);
-	c->plan[0].last_use = 0;
+	plan_ops(c);
+	plan_back(c);
 }
