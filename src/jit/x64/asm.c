@@ -272,12 +272,10 @@ void x64_imul_i(struct x64_asm *a, unsigned size, unsigned dst, struct x64_rm sr
 
 /* ---- control ---- */
 
-void x64_bind(struct x64_asm *a, struct x64_label *l)
+void x64_bind_uses(struct x64_asm *a, struct x64_label *l)
 {
 	uint32_t at, next;
 
-	assert(l->at == X64_UNBOUND);
-	l->at = x64_offset(a);
 	if (a->is_full)
 		return;
 	for (at = l->uses; at; at = next) {

@@ -10,6 +10,7 @@
  * SPDX-License-Identifier: MIT */
 #pragma once
 
+#include <assert.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -201,26 +202,27 @@ static inline bool x64_fits32(int64_t v) { return v == (int32_t)v; }
 static inline __attribute__((always_inline)) uint8_t *x64_put_memory(uint8_t *p, unsigned reg,
 								     struct x64_rm m)
 {
-	unsigned index = m.index == X64_NO_REG ? X64_SIB_NO_INDEX : m.index, mod;
+	unsigned low = m.base & 7, mod = x64_fits8(m.disp) ? 1 : 2;
+	unsigned index = m.index == X64_NO_REG ? X64_SIB_NO_INDEX : m.index & 7;
 
 	if (unlikely(m.base == X64_NO_REG)) {
-		*p++ = x64_modrm(0, reg, X64_RM_SIB);
-		*p++ = x64_modrm(m.shift, index, X64_SIB_NO_BASE);
-		st32_le(p, (uint32_t)m.disp);
-		return p + 4;
+		st16_le(p, (uint16_t)(x64_modrm(0, reg, X64_RM_SIB) |
+				      x64_modrm(m.shift, index, X64_SIB_NO_BASE) << 8));
+		st32_le(p + 2, (uint32_t)m.disp);
+		return p + 6;
 	}
 	/* RBP and R13 as base have no form without displacement: it means no base, or RIP. */
-	mod = x64_fits8(m.disp) ? 1 : 2;
-	if (!m.disp && (m.base & 7) != X64_RBP)
+	if (!m.disp && low != X64_RBP)
 		mod = 0;
-	if (index != X64_SIB_NO_INDEX || (m.base & 7) == X64_RSP) {
-		*p++ = x64_modrm(mod, reg, X64_RM_SIB);
-		*p++ = x64_modrm(m.shift, index, m.base);
+	if (m.index == X64_NO_REG && low != X64_RSP) {
+		*p++ = x64_modrm(mod, reg, low);
 	} else {
-		*p++ = x64_modrm(mod, reg, m.base);
+		st16_le(p, (uint16_t)(x64_modrm(mod, reg, X64_RM_SIB) |
+				      x64_modrm(m.shift, index, low) << 8));
+		p += 2;
 	}
 	st32_le(p, (uint32_t)m.disp);
-	return p + (mod * mod); /* 0, 1, 4 */
+	return p + mod * mod; /* 0, 1, 4 */
 }
 
 /* Any instruction with a ModRM byte that is not X64_UNCOMMON, whose operand is a register or
@@ -259,8 +261,7 @@ static inline __attribute__((always_inline)) void x64_emit(struct x64_asm *a, ui
 			__builtin_constant_p(rm.index) && rm.index == X64_NO_REG;
 
 	form |= vvvv << X64_VVVV_SHIFT;
-	if (is_known && !(form & X64_UNCOMMON) &&
-	    (rm.kind == X64_RM_REG || (rm.kind == X64_RM_MEM && __builtin_constant_p(rm.base))))
+	if (is_known && !(form & X64_UNCOMMON) && rm.kind <= X64_RM_MEM)
 		x64_emit_common(a, form, reg, rm, imm);
 	else
 		x64_emit_any(a, form, reg, rm, imm);
@@ -552,7 +553,14 @@ static inline void x64_cld(struct x64_asm *a) { x64_emit_plain(a, 0xfc, 0, 0); }
 
 /* ---- control ---- */
 
-void x64_bind(struct x64_asm *a, struct x64_label *l);
+void x64_bind_uses(struct x64_asm *a, struct x64_label *l);
+static inline void x64_bind(struct x64_asm *a, struct x64_label *l)
+{
+	assert(l->at == X64_UNBOUND);
+	l->at = x64_offset(a);
+	if (l->uses | l->short_uses)
+		x64_bind_uses(a, l);
+}
 /* To a label: short when it is bound and near.  _short: it will be bound within 127 bytes. */
 void x64_jmp(struct x64_asm *a, struct x64_label *l);
 void x64_jcc(struct x64_asm *a, enum x64_cc cc, struct x64_label *l);

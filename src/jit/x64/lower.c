@@ -25,20 +25,30 @@ static void get_flags_slot(struct x64_compiler *c, unsigned i)
 	place_reg(c, i, reg, 8);
 }
 
+/* State that is not a general register. */
+static void get_other(struct x64_compiler *c, unsigned i)
+{
+	const struct ir_op *op = op_at(c, i);
+
+	x87_touch(c, i, op->imm);
+	if (covers_flags_slot(c, op))
+		get_flags_slot(c, i);
+	else
+		place_slot(c, i, (uint32_t)op->imm, ir_size(op));
+}
+
 static void lower_get(struct x64_compiler *c, unsigned i)
 {
 	const struct ir_op *op = op_at(c, i);
-	unsigned size = ir_size(op), at = op->imm % 8;
-	unsigned reg = place_pinned(c, (uint32_t)op->imm), to;
+	unsigned size = ir_size(op), at = op->imm % 8, reg, to;
 
-	x87_touch(c, i, op->imm);
-	if (covers_flags_slot(c, op)) {
-		get_flags_slot(c, i);
-	} else if (reg == X64_NO_REG) {
-		place_set(c, i,
-			  (struct place){ .kind = PLACE_SLOT,
-					  .valid = (uint8_t)size,
-					  .imm = (uint32_t)op->imm });
+	if (!place_is_general(c, (uint32_t)op->imm)) {
+		get_other(c, i);
+		return;
+	}
+	reg = place_pinned(c, (uint32_t)op->imm);
+	if (reg == X64_NO_REG) {
+		place_slot(c, i, (uint32_t)op->imm, size);
 	} else if (!at) {
 		place_reg(c, i, reg, size);
 	} else if (at == 1 && size == 1) {
@@ -147,25 +157,40 @@ static void put_memory(struct x64_compiler *c, const struct ir_op *op)
 		place_stored(c, op->a, (uint32_t)op->imm);
 }
 
-static void lower_put(struct x64_compiler *c, unsigned i)
+/* State that is not a general register. */
+static void put_other(struct x64_compiler *c, unsigned i)
 {
 	const struct ir_op *op = op_at(c, i);
-	unsigned reg = place_pinned(c, (uint32_t)op->imm);
 	bool is_flags = covers_flags_slot(c, op);
 
-	if (c->plan[i].is_fused || vec_put(c, i))
+	if (vec_put(c, i))
 		return;
 	x87_touch(c, i, op->imm);
 	if (is_flags) {
 		flags_sync_slot(c);
 		flags_keep_env(c);
 	}
+	put_memory(c, op);
+	if (is_flags)
+		c->slot_flags = c->env_flags = 0;
+}
+
+static void lower_put(struct x64_compiler *c, unsigned i)
+{
+	const struct ir_op *op = op_at(c, i);
+	unsigned reg;
+
+	if (c->plan[i].is_fused)
+		return;
+	if (!place_is_general(c, (uint32_t)op->imm)) {
+		put_other(c, i);
+		return;
+	}
+	reg = place_pinned(c, (uint32_t)op->imm);
 	if (reg != X64_NO_REG)
 		put_pinned(c, reg, op);
 	else
 		put_memory(c, op);
-	if (is_flags)
-		c->slot_flags = c->env_flags = 0;
 }
 
 /* ---- one operation ---- */

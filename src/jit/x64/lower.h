@@ -330,7 +330,11 @@ static inline bool helper_may_store(const struct ir_helper *h)
 /* The flags value behind the instruction of op i; slot: what the flags slot should have. */
 unsigned lower_flags_after(const struct x64_compiler *c, unsigned i, unsigned slot);
 /* The recipe's form for op's flags. */
-enum recipe_form lower_form(const struct x64_compiler *c, unsigned f);
+extern const uint8_t lower_form_of_used[IR_CODE_COUNT];
+static inline enum recipe_form lower_form(const struct x64_compiler *c, unsigned f)
+{
+	return c->plan[f].uses ? (enum recipe_form)lower_form_of_used[op_at(c, f)->code] : FORM_AB;
+}
 /* Is op i computed only where its value is used (PLACE_LAZY)? */
 bool lower_is_lazy(const struct x64_compiler *c, unsigned i);
 /* The flags value that the flags of mask in f come from. */
@@ -361,6 +365,8 @@ void place_begin(struct x64_compiler *c);
 void place_set(struct x64_compiler *c, unsigned v, struct place p);
 /* Value v is in reg, low `valid` bytes true. */
 void place_reg(struct x64_compiler *c, unsigned v, unsigned reg, unsigned valid);
+/* Value v is size bytes of guest state at offset. */
+void place_slot(struct x64_compiler *c, unsigned v, uint32_t offset, unsigned size);
 /* Values that live on in reg go to temporaries.  `too`: also those whose last use is this op. */
 void place_evict(struct x64_compiler *c, unsigned reg, bool too);
 /* The same for guest state at [offset, offset + bytes) in memory. */
@@ -392,6 +398,11 @@ void place_copy(struct x64_compiler *c, unsigned reg, unsigned v, unsigned size,
 bool place_uses_reg(const struct x64_compiler *c, unsigned v, unsigned reg);
 bool place_is_imm(const struct x64_compiler *c, unsigned v, unsigned size, int64_t *imm);
 struct x64_rm place_new_tmp(struct x64_compiler *c, struct place *p);
+/* Does guest state at offset belong to a general register? */
+static inline bool place_is_general(const struct x64_compiler *c, uint32_t offset)
+{
+	return offset - c->jit->first_gpr < 8 * 16;
+}
 /* Host register of the guest register that an 8-byte access at offset covers, or X64_NO_REG. */
 static inline unsigned place_pinned(const struct x64_compiler *c, uint32_t offset)
 {

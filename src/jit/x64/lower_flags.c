@@ -81,8 +81,11 @@ static void capture_once(struct x64_compiler *c, unsigned f, struct record *r)
 
 static void capture_record(struct x64_compiler *c, unsigned f, struct record *r)
 {
+	const uint8_t *at = c->a.at;
+
 	capture_once(c, f, r);
-	capture_once(c, f, r); /* the second operand may have moved the first */
+	if (c->a.at != at) /* the second operand may have moved the first */
+		capture_once(c, f, r);
 }
 
 static bool arg_is_memory(const struct arg *a) { return !a->is_imm && a->rm.kind != X64_RM_REG; }

@@ -58,6 +58,12 @@ void place_reg(struct x64_compiler *c, unsigned v, unsigned reg, unsigned valid)
 		(struct place){ .kind = PLACE_REG, .reg = (uint8_t)reg, .valid = (uint8_t)valid });
 }
 
+void place_slot(struct x64_compiler *c, unsigned v, uint32_t offset, unsigned size)
+{
+	place_set(c, v,
+		  (struct place){ .kind = PLACE_SLOT, .valid = (uint8_t)size, .imm = offset });
+}
+
 struct x64_rm place_new_tmp(struct x64_compiler *c, struct place *p)
 {
 	if (c->next_tmp >= JIT_TMP_COUNT) {

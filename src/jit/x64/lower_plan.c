@@ -23,23 +23,13 @@ bool lower_is_lazy(const struct x64_compiler *c, unsigned i)
 	return is_lazy_code(op_at(c, i)) && !c->plan[i].put;
 }
 
-enum recipe_form lower_form(const struct x64_compiler *c, unsigned f)
-{
-	bool used = c->plan[f].uses;
-
-	switch (op_at(c, f)->code) {
-	case IR_ADD:
-	case IR_SUB: return used ? FORM_RB : FORM_AB;
-	case IR_AND:
-	case IR_OR:
-	case IR_XOR:
-	case IR_ANDN:
-	case IR_INC:
-	case IR_DEC: return used ? FORM_R : FORM_AB;
-	case IR_NEG: return used ? FORM_N : FORM_AB;
-	default: return FORM_AB;
-	}
-}
+/* Of operations whose result is a value somewhere anyway; the others' is FORM_AB. */
+const uint8_t lower_form_of_used[IR_CODE_COUNT] = {
+	[IR_ADD] = FORM_RB, [IR_SUB] = FORM_RB, [IR_AND] = FORM_R,
+	[IR_OR] = FORM_R,   [IR_XOR] = FORM_R,  [IR_ANDN] = FORM_R,
+	[IR_INC] = FORM_R,  [IR_DEC] = FORM_R,  [IR_NEG] = FORM_N,
+};
+BUILD_ASSERT(!FORM_AB);
 
 /* ---- uses ---- */
 
