@@ -60,7 +60,7 @@ static void send(struct gdb *g, const char *line)
 		g_string_append(s, line + 1);
 	else
 		gdb_packet_append(s, line, strlen(line));
-	gdb_receive(g, (const uint8_t *)s->str, s->len);
+	stream_receive(&g->stream, (const uint8_t *)s->str, s->len);
 	g_string_free(s, TRUE);
 }
 

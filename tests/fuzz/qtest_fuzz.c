@@ -77,8 +77,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	for (char **line = lines; *line; line++) {
 		if (takes_long(*line))
 			continue;
-		qtest_receive(q, (const uint8_t *)*line, strlen(*line));
-		qtest_receive(q, (const uint8_t *)"\n", 1);
+		stream_receive(&q->stream, (const uint8_t *)*line, strlen(*line));
+		stream_receive(&q->stream, (const uint8_t *)"\n", 1);
 	}
 	machine_pause(w.m);
 	qtest_free(q);

@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'tools'))
 import cases  # noqa: E402
@@ -195,6 +196,27 @@ def test_bad_lines():
     SHARED.send('x' * (33 << 20))
     assert SHARED.line().startswith('FAIL a line is at most ')
     assert SHARED.ask('endianness') == 'OK little'  # all is well
+
+
+def wait_until_idle(pid):
+    """It has used no time for a while."""
+    def used():
+        with open(f'/proc/{pid}/schedstat', encoding='utf-8') as f:
+            return f.read().split()[0]
+
+    before = None
+    while used() != before:
+        before = used()
+        time.sleep(0.2)
+
+
+def test_a_client_that_does_not_read_costs_one_answer():
+    with Session() as s:
+        s.send(*['read 0 0x100000'] * 200)  # 2 MiB of digits each
+        wait_until_idle(s.process.pid)
+        with open(f'/proc/{s.process.pid}/status', encoding='utf-8') as f:
+            rss = next(int(line.split()[1]) for line in f if line.startswith('VmRSS:'))
+        assert rss < 100 << 10, f'{rss} KiB'
 
 
 def test_no_clock_of_a_running_guest():

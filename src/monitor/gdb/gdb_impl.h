@@ -15,8 +15,8 @@
 #include "machine/machine.h"
 #include "monitor/gdb/gdb.h"
 #include "monitor/gdb/packet.h"
+#include "monitor/stream.h"
 
-struct chardev;
 struct vcpu;
 
 enum { GDB_PROCESS = 1 /* the machine; its vCPUs are its threads */ };
@@ -36,15 +36,13 @@ enum { GDB_STEP_ENABLE = 1, GDB_STEP_NO_IRQ = 2, GDB_STEP_NO_TIMER = 4 };
 struct gdb {
 	struct machine *machine;
 	struct machine_listener listener;
-	struct chardev *chardev;
+	struct stream stream;
 	gdb_console_fn *console;
 	void *console_opaque;
 
 	struct gdb_reader reader;
 	GString *reply; /* of the packet being served */
 	GString *last;  /* the packet sent last, for a client that did not get it */
-	GString *out;   /* what the client is too slow for: from out_at on */
-	size_t out_at;
 
 	bool is_connected;
 	bool no_ack;                   /* QStartNoAckMode */
@@ -65,7 +63,6 @@ struct gdb {
 };
 
 /* ---- session.c ---- */
-void gdb_receive(struct gdb *g, const uint8_t *buf, size_t len);
 /* The reply becomes a packet on its way. */
 void gdb_send(struct gdb *g);
 void gdb_send_text(struct gdb *g, const char *text);

@@ -4,7 +4,6 @@
 
 #include "base/err.h"
 #include "base/log.h"
-#include "chardev/chardev.h"
 #include "cpu/arch.h"
 #include "cpu/vcpu.h"
 #include "monitor/gdb/gdb_impl.h"
@@ -13,21 +12,12 @@ enum { READ_ROOM = 4096 };
 
 /* ---- out ---- */
 
-static void send_bytes(struct gdb *g, const char *bytes, size_t len)
-{
-	size_t sent = 0;
-
-	if (!g->out->len)
-		sent = chardev_write(g->chardev, (const uint8_t *)bytes, len);
-	g_string_append_len(g->out, bytes + sent, (gssize)(len - sent));
-}
-
 void gdb_send(struct gdb *g)
 {
 	TRACE(gdb_reply, "%.*s", (int)MIN(g->reply->len, 200), g->reply->str);
 	g_string_truncate(g->last, 0);
 	gdb_packet_append(g->last, g->reply->str, g->reply->len);
-	send_bytes(g, g->last->str, g->last->len);
+	stream_send(&g->stream, g->last->str, g->last->len);
 }
 
 void gdb_send_text(struct gdb *g, const char *text)
@@ -42,7 +32,7 @@ static void take_packet(struct gdb *g)
 {
 	TRACE(gdb_packet, "%.*s", (int)MIN(g->reader.len, 200), g->reader.data);
 	if (!g->no_ack)
-		send_bytes(g, "+", 1);
+		stream_send(&g->stream, "+", 1);
 	gdb_serve(g, g->reader.data, g->reader.len);
 	g->no_ack |= g->wants_no_ack;
 }
@@ -53,12 +43,12 @@ static void take_event(struct gdb *g, enum gdb_event event)
 	case GDB_PACKET: take_packet(g); return;
 	case GDB_BAD:
 		if (!g->no_ack)
-			send_bytes(g, "-", 1);
+			stream_send(&g->stream, "-", 1);
 		return;
 	case GDB_NACK:
 		/* More than one copy of a packet on its way helps nobody. */
-		if (!g->no_ack && !g->out->len)
-			send_bytes(g, g->last->str, g->last->len);
+		if (!g->no_ack && !stream_pending(&g->stream))
+			stream_send(&g->stream, g->last->str, g->last->len);
 		return;
 	case GDB_INTERRUPT: gdb_interrupt(g); return;
 	case GDB_ACK:
@@ -66,51 +56,21 @@ static void take_event(struct gdb *g, enum gdb_event event)
 	}
 }
 
-void gdb_receive(struct gdb *g, const uint8_t *buf, size_t len)
-{
-	while (len) {
-		size_t used;
-
-		take_event(g, gdb_read(&g->reader, buf, len, &used));
-		buf += used;
-		len -= used;
-	}
-}
-
-/* ---- the chardev's other end ---- */
-
-/* Who does not listen is not listened to. */
-static size_t on_room(void *opaque)
-{
-	const struct gdb *g = opaque;
-
-	return g->out->len ? 0 : READ_ROOM;
-}
-
-static void on_receive(void *opaque, const uint8_t *buf, size_t len)
-{
-	gdb_receive(opaque, buf, len);
-}
-
-static void on_writable(void *opaque)
+static size_t on_take(void *opaque, const uint8_t *bytes, size_t len)
 {
 	struct gdb *g = opaque;
+	size_t used;
 
-	g->out_at += chardev_write(g->chardev, (const uint8_t *)g->out->str + g->out_at,
-				   g->out->len - g->out_at);
-	if (g->out_at < g->out->len)
-		return;
-	g_string_truncate(g->out, 0);
-	g->out_at = 0;
-	chardev_accept_input(g->chardev);
+	take_event(g, gdb_read(&g->reader, bytes, len, &used));
+	return used;
 }
+
+/* ---- clients ---- */
 
 static void forget_client(struct gdb *g)
 {
 	gdb_reader_reset(&g->reader);
-	g_string_truncate(g->out, 0);
 	g_string_truncate(g->last, 0);
-	g->out_at = 0;
 	g->no_ack = g->wants_no_ack = g->is_multi = g->is_extended = false;
 	g->is_physical = g->is_waiting = g->is_interrupt = g->is_connected = false;
 	g->knows_breaks = false;
@@ -145,11 +105,10 @@ static void on_event(void *opaque, enum chardev_event ev)
 		disconnected(opaque);
 }
 
-static const struct chardev_user gdb_user = {
-	.room = on_room,
-	.receive = on_receive,
+static const struct stream_user gdb_user = {
+	.read_bytes = READ_ROOM,
+	.take = on_take,
 	.event = on_event,
-	.writable = on_writable,
 };
 
 /* ---- begin and end ---- */
@@ -186,7 +145,7 @@ static void free_parts(struct gdb *g)
 	release_vcpus(g);
 	g_string_free(g->reply, TRUE);
 	g_string_free(g->last, TRUE);
-	g_string_free(g->out, TRUE);
+	stream_fini(&g->stream);
 	g_free(g);
 }
 
@@ -195,14 +154,13 @@ struct gdb *gdb_new(struct machine *m, struct chardev *c, struct err *err)
 	struct gdb *g = g_new0(struct gdb, 1);
 
 	g->machine = m;
-	g->chardev = c;
 	g->reply = g_string_new(NULL);
 	g->last = g_string_new(NULL);
-	g->out = g_string_new(NULL);
+	stream_init(&g->stream, &gdb_user, g);
 	forget_client(g);
 	if (!m->cpu_count)
 		err_set(err, 0, "machine '%s' has no CPUs to debug", m->type->name);
-	else if (take_vcpus(g, err) && chardev_attach(c, &gdb_user, g, NULL, err)) {
+	else if (take_vcpus(g, err) && stream_attach(&g->stream, c, err)) {
 		g->listener.event = gdb_machine_event;
 		machine_listen(m, &g->listener);
 		return g;
@@ -220,11 +178,10 @@ void gdb_free(struct gdb *g, int exit_code)
 	if (g->is_connected && exit_code >= 0) {
 		g_snprintf(text, sizeof(text), "W%02x", exit_code & 0xff);
 		gdb_send_text(g, text);
-		chardev_flush(g->chardev, 200);
 	}
 	gdb_let_go(g, false);
 	machine_unlisten(g->machine, &g->listener);
-	chardev_detach(g->chardev, g);
+	stream_detach(&g->stream);
 	free_parts(g);
 }
 

@@ -1,9 +1,7 @@
 /* monitor/hmp/session.c - a human monitor on a chardev: banner, prompt, the line being typed, and
  * output to somebody who may read slowly.
  *
- * Who does not take the output of his commands is not listened to, so what a session holds is
- * bounded by what one command prints.  Behind a mux nothing is said while another user has the
- * keyboard.
+ * Behind a mux nothing is said while another user has the keyboard.
  * SPDX-License-Identifier: MIT */
 #include <string.h>
 
@@ -11,46 +9,25 @@
 #include "monitor/hmp/impl.h"
 #include "monitor/hmp/readline.h"
 #include "monitor/qmp.h"
-#include "object/object.h"
+#include "monitor/stream.h"
 
 enum { READ_BYTES = 1024 };
 
 struct hmp_session {
 	struct hmp *hmp;
-	struct chardev *chr; /* NULL: not attached */
+	struct stream stream;
 	struct hmp_state state;
 	struct readline *line;
-	uint8_t in[READ_BYTES]; /* typed, not yet looked at */
-	size_t in_at, in_len;
-	GString *out; /* what the chardev has not taken, from out_at on */
-	size_t out_at;
 	bool is_greeted; /* the banner was shown */
 };
 
 /* ---- out ---- */
 
-static size_t pending(const struct hmp_session *s) { return s->out->len - s->out_at; }
-
-static void push_out(struct hmp_session *s)
-{
-	if (pending(s))
-		s->out_at += chardev_write(s->chr, (const uint8_t *)s->out->str + s->out_at,
-					   pending(s));
-	if (pending(s))
-		return;
-	s->out_at = 0;
-	g_string_truncate(s->out, 0);
-	if (s->out->allocated_len > READ_BYTES) {
-		g_string_free(s->out, TRUE);
-		s->out = g_string_new(NULL);
-	}
-}
-
 static void on_put(void *opaque, const char *text, size_t len)
 {
 	struct hmp_session *s = opaque;
 
-	g_string_append_len(s->out, text, (gssize)len);
+	g_string_append_len(s->stream.out, text, (gssize)len);
 }
 
 /* Terminals in raw mode want a carriage return too. */
@@ -60,10 +37,10 @@ static void put_lines(struct hmp_session *s, const char *text, size_t len)
 		const char *end = memchr(text, '\n', len);
 		size_t n = end ? (size_t)(end - text) : len;
 
-		g_string_append_len(s->out, text, (gssize)n);
+		g_string_append_len(s->stream.out, text, (gssize)n);
 		if (!end)
 			break;
-		g_string_append(s->out, "\r\n");
+		g_string_append(s->stream.out, "\r\n");
 		text = end + 1;
 		len -= n + 1;
 	}
@@ -81,7 +58,7 @@ static void greet(struct hmp_session *s)
 		hmp_json_text(qemu, "micro"));
 
 	json_object_put(version);
-	g_string_append(s->out, text);
+	g_string_append(s->stream.out, text);
 	s->is_greeted = true;
 	readline_begin(s->line);
 }
@@ -108,57 +85,22 @@ static char **on_complete(void *opaque, const char *before, size_t *start)
 
 static const struct readline_owner owner = { on_put, on_line, on_complete };
 
-static void serve_input(struct hmp_session *s)
-{
-	while (s->in_at < s->in_len && !pending(s)) {
-		/* Keys up to a line's end at a time: what they show is small. */
-		while (s->in_at < s->in_len) {
-			uint8_t byte = s->in[s->in_at++];
-
-			readline_key(s->line, byte);
-			if (byte == '\r' || byte == '\n' || byte == '\t')
-				break;
-		}
-		push_out(s);
-	}
-}
-
-static size_t session_room(void *opaque)
-{
-	const struct hmp_session *s = opaque;
-
-	return s->in_at < s->in_len || pending(s) ? 0 : READ_BYTES;
-}
-
-static void session_receive(void *opaque, const uint8_t *buf, size_t len)
+/* Keys up to a line's end at a time: what they show is small. */
+static size_t session_take(void *opaque, const uint8_t *bytes, size_t len)
 {
 	struct hmp_session *s = opaque;
+	size_t used = 0;
+	uint8_t byte;
 
-	memcpy(s->in, buf, len);
-	s->in_at = 0;
-	s->in_len = len;
-	serve_input(s);
-}
-
-static void session_writable(void *opaque)
-{
-	struct hmp_session *s = opaque;
-
-	push_out(s);
-	serve_input(s);
-	if (session_room(s))
-		chardev_accept_input(s->chr);
+	do {
+		byte = bytes[used++];
+		readline_key(s->line, byte);
+	} while (used < len && byte != '\r' && byte != '\n' && byte != '\t');
+	stream_push(&s->stream);
+	return used;
 }
 
 /* ---- coming and going ---- */
-
-static void session_restart(struct hmp_session *s)
-{
-	s->in_at = s->in_len = 0;
-	g_string_truncate(s->out, 0);
-	s->out_at = 0;
-	s->is_greeted = false;
-}
 
 static void session_event(void *opaque, enum chardev_event ev)
 {
@@ -166,11 +108,11 @@ static void session_event(void *opaque, enum chardev_event ev)
 
 	switch (ev) {
 	case CHARDEV_OPENED:
-		session_restart(s);
-		if (chardev_has_focus(s->chr, s))
+		s->is_greeted = false;
+		if (chardev_has_focus(s->stream.chr, &s->stream))
 			greet(s);
 		break;
-	case CHARDEV_CLOSED: session_restart(s); break;
+	case CHARDEV_CLOSED: s->is_greeted = false; break;
 	case CHARDEV_MUX_IN:
 		if (s->is_greeted)
 			readline_show(s->line);
@@ -179,15 +121,18 @@ static void session_event(void *opaque, enum chardev_event ev)
 		break;
 	case CHARDEV_MUX_OUT:
 		if (s->is_greeted)
-			g_string_append(s->out, "\r\n");
+			g_string_append(s->stream.out, "\r\n");
 		break;
 	case CHARDEV_BREAK: break;
 	}
-	push_out(s);
+	stream_push(&s->stream);
 }
 
-static const struct chardev_user session_user = { session_room, session_receive, session_event,
-						  session_writable };
+static const struct stream_user session_user = {
+	.read_bytes = READ_BYTES,
+	.take = session_take,
+	.event = session_event,
+};
 
 struct hmp_session *hmp_session_new(struct hmp *h, struct chardev *c, struct err *err)
 {
@@ -195,29 +140,21 @@ struct hmp_session *hmp_session_new(struct hmp *h, struct chardev *c, struct err
 
 	s->hmp = h;
 	s->line = readline_new(&owner, s, "(qemu) ");
-	s->out = g_string_new(NULL);
-	if (!chardev_attach(c, &session_user, s, NULL, err)) {
+	stream_init(&s->stream, &session_user, s);
+	if (!stream_attach(&s->stream, c, err)) {
 		hmp_session_free(s);
 		return NULL;
 	}
-	s->chr = c;
-	object_get(chardev_object(c));
-	if (chardev_is_open(c) && chardev_has_focus(c, s))
+	if (chardev_is_open(c) && chardev_has_focus(c, &s->stream))
 		greet(s);
-	push_out(s);
+	stream_push(&s->stream);
 	return s;
 }
 
 void hmp_session_free(struct hmp_session *s)
 {
-	if (s->chr) {
-		push_out(s);
-		chardev_flush(s->chr, 200);
-		chardev_detach(s->chr, s);
-		object_put(chardev_object(s->chr));
-	}
+	stream_fini(&s->stream);
 	readline_free(s->line);
-	g_string_free(s->out, TRUE);
 	g_free(s);
 }
 

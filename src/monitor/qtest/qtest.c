@@ -9,7 +9,6 @@
 #include <string.h>
 
 #include "base/err.h"
-#include "chardev/chardev.h"
 #include "event/clock.h"
 #include "event/loop.h"
 #include "machine/machine.h"
@@ -20,16 +19,6 @@ enum { MAX_WORDS = 5, READ_ROOM = 64 << 10 };
 #define MAX_LINE ((32u << 20) + 256)
 /* As far as a clock counts: event/clock.c. */
 #define MAX_NS   (INT64_MAX >> 3)
-
-/* A long line's memory is given back. */
-static void empty(GString **s)
-{
-	if ((*s)->allocated_len > READ_ROOM) {
-		g_string_free(*s, TRUE);
-		*s = g_string_new(NULL);
-	}
-	g_string_truncate(*s, 0);
-}
 
 /* ---- answers ---- */
 
@@ -44,12 +33,8 @@ static void log_part(struct qtest *q, char side, const char *text, size_t len)
 
 void qtest_send_text(struct qtest *q, const char *text, size_t len)
 {
-	size_t sent = 0;
-
 	log_part(q, 'S', text, len);
-	if (!q->out->len)
-		sent = chardev_write(q->chardev, (const uint8_t *)text, len);
-	g_string_append_len(q->out, text + sent, (gssize)(len - sent));
+	stream_send(&q->stream, text, len);
 }
 
 void qtest_send(struct qtest *q, const char *fmt, ...)
@@ -240,6 +225,17 @@ static void run_line(struct qtest *q, char *line)
 		cmd->run(q, cmd, &call);
 }
 
+/* A long line's memory is given back. */
+static void forget_line(struct qtest *q)
+{
+	if (q->in->allocated_len > READ_ROOM) {
+		g_string_free(q->in, TRUE);
+		q->in = g_string_new(NULL);
+	}
+	g_string_truncate(q->in, 0);
+	q->is_too_long = false;
+}
+
 static void end_line(struct qtest *q)
 {
 	if (q->is_too_long) {
@@ -250,53 +246,24 @@ static void end_line(struct qtest *q)
 		q->in->str[strcspn(q->in->str, "\r\n")] = '\0';
 		run_line(q, q->in->str);
 	}
-	q->is_too_long = false;
-	empty(&q->in);
+	forget_line(q);
 }
 
-/* ---- the chardev's other end ---- */
+/* ---- the client ---- */
 
-/* Who does not listen is not listened to. */
-static size_t on_room(void *opaque)
-{
-	const struct qtest *q = opaque;
-
-	return q->out->len ? 0 : READ_ROOM;
-}
-
-void qtest_receive(struct qtest *q, const uint8_t *buf, size_t len)
-{
-	while (len) {
-		const uint8_t *nl = memchr(buf, '\n', len);
-		size_t part = nl ? (size_t)(nl - buf) : len;
-
-		q->is_too_long |= q->in->len + part > MAX_LINE;
-		if (!q->is_too_long)
-			g_string_append_len(q->in, (const char *)buf, (gssize)part);
-		if (nl)
-			end_line(q);
-		part += nl ? 1 : 0;
-		buf += part;
-		len -= part;
-	}
-}
-
-static void on_receive(void *opaque, const uint8_t *buf, size_t len)
-{
-	qtest_receive(opaque, buf, len);
-}
-
-static void on_writable(void *opaque)
+static size_t on_take(void *opaque, const uint8_t *bytes, size_t len)
 {
 	struct qtest *q = opaque;
+	const uint8_t *nl = memchr(bytes, '\n', len);
+	size_t part = nl ? (size_t)(nl - bytes) : len;
 
-	q->out_at += chardev_write(q->chardev, (const uint8_t *)q->out->str + q->out_at,
-				   q->out->len - q->out_at);
-	if (q->out_at < q->out->len)
-		return;
-	empty(&q->out);
-	q->out_at = 0;
-	chardev_accept_input(q->chardev);
+	q->is_too_long |= q->in->len + part > MAX_LINE;
+	if (!q->is_too_long)
+		g_string_append_len(q->in, (const char *)bytes, (gssize)part);
+	if (!nl)
+		return part;
+	end_line(q);
+	return part + 1;
 }
 
 static void on_event(void *opaque, enum chardev_event ev)
@@ -308,18 +275,14 @@ static void on_event(void *opaque, enum chardev_event ev)
 	if (ev == CHARDEV_OPENED)
 		q->began_ns = clock_host_ns();
 	log_part(q, 'I', ev == CHARDEV_OPENED ? "OPENED\n" : "CLOSED\n", 7);
-	q->is_too_long = false;
-	empty(&q->in);
-	empty(&q->out);
-	q->out_at = 0;
+	forget_line(q);
 	memset(q->levels, 0, sizeof(q->levels));
 }
 
-static const struct chardev_user qtest_user = {
-	.room = on_room,
-	.receive = on_receive,
+static const struct stream_user qtest_user = {
+	.read_bytes = READ_ROOM,
+	.take = on_take,
 	.event = on_event,
-	.writable = on_writable,
 };
 
 /* ---- begin and end ---- */
@@ -337,13 +300,11 @@ struct qtest *qtest_new(struct machine *m, struct chardev *c, const char *log, s
 	struct qtest *q = g_new0(struct qtest, 1);
 
 	q->machine = m;
-	q->chardev = c;
 	q->began_ns = clock_host_ns();
 	q->in = g_string_new(NULL);
-	q->out = g_string_new(NULL);
-	if (open_log(q, log, err) && chardev_attach(c, &qtest_user, q, NULL, err))
+	stream_init(&q->stream, &qtest_user, q);
+	if (open_log(q, log, err) && stream_attach(&q->stream, c, err))
 		return q;
-	q->chardev = NULL;
 	qtest_free(q);
 	return NULL;
 }
@@ -352,12 +313,10 @@ void qtest_free(struct qtest *q)
 {
 	if (!q)
 		return;
-	if (q->chardev)
-		chardev_detach(q->chardev, q);
+	stream_fini(&q->stream);
 	qtest_untap(q);
 	if (q->log && q->log != stderr)
 		fclose(q->log);
 	g_string_free(q->in, TRUE);
-	g_string_free(q->out, TRUE);
 	g_free(q);
 }

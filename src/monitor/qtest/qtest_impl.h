@@ -10,8 +10,8 @@
 
 #include "dev/device.h"
 #include "memory/address_space.h"
+#include "monitor/stream.h"
 
-struct chardev;
 struct machine;
 struct qtest;
 
@@ -23,14 +23,12 @@ struct qtest_wire {
 
 struct qtest {
 	struct machine *machine;
-	struct chardev *chardev;
+	struct stream stream;
 	FILE *log;        /* NULL: none */
 	int64_t began_ns; /* host time when the client came */
 
 	GString *in;      /* a line that is not complete */
 	bool is_too_long; /* the rest of that line is dropped */
-	GString *out;     /* what the client is too slow for: from out_at on */
-	size_t out_at;
 
 	struct device *tapped; /* one reference; NULL: none */
 	bool taps_inputs;
@@ -53,8 +51,6 @@ struct qtest_command {
 	uint8_t size; /* of one access */
 };
 
-/* Bytes from the client. */
-void qtest_receive(struct qtest *q, const uint8_t *buf, size_t len);
 /* An answer: a line, newline included. */
 __attribute__((format(printf, 2, 3))) void qtest_send(struct qtest *q, const char *fmt, ...);
 void qtest_send_text(struct qtest *q, const char *text, size_t len);
