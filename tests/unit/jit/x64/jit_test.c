@@ -1,6 +1,6 @@
 /* jit_test.c - what is set up once for host code.
  * SPDX-License-Identifier: MIT */
-#include <glib.h>
+#include "main.h"
 
 #ifdef __x86_64__
 
@@ -99,17 +99,4 @@ static void add_tests(void)
 	g_test_add_func("/jit/x64/jit/compiler", test_compilers_and_tables_are_freed);
 }
 
-#else
-
-static void test_needs_another_host(void) { g_test_skip("runs on x86-64 hosts"); }
-
-static void add_tests(void) { g_test_add_func("/jit/x64/jit", test_needs_another_host); }
-
 #endif
-
-int main(int argc, char **argv)
-{
-	g_test_init(&argc, &argv, NULL);
-	add_tests();
-	return g_test_run();
-}

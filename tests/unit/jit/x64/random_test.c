@@ -1,6 +1,6 @@
 /* random_test.c - random blocks of IR through the back end, against reference.h.
  * SPDX-License-Identifier: MIT */
-#include <glib.h>
+#include "main.h"
 
 #ifdef __x86_64__
 
@@ -318,17 +318,4 @@ static void add_tests(void)
 	g_test_add_func("/jit/x64/random/late-sum", test_late_sum);
 }
 
-#else
-
-static void test_needs_another_host(void) { g_test_skip("runs on x86-64 hosts"); }
-
-static void add_tests(void) { g_test_add_func("/jit/x64/random", test_needs_another_host); }
-
 #endif
-
-int main(int argc, char **argv)
-{
-	g_test_init(&argc, &argv, NULL);
-	add_tests();
-	return g_test_run();
-}

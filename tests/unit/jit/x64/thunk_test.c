@@ -1,6 +1,6 @@
 /* thunk_test.c - the back end's fixed code: in and out of host code, and what survives calls of C.
  * SPDX-License-Identifier: MIT */
-#include <glib.h>
+#include "main.h"
 
 #ifdef __x86_64__
 
@@ -311,17 +311,4 @@ static void add_tests(void)
 	g_test_add_func("/jit/x64/thunk/atomic", test_atomics);
 }
 
-#else
-
-static void test_needs_another_host(void) { g_test_skip("runs on x86-64 hosts"); }
-
-static void add_tests(void) { g_test_add_func("/jit/x64/thunk", test_needs_another_host); }
-
 #endif
-
-int main(int argc, char **argv)
-{
-	g_test_init(&argc, &argv, NULL);
-	add_tests();
-	return g_test_run();
-}

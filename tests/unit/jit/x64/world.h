@@ -407,3 +407,25 @@ static inline void block_recipe(struct block *b, uint32_t kind, uint64_t a_value
 	x64_mov_to(&b->a, 8, GUEST(b, env.flags_b), S0);
 	x64_mov_i(&b->a, 4, GUEST(b, env.flags_kind), (int32_t)kind);
 }
+
+/* A block that was entered has the stack as x64_run() made it. */
+static inline void assert_stack(const struct world *w)
+{
+	g_assert_cmphex(w->g->env.tmp[0], ==, w->g->env.host_sp);
+	w->g->env.tmp[0] = 0;
+}
+
+/* One that says it was there: rbx += n, at its plain entry; at the other, 16 times that. */
+static inline void block_target(struct world *w, struct block *b, int n)
+{
+	struct x64_label end = X64_LABEL;
+
+	block_begin(w, b);
+	x64_alu_i(&b->a, X64_ADD, 8, x64_r(X64_RBX), n);
+	x64_jmp(&b->a, &end);
+	b->code.poll_entry = x64_pc(&b->a);
+	x64_alu_i(&b->a, X64_ADD, 8, x64_r(X64_RBX), 16 * n);
+	x64_bind(&b->a, &end);
+	x64_mov_to(&b->a, 8, at(b, offsetof(struct guest, env.tmp)), X64_RSP);
+	block_end(b);
+}
