@@ -72,6 +72,40 @@ void address_spaces_update_locked(void)
 		update_locked(as);
 }
 
+static void log_range(struct memory_listener *l, enum memory_log what, const struct flat_range *r)
+{
+	void (*fn)(struct memory_listener *, const struct flat_range *) = what == MEMORY_LOG_START
+										  ? l->log_start
+									  : what == MEMORY_LOG_STOP
+										  ? l->log_stop
+										  : l->log_sync;
+
+	if (fn)
+		fn(l, r);
+}
+
+static void log_space(const struct address_space *as, enum memory_log what,
+		      const struct ram_block *b)
+{
+	for (struct memory_listener *l = as->listeners; l; l = l->next) {
+		if (what == MEMORY_LOG_BEFORE && l->log_before)
+			l->log_before(l);
+		if (what == MEMORY_LOG_AFTER && l->log_after)
+			l->log_after(l);
+		if (what == MEMORY_LOG_BEFORE || what == MEMORY_LOG_AFTER)
+			continue;
+		for (uint32_t i = 0; i < as->view->count; i++)
+			if (as->view->ranges[i].region->ram == b)
+				log_range(l, what, &as->view->ranges[i]);
+	}
+}
+
+void address_spaces_log(enum memory_log what, const struct ram_block *b)
+{
+	for (const struct address_space *as = spaces; as; as = as->next)
+		log_space(as, what, b);
+}
+
 void address_space_init(struct address_space *as, const char *name, struct region *root)
 {
 	*as = (struct address_space){ .name = name, .root = root };

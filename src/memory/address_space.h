@@ -30,7 +30,17 @@ struct memory_listener {
 	void (*removed)(struct memory_listener *l, const struct flat_range *r);
 	void (*added)(struct memory_listener *l, const struct flat_range *r);
 	void (*commit)(struct memory_listener *l); /* the new view is published; may be NULL */
-	struct memory_listener *next;              /* internal */
+	/* For listeners whose stores ram_stored() does not hear of (memory/dirty.h); all may be
+	 * NULL: begin and end to note which pages of a range are written, and say so by
+	 * RAM_PAGE_DIRTY, as in a range that comes while its pages are RAM_PAGE_LOGGED. */
+	void (*log_start)(struct memory_listener *l, const struct flat_range *r);
+	void (*log_stop)(struct memory_listener *l, const struct flat_range *r);
+	void (*log_sync)(struct memory_listener *l, const struct flat_range *r);
+	/* It will be asked to sync; pages that could be stored to without a word no longer may.
+	 * Return when that is so.  Context of these two: main thread, no lock held. */
+	void (*log_before)(struct memory_listener *l);
+	void (*log_after)(struct memory_listener *l);
+	struct memory_listener *next; /* internal */
 };
 
 struct address_space {

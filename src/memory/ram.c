@@ -152,6 +152,8 @@ void ram_block_free(struct ram_block *b)
 		munmap((void *)b->page_flags, b->size >> RAM_PAGE_BITS);
 	if (b->fd >= 0)
 		close(b->fd);
+	for (unsigned i = 0; i < ARRAY_SIZE(b->log); i++)
+		free(b->log[i]);
 	free(b->name);
 	free(b);
 }

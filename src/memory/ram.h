@@ -29,6 +29,7 @@ struct ram_block {
 	 * Context: the storing thread. */
 	void (*code_written)(void *opaque, struct ram_block *b, uint64_t offset, uint64_t len);
 	void *code_opaque;
+	uint64_t *log[2]; /* main thread: dirty.c's, a bit per page for each client; NULL: none */
 };
 
 struct ram_block *ram_block_new(const char *name, uint64_t size, struct err *err);

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 struct flat_view;
+struct ram_block;
 struct region;
 
 void topology_lock(void);
@@ -17,6 +18,17 @@ void topology_unlock(void);
 void topology_changed_unlock(void);
 /* Render and publish all address spaces that differ.  Needs the lock (address_space.c). */
 void address_spaces_update_locked(void);
+
+/* Call the listeners' log functions, of all ranges that show the block.  START, STOP, SYNC: need
+ * the lock; BEFORE, AFTER: main thread, without it (address_space.c). */
+enum memory_log {
+	MEMORY_LOG_BEFORE,
+	MEMORY_LOG_START,
+	MEMORY_LOG_STOP,
+	MEMORY_LOG_SYNC,
+	MEMORY_LOG_AFTER
+};
+void address_spaces_log(enum memory_log what, const struct ram_block *b);
 
 /* A new view of what root shows.  Needs the lock (flat_view.c). */
 struct flat_view *flat_view_render(const struct region *root);

@@ -129,6 +129,7 @@ static const struct kvm_exit_row rows[] = {
 	{ KVM_EXIT_MMIO, exit_mmio },
 	{ KVM_EXIT_INTR, exit_nothing },
 	{ KVM_EXIT_DEBUG, exit_debug },
+	{ KVM_EXIT_DIRTY_RING_FULL, kvm_ring_full },
 	{ KVM_EXIT_FAIL_ENTRY, exit_fail_entry },
 	{ KVM_EXIT_INTERNAL_ERROR, exit_internal_error },
 	{ KVM_EXIT_UNKNOWN, exit_unknown },

@@ -17,6 +17,7 @@ static const struct prop kvm_props[] = {
 	PROP_BOOL(struct kvm_accel, assist_on, "assist", true, .help = "what KVM cannot run, the translator runs on with until KVM can"),
 	PROP_BOOL(struct kvm_accel, interpreted, "interpreted", false, .help = "for tests: on hosts whose KVM interprets what it has no hardware for, let it do so"),
 	PROP_ENUM(struct kvm_accel, irqchip, "kernel-irqchip", irqchip_words, IRQCHIP_OFF, .help = "interrupt controllers in the kernel; only off, the machine's own, is there yet"),
+	PROP_NUM(struct kvm_accel, dirty_ring_size, "dirty-ring-size", 0, .min = 0, .max = 65536, .help = "what the guest writes is told in a ring of so many pages per CPU, a power of two; 0: in bitmaps"),
 	PROP_BOOL(struct kvm_accel, stats, "stats", false, .help = "log at the end why guest code was left and how much was assisted"),
 	{ 0 },
 };
@@ -45,6 +46,14 @@ static bool kvm_available(struct err *err)
 	return true;
 }
 
+static bool start_dirty(struct kvm_accel *k, struct err *err)
+{
+	if (k->dirty_ring_size)
+		return kvm_rings_enable(&k->vm, k->dirty_ring_size, err);
+	k->vm.has_manual_dirty = kvm_dirty_manual(&k->vm);
+	return true;
+}
+
 static bool kvm_start(struct accel *a, struct err *err)
 {
 	struct kvm_accel *k = kvm_of(a);
@@ -61,7 +70,7 @@ static bool kvm_start(struct accel *a, struct err *err)
 	kvm_rounds_init(&k->rounds);
 	if (!kvm_kick_init(err) || !kvm_system_open(&k->sys, err))
 		return false;
-	if (!kvm_vm_create(&k->vm, &k->sys, k->assist_on, err) ||
+	if (!kvm_vm_create(&k->vm, &k->sys, k->assist_on, err) || !start_dirty(k, err) ||
 	    (k->assist_on && !kvm_assist_start(k, err))) {
 		kvm_vm_destroy(&k->vm);
 		kvm_system_close(&k->sys);

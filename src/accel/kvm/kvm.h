@@ -1,10 +1,10 @@
 /* accel/kvm/kvm.h - the insides of the accelerator that has Linux' KVM run guest code.
  *
  * system.c: /dev/kvm and what it can do.  vm.c: a virtual machine.  slots.c: its memory.  vcpu.c: a
- * vCPU, its thread's loop and kicks.  exits.c: why it came back.  assist.c: what KVM cannot run,
- * the translator does.  debug.c: what debuggers ask for.  kvm.c: properties, start and stop.  What
- * differs between hosts is behind struct kvm_host_ops: x86_host.c, arm64_host.c, and the files
- * whose names begin so.
+ * vCPU, its thread's loop and kicks.  exits.c: why it came back.  dirty.c: what it wrote. assist.c:
+ * what KVM cannot run, the translator does.  debug.c: what debuggers ask for.  kvm.c: properties,
+ * start and stop.  What differs between hosts is behind struct kvm_host_ops: x86_host.c,
+ * arm64_host.c, and the files whose names begin so.
  *
  * Specification: Linux, Documentation/virt/kvm/api.rst, and <linux/kvm.h>.
  * SPDX-License-Identifier: MIT */
@@ -51,7 +51,9 @@ struct kvm_caps {
 	int user_msr, msr_filter; /* accesses of MSRs can be ours */
 	int exit_on_emulation_failure;
 	int irqchip, split_irqchip;
-	int guest_debug_flags; /* KVM_GUESTDBG_* */
+	int guest_debug_flags;              /* KVM_GUESTDBG_* */
+	int manual_dirty;                   /* KVM_DIRTY_LOG_* */
+	int dirty_ring, dirty_ring_acq_rel; /* bytes at most */
 	/* arm64's */
 	int one_reg, mp_state, device_ctrl, psci_0_2, pmu_v3, sve, ptrauth_address, ptrauth_generic;
 	int ipa_bits; /* of guest-physical addresses, at most */
@@ -68,15 +70,27 @@ void kvm_system_close(struct kvm_system *s);
 
 /* ---- vm.c ---- */
 
-struct kvm_slot { /* guest memory that the kernel maps by itself */
-	gpa_t start, last;
-	uint64_t size; /* 0: free */
+struct kvm_slot {               /* guest memory that the kernel maps by itself */
+	gpa_t start, last, gpa; /* of the range; of its pages */
+	uint64_t size;          /* 0: free */
+	uint32_t flags;         /* KVM_MEM_READONLY */
+	struct ram_block *ram;
+	uint64_t offset; /* of gpa in it */
+};
+struct kvm_ring { /* of a vCPU: the pages it wrote */
+	struct kvm_dirty_gfn *gfns;
+	uint32_t next;
+	struct kvm_ring *link;
 };
 struct kvm_vm {
 	int fd;
 	const struct kvm_system *sys;
-	struct kvm_slot *slots; /* topology lock */
+	struct kvm_slot *slots; /* changed with the topology lock and lock, read with either */
 	unsigned slot_count;
+	struct lock lock;          /* what dirty.c has */
+	struct kvm_ring *rings;    /* lock */
+	uint32_t ring_entries;     /* const: of each; 0: bitmaps */
+	bool has_manual_dirty;     /* const: the kernel waits for KVM_CLEAR_DIRTY_LOG */
 	void *scratch;             /* const: a page */
 	bool has_msr_exits;        /* const: those that are not the kernel's come to us */
 	bool is_full;              /* topology lock: memory that has no slot was told of */
@@ -89,6 +103,25 @@ void kvm_vm_destroy(struct kvm_vm *vm);
 /* ---- slots.c.  Context: memory listeners'. ---- */
 void kvm_slot_add(struct kvm_vm *vm, const struct flat_range *r);
 void kvm_slot_remove(struct kvm_vm *vm, const struct flat_range *r);
+void kvm_slot_log(struct kvm_vm *vm, const struct flat_range *r, bool on);
+void kvm_slot_sync(struct kvm_vm *vm, const struct flat_range *r);
+/* The host's pages, not less than RAM_PAGE_SIZE. */
+uint64_t kvm_page_bytes(void);
+
+/* ---- dirty.c: which pages were written ---- */
+struct kvm_vcpu;
+/* New VMs: have what is seen told by us, if the kernel can. */
+bool kvm_dirty_manual(struct kvm_vm *vm);
+bool kvm_rings_enable(struct kvm_vm *vm, uint64_t entries, struct err *err);
+bool kvm_ring_open(struct kvm_vcpu *kv, struct err *err);
+void kvm_ring_close(struct kvm_vcpu *kv);
+/* Need vm->lock. */
+void kvm_dirty_sync_slot(struct kvm_vm *vm, const struct kvm_slot *s);
+void kvm_rings_reap_locked(struct kvm_vm *vm);
+/* KVM_EXIT_DIRTY_RING_FULL, as kvm_exit(). */
+bool kvm_ring_full(struct kvm_vcpu *kv);
+/* memory_listener.log_before. */
+void kvm_dirty_before(struct memory_listener *l);
 
 /* Of a VM: switch a capability on. */
 bool kvm_vm_enable(struct kvm_vm *vm, uint32_t cap, uint64_t arg);
@@ -129,6 +162,7 @@ struct kvm_vcpu {
 	bool has_stints;                   /* vcpu thread */
 	long stint_ns;                     /* vcpu thread */
 	int64_t stint_end_ns;              /* vcpu thread; 0: none runs */
+	struct kvm_ring ring;              /* vm.lock */
 	bool is_assisted;                  /* rounds.lock */
 	struct kvm_vcpu *next;             /* rounds.lock */
 	struct kvm_copy copy;              /* vcpu thread */
@@ -149,6 +183,7 @@ struct kvm_accel {
 	/* properties */
 	bool assist_on, interpreted, stats;
 	int irqchip;
+	uint64_t dirty_ring_size;
 
 	struct kvm_system sys;
 	struct kvm_vm vm;

@@ -13,7 +13,7 @@
 #include "memory/region.h"
 
 /* The kernel's own pages, which on arm64 are up to 64 KiB. */
-static uint64_t page_bytes(void)
+uint64_t kvm_page_bytes(void)
 {
 	long own = sysconf(_SC_PAGESIZE);
 
@@ -25,8 +25,8 @@ static bool pages_of(const struct kvm_vm *vm, const struct flat_range *r,
 		     struct kvm_userspace_memory_region *out)
 {
 	const struct region *region = r->region;
-	gpa_t first = align_up(r->start, page_bytes());
-	gpa_t end = align_down(r->last + 1, page_bytes()); /* 0: the top of all */
+	gpa_t first = align_up(r->start, kvm_page_bytes());
+	gpa_t end = align_down(r->last + 1, kvm_page_bytes()); /* 0: the top of all */
 	uint64_t at;
 
 	if (region->kind != REGION_RAM && region->kind != REGION_ROM)
@@ -36,7 +36,7 @@ static bool pages_of(const struct kvm_vm *vm, const struct flat_range *r,
 	if (first < r->start || end - first - 1 > r->last - first || end == first)
 		return false;
 	at = region->ram_offset + r->offset + (first - r->start);
-	if (at % page_bytes())
+	if (at % kvm_page_bytes())
 		return false;
 	*out = (struct kvm_userspace_memory_region){
 		.flags = region->kind == REGION_ROM ? KVM_MEM_READONLY : 0,
@@ -64,6 +64,26 @@ static void tell(struct kvm_vm *vm, const struct flat_range *r, const char *why)
 		 r->start, why);
 }
 
+static bool is_logged(const struct kvm_slot *s)
+{
+	return !(s->flags & KVM_MEM_READONLY) &&
+	       s->ram->page_flags[s->offset >> RAM_PAGE_BITS] & RAM_PAGE_LOGGED;
+}
+
+/* Needs vm->lock. */
+static int set_slot(struct kvm_vm *vm, const struct kvm_slot *s, uint64_t size, uint32_t flags)
+{
+	struct kvm_userspace_memory_region m = {
+		.slot = (uint32_t)(s - vm->slots),
+		.flags = flags,
+		.guest_phys_addr = s->gpa,
+		.memory_size = size,
+		.userspace_addr = (uintptr_t)s->ram->host + s->offset,
+	};
+
+	return kvm_ioctl(vm->fd, KVM_SET_USER_MEMORY_REGION, &m);
+}
+
 void kvm_slot_add(struct kvm_vm *vm, const struct flat_range *r)
 {
 	struct kvm_userspace_memory_region m;
@@ -77,26 +97,65 @@ void kvm_slot_add(struct kvm_vm *vm, const struct flat_range *r)
 		tell(vm, r, "the kernel has no more of them");
 		return;
 	}
-	m.slot = (uint32_t)(s - vm->slots);
-	result = kvm_ioctl(vm->fd, KVM_SET_USER_MEMORY_REGION, &m);
-	if (result < 0) {
+	lock_take(&vm->lock);
+	*s = (struct kvm_slot){ .start = r->start,
+				.last = r->last,
+				.gpa = m.guest_phys_addr,
+				.size = m.memory_size,
+				.flags = m.flags,
+				.ram = r->region->ram };
+	s->offset = m.userspace_addr - (uintptr_t)s->ram->host;
+	result = set_slot(vm, s, s->size, s->flags | (is_logged(s) ? KVM_MEM_LOG_DIRTY_PAGES : 0));
+	if (result < 0)
+		s->size = 0;
+	lock_drop(&vm->lock);
+	if (result < 0)
 		tell(vm, r, strerror(-result));
-		return;
-	}
-	*s = (struct kvm_slot){ .start = r->start, .last = r->last, .size = m.memory_size };
+}
+
+static struct kvm_slot *find(struct kvm_vm *vm, const struct flat_range *r)
+{
+	for (unsigned i = 0; i < vm->slot_count; i++)
+		if (vm->slots[i].size && vm->slots[i].start == r->start &&
+		    vm->slots[i].last == r->last)
+			return &vm->slots[i];
+	return NULL;
 }
 
 void kvm_slot_remove(struct kvm_vm *vm, const struct flat_range *r)
 {
-	for (unsigned i = 0; i < vm->slot_count; i++) {
-		struct kvm_userspace_memory_region m = { .slot = i };
+	struct kvm_slot *s = find(vm, r);
 
-		if (!vm->slots[i].size || vm->slots[i].start != r->start ||
-		    vm->slots[i].last != r->last)
-			continue;
-		m.guest_phys_addr = align_up(r->start, page_bytes());
-		kvm_ioctl(vm->fd, KVM_SET_USER_MEMORY_REGION, &m);
-		vm->slots[i].size = 0;
+	if (!s)
 		return;
-	}
+	lock_take(&vm->lock);
+	if (is_logged(s))
+		kvm_dirty_sync_slot(vm, s);
+	set_slot(vm, s, 0, 0);
+	if (vm->ring_entries) /* rings may name it until then */
+		kvm_rings_reap_locked(vm);
+	s->size = 0;
+	lock_drop(&vm->lock);
+}
+
+void kvm_slot_log(struct kvm_vm *vm, const struct flat_range *r, bool on)
+{
+	struct kvm_slot *s = find(vm, r);
+
+	if (!s || s->flags & KVM_MEM_READONLY)
+		return;
+	lock_take(&vm->lock);
+	set_slot(vm, s, s->size, s->flags | (on ? KVM_MEM_LOG_DIRTY_PAGES : 0));
+	lock_drop(&vm->lock);
+}
+
+void kvm_slot_sync(struct kvm_vm *vm, const struct flat_range *r)
+{
+	struct kvm_slot *s = find(vm, r);
+
+	if (!s || s->flags & KVM_MEM_READONLY)
+		return;
+	lock_take(&vm->lock);
+	kvm_dirty_sync_slot(vm, s);
+	lock_drop(&vm->lock);
 }

@@ -29,6 +29,9 @@ static const struct {
 	CAP(IMMEDIATE_EXIT, immediate_exit, "KVM_CAP_IMMEDIATE_EXIT (Linux 4.13)"),
 	CAP(IRQCHIP, irqchip, NULL),
 	CAP(SET_GUEST_DEBUG2, guest_debug_flags, NULL),
+	CAP(MANUAL_DIRTY_LOG_PROTECT2, manual_dirty, NULL),
+	CAP(DIRTY_LOG_RING, dirty_ring, NULL),
+	CAP(DIRTY_LOG_RING_ACQ_REL, dirty_ring_acq_rel, NULL),
 #ifdef __x86_64__
 	CAP(VCPU_EVENTS, vcpu_events, "KVM_CAP_VCPU_EVENTS (Linux 2.6.33)"),
 	CAP(XSAVE, xsave, "KVM_CAP_XSAVE (Linux 2.6.36)"),

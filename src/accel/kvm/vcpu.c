@@ -269,6 +269,7 @@ static bool open_vcpu(struct kvm_vcpu *kv, struct err *err)
 
 static void free_vcpu(struct kvm_vcpu *kv)
 {
+	kvm_ring_close(kv);
 	if (kvm_host.vcpu_fini)
 		kvm_host.vcpu_fini(kv);
 	if (kv->run)
@@ -288,6 +289,35 @@ static void range_removed(struct memory_listener *l, const struct flat_range *r)
 	kvm_slot_remove(&container_of(l, struct kvm_accel, listener)->vm, r);
 }
 
+static void range_log_start(struct memory_listener *l, const struct flat_range *r)
+{
+	kvm_slot_log(&container_of(l, struct kvm_accel, listener)->vm, r, true);
+}
+
+static void range_log_stop(struct memory_listener *l, const struct flat_range *r)
+{
+	kvm_slot_log(&container_of(l, struct kvm_accel, listener)->vm, r, false);
+}
+
+static void range_log_sync(struct memory_listener *l, const struct flat_range *r)
+{
+	kvm_slot_sync(&container_of(l, struct kvm_accel, listener)->vm, r);
+}
+
+static void listen(struct kvm_accel *k, struct address_space *memory)
+{
+	if (k->listened || !memory)
+		return;
+	k->listened = memory;
+	k->listener.added = range_added;
+	k->listener.removed = range_removed;
+	k->listener.log_start = range_log_start;
+	k->listener.log_stop = range_log_stop;
+	k->listener.log_sync = range_log_sync;
+	k->listener.log_before = kvm_dirty_before;
+	address_space_listen(memory, &k->listener);
+}
+
 bool kvm_vcpu_attach(struct accel *a, struct vcpu *v, struct err *err)
 {
 	struct kvm_accel *k = container_of(a, struct kvm_accel, accel);
@@ -302,18 +332,13 @@ bool kvm_vcpu_attach(struct accel *a, struct vcpu *v, struct err *err)
 	kv->cpu = v->cpu;
 	kv->kvm = k;
 	kv->is_ours = true;
-	if (!open_vcpu(kv, err) || !kvm_host.vcpu_init(kv, err) ||
+	if (!open_vcpu(kv, err) || !kvm_ring_open(kv, err) || !kvm_host.vcpu_init(kv, err) ||
 	    (k->helper && !k->helper->ops->vcpu_attach(k->helper, v, err)))
 		goto fail;
 	v->accel_data = kv;
 	k->vcpu_count++;
 	kvm_rounds_add(&k->rounds, kv);
-	if (!k->listened && v->memory) {
-		k->listened = v->memory;
-		k->listener.added = range_added;
-		k->listener.removed = range_removed;
-		address_space_listen(v->memory, &k->listener);
-	}
+	listen(k, v->memory);
 	return true;
 fail:
 	free_vcpu(kv);

@@ -181,6 +181,20 @@ static void map_changed(struct memory_listener *l)
 		vcpu_post_work(vcpus->pdata[i], flush_work, NULL);
 }
 
+/* Pages that the soft TLBs hold for writable are to be told of again. */
+static void log_after(struct memory_listener *l)
+{
+	struct tcg_accel *t = container_of(l, struct tcg_accel, listener);
+	g_autoptr(GPtrArray) vcpus = g_ptr_array_new();
+
+	lock_take(&t->vcpus_lock);
+	for (struct tcg_vcpu *tv = t->vcpus; tv; tv = tv->next)
+		g_ptr_array_add(vcpus, tv->v);
+	lock_drop(&t->vcpus_lock);
+	for (unsigned i = 0; i < vcpus->len; i++)
+		vcpu_run_sync(vcpus->pdata[i], flush_work, NULL);
+}
+
 static void range_changed(struct memory_listener *l, const struct flat_range *r)
 {
 	(void)l;
@@ -194,6 +208,7 @@ static void listen(struct tcg_accel *t, struct address_space *as)
 	t->listened = as;
 	t->listener.added = t->listener.removed = range_changed;
 	t->listener.commit = map_changed;
+	t->listener.log_after = log_after;
 	address_space_listen(as, &t->listener);
 }
 
