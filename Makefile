@@ -67,6 +67,7 @@ fuzz:
 .PHONY: bench
 bench: build
 	@tests/bench/run.py $(BUILD)
+	@if [ -w /dev/kvm ]; then tests/bench/kvm.py $(BUILD); fi
 
 .PHONY: format
 format:
