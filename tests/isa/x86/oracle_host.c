@@ -195,25 +195,12 @@ bool host_run(struct batch *b)
 
 static uint32_t cpuid_word(enum x86_cpuid_word w)
 {
-	static const struct {
-		uint32_t leaf, sub, reg;
-	} at[X86_WORD_COUNT] = {
-		[X86_WORD_1_EDX] = { 1, 0, 3 },
-		[X86_WORD_1_ECX] = { 1, 0, 2 },
-		[X86_WORD_7_EBX] = { 7, 0, 1 },
-		[X86_WORD_7_ECX] = { 7, 0, 2 },
-		[X86_WORD_7_EDX] = { 7, 0, 3 },
-		[X86_WORD_EXT_EDX] = { 0x80000001, 0, 3 },
-		[X86_WORD_EXT_ECX] = { 0x80000001, 0, 2 },
-		[X86_WORD_EXT7_EDX] = { 0x80000007, 0, 3 },
-		[X86_WORD_EXT8_EBX] = { 0x80000008, 0, 1 },
-		[X86_WORD_XSAVE] = { 13, 1, 0 },
-		[X86_WORD_6_EAX] = { 6, 0, 0 },
-	};
-	uint32_t r[4] = { 0 };
+	uint32_t leaf, subleaf, r[4] = { 0 };
+	unsigned reg;
 
-	__get_cpuid_count(at[w].leaf, at[w].sub, &r[0], &r[1], &r[2], &r[3]);
-	return r[at[w].reg];
+	x86_cpuid_word_place(w, &leaf, &subleaf, &reg);
+	__get_cpuid_count(leaf, subleaf, &r[0], &r[1], &r[2], &r[3]);
+	return r[reg];
 }
 
 bool host_has_feature(const char *name)
