@@ -1,6 +1,8 @@
 /* tests/gdb/guest.S - what gdb_test.py looks at: a PVH kernel whose first processor goes from
  * protected to long mode and runs in circles there, while the second one does in real mode.
  * SPDX-License-Identifier: MIT */
+#include "../boot/pvh.inc"
+
 #define CODE32 0x08
 #define DATA 0x10
 #define CODE64 0x18
@@ -8,24 +10,14 @@
 #define REAL 0x8000
 #define TABLES 0x200000
 
-	.section .note.pvh, "a", @note
-	.long 4, 4, 18
-	.asciz "Xen"
-	.long start
+	PVH_NOTE
 
 	.text
 	.code32
 	.globl start
 start:
 	cli
-	lgdt gdtr
-	ljmp $CODE32, $1f
-1:	movw $DATA, %ax
-	movw %ax, %ds
-	movw %ax, %es
-	movw %ax, %ss
-	movl $stack_end, %esp
-	cld
+	PVH_SEGMENTS(CODE32, DATA, stack_end)
 	movl $0x11223344, %eax
 	movl $0x55667788, %ebx
 	.globl in_protected_mode

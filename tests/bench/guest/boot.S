@@ -4,13 +4,10 @@
  * address spaces; guest.c gives them pages of their own. Interrupts stay off. Ends by
  * isa-debug-exit at F4h: 0 = done, 1 = an exception nobody expected.
  * SPDX-License-Identifier: MIT */
+#include "../../boot/pvh.inc"
 #include "guest.h"
 
-	.section .note.pvh, "a", @note
-	.long 4, 4, 18
-	.asciz "Xen"
-	.balign 4
-	.long start
+	PVH_NOTE
 
 	.text
 	.code32

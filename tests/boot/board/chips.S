@@ -3,6 +3,8 @@
  * Leaves by isa-debug-exit at F4h: 0 = passed, else what failed is the line printed last.
  * With "triple" as its command line it ends in a triple fault.
  * SPDX-License-Identifier: MIT */
+#include "../pvh.inc"
+
 #define CPUS 4
 #define CODE 0x08
 #define DATA 0x10
@@ -56,10 +58,7 @@
 	shrl $16, %eax;              \
 	movw %ax, idt + 8 * (n) + 6
 
-	.section .note.pvh, "a", @note
-	.long 4, 4, 18
-	.asciz "Xen"
-	.long start
+	PVH_NOTE
 
 	.text
 	.code32
@@ -67,14 +66,7 @@
 start:
 	cli
 	movl %ebx, info
-	lgdt gdtr
-	ljmp $CODE, $1f
-1:	movw $DATA, %ax
-	movw %ax, %ds
-	movw %ax, %es
-	movw %ax, %ss
-	movl $(stacks + 4096), %esp
-	cld
+	PVH_SEGMENTS(CODE, DATA, stacks + 4096)
 	movl info, %ebx
 	movl 24(%ebx), %esi /* the command line */
 	cmpl $0x70697274, (%esi)

@@ -3,9 +3,6 @@
  * SPDX-License-Identifier: MIT */
 #include "guest.inc"
 #include "long64.inc"
-#define OTHER  0x108000 /* tables: as PML4's, but for PT_B */
-#define PT_A   (PML4 + 0x3000)
-#define PT_B   (OTHER + 0x3000)
 #define PAGE   0x200000 /* CALLER, or what is mapped there meanwhile */
 #define CALLER 0x50000  /* three pages that return 1, 2, 3 */
 #define PTE(n) (CALLER + 0x1000 * ((n) - 1) + 7)
@@ -16,9 +13,6 @@
 #define LOW_END  0x800000000000
 #define HIGH     0xffff800000000000
 #define TABLES (OTHER + 0x4000) /* of these */
-#define LOAD_CR3(v)                 \
-	movabsq $(v), %rax;         \
-	movq %rax, %cr3
 /* In PAGE: a call of `callee`, and what its return finds there. */
 #define CALL_FROM_PAGE(fn)          \
 	movl $fn, %ebx;             \
@@ -37,11 +31,7 @@
 	.globl start
 start:
 	TO_FLAT32
-	CLEAR(PML4, 0x10000)
-	MAP_LOW(PML4)
-	MAP_LOW(OTHER)
-	movl $(PT_A + 7), PML4 + 0x2008
-	movl $(PT_B + 7), OTHER + 0x2008
+	TWO_SPACES
 	movl $PTE(1), PT_A
 	movl $PTE(2), PT_B
 	TO_LONG_MODE(0x6a0, 0x901) /* PAE, PGE, OSFXSR, OSXMMEXCPT; NXE, LME, SCE */

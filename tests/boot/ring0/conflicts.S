@@ -11,8 +11,8 @@
 #define B (A + STEP)
 #define C (B + STEP)
 #define D (A + 0x40000000)
-#define PT_A (PML4 + 0x3000)
-#define PT_B (PML4 + 0x4000)
+#define TABLE_A (PML4 + 0x3000)
+#define TABLE_B (PML4 + 0x4000)
 #define PT_C (PML4 + 0x5000)
 #define PT_D (PML4 + 0x6000)
 #define HIGH_DIRECTORY (PML4 + 0x7000)
@@ -39,18 +39,18 @@ start:
 	TO_FLAT32
 	CLEAR(PML4, 0x8000)
 	MAP_LOW(PML4)
-	movl $(PT_A + 7), PML4 + 0x2008
-	movl $(PT_B + 7), PML4 + 0x2018
+	movl $(TABLE_A + 7), PML4 + 0x2008
+	movl $(TABLE_B + 7), PML4 + 0x2018
 	movl $(PT_C + 7), PML4 + 0x2028
 	movl $(HIGH_DIRECTORY + 7), PML4 + 0x1008
 	movl $(PT_D + 7), HIGH_DIRECTORY + 8
 	movl $patched, %eax /* another name of its page, in the second place of each */
 	andl $0xfffff000, %eax
 	orl $7, %eax
-	movl %eax, PT_B + 16
-	MAP_PAIR(PT_A, FRAME_A)
-	movl $(FRAME_A + 7), PT_A + 16
-	MAP_PAIR(PT_B, FRAME_B)
+	movl %eax, TABLE_B + 16
+	MAP_PAIR(TABLE_A, FRAME_A)
+	movl $(FRAME_A + 7), TABLE_A + 16
+	MAP_PAIR(TABLE_B, FRAME_B)
 	MAP_PAIR(PT_C, FRAME_C)
 	MAP_PAIR(PT_D, FRAME_D)
 	TO_LONG_MODE(0x620, 0x900)
@@ -60,7 +60,7 @@ start:
 	ltr %ax
 
 again:
-	MAP_PAIR(PT_A, FRAME_A)
+	MAP_PAIR(TABLE_A, FRAME_A)
 	movq %cr3, %rax
 	movq %rax, %cr3
 	CLEAR(FRAME, 0xa000)
@@ -241,10 +241,10 @@ again:
 	jnz 1b
 
 	/* a page gone, read-only, another frame's: those that lost their first place, and the last */
-	movl $PT_A, %ebx
+	movl $TABLE_A, %ebx
 	movl $A, %esi
 	call remap
-	movl $PT_B, %ebx
+	movl $TABLE_B, %ebx
 	movl $B, %esi
 	call remap
 	movl $PT_C, %ebx
@@ -255,31 +255,31 @@ again:
 	call remap
 	/* ... all of them, by CR3; nothing is accessed or dirty before it is used */
 	USE_ALL
-	xchgl PT_A, %eax
-	xchgl PT_B, %eax
-	movl %eax, PT_A
-	andl $~0x60, PT_A
-	andl $~0x60, PT_B
+	xchgl TABLE_A, %eax
+	xchgl TABLE_B, %eax
+	movl %eax, TABLE_A
+	andl $~0x60, TABLE_A
+	andl $~0x60, TABLE_B
 	movq A + 0xf08, %rax
 	movq %cr3, %rax
 	movq %rax, %cr3
-	movl $FRAME_A + 0x7, PT_A
-	movl $FRAME_B + 0x7, PT_B
+	movl $FRAME_A + 0x7, TABLE_A
+	movl $FRAME_B + 0x7, TABLE_B
 	movq %rax, %cr3
 	movq $5, FRAME_A + 0xf10
 	movq $6, FRAME_B + 0xf10
 	IS(A + 0xf10, 5)
 	IS(B + 0xf10, 6)
 	IS(A + 0xf10, 5)
-	testl $0x40, PT_A
+	testl $0x40, TABLE_A
 	CHECK(jz)
 	movq $7, B + 0xf10
-	testl $0x40, PT_A
+	testl $0x40, TABLE_A
 	CHECK(jz)
-	testl $0x40, PT_B
+	testl $0x40, TABLE_B
 	CHECK(jnz)
 	movq $8, A + 0xf10
-	testl $0x40, PT_A
+	testl $0x40, TABLE_A
 	CHECK(jnz)
 
 	/* code that is stored to by a name that lost its place before it was translated */

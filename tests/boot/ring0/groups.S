@@ -19,6 +19,13 @@
 /* Of the fault. */
 #define RIP_IS(label) cmpq $label, fault_sp_rip; CHECK(je)
 #define CR2_IS(a) movq %cr2, %r8; cmpq $(a), %r8; CHECK(je)
+#define SECOND_PUSH_FAULTS(code, at) \
+	EXPECT_AT_2;                \
+	pushq %rax;                 \
+	pushq %rax;                 \
+	UNREACHED;                  \
+	2: FAULTED(14, code);       \
+	CR2_IS(at)
 #define BITS_OF(pte, bits) movl pte, %r8d; andl $0x60, %r8d; cmpl $(bits), %r8d; CHECK(je)
 #define TOUCH(page) lock orl $0, page
 #define FRESH(pte, page) andl $~0x60, pte; invlpg page
@@ -314,12 +321,7 @@ pop_third:
 	/* ... is absent, is read-only */
 	movl $0, PT
 	invlpg ADDR
-	EXPECT_AT_2
-	pushq %rax
-	pushq %rax
-	UNREACHED
-2:	FAULTED(14, 2)
-	CR2_IS(ADDR + 0x7f8)
+	SECOND_PUSH_FAULTS(2, ADDR + 0x7f8)
 	movl $(FRAME + 5), PT
 	invlpg ADDR
 	movl $ADDR + 0x7e0, %esp
@@ -327,12 +329,7 @@ pop_third:
 	popq %rbx
 	cmpq $1, %rbx
 	CHECK(je)
-	EXPECT_AT_2
-	pushq %rax
-	pushq %rax
-	UNREACHED
-2:	FAULTED(14, 3)
-	CR2_IS(ADDR + 0x7e8)
+	SECOND_PUSH_FAULTS(3, ADDR + 0x7e8)
 	movl $(FRAME + 7), PT
 	invlpg ADDR
 	/* ... and in address spaces, to and fro */

@@ -3,9 +3,6 @@
  * SPDX-License-Identifier: MIT */
 #include "guest.inc"
 #include "long64.inc"
-#define OTHER 0x108000
-#define PT_A  (PML4 + 0x3000)
-#define PT_B  (OTHER + 0x3000)
 #define PD_A  (PML4 + 0x2000)
 #define FRAME 0x120000 /* three, holding 1, 2, 3 */
 #define PAGE  0x200000 /* frame 1 in A, frame 2 in B */
@@ -13,11 +10,15 @@
 #define KEEP  0x8000000000000000
 #define PTE(n) (FRAME + 0x1000 * ((n) - 1) + 7)
 #define GLOBAL_PTE(n) (PTE(n) | 0x100)
-#define LOAD_CR3(v)                 \
-	movabsq $(v), %rax;         \
-	movq %rax, %cr3
-#define SEEN(n)                     \
-	cmpl $(n), PAGE;            \
+#define SEEN_AT(addr, n)            \
+	cmpl $(n), addr;            \
+	CHECK(je)
+#define SEEN(n) SEEN_AT(PAGE, n)
+/* The code that is mapped there. */
+#define RUNS(n)                     \
+	movl $(PAGE + 0x100), %edx; \
+	call *%rdx;                 \
+	cmpb $(n), %al;             \
 	CHECK(je)
 #define INVPCID(type, pcid, addr)   \
 	movq $(pcid), descriptor;   \
@@ -29,11 +30,7 @@
 	.globl start
 start:
 	TO_FLAT32
-	CLEAR(PML4, 0x10000)
-	MAP_LOW(PML4)
-	MAP_LOW(OTHER)
-	movl $(PT_A + 7), PD_A + 8
-	movl $(PT_B + 7), OTHER + 0x2008
+	TWO_SPACES
 	movl $PTE(1), PT_A
 	movl $PTE(2), PT_B
 	movl $1, FRAME
@@ -155,76 +152,55 @@ start:
 	INVPCID(2, 0, 0)
 	movl $100, %ebx
 1:	LOAD_CR3(KEEP + PML4 + 1)
-	movl $(PAGE + 0x100), %edx
-	call *%rdx
-	cmpb $1, %al
-	CHECK(je)
+	RUNS(1)
 	LOAD_CR3(KEEP + OTHER + 2)
-	movl $(PAGE + 0x100), %edx
-	call *%rdx
-	cmpb $2, %al
-	CHECK(je)
+	RUNS(2)
 	decl %ebx
 	jnz 1b
 	movl $PTE(3), PT_A
 	INVPCID(0, 1, PAGE)
 	LOAD_CR3(KEEP + PML4 + 1)
-	movl $(PAGE + 0x100), %edx
-	call *%rdx
-	cmpb $3, %al
-	CHECK(je)
+	RUNS(3)
 	movl $PTE(1), PT_A
 	invlpg PAGE
-	movl $(PAGE + 0x100), %edx
-	call *%rdx
-	cmpb $1, %al
-	CHECK(je)
+	RUNS(1)
 
 	/* a large page, here one of 0, goes by any address in it; a table of small ones comes */
 	movl $0x87, PD_A + 16
-	cmpl $1, LARGE + FRAME
-	CHECK(je)
-	cmpl $2, LARGE + FRAME + 0x1000
-	CHECK(je)
+	SEEN_AT(LARGE + FRAME, 1)
+	SEEN_AT(LARGE + FRAME + 0x1000, 2)
 	movl $(PT_A + 7), PD_A + 16
 	movl $PTE(3), PT_A + 8 * ((FRAME >> 12) & 0x1ff)
 	movl $PTE(3), PT_A + 8 * ((FRAME >> 12) & 0x1ff) + 8
 	invlpg LARGE + 0x1fffff
-	cmpl $3, LARGE + FRAME
-	CHECK(je)
-	cmpl $3, LARGE + FRAME + 0x1000
-	CHECK(je)
+	SEEN_AT(LARGE + FRAME, 3)
+	SEEN_AT(LARGE + FRAME + 0x1000, 3)
 
 	/* where a page table lies: looked up anew behind INVLPG of any page */
 	movl $PTE(1), PT_A + 8
-	cmpl $1, PAGE + 0x1000
-	CHECK(je)
+	SEEN_AT(PAGE + 0x1000, 1)
 	movl $PTE(1), PT_A + 16
 	movl $PTE(3), PT_B + 16
 	movl $(PT_B + 7), PD_A + 8
 	invlpg PAGE + 0x5000
-	cmpl $3, PAGE + 0x2000
-	CHECK(je)
+	SEEN_AT(PAGE + 0x2000, 3)
 	/* and a load of CR3 */
 	movl $PTE(1), PT_A + 24
 	movl $PTE(2), PT_B + 24
 	movl $(PT_A + 7), PD_A + 8
 	LOAD_CR3(PML4 + 1)
-	cmpl $1, PAGE + 0x3000
-	CHECK(je)
+	SEEN_AT(PAGE + 0x3000, 1)
 	/* and INVPCID */
 	movl $PTE(1), PT_A + 48
 	movl $PTE(2), PT_B + 48
 	movl $(PT_B + 7), PD_A + 8
 	INVPCID(1, 1, 0)
-	cmpl $2, PAGE + 0x6000
-	CHECK(je)
+	SEEN_AT(PAGE + 0x6000, 2)
 	/* and before a fault: rights that were added above it need no flush */
 	movl $PTE(1), PT_A + 32
 	movl $(PT_A + 5), PD_A + 8
 	LOAD_CR3(PML4 + 1)
-	cmpl $1, PAGE + 0x4000
-	CHECK(je)
+	SEEN_AT(PAGE + 0x4000, 1)
 	movl $(PT_A + 7), PD_A + 8
 	movl $1, PAGE + 0x4000
 
