@@ -214,6 +214,16 @@ bool hmp_qmp_done(struct hmp_call *call, const char *name, struct json_object *a
 	return result != NULL;
 }
 
+void hmp_qmp_each(struct hmp_call *call, const char *name, struct json_object *args,
+		  void (*show)(struct hmp_call *call, struct json_object *o))
+{
+	struct json_object *list = hmp_qmp(call, name, args);
+
+	for (size_t i = 0; list && i < json_object_array_length(list); i++)
+		show(call, json_object_array_get_idx(list, i));
+	json_object_put(list);
+}
+
 const char *hmp_json_text(struct json_object *o, const char *key)
 {
 	struct json_object *v = json_object_object_get(o, key);

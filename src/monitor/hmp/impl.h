@@ -128,6 +128,9 @@ void hmp_on_cpu(struct hmp_call *call, struct vcpu *v, void (*fn)(struct vcpu *,
 struct json_object *hmp_qmp(struct hmp_call *call, const char *name, struct json_object *args);
 /* The same where no result is shown. */
 bool hmp_qmp_done(struct hmp_call *call, const char *name, struct json_object *args);
+/* The same where it is a list, of which each is shown. */
+void hmp_qmp_each(struct hmp_call *call, const char *name, struct json_object *args,
+		  void (*show)(struct hmp_call *call, struct json_object *o));
 const char *hmp_json_text(struct json_object *o, const char *key); /* "" if absent */
 
 /* args.c: is `name` one of "stop|s"? */

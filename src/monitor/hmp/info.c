@@ -77,30 +77,26 @@ static void info_memory_size_summary(struct hmp_call *call)
 	json_object_put(o);
 }
 
+static void show_chardev(struct hmp_call *call, struct json_object *o)
+{
+	fprintf(call->out, "%s: filename=%s\n", hmp_json_text(o, "label"),
+		hmp_json_text(o, "filename"));
+}
+
 static void info_chardev(struct hmp_call *call)
 {
-	struct json_object *list = hmp_qmp(call, "query-chardev", NULL);
+	hmp_qmp_each(call, "query-chardev", NULL, show_chardev);
+}
 
-	for (size_t i = 0; list && i < json_object_array_length(list); i++) {
-		struct json_object *o = json_object_array_get_idx(list, i);
-
-		fprintf(call->out, "%s: filename=%s\n", hmp_json_text(o, "label"),
-			hmp_json_text(o, "filename"));
-	}
-	json_object_put(list);
+static void show_iothread(struct hmp_call *call, struct json_object *o)
+{
+	fprintf(call->out, "%s:\n  thread_id=%s\n", hmp_json_text(o, "id"),
+		hmp_json_text(o, "thread-id"));
 }
 
 static void info_iothreads(struct hmp_call *call)
 {
-	struct json_object *list = hmp_qmp(call, "query-iothreads", NULL);
-
-	for (size_t i = 0; list && i < json_object_array_length(list); i++) {
-		struct json_object *o = json_object_array_get_idx(list, i);
-
-		fprintf(call->out, "%s:\n  thread_id=%s\n", hmp_json_text(o, "id"),
-			hmp_json_text(o, "thread-id"));
-	}
-	json_object_put(list);
+	hmp_qmp_each(call, "query-iothreads", NULL, show_iothread);
 }
 
 static void info_history(struct hmp_call *call)

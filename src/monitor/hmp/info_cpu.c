@@ -40,18 +40,15 @@ void hmp_info_registers(struct hmp_call *call)
 	}
 }
 
-void hmp_info_cpus(struct hmp_call *call)
+static void show_cpu(struct hmp_call *call, struct json_object *o)
 {
-	struct json_object *list = hmp_qmp(call, "query-cpus-fast", NULL);
+	int64_t index = json_object_get_int64(json_object_object_get(o, "cpu-index"));
 
-	for (size_t i = 0; list && i < json_object_array_length(list); i++) {
-		struct json_object *o = json_object_array_get_idx(list, i);
-
-		fprintf(call->out, "%c CPU #%s: thread_id=%s\n", i == call->state->cpu ? '*' : ' ',
-			hmp_json_text(o, "cpu-index"), hmp_json_text(o, "thread-id"));
-	}
-	json_object_put(list);
+	fprintf(call->out, "%c CPU #%" PRId64 ": thread_id=%s\n",
+		index == call->state->cpu ? '*' : ' ', index, hmp_json_text(o, "thread-id"));
 }
+
+void hmp_info_cpus(struct hmp_call *call) { hmp_qmp_each(call, "query-cpus-fast", NULL, show_cpu); }
 
 /* ---- page tables ---- */
 

@@ -92,22 +92,19 @@ void hmp_object_del(struct hmp_call *call)
 
 /* ---- the tree ---- */
 
+static void show_property(struct hmp_call *call, struct json_object *o)
+{
+	fprintf(call->out, "%s (%s)\n", hmp_json_text(o, "name"), hmp_json_text(o, "type"));
+}
+
 void hmp_qom_list(struct hmp_call *call)
 {
 	const char *path = call->values[0].text;
-	struct json_object *list;
 
-	if (!path) {
+	if (path)
+		hmp_qmp_each(call, "qom-list", one_arg("path", path), show_property);
+	else
 		fputs("/\n", call->out);
-		return;
-	}
-	list = hmp_qmp(call, "qom-list", one_arg("path", path));
-	for (size_t i = 0; list && i < json_object_array_length(list); i++) {
-		struct json_object *o = json_object_array_get_idx(list, i);
-
-		fprintf(call->out, "%s (%s)\n", hmp_json_text(o, "name"), hmp_json_text(o, "type"));
-	}
-	json_object_put(list);
 }
 
 static struct json_object *property_args(struct hmp_call *call, unsigned first)
