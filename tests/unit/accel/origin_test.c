@@ -14,6 +14,8 @@ struct place {
 	struct tcg_block b;
 };
 
+static const struct tcg_hole none[1];
+
 static struct tcg_origin *origin_of(struct place *p, unsigned at, unsigned len,
 				    const struct tcg_hole *holes, unsigned count)
 {
@@ -42,7 +44,7 @@ static bool holds_without(const struct tcg_origin *o, uint8_t *byte)
 static void test_every_byte_is_compared(void)
 {
 	static struct place p;
-	struct tcg_origin *o = origin_of(&p, 100, 21, NULL, 0);
+	struct tcg_origin *o = origin_of(&p, 100, 21, none, 0);
 
 	g_assert_cmpuint(o->parts.count, ==, 1);
 	for (unsigned i = 0; i < 21; i++)
@@ -55,7 +57,7 @@ static void test_every_byte_is_compared(void)
 static void test_so_is_every_byte_on_two_pages(void)
 {
 	static struct place p;
-	struct tcg_origin *o = origin_of(&p, PAGE - 3, 8, NULL, 0);
+	struct tcg_origin *o = origin_of(&p, PAGE - 3, 8, none, 0);
 
 	g_assert_cmpuint(o->parts.count, ==, 2);
 	for (unsigned i = 0; i < 3; i++)
@@ -101,7 +103,7 @@ static void test_with_a_hole_it_covers_one_without(void)
 {
 	static const struct tcg_hole hole = { .at = 4, .len = 4 };
 	static struct place p, q;
-	struct tcg_origin *o = origin_of(&p, 0, 12, &hole, 1), *all = origin_of(&q, 0, 12, NULL, 0);
+	struct tcg_origin *o = origin_of(&p, 0, 12, &hole, 1), *all = origin_of(&q, 0, 12, none, 0);
 	struct tcg_block shorter = q.b, ordinary = q.b;
 
 	g_assert_true(tcg_origin_covers(&p.b, &q.b));
