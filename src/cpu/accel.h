@@ -60,6 +60,9 @@ struct accel_ops {
 	/* What it finds on this host, a line each, g_free(); NULL: there is nothing to tell. */
 	char *(*explain)(void);
 	bool has_host_cpu; /* CPU model "host" is there */
+	/* Of the architectural state of a CPU that no vCPU has: drop what the model has and guests
+	 * here cannot.  NULL: they have all of it.  Context: main thread. */
+	bool (*cpu_restrict)(struct accel *a, void *cpu, struct err *err);
 	/* Breakpoints, watchpoints and single steps (cpu/debug.h); NULL: it has none. */
 	const struct accel_debug_ops *debug;
 };

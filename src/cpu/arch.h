@@ -9,6 +9,7 @@
 
 #include "base/bits.h"
 
+struct accel;
 struct arch_debug;
 struct err;
 struct flat_range;
@@ -68,13 +69,14 @@ struct arch_ops {
 	void (*cpu_free)(void *cpu);
 	void (*cpu_reset)(struct vcpu *v);
 	void (*cpu_help)(FILE *out);
-	/* All properties of "Haswell,-avx2" as a guest would see them.  False: err says what is
-	 * wrong. */
-	bool (*cpu_expand)(const char *model, void (*fn)(const struct arch_cpu_prop *, void *),
-			   void *opaque, struct err *err);
+	/* All properties of "Haswell,-avx2" as a guest of the accelerator (NULL: any) would see
+	 * them.  False: err says what is wrong. */
+	bool (*cpu_expand)(const char *model, struct accel *a,
+			   void (*fn)(const struct arch_cpu_prop *, void *), void *opaque,
+			   struct err *err);
 	/* The features that a model's name stands for and that cannot be had here. */
-	void (*cpu_missing)(const char *model, void (*fn)(const char *feature, void *),
-			    void *opaque);
+	void (*cpu_missing)(const char *model, struct accel *a,
+			    void (*fn)(const char *feature, void *), void *opaque);
 
 	/* Page walk; with set_ad the accessed/dirty bits are set atomically as hardware does,
 	 * without it nothing changes (debugger).  False: fault_code says why. */

@@ -94,7 +94,7 @@ static struct json_object *run_query_cpu_definitions(struct qmp_call *call)
 				   *missing = json_object_new_array();
 		char *type = cpu_object_type_name(arch, model);
 
-		arch->cpu_missing(model, add_missing, missing);
+		arch->cpu_missing(model, call->env->machine->accel, add_missing, missing);
 		json_put_str(o, "name", model);
 		json_put_str(o, "typename", type);
 		json_object_object_add(o, "unavailable-features", missing);
@@ -119,12 +119,14 @@ static void put_prop(const struct arch_cpu_prop *p, void *props)
 }
 
 /* "NAME,key=value,..." as -cpu takes it; NULL: call->err.  Managers ask for "host" to learn what
- * there is: "max" tells, which has what the host and the translator have. */
+ * there is: where the accelerator has none, "max" tells, which has what the translator has. */
 static char *model_text(struct qmp_call *call)
 {
 	struct json_object *model = qmp_arg(call, "model"), *props;
 	const char *name = json_object_get_string(json_object_object_get(model, "name"));
-	GString *text = g_string_new(!strcmp(name, "host") ? "max" : name);
+	const struct accel *accel = call->env->machine->accel;
+	bool has_host = accel && accel->ops->has_host_cpu;
+	GString *text = g_string_new(!strcmp(name, "host") && !has_host ? "max" : name);
 
 	if (strchr(text->str, ',')) {
 		qmp_fail(call, QMP_GENERIC_ERROR, "'%.200s' is no CPU model", text->str);
@@ -162,7 +164,7 @@ static struct json_object *run_query_cpu_model_expansion(struct qmp_call *call)
 	if (!text)
 		return NULL;
 	props = json_object_new_object();
-	ok = arch ? arch->cpu_expand(text, put_prop, props, &call->err)
+	ok = arch ? arch->cpu_expand(text, call->env->machine->accel, put_prop, props, &call->err)
 		  : err_set(&call->err, 0, "there are no CPU models");
 	if (!ok) {
 		json_object_put(props);

@@ -204,7 +204,8 @@ static void list_cpu_prop(const struct arch_cpu_prop *p, void *list)
 }
 
 /* A CPU type also has its model's properties. */
-static void list_cpu_props(const struct object_type *t, struct json_object *list)
+static void list_cpu_props(const struct qmp_call *call, const struct object_type *t,
+			   struct json_object *list)
 {
 	struct err err;
 
@@ -216,7 +217,7 @@ static void list_cpu_props(const struct object_type *t, struct json_object *list
 		if (!arch || !g_str_has_suffix(t->name, suffix))
 			continue;
 		model = g_strndup(t->name, strlen(t->name) - strlen(suffix));
-		arch->cpu_expand(model, list_cpu_prop, list, &err);
+		arch->cpu_expand(model, call->env->machine->accel, list_cpu_prop, list, &err);
 		return;
 	}
 }
@@ -236,7 +237,7 @@ static struct json_object *run_device_list_properties(struct qmp_call *call)
 	list = json_object_new_array();
 	object_props_each(t, list_type_prop, list);
 	if (is_cpu)
-		list_cpu_props(t, list);
+		list_cpu_props(call, t, list);
 	return list;
 }
 

@@ -4,6 +4,7 @@
 SPDX-License-Identifier: MIT
 """
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -648,6 +649,39 @@ def probe(q):
     assert q.run('query-migrate-capabilities') == [{'capability': 'events', 'state': False}]
     model = q.run('query-cpu-model-expansion', type='static', model={'name': 'host'})['model']
     assert model['name'] == 'host' and model['props']['sse2'] is True
+
+
+def cpu_models(q):
+    """Each model's switches, and its features that cannot be had."""
+    out = {}
+    for m in q.run('query-cpu-definitions'):
+        full = q.run('query-cpu-model-expansion', type='full', model={'name': m['name']})
+        out[m['name']] = full['model']['props'], m['unavailable-features']
+    return out
+
+
+def test_cpu_models_are_what_kvm_gives():
+    if not os.access('/dev/kvm', os.R_OK | os.W_OK):
+        print('# skipped: /dev/kvm does not open')
+        return
+    with none('-accel', 'tcg') as r:
+        tcg = cpu_models(r.client())
+    with none('-accel', 'kvm') as r:
+        q = r.client()
+        kvm = cpu_models(q)
+        host = q.run('query-cpu-model-expansion', type='full', model={'name': 'host'})['model']['props']
+        assert 'CPU feature' in q.fails('query-cpu-model-expansion', type='full',
+                                        model={'name': 'host', 'props': {'nosuch': True}})[1]
+    with open('/proc/cpuinfo', encoding='utf-8', errors='replace') as text:
+        name = re.search(r'^model name\s*: (.*)$', text.read(), re.M)[1]
+    assert host['model-id'].strip() == name.strip()[:48], (host['model-id'], name)
+    assert {k: v for k, v in host.items() if isinstance(v, bool)} == \
+        {k: v for k, v in kvm['max'][0].items() if isinstance(v, bool)}
+    for model, (props, missing) in kvm.items():
+        assert not any(props[feature] for feature in missing), (model, missing)
+        assert set(tcg[model][1]) <= set(missing), model
+        assert not any(props[k] is True and tcg[model][0][k] is False for k in props), model
+    assert kvm['max'][1] == tcg['max'][1] == []
 
 
 def test_what_libvirt_asks_before_a_guest_runs():

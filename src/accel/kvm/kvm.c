@@ -114,6 +114,11 @@ static void kvm_stop(struct accel *a)
 	kvm_system_close(&k->sys);
 }
 
+static bool kvm_cpu_restrict(struct accel *a, void *cpu, struct err *err)
+{
+	return !kvm_host.restrict_cpu || kvm_host.restrict_cpu(kvm_of(a), cpu, err);
+}
+
 const struct accel_ops kvm_accel_ops = {
 	.name = "kvm",
 	.help = "hardware virtualization of Linux",
@@ -129,5 +134,6 @@ const struct accel_ops kvm_accel_ops = {
 	.is_fast = kvm_is_fast,
 	.explain = kvm_explain,
 	.has_host_cpu = true,
+	.cpu_restrict = kvm_cpu_restrict,
 	.debug = &kvm_debug_ops,
 };

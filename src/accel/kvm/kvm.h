@@ -274,6 +274,8 @@ struct kvm_host_ops {
 	/* A vCPU was made.  Whatever the kernel's state is, v->cpu is what will count. */
 	bool (*vcpu_init)(struct kvm_vcpu *kv, struct err *err);
 	void (*vcpu_fini)(struct kvm_vcpu *kv); /* may be NULL; also of one that was not finished */
+	/* accel_ops.cpu_restrict; NULL: there is nothing to drop. */
+	bool (*restrict_cpu)(struct kvm_accel *k, void *cpu, struct err *err);
 	/* Before anything of it runs; by now the board has arranged vCPUs. */
 	bool (*prepare)(struct kvm_vcpu *kv, struct err *err);
 	/* From the kernel to v->cpu, and back.  False: the kernel refuses, err says what. */

@@ -71,7 +71,8 @@ bool x86_kvm_debug_at_patch(struct kvm_vcpu *kv);
 
 /* ---- x86_cpuid.c ---- */
 /* Drop what this kernel does not have from what the vCPU announces. */
-bool x86_kvm_cpuid_restrict(struct kvm_vcpu *kv, struct err *err);
+bool x86_kvm_cpuid_restrict(struct kvm_accel *k, struct x86_cpu *c, char **warnings,
+			    struct err *err);
 bool x86_kvm_cpuid_set(struct kvm_vcpu *kv, struct err *err);
 
 /* ---- x86_irq.c ---- */

@@ -61,9 +61,9 @@ static void words_from(const struct table *t, uint32_t *words)
 }
 
 /* What the kernel lists, and what it leaves to the APICs, which are ours. */
-static void words_of(const struct kvm_vcpu *kv, const struct table *t, uint32_t *words)
+static void words_of(const struct kvm_accel *k, const struct table *t, uint32_t *words)
 {
-	bool has_msrs = kv->kvm->vm.has_msr_exits;
+	bool has_msrs = k->vm.has_msr_exits;
 
 	words_from(t, words);
 	set_word(words, X86_FEAT_APIC, true);
@@ -97,29 +97,28 @@ static void fill_host(struct x86_cpuid_features *f, uint8_t *phys_bits)
 		*phys_bits = (uint8_t)(r[0] & 0xff);
 }
 
-bool x86_kvm_cpuid_restrict(struct kvm_vcpu *kv, struct err *err)
+bool x86_kvm_cpuid_restrict(struct kvm_accel *k, struct x86_cpu *c, char **warnings,
+			    struct err *err)
 {
 	g_autofree struct table *t = g_new0(struct table, 1);
-	struct x86_cpuid_features *f = kv->cpu->feat;
+	struct x86_cpuid_features *f = c->feat;
 	const struct kvm_cpuid_entry2 *sizes;
 	uint32_t words[X86_WORD_COUNT];
-	char *warnings;
 	int r;
 
 	t->count = MAX_ENTRIES;
-	r = kvm_ioctl(kv->kvm->sys.fd, KVM_GET_SUPPORTED_CPUID, t);
+	r = kvm_ioctl(k->sys.fd, KVM_GET_SUPPORTED_CPUID, t);
 	if (r < 0)
 		return err_errno(err, -r, "KVM does not tell what its processors have");
-	words_of(kv, t, words);
-	if (!x86_cpuid_restrict(kv->cpu, words, "KVM on this host", &warnings, err))
+	words_of(k, t, words);
+	if (!x86_cpuid_restrict(c, words, "KVM on this host", warnings, err))
 		return false;
-	x86_cpu_add_warnings(warnings);
 	sizes = find(t, 0x80000008, 0);
-	if (!strcmp(kv->cpu->model->name, "host"))
-		fill_host(f, &kv->cpu->phys_bits);
+	if (!strcmp(c->model->name, "host"))
+		fill_host(f, &c->phys_bits);
 	/* Addresses that the processor does not have would fault otherwise than announced. */
-	if (sizes && (sizes->eax & 0xff) >= 32 && (sizes->eax & 0xff) < kv->cpu->phys_bits)
-		kv->cpu->phys_bits = (uint8_t)(sizes->eax & 0xff);
+	if (sizes && (sizes->eax & 0xff) >= 32 && (sizes->eax & 0xff) < c->phys_bits)
+		c->phys_bits = (uint8_t)(sizes->eax & 0xff);
 	memcpy(f->hypervisor, "KVMKVMKVM\0\0\0", 12);
 	return true;
 }

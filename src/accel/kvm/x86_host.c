@@ -50,10 +50,22 @@ static bool init_mce(struct kvm_vcpu *kv, struct err *err)
 				   (unsigned long long)cap);
 }
 
+static bool restrict_cpu(struct kvm_accel *k, void *cpu, struct err *err)
+{
+	g_autofree char *warnings = NULL;
+
+	return x86_kvm_cpuid_restrict(k, cpu, &warnings, err);
+}
+
 static bool init_vcpu(struct kvm_vcpu *kv, struct err *err)
 {
+	char *warnings;
+
 	/* The kernel may announce more than it is told: debuggers ask soon. */
-	if (!x86_kvm_cpuid_restrict(kv, err) || !x86_kvm_cpuid_set(kv, err))
+	if (!x86_kvm_cpuid_restrict(kv->kvm, kv->cpu, &warnings, err))
+		return false;
+	x86_cpu_add_warnings(warnings);
+	if (!x86_kvm_cpuid_set(kv, err))
 		return false;
 	if (!init_mce(kv, err))
 		return false;
@@ -104,6 +116,7 @@ const struct kvm_host_ops kvm_host = {
 	.vm_init = x86_kvm_vm_init,
 	.started = started,
 	.vcpu_init = init_vcpu,
+	.restrict_cpu = restrict_cpu,
 	.prepare = x86_kvm_cpuid_set,
 	.get = x86_kvm_get,
 	.put = x86_kvm_put,

@@ -8,6 +8,7 @@
 
 #include "arch/x86/state.h"
 
+struct accel;
 struct err;
 
 /* The words of feature flags, each one register of one CPUID leaf. */
@@ -77,6 +78,8 @@ bool x86_feature_works(enum x86_feature f);
 const char *x86_feature_name(unsigned f);
 int x86_feature_find(const char *name);
 
+/* The model "host" is there only where the accelerator has one. */
+bool x86_cpu_check_host(const char *text, const struct accel *a, struct err *err);
 /* "Haswell,-avx2,+sha-ni,umip=off" into model, features and phys_bits of c.  Features that don't
  * work are dropped; each that the model or the user asked for is told in `warnings` (one line each,
  * g_malloc, NULL when none). */
@@ -104,9 +107,11 @@ char *x86_cpu_take_warnings(void);
 void x86_cpu_help(FILE *out);
 /* arch_ops.cpu_expand and .cpu_missing. */
 struct arch_cpu_prop;
-bool x86_cpu_expand(const char *text, void (*fn)(const struct arch_cpu_prop *, void *),
-		    void *opaque, struct err *err);
-void x86_cpu_missing(const char *model, void (*fn)(const char *feature, void *), void *opaque);
+bool x86_cpu_expand(const char *text, struct accel *a,
+		    void (*fn)(const struct arch_cpu_prop *, void *), void *opaque,
+		    struct err *err);
+void x86_cpu_missing(const char *model, struct accel *a, void (*fn)(const char *feature, void *),
+		     void *opaque);
 
 /* XCR0 bits this vCPU may set (SDM 1 13.3). */
 enum { XCR0_X87 = 1u << 0, XCR0_SSE = 1u << 1, XCR0_AVX = 1u << 2 };

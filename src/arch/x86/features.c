@@ -402,6 +402,14 @@ void x86_cpuid_word_place(enum x86_cpuid_word w, uint32_t *leaf, uint32_t *suble
 	*reg = places[w].reg;
 }
 
+bool x86_cpu_check_host(const char *text, const struct accel *a, struct err *err)
+{
+	bool is_host = g_str_has_prefix(text, "host") && (!text[4] || text[4] == ',');
+
+	return !is_host || (a && a->ops->has_host_cpu) ||
+	       err_set(err, 0, "The 'host' CPU type can only be used with KVM");
+}
+
 bool x86_cpuid_init(struct x86_cpu *c, const char *text, char **warnings, struct err *err)
 {
 	g_auto(GStrv) words = g_strsplit(text, ",", -1);
@@ -410,9 +418,6 @@ bool x86_cpuid_init(struct x86_cpu *c, const char *text, char **warnings, struct
 	struct cpu_options o = { 0 };
 
 	*warnings = NULL;
-	if (!strcmp(name, "host") &&
-	    !(c->vcpu && c->vcpu->accel && c->vcpu->accel->ops->has_host_cpu))
-		return err_set(err, 0, "The 'host' CPU type can only be used with KVM");
 	if (!m) {
 		err_set(err, 0, "unknown CPU model '%s'", name);
 		return err_suggest(err, name, x86_model_names);
@@ -466,14 +471,26 @@ static void expand_word(void (*fn)(const struct arch_cpu_prop *, void *), void *
 	fn(&p, opaque);
 }
 
-bool x86_cpu_expand(const char *text, void (*fn)(const struct arch_cpu_prop *, void *),
-		    void *opaque, struct err *err)
+/* As a vCPU of the accelerator would have it, without one. */
+static bool features_under(struct x86_cpu *c, const char *text, struct accel *a, struct err *err)
+{
+	g_autofree char *warnings = NULL;
+
+	if (!x86_cpu_check_host(text, a, err) || !x86_cpuid_init(c, text, &warnings, err))
+		return false;
+	if (!a || !a->ops->cpu_restrict || a->ops->cpu_restrict(a, c, err))
+		return true;
+	g_clear_pointer(&c->feat, g_free);
+	return false;
+}
+
+bool x86_cpu_expand(const char *text, struct accel *a,
+		    void (*fn)(const struct arch_cpu_prop *, void *), void *opaque, struct err *err)
 {
 	g_autofree struct x86_cpu *c = g_new0(struct x86_cpu, 1);
-	g_autofree char *warnings = NULL;
 	uint32_t s;
 
-	if (!x86_cpuid_init(c, text, &warnings, err))
+	if (!features_under(c, text, a, err))
 		return false;
 	for (unsigned i = 0; i < ARRAY_SIZE(feature_rows); i++) {
 		const struct arch_cpu_prop p = { .name = feature_rows[i].name,
@@ -497,18 +514,23 @@ bool x86_cpu_expand(const char *text, void (*fn)(const struct arch_cpu_prop *, v
 	return true;
 }
 
-void x86_cpu_missing(const char *model, void (*fn)(const char *feature, void *), void *opaque)
+void x86_cpu_missing(const char *model, struct accel *a, void (*fn)(const char *feature, void *),
+		     void *opaque)
 {
+	g_autofree struct x86_cpu *c = g_new0(struct x86_cpu, 1);
 	const struct x86_model *m = x86_model_find(model);
 	struct x86_cpuid_features feat;
+	struct err err;
 
-	if (!m)
+	/* "max" and "host" are what there is. */
+	if (!m || !m->features || !features_under(c, model, a, &err))
 		return;
 	features_of_model(&feat, m);
 	for (unsigned f = 0; f < X86_FEAT_COUNT; f++)
-		if (features_get(feat.word, f) && !x86_feature_works((enum x86_feature)f) &&
+		if (features_get(feat.word, f) && !features_get(c->feat->word, f) &&
 		    x86_feature_name(f))
 			fn(x86_feature_name(f), opaque);
+	g_free(c->feat);
 }
 
 /* ---- help ---- */

@@ -59,7 +59,8 @@ static void *arch_cpu_new(struct vcpu *v, const char *model, struct err *err)
 	memset(c, 0, sizeof(*c));
 	c->vcpu = v;
 	c->env.exit_request = &v->exit_request;
-	if (!x86_cpuid_init(c, model, &warnings, err)) {
+	if (!x86_cpu_check_host(model, v->accel, err) ||
+	    !x86_cpuid_init(c, model, &warnings, err)) {
 		arch_cpu_free(c);
 		return NULL;
 	}

@@ -80,7 +80,11 @@ static void expect_error(const char *text, const char *words)
 
 static void test_bad_options_are_told(void)
 {
-	expect_error("host", "The 'host' CPU type can only be used with KVM");
+	struct err err = { 0 };
+
+	g_assert_false(x86_cpu_check_host("host,-avx", NULL, &err));
+	g_assert_cmpstr(err.text, ==, "The 'host' CPU type can only be used with KVM");
+	g_assert_true(x86_cpu_check_host("hostess", NULL, &err));
 	expect_error("Haswel", "did you mean 'Haswell'");
 	expect_error("", "unknown CPU model ''");
 	expect_error("max,avx22", "did you mean 'avx2'");
