@@ -58,6 +58,8 @@ FLAG_ATTRS = {
     'ulp': 'ROW_ULP',
 }
 KEY_ATTRS = {'i64', 'o64', 'mem', 'reg', 'os16', 'os32', 'os64', 'os3264'}
+ALWAYS_MEM = ('M', 'O', 'X', 'Y')
+MAYBE_MEM = ('E', 'W', 'Q')      # by ModRM.mod
 MODRM_PLACES = set('CDEGMNPQRSUVW')
 PARTS = 'NP|66|F3F2|F3|F2|NF|0F38|0F3A|0F|W0|W1|L0|L1|128|256|LZ|LIG|WIG'
 ENCODING = re.compile(r'^(?P<vex>VEX\.)?(?P<mid>(?:(?:' + PARTS + r')\.)*)(?P<op>[0-9A-F]{2})'
@@ -329,7 +331,6 @@ class Emitter:
         self.features = features
         self.used = sorted({f for r in rows for s in r.feat for f in s})
         self.masks = [()]
-        self.operands = [('NONE', 'WIDTH_NONE', 'WIDTH_NONE', 0)]
         self.lines = []
 
     def mask_index(self, names):
@@ -337,11 +338,6 @@ class Emitter:
         if key not in self.masks:
             self.masks.append(key)
         return self.masks.index(key)
-
-    def operand_index(self, operand):
-        if operand not in self.operands:
-            self.operands.append(operand)
-        return self.operands.index(operand)
 
     def out(self, text=''):
         self.lines.append(text)
@@ -357,14 +353,16 @@ class Emitter:
         self.out('extern const uint16_t x86_isa_features[]; /* enum x86_feature */')
 
     def row_text(self, row, opcode, last):
-        ops = [str(self.operand_index(o)) for o in row.ops] or ['0']
+        ops = [f'{{ PLACE_{place}, {width}, {mem}, {fixed} }}' for place, width, mem, fixed in row.ops]
+        mem_ops = sum(1 << n for n, o in enumerate(row.ops) if o[0] in ALWAYS_MEM + MAYBE_MEM)
+        mem_ops |= sum(16 << n for n, o in enumerate(row.ops) if o[0] in ALWAYS_MEM)
         attrs = sorted(row.attrs | ({'ROW_LAST'} if last else set()))
         imm = row.imm[:2]
         fields = [f'0x{row.key():x}u', ' | '.join(attrs) or '0', row.tr, row.vec or 'NULL',
-                  f'"{row.name}"', '{ ' + ', '.join(ops) + ' }',
+                  f'"{row.name}"', '{ ' + (', '.join(ops) or '{ 0 }') + ' }',
                   f'{{ {self.mask_index(row.feat[0])}, {self.mask_index(row.feat[1])} }}',
                   '{ ' + ', '.join(['IMM_ADDRESS' if i == 'WIDTH_NONE' else i for i in imm] or ['0']) + ' }',
-                  row.map, f'0x{opcode:02x}', f'0x{row.undef:x}']
+                  row.map, f'0x{opcode:02x}', f'0x{mem_ops:02x}', f'0x{row.undef:x}']
         return '\t{ ' + ', '.join(fields) + ' },'
 
     def tables(self):
@@ -373,7 +371,10 @@ class Emitter:
         index = 1
         for key in sorted(self.chains, key=lambda k: (MAP_ORDER.index(k[0]), k[1])):
             chain = self.chains[key]
-            first[key] = index
+            # With ModRM.reg known the search begins at the first row that allows it.  None does: at
+            # the last one, which says so.
+            first[key] = [index + next((i for i, r in enumerate(chain) if digit in r.allowed('digit')),
+                                       len(chain) - 1) for digit in range(8)]
             for i, row in enumerate(chain):
                 body.append(self.row_text(row, key[1], i == len(chain) - 1))
             index += len(chain)
@@ -384,13 +385,13 @@ class Emitter:
         self.out('const struct x86_row x86_rows[] = {\n\t{ 0 },')
         self.lines += body
         self.out(f'}};\nconst uint16_t x86_row_count = {index};\n')
-        self.out('const uint16_t x86_first_row[MAP_COUNT][256] = {')
+        self.out('const uint16_t x86_first_row[MAP_COUNT][256][8] = {')
         for name in MAP_ORDER:
-            entries = [f'[0x{o:02x}] = {first[m, o]}' for m, o in sorted(first) if m == name]
-            self.out(f'\t[{name}] = {{ ' + ', '.join(entries or ['0']) + ' },')
-        self.out('};\n\nconst struct x86_operand x86_operands[] = {')
-        for place, width, mem, fixed in self.operands:
-            self.out(f'\t{{ PLACE_{place}, {width}, {mem}, {fixed} }},')
+            self.out(f'\t[{name}] = {{')
+            for m, o in sorted(first):
+                if m == name:
+                    self.out(f'\t\t[0x{o:02x}] = {{ ' + ', '.join(map(str, first[m, o])) + ' },')
+            self.out('\t},')
         self.out('};\n\nconst uint64_t x86_feat_masks[] = {')
         for names in self.masks:
             bits = [f'BIT({self.used.index(n)})' for n in names]

@@ -210,6 +210,8 @@ ir_val ir_bin(struct ir_builder *b, enum ir_code code, unsigned size, ir_val x, 
 ir_val ir_bini(struct ir_builder *b, enum ir_code code, unsigned size, ir_val x, uint64_t imm);
 /* The same where nobody wants the result. */
 ir_val ir_bin_flags(struct ir_builder *b, enum ir_code code, unsigned size, ir_val x, ir_val y);
+ir_val ir_bini_flags(struct ir_builder *b, enum ir_code code, unsigned size, ir_val x,
+		     uint64_t imm);
 /* With flags in: ADC SBB INC DEC, shifts and rotates. */
 ir_val ir_binf(struct ir_builder *b, enum ir_code code, unsigned size, ir_val x, ir_val y,
 	       ir_val flags);

@@ -54,10 +54,10 @@ static void use_flags(struct ir_builder *b, struct ir_op *op, unsigned operands)
 		b->ops[op->b].form |= IR_FORM_FLAGS;
 }
 
-/* Returns how many ops are left of [1, op_count). */
+/* Returns the first op that went; 0: all stay. */
 static unsigned mark(struct ir_builder *b)
 {
-	unsigned left = 0;
+	unsigned dead = 0;
 
 	for (unsigned i = b->op_count; i-- > 1;) {
 		struct ir_op *op = &b->ops[i];
@@ -65,14 +65,15 @@ static unsigned mark(struct ir_builder *b)
 
 		if (!b->uses[i].count && !(op->form & IR_FORM_FLAGS) && is_droppable(op))
 			op->code = IR_NOP;
-		if (op->code == IR_NOP)
+		if (op->code == IR_NOP) {
+			dead = i;
 			continue;
-		left++;
+		}
 		if (flags)
 			use_flags(b, op, flags);
 		use_values(b, op, i);
 	}
-	return left;
+	return dead;
 }
 
 static inline uint16_t renumber(const struct ir_builder *b, uint16_t x, bool is_op)
@@ -82,21 +83,28 @@ static inline uint16_t renumber(const struct ir_builder *b, uint16_t x, bool is_
 	return is_op ? n : x;
 }
 
-static void compact(struct ir_builder *b)
+/* From the first dead op on. */
+static void compact(struct ir_builder *b, unsigned dead)
 {
-	unsigned count = 0;
+	unsigned count = dead;
 
-	for (unsigned i = 0; i < b->op_count; i++) {
+	for (unsigned i = 0; i < dead; i++)
+		b->number[i] = (uint16_t)i;
+	for (unsigned i = dead; i < b->op_count; i++) {
 		b->number[i] = (uint16_t)count;
-		count += !i || b->ops[i].code != IR_NOP;
+		count += b->ops[i].code != IR_NOP;
 	}
 	b->number[b->op_count] = (uint16_t)count;
-	for (unsigned i = 1; i < b->op_count; i++) {
+	for (unsigned i = 1; i < b->op_count; i++)
+		b->uses[b->number[i]] = (struct ir_use){ b->uses[i].count,
+							 b->number[b->uses[i].last] };
+	for (unsigned i = dead; i < b->op_count; i++) {
 		const struct ir_op *op = &b->ops[i];
-		unsigned ops = ir_value_operands(op) | ir_flags_operands(op), n = b->number[i];
+		unsigned ops = ir_value_operands(op) | ir_flags_operands(op);
 
-		b->uses[n] = (struct ir_use){ b->uses[i].count, b->number[b->uses[i].last] };
-		b->ops[n] = (struct ir_op){
+		if (op->code == IR_NOP)
+			continue;
+		b->ops[b->number[i]] = (struct ir_op){
 			.code = op->code,
 			.form = op->form,
 			.a = renumber(b, op->a, ops & 1),
@@ -114,11 +122,11 @@ static void compact(struct ir_builder *b)
 
 void ir_sweep(struct ir_builder *b)
 {
-	bool is_whole = mark(b) + 1 == b->op_count;
+	unsigned dead = mark(b);
 
 	b->slot_is_asked |= b->ops[b->flags_get].code != IR_NOP;
 	b->ops[0].form = 0;
 	b->uses[0] = (struct ir_use){ 0 };
-	if (!is_whole)
-		compact(b);
+	if (dead)
+		compact(b, dead);
 }

@@ -79,7 +79,8 @@ static void forget(struct ir_builder *b, uint64_t offset, unsigned bytes)
 		b->words[w].stamp = 0;
 }
 
-static uint16_t get_anew(struct ir_builder *b, unsigned size, uint32_t offset)
+static __attribute__((noinline)) uint16_t get_anew(struct ir_builder *b, unsigned size,
+						   uint32_t offset)
 {
 	bool is_flags = is_flags_slot(b, offset, size);
 	unsigned sz = log2_of(size), from = offset % 8;
@@ -115,7 +116,9 @@ ir_val ir_get(struct ir_builder *b, unsigned size, uint32_t offset)
 						 .a = v,
 						 .imm = skip * 8 });
 	}
-	return ir_val_of(ir_fold_cut(b, log2_of(size), v));
+	if (ir_width_log2(b, v) > log2_of(size))
+		v = ir_fold_cut(b, log2_of(size), v);
+	return ir_val_of(v);
 }
 
 /* Low bytes are all that counts: look through zero extensions. */
@@ -261,19 +264,37 @@ ir_val ir_bini(struct ir_builder *b, enum ir_code code, unsigned size, ir_val x,
 	return value_op(b, code, size, IR_FORM_IMM, x, 0, 0, imm);
 }
 
-ir_val ir_bin_flags(struct ir_builder *b, enum ir_code code, unsigned size, ir_val x, ir_val y)
+/* The op in next(), of which only the flags are wanted. */
+static ir_val emit_flags(struct ir_builder *b)
 {
 	struct ir_op *op = next(b);
-	unsigned sz = log2_of(size);
 
-	*op = (struct ir_op){
-		.code = (uint8_t)code, .form = ir_form(sz, sz), .a = ir_value(x), .b = ir_value(y)
-	};
 	if (!b->as_written) {
 		strip_operands(b, op);
 		ir_fold_immediate(b, op);
 	}
 	return ir_val_of(keep(b));
+}
+
+ir_val ir_bin_flags(struct ir_builder *b, enum ir_code code, unsigned size, ir_val x, ir_val y)
+{
+	unsigned sz = log2_of(size);
+
+	*next(b) = (struct ir_op){
+		.code = (uint8_t)code, .form = ir_form(sz, sz), .a = ir_value(x), .b = ir_value(y)
+	};
+	return emit_flags(b);
+}
+
+ir_val ir_bini_flags(struct ir_builder *b, enum ir_code code, unsigned size, ir_val x, uint64_t imm)
+{
+	unsigned sz = log2_of(size);
+
+	*next(b) = (struct ir_op){ .code = (uint8_t)code,
+				   .form = ir_form(sz, sz) | IR_FORM_IMM,
+				   .a = ir_value(x),
+				   .imm = imm };
+	return emit_flags(b);
 }
 
 ir_val ir_binf(struct ir_builder *b, enum ir_code code, unsigned size, ir_val x, ir_val y,
@@ -291,7 +312,9 @@ ir_val ir_binfi(struct ir_builder *b, enum ir_code code, unsigned size, ir_val x
 ir_val ir_zext(struct ir_builder *b, unsigned size, ir_val x)
 {
 	if (!b->as_written)
-		return ir_val_of(ir_fold_cut(b, log2_of(size), ir_value(x)));
+		return ir_width_log2(b, ir_value(x)) <= log2_of(size)
+			       ? ir_val_of(ir_value(x))
+			       : ir_val_of(ir_fold_cut(b, log2_of(size), ir_value(x)));
 	return ir_un(b, IR_MOV, size, x);
 }
 

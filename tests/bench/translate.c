@@ -99,11 +99,12 @@ static int no_byte(struct x86_reader *r)
 
 static void decode_block(struct bench *x, uint64_t pc, uint32_t len)
 {
-	struct x86_reader r = { no_byte, x->text + pc, x->text + pc + len };
+	struct x86_reader r = { no_byte, x->text + pc, x->text + x->size };
+	const uint8_t *end = x->text + pc + len;
 	const struct x86_decode_mode m = { .code64 = true, .features = UINT64_MAX };
 	struct x86_insn in;
 
-	while (r.at < r.end && x86_decode(&in, &m, &r) != DECODE_FETCH)
+	while (r.at < end && x86_decode(&in, &m, &r) != DECODE_FETCH)
 		;
 }
 

@@ -6,89 +6,38 @@
 
 #include "arch/x86/state.h"
 
-enum { IMM_ADDRESS = 0xff };
+enum {
+	IMM_ADDRESS = 0xff,
+	/* Bytes that decoding may look at before it finds that they are too many: 14 prefixes, and
+	 * the most of all else, be it an instruction or not. */
+	LOOK_AHEAD = 40,
+	TOO_LONG = X86_MAX_INSN + 1, /* for a length that need not be known */
+};
 
 struct decoder {
 	struct x86_insn *in;
 	const struct x86_decode_mode *m;
-	struct x86_reader *r;
-	enum x86_decode result;
-	uint8_t copied;    /* bytes in in->bytes: taken from those at hand ahead of their use */
-	uint8_t mandatory; /* one of KEY_NP, KEY_66, KEY_F3, KEY_F2 */
+	const uint8_t *start, *p; /* the next byte */
+	uint32_t key;             /* KEY_ bits, as far as they are known */
+	uint32_t vex_key;         /* mandatory prefix and L, from VEX */
 	bool seg_given;
 };
 
-/* Up to a whole instruction of the bytes at hand. */
-static void decode_begin(struct decoder *d)
-{
-	struct x86_reader *r = d->r;
-	size_t n = (size_t)(r->end - r->at);
-
-	if (n >= sizeof(d->in->bytes)) {
-		memcpy(d->in->bytes, r->at, sizeof(d->in->bytes));
-		d->copied = X86_MAX_INSN;
-	} else if (n) {
-		memcpy(d->in->bytes, r->at, n);
-		d->copied = (uint8_t)(n < X86_MAX_INSN ? n : X86_MAX_INSN);
-	}
-}
-
-/* The bytes at hand that were used up are so for the reader too. */
-static void decode_end(struct decoder *d)
-{
-	if (d->copied)
-		d->r->at += d->in->len < d->copied ? d->in->len : d->copied;
-}
-
-/* A byte that was not at hand. */
-static bool decode_next(struct decoder *d, uint8_t *out)
-{
-	int byte;
-
-	if (d->in->len == X86_MAX_INSN) {
-		d->result = DECODE_TOO_LONG;
-		return false;
-	}
-	decode_end(d);
-	d->copied = 0;
-	byte = d->r->at < d->r->end ? *d->r->at++ : d->r->next(d->r);
-	if (byte < 0) {
-		d->result = DECODE_FETCH;
-		return false;
-	}
-	*out = d->in->bytes[d->in->len++] = (uint8_t)byte;
-	return true;
-}
-
-/* Next byte; false: result says why not. */
-static inline bool decode_u8(struct decoder *d, uint8_t *out)
-{
-	if (unlikely(d->in->len >= d->copied))
-		return decode_next(d, out);
-	*out = d->in->bytes[d->in->len++];
-	return true;
-}
+/* ---- prefixes and opcode ---- */
 
 /* n bytes, little-endian, sign-extended. */
-static bool decode_signed(struct decoder *d, unsigned n, uint64_t *out)
+static inline uint64_t decode_signed(struct decoder *d, unsigned n)
 {
-	const uint8_t *at = d->in->bytes + d->in->len;
-	uint64_t v = 0;
+	const uint8_t *at = d->p;
 
-	if (n == 1 || d->in->len + n > d->copied) {
-		for (unsigned i = 0; i < n; i++) {
-			uint8_t byte;
-
-			if (!decode_u8(d, &byte))
-				return false;
-			v |= (uint64_t)byte << (8 * i);
-		}
-	} else {
-		v = n == 4 ? ld32_le(at) : n == 8 ? ld64_le(at) : n ? ld16_le(at) : 0;
-		d->in->len = (uint8_t)(d->in->len + n);
+	d->p += n;
+	switch (n) {
+	case 0: return 0;
+	case 1: return (uint64_t)(int8_t)*at;
+	case 2: return (uint64_t)(int16_t)ld16_le(at);
+	case 4: return (uint64_t)(int32_t)ld32_le(at);
+	default: return ld64_le(at);
 	}
-	*out = n ? (uint64_t)sign_extend(v, 8 * n) : 0;
-	return true;
 }
 
 /* CS, DS, ES and SS overrides change nothing in 64-bit mode: they read as DS, or as the default. */
@@ -101,15 +50,30 @@ static void decode_segment(struct decoder *d, uint8_t seg)
 	d->seg_given = true;
 }
 
-/* Is it a prefix?  Then it is noted. */
-static bool decode_prefix(struct decoder *d, uint8_t byte)
+enum byte_class {
+	BYTE_OPCODE,
+	BYTE_REX, /* in 64-bit mode */
+	BYTE_PREFIX,
+	BYTE_VEX, /* perhaps */
+	BYTE_ESCAPE,
+};
+
+/* clang-format off */
+static const uint8_t byte_classes[256] = {
+	[0x26] = BYTE_PREFIX, [0x2e] = BYTE_PREFIX, [0x36] = BYTE_PREFIX, [0x3e] = BYTE_PREFIX,
+	[0x64] = BYTE_PREFIX, [0x65] = BYTE_PREFIX, [0x66] = BYTE_PREFIX, [0x67] = BYTE_PREFIX,
+	[0xf0] = BYTE_PREFIX, [0xf2] = BYTE_PREFIX, [0xf3] = BYTE_PREFIX,
+	[0x40] = BYTE_REX, BYTE_REX, BYTE_REX, BYTE_REX, BYTE_REX, BYTE_REX, BYTE_REX, BYTE_REX,
+	BYTE_REX, BYTE_REX, BYTE_REX, BYTE_REX, BYTE_REX, BYTE_REX, BYTE_REX, BYTE_REX,
+	[0xc4] = BYTE_VEX, BYTE_VEX,
+	[0x0f] = BYTE_ESCAPE,
+};
+/* clang-format on */
+
+static void decode_prefix(struct decoder *d, uint8_t byte)
 {
 	struct x86_insn *in = d->in;
 
-	if (d->m->code64 && (byte & 0xf0) == 0x40) {
-		in->rex = byte;
-		return true;
-	}
 	switch (byte) {
 	case 0x26: decode_segment(d, SEG_ES); break;
 	case 0x2e: decode_segment(d, SEG_CS); break;
@@ -121,36 +85,28 @@ static bool decode_prefix(struct decoder *d, uint8_t byte)
 	case 0x67: in->prefixes |= PFX_67; break;
 	case 0xf0: in->prefixes |= PFX_LOCK; break;
 	case 0xf2: in->prefixes = (in->prefixes & ~PFX_REP) | PFX_REPNE; break;
-	case 0xf3: in->prefixes = (in->prefixes & ~PFX_REPNE) | PFX_REP; break;
-	default: return false;
+	default: in->prefixes = (in->prefixes & ~PFX_REPNE) | PFX_REP; break; /* F3 */
 	}
-	in->rex = 0; /* a REX that does not come last is ignored */
-	return true;
 }
 
-/* The rest of a VEX prefix, of two (C5) or three (C4) bytes, and the opcode. */
-static bool decode_vex(struct decoder *d, bool three, uint8_t byte)
+/* The rest of a VEX prefix, of two (C5) or three (C4) bytes, and the opcode.  False: #UD. */
+static bool decode_vex(struct decoder *d, bool three)
 {
 	static const uint8_t mandatory[] = { KEY_NP, KEY_66, KEY_F3, KEY_F2 };
 	struct x86_insn *in = d->in;
-	uint8_t last = byte;
+	uint8_t byte = *d->p++, last = byte;
 
-	if (in->rex || in->prefixes & (PFX_LOCK | PFX_66 | PFX_REP | PFX_REPNE)) {
-		d->result = DECODE_UD;
+	if (in->rex || in->prefixes & (PFX_LOCK | PFX_66 | PFX_REP | PFX_REPNE))
 		return false;
-	}
 	in->is_vex = true;
 	in->map = MAP_VEX_0F;
 	in->rex = byte & 0x80 ? 0 : REX_R;
 	if (three) {
 		in->rex |= (byte & 0x40 ? 0 : REX_X) | (byte & 0x20 ? 0 : REX_B);
-		if ((byte & 0x1f) < 1 || (byte & 0x1f) > 3) {
-			d->result = DECODE_UD;
+		if ((byte & 0x1f) < 1 || (byte & 0x1f) > 3)
 			return false;
-		}
 		in->map = MAP_VEX_0F + (byte & 0x1f) - 1;
-		if (!decode_u8(d, &last))
-			return false;
+		last = *d->p++;
 		if (last & 0x80)
 			in->rex |= REX_W;
 	}
@@ -158,51 +114,69 @@ static bool decode_vex(struct decoder *d, bool three, uint8_t byte)
 		in->rex &= REX_W;
 	in->vvvv = ~last >> 3 & (d->m->code64 ? 15 : 7);
 	in->vlen = last & 4 ? 32 : 16;
-	d->mandatory = mandatory[last & 3];
+	d->vex_key = mandatory[last & 3] | (last & 4 ? KEY_L1 : KEY_L0);
 	/* vvvv bit 3 outside 64-bit mode is ignored, but must be 1 when nothing is named */
 	if (!d->m->code64 && !(last & 0x40))
 		in->vvvv |= 8;
-	return decode_u8(d, &in->opcode);
-}
-
-/* Prefixes, escapes and the opcode itself. */
-static bool decode_opcode(struct decoder *d)
-{
-	struct x86_insn *in = d->in;
-	uint8_t byte;
-
-	do {
-		if (!decode_u8(d, &byte))
-			return false;
-	} while (decode_prefix(d, byte));
-	if (byte == 0xc4 || byte == 0xc5) {
-		uint8_t second;
-
-		/* LES and LDS need mod != 3, which the inverted R and X bits rule out (SDM
-		 * 2 2.3.5.1); real and virtual-8086 mode know no VEX. */
-		if (d->m->code64 || !d->m->no_vex) {
-			if (!decode_u8(d, &second))
-				return false;
-			if (d->m->code64 || second >> 6 == 3)
-				return decode_vex(d, byte == 0xc4, second);
-			in->modrm = second;
-			in->mod = second >> 6;
-		}
-	}
-	in->opcode = byte;
-	if (byte != 0x0f)
-		return true;
-	if (!decode_u8(d, &in->opcode))
-		return false;
-	in->map = MAP_0F;
-	if (in->opcode == 0x38 || in->opcode == 0x3a) {
-		in->map = in->opcode == 0x38 ? MAP_0F38 : MAP_0F3A;
-		return decode_u8(d, &in->opcode);
-	}
+	in->opcode = *d->p++;
 	return true;
 }
 
-static bool decode_ea16(struct decoder *d)
+/* Is C4 or C5 a VEX prefix?  LES and LDS need mod != 3, which the inverted R and X bits rule out
+ * (SDM 2 2.3.5.1); real and virtual-8086 mode know no VEX. */
+static bool is_vex(const struct decoder *d)
+{
+	return d->m->code64 || (!d->m->no_vex && *d->p >> 6 == 3);
+}
+
+/* What begins with a byte that is more than an opcode and no prefix. */
+static bool decode_escape(struct decoder *d, uint8_t byte, enum byte_class class)
+{
+	struct x86_insn *in = d->in;
+
+	if (class == BYTE_VEX && is_vex(d))
+		return decode_vex(d, byte == 0xc4);
+	if (class == BYTE_ESCAPE) {
+		byte = *d->p++;
+		in->map = MAP_0F;
+		if (byte == 0x38 || byte == 0x3a) {
+			in->map = byte == 0x38 ? MAP_0F38 : MAP_0F3A;
+			byte = *d->p++;
+		}
+	}
+	in->opcode = byte;
+	return true;
+}
+
+/* Prefixes, escapes and the opcode itself.  False: #UD, or too long. */
+static inline bool decode_opcode(struct decoder *d)
+{
+	struct x86_insn *in = d->in;
+
+	for (;;) {
+		uint8_t byte = *d->p++, class = byte_classes[byte];
+
+		if (class == BYTE_OPCODE || (class == BYTE_REX && !d->m->code64)) {
+			in->opcode = byte;
+			return true;
+		}
+		if (class > BYTE_PREFIX)
+			return decode_escape(d, byte, class);
+		in->rex = 0; /* a REX that does not come last is ignored */
+		if (class == BYTE_REX)
+			in->rex = byte;
+		else
+			decode_prefix(d, byte);
+		if (d->p - d->start == X86_MAX_INSN) {
+			d->p = d->start + TOO_LONG;
+			return false;
+		}
+	}
+}
+
+/* ---- ModRM ---- */
+
+static void decode_ea16(struct decoder *d)
 {
 	/* base, index of rm 0-7 (SDM 2 table 2-1) */
 	static const uint8_t base[] = { RBX, RBX, RBP, RBP, RSI, RDI, RBP, RBX };
@@ -219,97 +193,112 @@ static bool decode_ea16(struct decoder *d)
 	}
 	if (!d->seg_given)
 		in->seg = in->base == RBP ? SEG_SS : SEG_DS;
-	return decode_signed(d, disp, (uint64_t *)&in->disp);
+	in->disp = (int64_t)decode_signed(d, disp);
 }
 
-static bool decode_ea32(struct decoder *d)
+static void decode_ea32(struct decoder *d)
 {
 	struct x86_insn *in = d->in;
-	unsigned rm = in->modrm & 7, disp = in->mod == 1 ? 1 : in->mod == 2 ? 4 : 0, base = rm;
+	unsigned rm = in->modrm & 7, base = rm;
+	bool disp32 = in->mod == 2;
 
 	if (rm == 4) {
-		uint8_t sib;
+		uint8_t sib = *d->p++;
 
-		if (!decode_u8(d, &sib))
-			return false;
 		base = sib & 7;
 		in->scale = sib >> 6;
-		in->index = (sib >> 3 & 7) | (in->rex & REX_X ? 8 : 0);
+		in->index = (sib >> 3 & 7) | (in->rex & REX_X) << 2;
 		if (in->index == 4)
 			in->index = EA_NO_REG;
 	}
-	in->base = base | (in->rex & REX_B ? 8 : 0);
+	in->base = base | (in->rex & REX_B) << 3;
 	if (in->mod == 0 && base == 5) {
 		in->base = rm == 5 && d->m->code64 ? EA_RIP : EA_NO_REG;
-		disp = 4;
+		disp32 = true;
 	}
 	if (!d->seg_given)
 		in->seg = in->base == RSP || in->base == RBP ? SEG_SS : SEG_DS;
-	return decode_signed(d, disp, (uint64_t *)&in->disp);
+	if (disp32)
+		in->disp = (int64_t)decode_signed(d, 4);
+	else if (in->mod == 1)
+		in->disp = (int64_t)decode_signed(d, 1);
 }
 
-static bool decode_modrm(struct decoder *d)
+static void decode_modrm(struct decoder *d)
 {
 	struct x86_insn *in = d->in;
 
-	if (in->mod == 0xff) {
-		if (!decode_u8(d, &in->modrm))
-			return false;
-		in->mod = in->modrm >> 6;
-	}
+	in->modrm = *d->p++;
+	in->mod = in->modrm >> 6;
 	/* MOV to and from control and debug registers takes any mod as 3 */
 	if (in->map == MAP_0F && in->opcode >= 0x20 && in->opcode <= 0x23)
 		in->mod = 3;
-	in->reg = (in->modrm >> 3 & 7) | (in->rex & REX_R ? 8 : 0);
-	in->rm = (in->modrm & 7) | (in->rex & REX_B ? 8 : 0);
-	if (in->mod == 3)
-		return true;
-	return in->asize == 2 ? decode_ea16(d) : decode_ea32(d);
+	in->reg = (in->modrm >> 3 & 7) | (in->rex & REX_R) << 1;
+	in->rm = (in->modrm & 7) | (in->rex & REX_B) << 3;
+	d->key |= 1u << (KEY_DIGIT_SHIFT + (in->modrm >> 3 & 7));
+	if (in->mod == 3) {
+		d->key |= KEY_REG | 1u << (KEY_RM_SHIFT + (in->modrm & 7));
+		return;
+	}
+	d->key |= KEY_MEM;
+	if (in->asize == 2)
+		decode_ea16(d);
+	else
+		decode_ea32(d);
 }
+
+/* ---- which row ---- */
+
+/* What mode, W and the prefixes 66 and 67 make of an instruction without VEX. */
+struct sizes {
+	uint32_t key; /* without ModRM's */
+	uint8_t opsize, asize;
+};
+
+/* clang-format off */
+#define SIZES(mode_key, w, p66, opsize, asize) {                                           \
+	(mode_key) | ((w) ? KEY_W1 : KEY_W0) | ((p66) ? KEY_66 : KEY_NP) | KEY_L0 |        \
+	((opsize) == 2 ? KEY_OS16 : (opsize) == 4 ? KEY_OS32 : KEY_OS64), opsize, asize }
+#define SIZES_OF_MODE(mode_key, o, o66, a, a67) {                                          \
+	SIZES(mode_key, 0, 0, o, a), SIZES(mode_key, 0, 1, o66, a),                        \
+	SIZES(mode_key, 0, 0, o, a67), SIZES(mode_key, 0, 1, o66, a67),                    \
+	SIZES(mode_key, 1, 0, 8, a), SIZES(mode_key, 1, 1, 8, a),                          \
+	SIZES(mode_key, 1, 0, 8, a67), SIZES(mode_key, 1, 1, 8, a67) }
+/* 16, 32, 64 bits; W, 67, 66 */
+static const struct sizes sizes[3][8] = {
+	SIZES_OF_MODE(KEY_NOT64, 2, 4, 2, 4),
+	SIZES_OF_MODE(KEY_NOT64, 4, 2, 4, 2),
+	SIZES_OF_MODE(KEY_64, 4, 2, 8, 4),
+};
+/* clang-format on */
 
 static void decode_sizes(struct decoder *d)
 {
+	enum { ALL_MANDATORY = KEY_NP | KEY_66 | KEY_F3 | KEY_F2 };
 	struct x86_insn *in = d->in;
-	bool p66 = in->prefixes & PFX_66, p67 = in->prefixes & PFX_67;
+	unsigned mode = d->m->code64 ? 2 : d->m->code32, which = in->prefixes / PFX_66 & 3;
+	const struct sizes *s;
 
-	if (d->m->code64) {
-		in->asize = p67 ? 4 : 8;
-		in->opsize = in->rex & REX_W ? 8 : p66 ? 2 : 4;
-	} else {
-		in->asize = d->m->code32 != p67 ? 4 : 2;
-		in->opsize = d->m->code32 != p66 ? 4 : 2;
-	}
-	if (in->is_vex)
+	BUILD_ASSERT(PFX_67 == 2 * PFX_66 && REX_W == 8);
+	which |= in->rex / 2 & 4;
+	s = &sizes[mode][which];
+	in->opsize = s->opsize;
+	in->asize = s->asize;
+	d->key = s->key;
+	if (in->is_vex) {
 		in->opsize = in->rex & REX_W && d->m->code64 ? 8 : 4;
-	else
-		d->mandatory = in->prefixes & PFX_REP     ? KEY_F3
-			       : in->prefixes & PFX_REPNE ? KEY_F2
-			       : p66                      ? KEY_66
-							  : KEY_NP;
-}
-
-/* What is known so far as KEY_ bits; ModRM's only when there is one. */
-static uint32_t decode_key(const struct decoder *d, bool has_modrm)
-{
-	const struct x86_insn *in = d->in;
-	uint32_t key = d->mandatory | (in->rex & REX_W ? KEY_W1 : KEY_W0) |
-		       (in->vlen == 32 ? KEY_L1 : KEY_L0) | (d->m->code64 ? KEY_64 : KEY_NOT64);
-
-	key |= in->opsize == 2 ? KEY_OS16 : in->opsize == 4 ? KEY_OS32 : KEY_OS64;
-	if (has_modrm) {
-		key |= in->mod == 3 ? KEY_REG : KEY_MEM;
-		key |= 1u << (KEY_DIGIT_SHIFT + (in->modrm >> 3 & 7));
-		if (in->mod == 3)
-			key |= 1u << (KEY_RM_SHIFT + (in->modrm & 7));
+		d->key &= ~(uint32_t)(ALL_MANDATORY | KEY_L0 | KEY_OS16 | KEY_OS32 | KEY_OS64);
+		d->key |= d->vex_key | (in->opsize == 8 ? KEY_OS64 : KEY_OS32);
+	} else if (in->prefixes & (PFX_REP | PFX_REPNE)) {
+		d->key &= ~(uint32_t)ALL_MANDATORY;
+		d->key |= in->prefixes & PFX_REP ? KEY_F3 : KEY_F2;
 	}
-	return key;
 }
 
 static const struct x86_row *decode_row(const struct decoder *d, const struct x86_row *row)
 {
-	bool has_modrm = row->attrs & ROW_MODRM;
-	uint32_t key = decode_key(d, has_modrm);
 	unsigned l = d->in->vlen == 32;
+	uint32_t key = d->key;
 
 	for (;; row++) {
 		if (!(key & ~row->allow) && !(x86_feat_masks[row->feat[l]] & ~d->m->features))
@@ -318,6 +307,8 @@ static const struct x86_row *decode_row(const struct decoder *d, const struct x8
 			return NULL;
 	}
 }
+
+/* ---- what the row says ---- */
 
 static unsigned decode_imm_size(const struct x86_insn *in, uint8_t width)
 {
@@ -331,16 +322,20 @@ static unsigned decode_imm_size(const struct x86_insn *in, uint8_t width)
 
 unsigned x86_imm_size(const struct x86_insn *in) { return decode_imm_size(in, in->row->imm[0]); }
 
-static bool decode_immediates(struct decoder *d)
+static void decode_immediates(struct decoder *d)
 {
 	struct x86_insn *in = d->in;
 	const struct x86_row *row = in->row;
 
-	if (row->imm[0] == WIDTH_P) /* offset, then selector */
-		return decode_signed(d, in->opsize == 2 ? 2 : 4, &in->imm) &&
-		       decode_signed(d, 2, &in->imm2);
-	return (!row->imm[0] || decode_signed(d, decode_imm_size(in, row->imm[0]), &in->imm)) &&
-	       (!row->imm[1] || decode_signed(d, decode_imm_size(in, row->imm[1]), &in->imm2));
+	if (row->imm[0] == WIDTH_P) { /* offset, then selector */
+		in->imm = decode_signed(d, in->opsize == 2 ? 2 : 4);
+		in->imm2 = decode_signed(d, 2);
+		return;
+	}
+	if (row->imm[0])
+		in->imm = decode_signed(d, decode_imm_size(in, row->imm[0]));
+	if (row->imm[1])
+		in->imm2 = decode_signed(d, decode_imm_size(in, row->imm[1]));
 }
 
 /* 64-bit defaults, LOCK and vvvv rules, which depend on the row. */
@@ -362,34 +357,40 @@ static bool decode_rules(struct decoder *d)
 	return true;
 }
 
-static enum x86_decode decode_run(struct decoder *d)
+/* False: #UD, or too long. */
+static bool decode_all(struct decoder *d)
 {
 	struct x86_insn *in = d->in;
+	const uint16_t *first;
 	const struct x86_row *row;
 
 	if (!decode_opcode(d))
-		return d->result;
+		return false;
 	decode_sizes(d);
-	row = &x86_rows[x86_first_row[in->map][in->opcode]];
+	first = x86_first_row[in->map][in->opcode];
+	row = &x86_rows[first[0]];
 	if (row == &x86_rows[0])
-		return DECODE_UD;
-	if (row->attrs & ROW_MODRM && !decode_modrm(d))
-		return d->result;
+		return false;
+	if (row->attrs & ROW_MODRM) {
+		decode_modrm(d);
+		row = &x86_rows[first[in->modrm >> 3 & 7]];
+	}
 	in->row = decode_row(d, row);
 	if (!in->row)
-		return DECODE_UD;
-	if (!decode_immediates(d))
-		return d->result;
+		return false;
+	in->mem_ops = in->mod == 3 ? in->row->mem_ops >> 4 : in->row->mem_ops & 15;
+	decode_immediates(d);
 	if (in->base == EA_RIP) /* relative to the next instruction */
-		in->disp += in->len;
-	return decode_rules(d) ? DECODE_OK : DECODE_UD;
+		in->disp += d->p - d->start;
+	return decode_rules(d);
 }
 
-enum x86_decode x86_decode(struct x86_insn *in, const struct x86_decode_mode *m,
-			   struct x86_reader *r)
+/* The instruction at LOOK_AHEAD bytes. */
+static enum x86_decode decode_at(struct x86_insn *in, const struct x86_decode_mode *m,
+				 const uint8_t *bytes)
 {
-	struct decoder d = { .in = in, .m = m, .r = r };
-	enum x86_decode result;
+	struct decoder d = { .in = in, .m = m, .start = bytes, .p = bytes };
+	bool ok;
 
 	*in = (struct x86_insn){ .mod = 0xff,
 				 .base = EA_NO_REG,
@@ -397,16 +398,63 @@ enum x86_decode x86_decode(struct x86_insn *in, const struct x86_decode_mode *m,
 				 .vlen = 16,
 				 .seg = SEG_DS,
 				 .is_code64 = m->code64 };
-	decode_begin(&d);
-	result = decode_run(&d);
-	decode_end(&d);
+	ok = decode_all(&d);
+	if (d.p - bytes > X86_MAX_INSN) {
+		in->len = X86_MAX_INSN;
+		return DECODE_TOO_LONG;
+	}
+	in->len = (uint8_t)(d.p - bytes);
+	return ok ? DECODE_OK : DECODE_UD;
+}
+
+/* Fewer are at hand.  What comes out is right if it was made of these alone: zeros follow them. */
+static __attribute__((noinline)) enum x86_decode decode_bit_by_bit(struct x86_insn *in,
+								   const struct x86_decode_mode *m,
+								   struct x86_reader *r)
+{
+	uint8_t bytes[LOOK_AHEAD] = { 0 };
+	unsigned have = 0, used = 0; /* of these, the reader knows that they are used up */
+
+	for (;;) {
+		size_t n = (size_t)(r->end - r->at);
+		enum x86_decode result;
+		int byte;
+
+		if (n > X86_MAX_INSN - have)
+			n = X86_MAX_INSN - have;
+		if (n)
+			memcpy(bytes + have, r->at, n);
+		have += (unsigned)n;
+		result = have ? decode_at(in, m, bytes) : DECODE_FETCH;
+		if (result == DECODE_TOO_LONG ? have == X86_MAX_INSN : have && in->len <= have) {
+			if (n)
+				r->at += in->len - used;
+			return result;
+		}
+		r->at = r->end;
+		byte = r->next(r);
+		if (byte < 0)
+			return DECODE_FETCH;
+		bytes[have++] = (uint8_t)byte;
+		used = have;
+	}
+}
+
+enum x86_decode x86_decode(struct x86_insn *in, const struct x86_decode_mode *m,
+			   struct x86_reader *r)
+{
+	enum x86_decode result;
+
+	if (r->end - r->at < LOOK_AHEAD)
+		return decode_bit_by_bit(in, m, r);
+	result = decode_at(in, m, r->at);
+	r->at += in->len;
 	return result;
 }
 
-unsigned x86_width_size(const struct x86_insn *in, unsigned width)
+unsigned x86_width_rule(const struct x86_insn *in, unsigned width)
 {
 	switch (width) {
-	case WIDTH_V: return in->opsize;
 	case WIDTH_Z: return in->opsize == 2 ? 2 : 4;
 	case WIDTH_Y: return in->rex & REX_W && in->is_code64 ? 8 : 4;
 	case WIDTH_X: return in->vlen;
@@ -415,14 +463,6 @@ unsigned x86_width_size(const struct x86_insn *in, unsigned width)
 	case WIDTH_XE: return in->vlen / 8;
 	case WIDTH_P: return 2 + in->opsize;
 	case WIDTH_A: return 2 * in->opsize;
-	case WIDTH_S: return in->is_code64 ? 10 : 6;
-	default: return width;
+	default: return in->is_code64 ? 10 : 6; /* S */
 	}
-}
-
-unsigned x86_operand_size(const struct x86_insn *in, unsigned n)
-{
-	const struct x86_operand *o = x86_operand(in, n);
-
-	return x86_width_size(in, x86_operand_is_mem(in, n) ? o->mem_width : o->width);
 }

@@ -133,18 +133,21 @@ struct x86_row {
 	void (*tr)(struct x86_tr *t);
 	ir_native_fn *vec; /* for tr_vec */
 	const char *name;
-	uint8_t ops[4];  /* indices into x86_operands[]; 0: none */
+	struct x86_operand ops[4];
 	uint8_t feat[2]; /* index into x86_feat_masks[], for VEX.L 0 and 1 */
 	uint8_t imm[2];  /* immediates in the code stream: enum x86_width; WIDTH_P: far pointer */
 	uint8_t map;     /* enum x86_map */
 	uint8_t opcode;
-	uint16_t undef; /* flags undefined after it (bits of enum ir_flag) */
+	uint8_t mem_ops; /* operands in memory, a bit each: with mod < 3, and 4 bits on with mod 3
+			  */
+	uint16_t undef;  /* flags undefined after it (bits of enum ir_flag) */
 };
 
 extern const struct x86_row x86_rows[];
 extern const uint16_t x86_row_count;
-extern const uint16_t x86_first_row[MAP_COUNT][256]; /* 0: no such opcode */
-extern const struct x86_operand x86_operands[];
+/* Where to begin looking for the row of an opcode, by ModRM.reg (any, where there is no ModRM).  0:
+ * no such opcode. */
+extern const uint16_t x86_first_row[MAP_COUNT][256][8];
 extern const uint64_t x86_feat_masks[];
 extern const char *const x86_isa_feature_names[]; /* bit order of the masks; ends with NULL */
 
@@ -164,7 +167,6 @@ struct x86_insn {
 	const struct x86_row *row;
 	uint64_t imm, imm2;
 	int64_t disp;
-	uint8_t bytes[X86_MAX_INSN + 1];
 	uint8_t len;
 	uint8_t opcode, map;
 	uint8_t prefixes; /* PFX_*; REPNE and REP: the last one given */
@@ -173,7 +175,8 @@ struct x86_insn {
 	uint8_t asize;    /* bytes: 2, 4, 8 */
 	uint8_t vlen;     /* bytes: 16, 32 */
 	uint8_t vvvv;
-	uint8_t mod; /* 3: register; 0xff: no ModRM */
+	uint8_t mod;     /* 3: register; 0xff: no ModRM */
+	uint8_t mem_ops; /* which operands are in memory, a bit each */
 	uint8_t modrm;
 	uint8_t reg, rm;            /* with REX applied */
 	uint8_t base, index, scale; /* of memory; EA_NO_REG, EA_RIP */
@@ -205,27 +208,30 @@ struct x86_decode_mode {
 enum x86_decode x86_decode(struct x86_insn *in, const struct x86_decode_mode *m,
 			   struct x86_reader *r);
 
-/* Bytes of operand n; 0 if it has no size. */
-unsigned x86_operand_size(const struct x86_insn *in, unsigned n);
 /* Bytes of its first immediate. */
 unsigned x86_imm_size(const struct x86_insn *in);
-/* A width (enum x86_width) in bytes for this instruction. */
-unsigned x86_width_size(const struct x86_insn *in, unsigned width);
-
 /* "mov eax, [rbx+rcx*4+0x10]" for the instruction at pc. */
 void x86_disasm(const struct x86_insn *in, uint64_t pc, char *out, size_t size);
 
 static inline const struct x86_operand *x86_operand(const struct x86_insn *in, unsigned n)
 {
-	return &x86_operands[in->row->ops[n]];
+	return &in->row->ops[n];
 }
 static inline bool x86_operand_is_mem(const struct x86_insn *in, unsigned n)
 {
-	enum {
-		ALWAYS = 1u << PLACE_M | 1u << PLACE_O | 1u << PLACE_X | 1u << PLACE_Y,
-		BY_MOD = 1u << PLACE_E | 1u << PLACE_W | 1u << PLACE_Q,
-	};
-	BUILD_ASSERT(PLACE_COUNT <= 32);
+	return in->mem_ops >> n & 1;
+}
 
-	return (in->mod == 3 ? ALWAYS : ALWAYS | BY_MOD) >> x86_operand(in, n)->place & 1;
+unsigned x86_width_rule(const struct x86_insn *in, unsigned width);
+/* A width (enum x86_width) in bytes for this instruction. */
+static inline unsigned x86_width_size(const struct x86_insn *in, unsigned width)
+{
+	return width < WIDTH_V ? width : width == WIDTH_V ? in->opsize : x86_width_rule(in, width);
+}
+/* Bytes of operand n; 0 if it has no size. */
+static inline unsigned x86_operand_size(const struct x86_insn *in, unsigned n)
+{
+	const struct x86_operand *o = x86_operand(in, n);
+
+	return x86_width_size(in, x86_operand_is_mem(in, n) ? o->mem_width : o->width);
 }

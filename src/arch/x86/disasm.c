@@ -207,7 +207,7 @@ void x86_disasm(const struct x86_insn *in, uint64_t pc, char *out, size_t size)
 	put_prefixes(&t, in);
 	for (const char *c = in->row->name; *c; c++)
 		put(&t, "%c", tolower((unsigned char)*c));
-	for (unsigned n = 0; n < 4 && in->row->ops[n]; n++) {
+	for (unsigned n = 0; n < 4 && in->row->ops[n].place; n++) {
 		put(&t, n ? ", " : " ");
 		put_operand(&t, in, n, pc);
 	}

@@ -74,6 +74,8 @@ ir_val tr_read(struct x86_tr *t, unsigned n);
 /* Like tr_read; memory must be writable (tr_write of the same operand follows). */
 ir_val tr_read_rmw(struct x86_tr *t, unsigned n);
 void tr_write(struct x86_tr *t, unsigned n, ir_val v);
+/* Is it an immediate, and known?  *v: sign-extended. */
+bool tr_imm(struct x86_tr *t, unsigned n, uint64_t *v);
 /* Is LOCK in force: memory operand n and a LOCK prefix? */
 bool tr_locked(const struct x86_tr *t);
 

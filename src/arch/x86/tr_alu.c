@@ -11,6 +11,16 @@ static ir_val alu_op(struct x86_tr *t, enum ir_code code, unsigned size, ir_val 
 	return ir_bin(t->b, code, size, a, b);
 }
 
+/* The same; b is operand 1. */
+static ir_val alu_operand(struct x86_tr *t, enum ir_code code, unsigned size, ir_val a)
+{
+	uint64_t imm;
+
+	if (code != IR_ADC && code != IR_SBB && tr_imm(t, 1, &imm))
+		return ir_bini(t->b, code, size, a, imm);
+	return alu_op(t, code, size, a, tr_read(t, 1));
+}
+
 ir_val tr_lock_addr(struct x86_tr *t, unsigned size)
 {
 	struct tr_place p = tr_addr(t, size, TR_ACCESS_RMW);
@@ -48,9 +58,7 @@ static void alu(struct x86_tr *t, enum ir_code code)
 		ir_flags_set(t->b, alu_op(t, code, size, a, b));
 		return;
 	}
-	a = tr_read_rmw(t, 0);
-	b = tr_read(t, 1);
-	r = alu_op(t, code, size, a, b);
+	r = alu_operand(t, code, size, tr_read_rmw(t, 0));
 	tr_write(t, 0, r);
 	ir_flags_set(t->b, r);
 }
@@ -63,19 +71,21 @@ void tr_and(struct x86_tr *t) { alu(t, IR_AND); }
 void tr_sub(struct x86_tr *t) { alu(t, IR_SUB); }
 void tr_xor(struct x86_tr *t) { alu(t, IR_XOR); }
 
-void tr_cmp(struct x86_tr *t)
+/* Only the flags of operand 0 <code> operand 1. */
+static void alu_flags(struct x86_tr *t, enum ir_code code)
 {
+	unsigned size = tr_size(t, 0);
 	ir_val a = tr_read(t, 0);
+	uint64_t imm;
 
-	ir_flags_set(t->b, ir_bin_flags(t->b, IR_SUB, tr_size(t, 0), a, tr_read(t, 1)));
+	if (tr_imm(t, 1, &imm))
+		ir_flags_set(t->b, ir_bini_flags(t->b, code, size, a, imm));
+	else
+		ir_flags_set(t->b, ir_bin_flags(t->b, code, size, a, tr_read(t, 1)));
 }
 
-void tr_test(struct x86_tr *t)
-{
-	ir_val a = tr_read(t, 0);
-
-	ir_flags_set(t->b, ir_bin_flags(t->b, IR_AND, tr_size(t, 0), a, tr_read(t, 1)));
-}
+void tr_cmp(struct x86_tr *t) { alu_flags(t, IR_SUB); }
+void tr_test(struct x86_tr *t) { alu_flags(t, IR_AND); }
 
 static void inc_dec(struct x86_tr *t, enum ir_code code, uint64_t step)
 {

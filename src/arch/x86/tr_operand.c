@@ -220,35 +220,51 @@ static const struct ir_helper helper_code_operand = {
 	.is_quick = true,
 };
 
-/* The last of the instruction's bytes, if they are to be read when it runs; IR_NONE: they are not.
- */
-static ir_val changing_imm(struct x86_tr *t)
+/* Where the last of the instruction's bytes, its immediate, are to be read when it runs; NULL: they
+ * are known now. */
+static const uint8_t *changing_imm(struct x86_tr *t)
 {
 	unsigned size = x86_imm_size(&t->in);
-	uint32_t at = (uint32_t)t->next - size;
-	const uint8_t *p = t->fetch->operand ? t->fetch->operand(t->fetch, at, size) : NULL;
 
-	return p ? ir_call(t->b, &helper_code_operand, ir_const(t->b, (uintptr_t)p),
-			   ir_const(t->b, size), IR_NONE)
-		 : IR_NONE;
+	if (!t->fetch->operand)
+		return NULL;
+	return t->fetch->operand(t->fetch, (uint32_t)t->next - size, size);
 }
 
-/* An immediate as wide as the operation: sign-extended by the decoder, cut by the user. */
-static ir_val operand_imm(struct x86_tr *t, unsigned n)
+/* Is the immediate that operand n is the instruction's second one? */
+static bool is_second_imm(const struct x86_tr *t, unsigned n)
 {
 	for (unsigned i = 0; i < n; i++) {
 		uint8_t place = x86_operand(&t->in, i)->place;
 
 		if (place == PLACE_I || place == PLACE_J || place == PLACE_O)
-			return ir_const(t->b, t->in.imm2);
+			return true;
 	}
-	if (!t->in.row->imm[1]) {
-		ir_val v = changing_imm(t);
+	return false;
+}
 
-		if (v)
-			return v;
+/* As wide as the operation: sign-extended by the decoder, cut by the user. */
+bool tr_imm(struct x86_tr *t, unsigned n, uint64_t *v)
+{
+	if (x86_operand(&t->in, n)->place != PLACE_I)
+		return false;
+	if (is_second_imm(t, n)) {
+		*v = t->in.imm2;
+		return true;
 	}
-	return ir_const(t->b, t->in.imm);
+	*v = t->in.imm;
+	return t->in.row->imm[1] || !changing_imm(t);
+}
+
+/* One that may have to be read when the instruction runs. */
+static ir_val operand_imm(struct x86_tr *t, unsigned n)
+{
+	uint64_t v;
+
+	if (tr_imm(t, n, &v))
+		return ir_const(t->b, v);
+	return ir_call(t->b, &helper_code_operand, ir_const(t->b, (uintptr_t)changing_imm(t)),
+		       ir_const(t->b, x86_imm_size(&t->in)), IR_NONE);
 }
 
 static ir_val operand_read(struct x86_tr *t, unsigned n, bool rmw)

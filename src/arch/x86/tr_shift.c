@@ -4,9 +4,14 @@
 
 static void shift(struct x86_tr *t, enum ir_code code)
 {
-	ir_val a = tr_read_rmw(t, 0), count = tr_read(t, 1);
-	ir_val r = ir_binf(t->b, code, tr_size(t, 0), a, count, ir_flags(t->b));
+	unsigned size = tr_size(t, 0);
+	ir_val a = tr_read_rmw(t, 0), r;
+	uint64_t count;
 
+	if (tr_imm(t, 1, &count))
+		r = ir_binfi(t->b, code, size, a, count, ir_flags(t->b));
+	else
+		r = ir_binf(t->b, code, size, a, tr_read(t, 1), ir_flags(t->b));
 	tr_write(t, 0, r);
 	ir_flags_set(t->b, r);
 }

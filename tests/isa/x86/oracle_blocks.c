@@ -55,7 +55,7 @@ static bool has_place_from(const struct x86_row *row, const uint8_t *places, uns
 {
 	for (unsigned i = 0; i < 4; i++)
 		for (unsigned k = 0; k < n; k++)
-			if (x86_operands[row->ops[i]].place == places[k])
+			if (row->ops[i].place == places[k])
 				return true;
 	return false;
 }

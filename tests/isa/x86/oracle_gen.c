@@ -213,7 +213,7 @@ enum {
 static bool has_place(const struct x86_row *row, enum x86_place a, enum x86_place b)
 {
 	for (unsigned n = 0; n < 4; n++)
-		if (x86_operands[row->ops[n]].place == a || x86_operands[row->ops[n]].place == b)
+		if (row->ops[n].place == a || row->ops[n].place == b)
 			return true;
 	return false;
 }

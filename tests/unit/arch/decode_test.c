@@ -227,6 +227,70 @@ static void test_mov_cr_ignores_mod(void)
 	check_text(M32, "0f 22 d8", "mov cr3, eax");
 }
 
+/* Of `size` bytes `first` are at hand at once, then `more` each time a byte is asked for. */
+struct pieces {
+	struct x86_reader r;
+	const uint8_t *end;
+	unsigned more;
+};
+
+static int pieces_next(struct x86_reader *r)
+{
+	struct pieces *p = container_of(r, struct pieces, r);
+
+	if (r->at == p->end)
+		return -1;
+	r->end = MIN(r->at + 1 + p->more, p->end);
+	return *r->at++;
+}
+
+static enum x86_decode decode_pieces(struct x86_insn *in, const struct x86_decode_mode *m,
+				     const uint8_t *code, unsigned size, unsigned first,
+				     unsigned more, unsigned *read)
+{
+	struct pieces p = { { pieces_next, code, code + first }, code + size, more };
+	enum x86_decode result;
+
+	memset(in, 0, sizeof(*in));
+	result = x86_decode(in, m, &p.r);
+	*read = (unsigned)(p.r.at - code);
+	return result;
+}
+
+/* The same comes out, and the same is used up, however bytes are handed over. */
+static void test_bytes_at_hand_make_no_difference(void)
+{
+	static const uint8_t starts[] = {
+		0x0f, 0x66, 0xf2, 0xf3, 0xf0, 0xc4, 0xc5, 0x48, 0x67, 0x2e
+	};
+
+	for (unsigned i = 0; i < 200000; i++) {
+		const struct x86_decode_mode m = { .code64 = i % 3 == 0,
+						   .code32 = i % 3 == 1,
+						   .features = UINT64_MAX };
+		uint8_t code[64];
+		unsigned size = i & 1 ? 64 : i / 2 % 18, prefixes = i % 7 ? i % 3 : i % 17, whole,
+			 read;
+		struct x86_insn a, b;
+		enum x86_decode result;
+
+		for (unsigned k = 0; k < sizeof(code); k++)
+			code[k] = (uint8_t)g_test_rand_int();
+		for (unsigned k = 0; k < prefixes; k++)
+			code[k] = starts[code[k] % sizeof(starts)];
+		result = decode_pieces(&a, &m, code, size, size, 0, &whole);
+		g_assert_cmpint(decode_pieces(&b, &m, code, size, MIN(i % 5, size), i % 4, &read),
+				==, result);
+		if (result == DECODE_FETCH)
+			continue;
+		g_assert_cmpuint(whole, ==, a.len);
+		g_assert_cmpuint(read, ==, a.len);
+		g_assert_cmpuint(a.len, <=, X86_MAX_INSN);
+		if (result == DECODE_OK)
+			g_assert_cmpmem(&a, sizeof(a), &b, sizeof(b));
+	}
+}
+
 int main(int argc, char **argv)
 {
 #define CASE(name) g_test_add_func("/decode/" #name, test_##name)
@@ -246,5 +310,6 @@ int main(int argc, char **argv)
 	CASE(vex_shares_its_bytes_with_les_and_lds);
 	CASE(immediates);
 	CASE(mov_cr_ignores_mod);
+	CASE(bytes_at_hand_make_no_difference);
 	return g_test_run();
 }

@@ -145,7 +145,7 @@ static size_t strip_moves(const uint8_t **code, size_t len)
 static bool is_hosted(const struct x86_row *row)
 {
 	for (unsigned n = 0; n < 4; n++) {
-		unsigned place = x86_operands[row->ops[n]].place;
+		unsigned place = row->ops[n].place;
 
 		if (place == PLACE_P || place == PLACE_Q || place == PLACE_N)
 			return false;
@@ -158,7 +158,7 @@ static bool is_hosted(const struct x86_row *row)
 static bool has_general(const struct x86_row *row)
 {
 	for (unsigned n = 0; n < 4; n++) {
-		unsigned place = x86_operands[row->ops[n]].place;
+		unsigned place = row->ops[n].place;
 
 		if (place == PLACE_E || place == PLACE_R)
 			return true;
@@ -189,7 +189,7 @@ static void check(const struct x86_row *row, bool is_mem)
 	    ((back.mod < 3) != is_mem && !has_general(row)))
 		g_error("%s became %s", row->name, back.row->name);
 	for (unsigned k = 0; k < 4; k++)
-		switch (x86_operands[row->ops[k]].place) {
+		switch (row->ops[k].place) {
 		case PLACE_V: g_assert_cmpuint(back.reg, ==, REG); break;
 		case PLACE_U:
 		case PLACE_W: g_assert_true(is_mem || back.rm == RM); break;
