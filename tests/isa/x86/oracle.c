@@ -200,26 +200,12 @@ static bool fpu_differs(char *why, size_t size, const struct x86_row *row,
 
 /* ---- reporting ---- */
 
-struct array_reader {
-	struct x86_reader r;
-	const uint8_t *bytes;
-};
-
-static int array_next(struct x86_reader *r)
-{
-	return *container_of(r, struct array_reader, r)->bytes++;
-}
-
 static void print_case(const struct test_case *c)
 {
-	struct x86_decode_mode m = { .code64 = mode_of(c)->code64,
-				     .code32 = mode_of(c)->code32,
-				     .features = guest_features() };
-	struct array_reader ar = { .r.next = array_next, .bytes = c->code };
-	char text[128] = "?";
 	struct x86_insn in;
+	char text[128] = "?";
 
-	if (x86_decode(&in, &m, &ar.r) == DECODE_OK)
+	if (guest_decode(mode_of(c), c->code, &in))
 		x86_disasm(&in, INSN_ADDR - mode_of(c)->code_base, text, sizeof(text));
 	printf("    %s:", mode_of(c)->name);
 	for (unsigned i = 0; i < c->len; i++)

@@ -93,7 +93,8 @@ extern bool guest_hides_code; /* it cannot be read as data */
 extern bool guest_trace;      /* print the IR and its lowered form */
 /* Tier 0: the interpreter, 1: host code.  False: err says why that cannot be. */
 bool guest_init(unsigned tier, struct err *err);
-uint64_t guest_features(void); /* of the decoder */
+/* The instruction at code, as the guest's CPU would read it.  False: it is none. */
+bool guest_decode(const struct run_mode_info *m, const uint8_t *code, struct x86_insn *in);
 void guest_run(const struct batch *b, struct test_case *c, bool fast_tlb);
 /* The steps of that.  fast_pages: bit n: the soft TLB has page n of the scratch area for reading, n
  * + 8: for writing. */

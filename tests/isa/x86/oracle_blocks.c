@@ -261,29 +261,14 @@ static bool results_differ(char *why, size_t size, const struct result *a, const
 
 /* ---- reporting ---- */
 
-struct array_reader {
-	struct x86_reader r;
-	const uint8_t *bytes;
-};
-
-static int array_next(struct x86_reader *r)
-{
-	return *container_of(r, struct array_reader, r)->bytes++;
-}
-
 static void print_block(const struct block *b)
 {
-	struct x86_decode_mode m = { .code64 = mode_info(b)->code64,
-				     .code32 = mode_info(b)->code32,
-				     .features = guest_features() };
-
 	printf("  %s, pages in the TLB %x\n", mode_info(b)->name, b->fast_pages);
 	for (unsigned i = 0; i < b->count; i++) {
-		struct array_reader ar = { .r.next = array_next, .bytes = b->code + b->at[i] };
-		char text[128] = "?";
 		struct x86_insn in;
+		char text[128] = "?";
 
-		if (x86_decode(&in, &m, &ar.r) == DECODE_OK)
+		if (guest_decode(mode_info(b), b->code + b->at[i], &in))
 			x86_disasm(&in, b->in.rip + b->at[i], text, sizeof(text));
 		printf("  %2u %4" PRIx64 "  %s\n", i, b->in.rip + b->at[i], text);
 	}

@@ -306,27 +306,6 @@ static void put_tail(struct encoder *e)
 	}
 }
 
-struct array_reader {
-	struct x86_reader r;
-	const uint8_t *bytes;
-};
-
-static int array_next(struct x86_reader *r)
-{
-	return *container_of(r, struct array_reader, r)->bytes++;
-}
-
-static bool decodes_to(const struct x86_row *row, const struct run_mode_info *rm,
-		       const uint8_t *bytes, struct x86_insn *in)
-{
-	struct x86_decode_mode m = { .code64 = rm->code64,
-				     .code32 = rm->code32,
-				     .features = guest_features() };
-	struct array_reader ar = { .r.next = array_next, .bytes = bytes };
-
-	return x86_decode(in, &m, &ar.r) == DECODE_OK && in->row == row;
-}
-
 static bool gen_encoding(struct random *r, const struct x86_row *row, const struct run_mode_info *m,
 			 uint8_t *bytes, struct x86_insn *in)
 {
@@ -343,7 +322,7 @@ static bool gen_encoding(struct random *r, const struct x86_row *row, const stru
 		if (row->attrs & ROW_MODRM)
 			put_modrm(&e);
 		put_tail(&e);
-		if (decodes_to(row, m, bytes, in))
+		if (guest_decode(m, bytes, in) && in->row == row)
 			return true;
 	}
 	return false;
@@ -635,5 +614,5 @@ bool gen_insn(struct random *r, const struct x86_row *row, enum run_mode mode,
 
 		memcpy(bytes + in->len - in->asize, &at, in->asize);
 	}
-	return decodes_to(row, m, bytes, in);
+	return guest_decode(m, bytes, in) && in->row == row;
 }

@@ -168,7 +168,7 @@ bool guest_init(unsigned use_tier, struct err *err)
 	return true;
 }
 
-uint64_t guest_features(void)
+static uint64_t features(void)
 {
 	uint64_t mask = 0;
 
@@ -176,6 +176,26 @@ uint64_t guest_features(void)
 		if (x86_has(cpu, (enum x86_feature)x86_isa_features[i]))
 			mask |= BIT(i);
 	return mask;
+}
+
+struct array_reader {
+	struct x86_reader r;
+	const uint8_t *bytes;
+};
+
+static int array_next(struct x86_reader *r)
+{
+	return *container_of(r, struct array_reader, r)->bytes++;
+}
+
+bool guest_decode(const struct run_mode_info *m, const uint8_t *code, struct x86_insn *in)
+{
+	struct x86_decode_mode mode = { .code64 = m->code64,
+					.code32 = m->code32,
+					.features = features() };
+	struct array_reader ar = { .r.next = array_next, .bytes = code };
+
+	return x86_decode(in, &mode, &ar.r) == DECODE_OK;
 }
 
 static void set_segment(unsigned s, uint16_t sel, const struct run_mode_info *m)
