@@ -391,7 +391,7 @@ bool trace_set_pattern(const char *pattern, bool on, struct err *err)
 		names[i] = trace_points[i].name;
 		if (fnmatch(pattern, names[i], FNM_NOESCAPE) != 0)
 			continue;
-		trace_enabled[i] = on;
+		__atomic_store_n(&trace_enabled[i], on, __ATOMIC_RELAXED);
 		has_match = true;
 	}
 	if (has_match)

@@ -23,10 +23,13 @@ enum log_item {
 	LOG_OUT_ASM = 1u << 10,    /* out_asm: host code of each translated block */
 };
 
-/* Set before vCPUs start; read without a lock on fast paths. */
-extern uint32_t log_mask;
+/* Monitors set it while vCPUs run; read without a lock on fast paths. */
+extern uint32_t log_mask; /* atomic */
 
-static inline bool log_on(uint32_t items) { return __builtin_expect(log_mask & items, 0); }
+static inline bool log_on(uint32_t items)
+{
+	return __builtin_expect(__atomic_load_n(&log_mask, __ATOMIC_RELAXED) & items, 0);
+}
 
 /* "guest_errors,int" or "help" (the caller prints log_help()). */
 bool log_parse_items(const char *list, uint32_t *mask, struct err *err);
@@ -58,12 +61,17 @@ enum trace_id {
 #undef TRACE_POINT
 	TRACE_COUNT
 };
-extern uint8_t trace_enabled[TRACE_COUNT];
+extern uint8_t trace_enabled[TRACE_COUNT]; /* atomic: as log_mask */
 
-#define TRACE(name, ...)                                              \
-	do {                                                          \
-		if (__builtin_expect(trace_enabled[TRACE_##name], 0)) \
-			trace_emit(TRACE_##name, __VA_ARGS__);        \
+static inline bool trace_on(enum trace_id id)
+{
+	return __builtin_expect(__atomic_load_n(&trace_enabled[id], __ATOMIC_RELAXED), 0);
+}
+
+#define TRACE(name, ...)                                       \
+	do {                                                   \
+		if (trace_on(TRACE_##name))                    \
+			trace_emit(TRACE_##name, __VA_ARGS__); \
 	} while (0)
 __attribute__((format(printf, 2, 3))) void trace_emit(enum trace_id id, const char *fmt, ...);
 /* Enable (or disable, with a leading '-') every point that a glob pattern matches; error when none.

@@ -53,7 +53,7 @@ static struct json_object *run_trace_get(struct qmp_call *call)
 			continue;
 		o = json_object_new_object();
 		json_put_str(o, "name", name);
-		json_put_str(o, "state", trace_enabled[i] ? "enabled" : "disabled");
+		json_put_str(o, "state", trace_on((enum trace_id)i) ? "enabled" : "disabled");
 		json_put_bool(o, "vcpu", false);
 		json_object_array_add(list, o);
 	}

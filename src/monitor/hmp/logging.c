@@ -48,5 +48,5 @@ void hmp_info_trace_events(struct hmp_call *call)
 
 	for (unsigned i = 0; i < TRACE_COUNT; i++)
 		if (!pattern || !fnmatch(pattern, names[i], 0))
-			fprintf(call->out, "%s : state %u\n", names[i], trace_enabled[i]);
+			fprintf(call->out, "%s : state %u\n", names[i], trace_on((enum trace_id)i));
 }
