@@ -13,7 +13,7 @@
 #include "base/err.h"
 
 __thread bool rcu_is_registered;
-#if defined(__SANITIZE_THREAD__)
+#if HAS_THREAD_SANITIZER
 char rcu_reader_tag;
 #endif
 

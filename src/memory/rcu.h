@@ -10,6 +10,8 @@
 #include <stdbool.h>
 #include <urcu.h>
 
+#include "base/sanitizer.h"
+
 struct err;
 
 extern __thread bool rcu_is_registered;
@@ -27,7 +29,7 @@ static inline void rcu_enter(void)
 }
 
 /* The thread sanitizer does not see what orders readers before the reclaiming: told here. */
-#if defined(__SANITIZE_THREAD__)
+#if HAS_THREAD_SANITIZER
 void __tsan_acquire(void *addr);
 void __tsan_release(void *addr);
 #define RCU_TSAN(what) __tsan_##what(&rcu_reader_tag)

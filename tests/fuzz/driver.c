@@ -17,6 +17,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/sanitizer.h"
+
 enum {
 	INPUT_MAX = 1 << 20,
 	MUTATED_MAX = 1 << 16, /* a larger seed is cut before it is mutated */
@@ -189,7 +191,7 @@ static void run_path(const char *path, unsigned mutations, unsigned *cases)
 
 int main(int argc, char **argv)
 {
-#ifdef __SANITIZE_ADDRESS__ /* has better words for the others, and aborts */
+#if HAS_ADDRESS_SANITIZER /* has better words for the others, and aborts */
 	static const int signals[] = { SIGABRT };
 #else
 	static const int signals[] = { SIGABRT, SIGSEGV, SIGBUS, SIGILL, SIGFPE };

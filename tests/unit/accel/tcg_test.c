@@ -10,6 +10,7 @@
 
 #include "accel/accel.h"
 #include "base/err.h"
+#include "base/sanitizer.h"
 #include "memory/region.h"
 #include "toy.h"
 
@@ -689,7 +690,7 @@ static void test_no_memory_for_host_code_means_the_interpreter(void)
 	struct accel *a;
 	char *where;
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#if HAS_ADDRESS_SANITIZER || HAS_THREAD_SANITIZER
 	g_test_skip("a sanitizer needs the address space");
 	return;
 #endif

@@ -2,6 +2,7 @@
  * end. SPDX-License-Identifier: MIT */
 #include <sys/resource.h>
 
+#include "base/sanitizer.h"
 #include "chardev/chardev_impl.h"
 #include "fake_user.h"
 #include "terminal_child.h"
@@ -41,7 +42,7 @@ static void take_and_exit(void)
 	exit(3);
 }
 
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+#if !HAS_ADDRESS_SANITIZER && !HAS_THREAD_SANITIZER
 static void take_and_crash(void)
 {
 	take(false);
@@ -107,7 +108,7 @@ static void test_restored_at_abort(void) { expect_restored_after(take_and_abort,
 
 static void test_restored_after_a_crash(void)
 {
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#if HAS_ADDRESS_SANITIZER || HAS_THREAD_SANITIZER
 	g_test_skip("the sanitizer handles SIGSEGV");
 #else
 	expect_restored_after(take_and_crash, 0, SIGSEGV, 0);

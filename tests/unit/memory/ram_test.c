@@ -7,6 +7,7 @@
 #include <sys/resource.h>
 
 #include "base/err.h"
+#include "base/sanitizer.h"
 
 struct written {
 	unsigned calls;
@@ -59,7 +60,7 @@ static void test_too_much_is_an_error_with_the_size(void)
 
 	g_assert_null(ram_block_new("x", UINT64_C(1) << 63, &err));
 	g_assert_cmpstr(err.text, ==, "cannot allocate 8 EiB of guest RAM: Cannot allocate memory");
-#if defined(__SANITIZE_ADDRESS__)
+#if HAS_ADDRESS_SANITIZER
 	g_test_skip("the sanitizer needs the address space");
 	return;
 #endif
