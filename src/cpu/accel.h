@@ -13,6 +13,7 @@ struct accel;
 struct accel_debug_ops;
 struct err;
 struct machine;
+struct pc_chips_ops;
 struct vcpu;
 
 /* Something counted per vCPU, for query-stats. */
@@ -65,6 +66,8 @@ struct accel_ops {
 	bool (*cpu_restrict)(struct accel *a, void *cpu, struct err *err);
 	/* Breakpoints, watchpoints and single steps (cpu/debug.h); NULL: it has none. */
 	const struct accel_debug_ops *debug;
+	/* Interrupt chips of its own, of a PC (cpu/pc_chips.h); NULL: none. */
+	const struct pc_chips_ops *chips;
 };
 
 struct accel {

@@ -11,6 +11,7 @@
 #include "base/bits.h"
 #include "base/lock.h"
 #include "cpu/debug.h"
+#include "cpu/pc_chips.h"
 
 struct accel;
 struct address_space;
@@ -57,6 +58,9 @@ struct vcpu_intc_ops {
 	void (*set_tsc_deadline)(void *intc, uint64_t tsc, int64_t deadline_ns);
 	void (*init)(void *intc);            /* INIT reached this vCPU: reset all but id and base */
 	void (*show)(void *intc, FILE *out); /* its registers, for people */
+	/* To an accelerator that has such a controller, and back (cpu/pc_chips.h). */
+	void (*lend)(void *intc, struct lapic_image *image);
+	void (*take_back)(void *intc, const struct lapic_image *image, enum pc_chip_return how);
 };
 
 struct vcpu_work {

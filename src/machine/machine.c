@@ -9,6 +9,7 @@
 #include "base/err.h"
 #include "cpu/accel.h"
 #include "cpu/arch.h"
+#include "cpu/pc_chips.h"
 #include "cpu/vcpu.h"
 #include "event/clock.h"
 #include "event/loop.h"
@@ -201,7 +202,7 @@ static bool machine_build_cpu(struct machine *m, uint32_t id, struct err *err)
 	v->io = &m->io;
 	v->clock = m->clock;
 	v->accel = m->accel;
-	v->apic_id = id;
+	v->apic_id = m->type->cpu_apic_id ? m->type->cpu_apic_id(m, id) : id;
 	v->board = m;
 	v->on_shutdown = machine_on_cpu_shutdown;
 	v->on_failure = machine_on_cpu_failure;
@@ -303,8 +304,26 @@ bool machine_finish(struct machine *m, struct err *err)
 
 /* ---- running ---- */
 
+/* What the accelerator was lent comes back.  No vCPU runs. */
+static void machine_recall_chips(struct machine *m)
+{
+	const struct pc_chips_ops *chips = m->accel ? m->accel->ops->chips : NULL;
+
+	if (chips)
+		chips->recall(m->accel);
+}
+
+void machine_show_chips(struct machine *m)
+{
+	const struct pc_chips_ops *chips = m->accel ? m->accel->ops->chips : NULL;
+
+	if (chips)
+		chips->show(m->accel);
+}
+
 bool machine_reset(struct machine *m, struct err *err)
 {
+	machine_recall_chips(m);
 	for (unsigned i = 0; i < m->device_count; i++)
 		device_reset(m->devices[i]);
 	for (unsigned i = 0; i < m->cpu_count; i++)
@@ -341,6 +360,7 @@ void machine_pause(struct machine *m)
 		vcpu_kick(m->cpus[i], VCPU_EXIT_STOP);
 	for (unsigned i = 0; i < m->cpu_count; i++)
 		vcpu_pause(m->cpus[i]);
+	machine_recall_chips(m);
 	vclock_stop(m->clock);
 	m->state = MACHINE_PAUSED;
 }

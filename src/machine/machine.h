@@ -49,6 +49,8 @@ struct machine_type {
 	const struct arch_ops *arch; /* NULL: no CPUs */
 	unsigned max_cpus;
 	uint64_t default_ram, max_ram;
+	/* Its number on the bus, before the accelerator makes it.  NULL: the index. */
+	uint32_t (*cpu_apic_id)(const struct machine *m, unsigned index);
 	/* Make chips and wires.  The vCPUs, RAM and address spaces exist. */
 	bool (*build)(struct machine *m, struct err *err);
 	/* Before a user's device is realized: fill in what the board decides.  May be NULL. */
@@ -122,4 +124,6 @@ void machine_handle_request(struct machine *m, enum device_request what, int cod
 /* The bare mechanism; whoever wants others to hear of it calls machine/runstate.h. */
 void machine_run(struct machine *m);   /* clock and vCPUs go */
 void machine_pause(struct machine *m); /* vCPUs have parked, the clock stands */
+/* Chips whose states the accelerator has (cpu/pc_chips.h) show what they are. */
+void machine_show_chips(struct machine *m);
 void machine_free(struct machine *m);

@@ -94,6 +94,7 @@ const struct machine_type microvm_machine_type = {
 	.max_cpus = 255,
 	.default_ram = 128 * MIB,
 	.max_ram = 4096 * GIB,
+	.cpu_apic_id = x86_board_number_cpu,
 	.build = microvm_build,
 	.prepare = x86_board_prepare_isa,
 	.plug = microvm_plug,

@@ -24,18 +24,9 @@
 #include "memory/address_space.h"
 #include "memory/ram.h"
 
-enum { LINE_PIT = 0, LINE_FERR = 13, ISA_BIOS_SIZE = 128 * 1024, ROM_MAX = 16 * 1024 * 1024 };
+enum { LINE_FERR = 13, ISA_BIOS_SIZE = 128 * 1024, ROM_MAX = 16 * 1024 * 1024 };
 
 /* ---- wires ---- */
-
-void x86_board_set_line(void *opaque, int line, bool level)
-{
-	struct x86_board *b = opaque;
-
-	if (b->pic && line < ISA_LINE_COUNT)
-		i8259_set_irq(b->pic, line, level);
-	ioapic_set_irq(b->ioapic, line == LINE_PIT ? X86_BOARD_PIT_GSI : line, level);
-}
 
 /* The 8259's INTR reaches LINT0 of every local APIC. */
 static void x86_board_set_intr(void *opaque, int input, bool level)
@@ -122,12 +113,18 @@ struct device *x86_board_add(struct x86_board *b, const char *type, struct err *
 /* ---- building ---- */
 
 /* APIC ids give each level of the topology its own bits (SDM 3A 9.9.1). */
-static void x86_board_number_cpus(struct machine *m)
+uint32_t x86_board_number_cpu(const struct machine *m, unsigned index)
+{
+	const struct smp_config *s = &m->config.smp;
+
+	return x86_apic_id(index, s->dies, s->cores, s->threads);
+}
+
+static void x86_board_place_cpus(struct machine *m)
 {
 	const struct smp_config *s = &m->config.smp;
 
 	for (unsigned i = 0; i < m->cpu_count; i++) {
-		m->cpus[i]->apic_id = x86_apic_id(i, s->dies, s->cores, s->threads);
 		m->cpus[i]->on_ferr = x86_board_set_ferr;
 		x86_cpu_set_topology(m->cpus[i]->cpu, s->sockets, s->dies, s->cores, s->threads);
 	}
@@ -208,7 +205,7 @@ bool x86_board_build(struct x86_board *b, struct err *err)
 {
 	struct machine *m = &b->machine;
 
-	x86_board_number_cpus(m);
+	x86_board_place_cpus(m);
 	if (!x86_board_build_apics(b, err))
 		return false;
 	if (b->has_pic) {
@@ -218,8 +215,11 @@ bool x86_board_build(struct x86_board *b, struct err *err)
 		irq_connect(b->pic->irqs[0], x86_board_set_intr, b, 0);
 		apic_bus_set_extint(b->apic_bus, i8259_ack, b->pic);
 	}
-	if (b->has_pit && (!x86_board_add(b, "i8254", err)))
-		return false;
+	if (b->has_pit) {
+		b->pit = x86_board_add(b, "i8254", err);
+		if (!b->pit)
+			return false;
+	}
 	if (b->has_rtc && !x86_board_build_rtc(b, err))
 		return false;
 	b->machine.fw_cfg = x86_board_add(b, "fw_cfg", err);
@@ -228,7 +228,7 @@ bool x86_board_build(struct x86_board *b, struct err *err)
 	for (unsigned i = 0; b->has_serial && i < MACHINE_MAX_SERIALS; i++)
 		if (m->config.serials[i] && !x86_board_build_serial(b, i, err))
 			return false;
-	return true;
+	return x86_board_connect_chips(b, err);
 }
 
 /* ---- what firmware and kernels are handed ---- */

@@ -5,17 +5,27 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "cpu/pc_chips.h"
 #include "firmware/acpi.h"
 #include "firmware/boot.h"
 #include "machine/machine.h"
 
-enum { X86_BOARD_IOAPIC = 0xfec00000, X86_BOARD_PIT_GSI = 2, X86_BOARD_ISA_PORTS = 64 };
+enum {
+	X86_BOARD_IOAPIC = 0xfec00000,
+	X86_BOARD_PIT_LINE = 0,
+	X86_BOARD_PIT_GSI = 2,
+	X86_BOARD_ISA_PORTS = 64
+};
 
 struct x86_board {
 	struct machine machine;                     /* first */
 	bool has_pic, has_pit, has_rtc, has_serial; /* -machine's switches */
 
-	struct device *apic_bus, *ioapic, *pic;
+	struct device *apic_bus, *ioapic, *pic, *pit;
+	/* const after build: the accelerator's chips, which these lend their states; NULL: none */
+	const struct pc_chips_ops *chips;
+	struct pc_chips_board lender;
+	bool has_lent_lines;
 	struct {
 		uint16_t first, last;
 		const char *owner;
@@ -43,6 +53,10 @@ struct device *x86_board_add(struct x86_board *b, const char *type, struct err *
 bool x86_board_prepare_isa(struct machine *m, struct device *dev, struct err *err);
 /* Ports and lines of a realized ISA device. */
 bool x86_board_plug_isa(struct x86_board *b, struct device *dev, struct err *err);
+/* machine_type.cpu_apic_id. */
+uint32_t x86_board_number_cpu(const struct machine *m, unsigned index);
+/* x86_chips.c: the accelerator may have the interrupt chips' states. */
+bool x86_board_connect_chips(struct x86_board *b, struct err *err);
 /* Raise or lower ISA line or GSI n: sink for irq_connect(), opaque is the board. */
 void x86_board_set_line(void *opaque, int line, bool level);
 /* e820, ACPI, fw_cfg contents; then the -bios image or the -kernel.  acpi says whether to make

@@ -41,6 +41,7 @@ KEYS(global) = {
 KEYS(machine) = {
 	{ "type", "string", "the board" },
 	{ "accel", "string", "accelerators to try, A:B" },
+	{ "kernel-irqchip", "string", "as -accel kvm,kernel-irqchip=" },
 	{ "memory-backend", "string", "id of the object that the memory is of" }, { 0 }
 };
 KEYS(memory) = { { "size", "size" }, REFUSED("slots"), REFUSED("maxmem"), { 0 } };

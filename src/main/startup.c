@@ -83,6 +83,7 @@ static void print_lines(const struct session *s, const char *kind, const char *t
 struct accel_words {
 	struct session *s;
 	const struct keyvals *kv; /* NULL: none given */
+	const char *irqchip;      /* -machine kernel-irqchip=, or NULL */
 };
 
 static bool accel_configure(struct object *o, void *opaque, struct err *err)
@@ -97,19 +98,24 @@ static bool accel_configure(struct object *o, void *opaque, struct err *err)
 		if (strcmp(k->key, "accel") && !object_set(o, w->s->root, k->key, k->value, err))
 			return err_prefix(err, "-accel %s: ", keyvals_get(w->kv, "accel"));
 	}
+	/* Other accelerators have no use for it. */
+	if (w->irqchip && !strcmp(o->type->name, "kvm-accel") &&
+	    !object_set(o, w->s->root, "kernel-irqchip", w->irqchip, err))
+		return err_prefix(err, "-machine kernel-irqchip=%s: ", w->irqchip);
 	return true;
 }
 
 /* -accel in order, else the machine's accel=a:b, else what is fast here. */
-static unsigned accel_collect(struct session *s, char **names, struct accel_words *words,
-			      struct accel_choice *choices, unsigned max, struct err *err)
+static unsigned accel_collect(struct session *s, char **names, const char *irqchip,
+			      struct accel_words *words, struct accel_choice *choices, unsigned max,
+			      struct err *err)
 {
 	unsigned n = 0;
 
 	for (unsigned i = 0; i < s->opt.accels.count && n < max; i++, n++) {
 		const struct keyvals *kv = &s->opt.accels.items[i];
 
-		words[n] = (struct accel_words){ s, kv };
+		words[n] = (struct accel_words){ s, kv, irqchip };
 		choices[n].name = keyvals_get(kv, "accel");
 		if (!choices[n].name) {
 			err_set(err, 0, "-accel: no name given; -accel help lists them");
@@ -117,7 +123,7 @@ static unsigned accel_collect(struct session *s, char **names, struct accel_word
 		}
 	}
 	for (unsigned i = 0; names && names[i] && n < max; i++, n++) {
-		words[n] = (struct accel_words){ s, NULL };
+		words[n] = (struct accel_words){ s, NULL, irqchip };
 		choices[n].name = names[i];
 	}
 	for (unsigned i = 0; i < n; i++) {
@@ -145,6 +151,8 @@ static char **accel_default_names(const struct session *s)
 static bool step_accel(struct session *s, struct err *err)
 {
 	char *list = keyvals_take(&s->opt.machine, "accel"), *notes = NULL;
+	g_autofree char *old_irqchip = keyvals_take(&s->opt.machine, "kernel_irqchip");
+	g_autofree char *irqchip = keyvals_take(&s->opt.machine, "kernel-irqchip");
 	char **names = NULL;
 	struct accel_words words[16];
 	struct accel_choice choices[16];
@@ -157,7 +165,8 @@ static bool step_accel(struct session *s, struct err *err)
 	}
 	if (!s->opt.accels.count)
 		names = list ? g_strsplit(list, ":", 0) : accel_default_names(s);
-	n = accel_collect(s, names, words, choices, ARRAY_SIZE(choices), err);
+	n = accel_collect(s, names, irqchip ? irqchip : old_irqchip, words, choices,
+			  ARRAY_SIZE(choices), err);
 	if (n)
 		s->accel = accel_start_first(accel_list, s->machine, choices, n, &notes, err);
 	print_lines(s, "", notes);

@@ -175,8 +175,8 @@ def test_doctor_explains_the_choice():
 def test_kvm_refuses_what_it_does_not_have():
     if 'kvm: usable' not in rhea('doctor').stdout:
         return
-    refused_with('kernel-irqchip=split: interrupt controllers in the kernel are not built in yet',
-                 *IDLE, '-accel', 'kvm,kernel-irqchip=split')
+    refused_with('kernel-irqchip', *IDLE, '-accel', 'kvm,kernel-irqchip=maybe')
+    refused_with('-machine kernel-irqchip=maybe: ', *IDLE, '-machine', 'accel=kvm,kernel_irqchip=maybe')
     refused_with('assist', *IDLE, '-accel', 'kvm,assist=maybe')
 
 

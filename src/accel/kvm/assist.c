@@ -141,6 +141,8 @@ bool kvm_assist(struct kvm_vcpu *kv)
 		return false;
 	kv->stint_end_ns = 0;
 	kvm_round_begin(kv);
+	if (kvm_host.chips_recall)
+		kvm_host.chips_recall(kv->kvm);
 	kvm_host.assist_begin(kv);
 	changes = kvm_host.table_changes(kv);
 	kv->count.kvm_ns += kv->left_assist_ns ? (uint64_t)(began - kv->left_assist_ns) : 0;

@@ -9,14 +9,14 @@
 #include "base/err.h"
 #include "base/log.h"
 
-static const char *const irqchip_words[] = { "on", "split", "off", NULL };
-enum { IRQCHIP_ON, IRQCHIP_SPLIT, IRQCHIP_OFF };
+/* In the order of enum kvm_irqchip_word. */
+static const char *const irqchip_words[] = { "on", "split", "off", "auto", NULL };
 
 /* clang-format off */
 static const struct prop kvm_props[] = {
 	PROP_BOOL(struct kvm_accel, assist_on, "assist", true, .help = "what KVM cannot run, the translator runs on with until KVM can"),
 	PROP_BOOL(struct kvm_accel, interpreted, "interpreted", false, .help = "for tests: on hosts whose KVM interprets what it has no hardware for, let it do so"),
-	PROP_ENUM(struct kvm_accel, irqchip, "kernel-irqchip", irqchip_words, IRQCHIP_OFF, .help = "interrupt controllers in the kernel; only off, the machine's own, is there yet"),
+	PROP_ENUM(struct kvm_accel, irqchip, "kernel-irqchip", irqchip_words, KVM_IRQCHIP_AUTO, .help = "interrupt controllers in the kernel: all and the 8254 (on), the local APICs (split), none (off); auto is on where the host has hardware for KVM, else off"),
 	PROP_NUM(struct kvm_accel, dirty_ring_size, "dirty-ring-size", 0, .min = 0, .max = 65536, .help = "what the guest writes is told in a ring of so many pages per CPU, a power of two; 0: in bitmaps"),
 	PROP_BOOL(struct kvm_accel, stats, "stats", false, .help = "log at the end why guest code was left and how much was assisted"),
 	{ 0 },
@@ -54,6 +54,15 @@ static bool start_dirty(struct kvm_accel *k, struct err *err)
 	return true;
 }
 
+static bool start_chips(struct kvm_accel *k, struct err *err)
+{
+	if (kvm_host.chips_start)
+		return kvm_host.chips_start(k, err);
+	return k->irqchip == KVM_IRQCHIP_OFF || k->irqchip == KVM_IRQCHIP_AUTO ||
+	       err_set(err, 0, "kernel-irqchip=%s: only KVM of x86 hosts has that choice",
+		       irqchip_words[k->irqchip]);
+}
+
 static bool kvm_start(struct accel *a, struct err *err)
 {
 	struct kvm_accel *k = kvm_of(a);
@@ -62,21 +71,16 @@ static bool kvm_start(struct accel *a, struct err *err)
 	k->sys.fd = k->vm.fd = -1;
 	if (kvm_host.can_start && !kvm_host.can_start(err))
 		return false;
-	if (k->irqchip != IRQCHIP_OFF)
-		return err_set(err, 0,
-			       "kernel-irqchip=%s: interrupt controllers in the kernel are not "
-			       "built in yet; use kernel-irqchip=off",
-			       irqchip_words[k->irqchip]);
 	kvm_rounds_init(&k->rounds);
 	if (!kvm_kick_init(err) || !kvm_system_open(&k->sys, err))
 		return false;
+	k->is_slow = !kvm_is_fast(&why);
 	if (!kvm_vm_create(&k->vm, &k->sys, k->assist_on, err) || !start_dirty(k, err) ||
-	    (k->assist_on && !kvm_assist_start(k, err))) {
+	    !start_chips(k, err) || (k->assist_on && !kvm_assist_start(k, err))) {
 		kvm_vm_destroy(&k->vm);
 		kvm_system_close(&k->sys);
 		return false;
 	}
-	k->is_slow = !kvm_is_fast(&why);
 	if (kvm_host.started)
 		kvm_host.started(k);
 	if (k->is_slow)
@@ -109,6 +113,8 @@ static void kvm_stop(struct accel *a)
 		log_stats(k);
 	kvm_debug_fini(&k->debug);
 	accel_stop(k->helper);
+	if (kvm_host.chips_stop)
+		kvm_host.chips_stop(k);
 	kvm_rounds_fini(&k->rounds);
 	kvm_vm_destroy(&k->vm);
 	kvm_system_close(&k->sys);
@@ -136,4 +142,7 @@ const struct accel_ops kvm_accel_ops = {
 	.has_host_cpu = true,
 	.cpu_restrict = kvm_cpu_restrict,
 	.debug = &kvm_debug_ops,
+#ifdef __x86_64__
+	.chips = &x86_kvm_chips,
+#endif
 };

@@ -50,12 +50,15 @@ struct kvm_caps {
 	int user_nmi, tsc_khz, tsc_control, tsc_deadline, mce, adjust_clock;
 	int user_msr, msr_filter; /* accesses of MSRs can be ours */
 	int exit_on_emulation_failure;
-	int irqchip, split_irqchip;
+	int irqchip, split_irqchip, pit2, pit_state2, reinject_control, mp_state, x2apic_api;
+	int signal_msi, irq_routes; /* the latter: how many */
+	int irqfd, irqfd_resample, ioeventfd, ioeventfd_any_length;
+	int coalesced_mmio, coalesced_pio;  /* the former: at which page of a vCPU's mapping */
 	int guest_debug_flags;              /* KVM_GUESTDBG_* */
 	int manual_dirty;                   /* KVM_DIRTY_LOG_* */
 	int dirty_ring, dirty_ring_acq_rel; /* bytes at most */
 	/* arm64's */
-	int one_reg, mp_state, device_ctrl, psci_0_2, pmu_v3, sve, ptrauth_address, ptrauth_generic;
+	int one_reg, device_ctrl, psci_0_2, pmu_v3, sve, ptrauth_address, ptrauth_generic;
 	int ipa_bits; /* of guest-physical addresses, at most */
 	int user_irq, irq_line_layout_2, nisv_to_user, inject_ext_dabt, serror_esr;
 	int hw_bps, hw_wps; /* debug registers */
@@ -67,6 +70,15 @@ struct kvm_system {
 };
 bool kvm_system_open(struct kvm_system *s, struct err *err);
 void kvm_system_close(struct kvm_system *s);
+
+/* ---- routes.c: where interrupt numbers lead to ---- */
+
+struct kvm_routes {
+	struct lock lock;
+	struct kvm_irq_routing *table; /* lock */
+	unsigned room;                 /* lock */
+	uint32_t first_free;           /* const after the chips are made: for messages, from here */
+};
 
 /* ---- vm.c ---- */
 
@@ -95,6 +107,7 @@ struct kvm_vm {
 	bool has_msr_exits;        /* const: those that are not the kernel's come to us */
 	bool is_full;              /* topology lock: memory that has no slot was told of */
 	struct arm64_kvm_gic *gic; /* const: arm64's interrupt controller, if it is in the kernel */
+	struct kvm_routes routes;
 };
 bool kvm_vm_create(struct kvm_vm *vm, const struct kvm_system *sys, bool wants_assist,
 		   struct err *err);
@@ -122,6 +135,19 @@ void kvm_rings_reap_locked(struct kvm_vm *vm);
 bool kvm_ring_full(struct kvm_vcpu *kv);
 /* memory_listener.log_before. */
 void kvm_dirty_before(struct memory_listener *l);
+
+/* ---- routes.c.  Context: any thread. ---- */
+void kvm_routes_init(struct kvm_routes *r);
+void kvm_routes_fini(struct kvm_routes *r);
+/* A pin of a chip in the kernel, until kvm_routes_commit() only noted. */
+void kvm_route_chip(struct kvm_vm *vm, uint32_t gsi, uint32_t chip, uint32_t pin);
+bool kvm_routes_commit(struct kvm_vm *vm, struct err *err);
+/* A number that leads to a message, for irqfds: a new one (-1: err), that one (-errno), none. */
+int kvm_route_add_msi(struct kvm_vm *vm, uint64_t addr, uint32_t data, struct err *err);
+int kvm_route_set_msi(struct kvm_vm *vm, int gsi, uint64_t addr, uint32_t data);
+void kvm_route_remove(struct kvm_vm *vm, int gsi);
+/* Send a message now.  0: nobody accepts it; -errno. */
+int kvm_msi_signal(struct kvm_vm *vm, uint64_t addr, uint32_t data);
 
 /* Of a VM: switch a capability on. */
 bool kvm_vm_enable(struct kvm_vm *vm, uint32_t cap, uint64_t arg);
@@ -152,6 +178,7 @@ struct kvm_vcpu {
 	bool is_unfinished;     /* vcpu thread: the access it came back for ends at the next run */
 	bool knows_window;      /* vcpu thread: run's flags say whether an interrupt is taken */
 	bool has_failed;        /* vcpu thread: never to run again */
+	bool was_nmi_blocked;   /* vcpu thread: as the kernel was told last (x86_half.c) */
 	uint64_t assist_insns;  /* vcpu thread: how long the translator runs next time */
 	int64_t left_assist_ns; /* vcpu thread: when KVM took over */
 	bool is_stepped;        /* vcpu thread, or it is parked: KVM makes a debugger's step */
@@ -178,16 +205,22 @@ struct kvm_rounds {
 	struct kvm_vcpu *vcpus;     /* lock */
 };
 
+/* The words of kernel-irqchip. */
+enum kvm_irqchip_word { KVM_IRQCHIP_ON, KVM_IRQCHIP_SPLIT, KVM_IRQCHIP_OFF, KVM_IRQCHIP_AUTO };
+
 struct kvm_accel {
 	struct accel accel;
 	/* properties */
 	bool assist_on, interpreted, stats;
-	int irqchip;
+	int irqchip; /* enum kvm_irqchip_word */
 	uint64_t dirty_ring_size;
 
 	struct kvm_system sys;
 	struct kvm_vm vm;
 	struct kvm_rounds rounds;
+#ifndef __aarch64__
+	struct kvm_chips chips;
+#endif
 	struct kvm_debug debug;
 	unsigned vcpu_count;  /* main thread */
 	struct accel *helper; /* const after start: the translator; NULL: assist=off */
@@ -302,6 +335,13 @@ struct kvm_host_ops {
 	bool (*is_interpreted)(const struct kvm_vcpu *kv);
 	/* Of v->cpu, where there is no hardware: would KVM not interpret it? */
 	bool (*is_native)(const struct kvm_vcpu *kv);
+	/* Interrupt chips of the kernel's, as kvm_accel.irqchip asks, before there is a vCPU; the
+	 * board's lend them their states before a vCPU goes in (Context: its thread, no round is
+	 * on), and have them back (no vCPU is inside).  All NULL: there are none. */
+	bool (*chips_start)(struct kvm_accel *k, struct err *err);
+	void (*chips_stop)(struct kvm_accel *k);
+	void (*chips_lend)(struct kvm_vcpu *kv);
+	void (*chips_recall)(struct kvm_accel *k);
 };
 extern const struct kvm_host_ops kvm_host;
 

@@ -49,6 +49,11 @@ static const struct {
 	CAP(SPLIT_IRQCHIP, split_irqchip, NULL),
 	CAP(SREGS2, sregs2, NULL),
 	CAP(ADJUST_CLOCK, adjust_clock, NULL),
+	CAP(PIT2, pit2, NULL),
+	CAP(PIT_STATE2, pit_state2, NULL),
+	CAP(REINJECT_CONTROL, reinject_control, NULL),
+	CAP(MP_STATE, mp_state, NULL),
+	CAP(X2APIC_API, x2apic_api, NULL),
 #endif
 #ifdef __aarch64__
 	CAP(VCPU_EVENTS, vcpu_events, NULL),
@@ -69,6 +74,14 @@ static const struct {
 	CAP(GUEST_DEBUG_HW_BPS, hw_bps, NULL),
 	CAP(GUEST_DEBUG_HW_WPS, hw_wps, NULL),
 #endif
+	CAP(SIGNAL_MSI, signal_msi, NULL),
+	CAP(IRQ_ROUTING, irq_routes, NULL),
+	CAP(IRQFD, irqfd, NULL),
+	CAP(IRQFD_RESAMPLE, irqfd_resample, NULL),
+	CAP(IOEVENTFD, ioeventfd, NULL),
+	CAP(IOEVENTFD_ANY_LENGTH, ioeventfd_any_length, NULL),
+	CAP(COALESCED_MMIO, coalesced_mmio, NULL),
+	CAP(COALESCED_PIO, coalesced_pio, NULL),
 #undef CAP
 };
 

@@ -175,6 +175,8 @@ static bool run_once(struct kvm_vcpu *kv)
 		kvm_round_left_kvm(kv);
 		return true;
 	}
+	if (kvm_host.chips_lend)
+		kvm_host.chips_lend(kv);
 	r = enter(kv);
 	atomic_store(&kv->is_inside, false);
 	kvm_round_left_kvm(kv);
@@ -245,9 +247,9 @@ static bool check_limits(const struct kvm_accel *k, const struct vcpu *v, struct
 	if (k->vcpu_count >= (unsigned)c->max_vcpus)
 		return err_set(err, 0, "-smp: KVM on this host takes at most %d CPUs",
 			       c->max_vcpus);
-	if (v->id >= (unsigned)c->max_vcpu_id)
+	if (v->apic_id >= (unsigned)c->max_vcpu_id)
 		return err_set(err, 0, "-smp: KVM on this host takes CPU numbers below %d, not %u",
-			       c->max_vcpu_id, v->id);
+			       c->max_vcpu_id, v->apic_id);
 	return true;
 }
 
@@ -255,7 +257,7 @@ static bool open_vcpu(struct kvm_vcpu *kv, struct err *err)
 {
 	struct kvm_accel *k = kv->kvm;
 
-	kv->fd = kvm_ioctl_value(k->vm.fd, KVM_CREATE_VCPU, kv->v->id);
+	kv->fd = kvm_ioctl_value(k->vm.fd, KVM_CREATE_VCPU, kv->v->apic_id);
 	if (kv->fd < 0)
 		return err_errno(err, -kv->fd, "KVM cannot create CPU %u", kv->v->id);
 	kv->run = mmap(NULL, (size_t)k->sys.run_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, kv->fd,

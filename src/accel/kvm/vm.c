@@ -22,6 +22,7 @@ bool kvm_vm_create(struct kvm_vm *vm, const struct kvm_system *sys, bool wants_a
 {
 	*vm = (struct kvm_vm){ .sys = sys };
 	lock_init(&vm->lock, LOCK_LEAF, "kvm slots");
+	kvm_routes_init(&vm->routes);
 	vm->fd = kvm_ioctl_value(sys->fd, KVM_CREATE_VM, kvm_host.vm_type(sys));
 	if (vm->fd < 0)
 		return err_errno(err, -vm->fd, "cannot create a virtual machine");
@@ -45,8 +46,10 @@ void kvm_vm_destroy(struct kvm_vm *vm)
 	if (vm->fd >= 0)
 		close(vm->fd);
 	vm->fd = -1;
-	if (vm->sys)
+	if (vm->sys) {
 		lock_fini(&vm->lock);
+		kvm_routes_fini(&vm->routes);
+	}
 	vm->sys = NULL;
 	g_clear_pointer(&vm->slots, g_free);
 }

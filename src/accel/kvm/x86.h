@@ -8,6 +8,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/lock.h"
+#include "cpu/pc_chips.h"
 #include "arch/x86/state.h"
 
 struct err;
@@ -28,6 +30,24 @@ struct kvm_copy {
 	uint8_t xsave[KVM_XSAVE_BYTES];
 	uint64_t msr[KVM_MSR_ROWS];
 	int64_t tsc_offset;
+	struct kvm_mp_state mp; /* with local APICs in the kernel */
+};
+
+/* Interrupt chips in the kernel (x86_chips.c). */
+struct kvm_chips {
+	enum pc_chips_set set;       /* const after start */
+	bool has_pit;                /* const after connect: the 8254 is the kernel's */
+	bool has_wide_ids;           /* const after start: 32-bit APIC ids, in messages too */
+	struct lock moving;          /* around all that changes where states are */
+	struct lock lock;            /* hold()'s */
+	_Atomic bool is_lent;        /* both locks for writing: the kernel has the states */
+	uint32_t levels, told;       /* lock: of input lines; as the kernel knows them */
+	struct i8254_image pit_seen; /* moving: as it was when it came back */
+	bool has_seen_pit;           /* moving */
+	struct kvm_vcpu **vcpus;     /* const while they run */
+	unsigned vcpu_count;         /* the same */
+	const struct pc_chips_board *board; /* const after connect; NULL: there is none */
+	void *board_opaque;                 /* the same */
 };
 
 /* ---- x86_state.c ---- */
@@ -58,7 +78,7 @@ void x86_kvm_try(struct kvm_accel *k);
 bool x86_kvm_is_lost(const struct kvm_vcpu *kv);
 /* A state that was taken from the kernel. */
 void x86_kvm_half_after(struct kvm_vcpu *kv);
-void x86_kvm_half_before(const struct kvm_vcpu *kv, struct kvm_sregs2 *s);
+void x86_kvm_half_before(struct kvm_vcpu *kv, struct kvm_sregs2 *s);
 /* The guest raised an exception.  Returns as kvm_exit(). */
 bool x86_kvm_half_exit(struct kvm_vcpu *kv);
 
@@ -82,6 +102,30 @@ bool x86_kvm_inputs(struct kvm_vcpu *kv);
 void x86_kvm_before_run(struct kvm_vcpu *kv);
 void x86_kvm_after_run(struct kvm_vcpu *kv);
 
+/* Does the kernel have the local APICs? */
+bool x86_kvm_has_lapics(const struct kvm_vcpu *kv);
+
+/* ---- x86_chips.c: interrupt chips in the kernel, which the board's lend their states ---- */
+bool x86_kvm_chips_start(struct kvm_accel *k, struct err *err);
+void x86_kvm_chips_stop(struct kvm_accel *k);
+void x86_kvm_chips_lend(struct kvm_vcpu *kv);
+void x86_kvm_chips_recall(struct kvm_accel *k);
+/* KVM_EXIT_IOAPIC_EOI. */
+void x86_kvm_chips_eoi(struct kvm_vcpu *kv, uint8_t vector);
+extern const struct pc_chips_ops x86_kvm_chips;
+
+/* ---- x86_chip_state.c: their states.  False: the kernel refuses, and it was logged. ---- */
+bool x86_kvm_lapic_get(struct kvm_vcpu *kv, struct lapic_image *image);
+bool x86_kvm_lapic_set(struct kvm_vcpu *kv, const struct lapic_image *image);
+bool x86_kvm_ioapic_get(struct kvm_accel *k, struct ioapic_image *image);
+bool x86_kvm_ioapic_set(struct kvm_accel *k, const struct ioapic_image *image);
+bool x86_kvm_i8259_get(struct kvm_accel *k, struct i8259_image *image);
+bool x86_kvm_i8259_set(struct kvm_accel *k, const struct i8259_image *image);
+bool x86_kvm_i8254_get(struct kvm_accel *k, struct i8254_image *image);
+bool x86_kvm_i8254_set(struct kvm_accel *k, const struct i8254_image *image);
+
 /* ---- x86_vm.c ---- */
+/* IA32_TSC_DEADLINE comes to us, or does not. */
+bool x86_kvm_filter_msrs(struct kvm_vm *vm, bool has_deadline);
 bool x86_kvm_vm_init(struct kvm_vm *vm, bool wants_assist, struct err *err);
 void x86_kvm_forget_tables(struct kvm_vm *vm);

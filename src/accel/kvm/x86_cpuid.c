@@ -60,10 +60,11 @@ static void words_from(const struct table *t, uint32_t *words)
 	}
 }
 
-/* What the kernel lists, and what it leaves to the APICs, which are ours. */
+/* What the kernel lists, and what it leaves to the APICs, ours or its own. */
 static void words_of(const struct kvm_accel *k, const struct table *t, uint32_t *words)
 {
-	bool has_msrs = k->vm.has_msr_exits;
+	bool has_lapic = k->chips.set != PC_CHIPS_NONE;
+	bool has_msrs = has_lapic || k->vm.has_msr_exits;
 
 	words_from(t, words);
 	set_word(words, X86_FEAT_APIC, true);
@@ -72,7 +73,7 @@ static void words_of(const struct kvm_accel *k, const struct table *t, uint32_t 
 	set_word(words, X86_FEAT_HT, true); /* says how the board has arranged vCPUs */
 	set_word(words, X86_FEAT_CMP_LEGACY, true);
 	set_word(words, X86_FEAT_X2APIC, has_msrs);
-	set_word(words, X86_FEAT_TSC_DEADLINE, has_msrs);
+	set_word(words, X86_FEAT_TSC_DEADLINE, has_lapic ? k->sys.caps.tsc_deadline : has_msrs);
 }
 
 /* -cpu host: its name, family and vendor. */

@@ -56,12 +56,20 @@ static bool exit_system_event(struct kvm_vcpu *kv)
 	return exit_shutdown(kv);
 }
 
+static bool exit_eoi(struct kvm_vcpu *kv)
+{
+	kv->count.others++;
+	x86_kvm_chips_eoi(kv, kv->run->eoi.vector);
+	return true;
+}
+
 const struct kvm_exit_row kvm_host_exits[] = {
 	{ KVM_EXIT_HLT, exit_hlt },
 	{ KVM_EXIT_IRQ_WINDOW_OPEN, exit_window },
 	{ KVM_EXIT_X86_RDMSR, exit_rdmsr },
 	{ KVM_EXIT_X86_WRMSR, exit_wrmsr },
 	{ KVM_EXIT_SET_TPR, exit_set_tpr },
+	{ KVM_EXIT_IOAPIC_EOI, exit_eoi },
 	{ KVM_EXIT_SHUTDOWN, exit_shutdown },
 	{ KVM_EXIT_SYSTEM_EVENT, exit_system_event },
 	{ 0 },

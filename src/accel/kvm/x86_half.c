@@ -168,9 +168,9 @@ bool x86_kvm_is_lost(const struct kvm_vcpu *kv)
 
 /* ---- running so ---- */
 
-void x86_kvm_half_before(const struct kvm_vcpu *kv, struct kvm_sregs2 *s)
+void x86_kvm_half_before(struct kvm_vcpu *kv, struct kvm_sregs2 *s)
 {
-	(void)kv;
+	kv->was_nmi_blocked = kv->cpu->nmi_blocked;
 	s->idt.limit = 0;
 }
 
@@ -189,10 +189,31 @@ static bool code_is_syscall(struct x86_cpu *c, gva_t addr)
 	return same;
 }
 
+/* Interrupts of APICs in the kernel end in a shutdown as well, acknowledged, and not always is that
+ * what KVM_RUN came back for: which it was is still among the events (put_events() cleared it).
+ * With a table that the guest has loaded in KVM they were entered. */
+static void take_lost(struct kvm_vcpu *kv)
+{
+	const struct kvm_vcpu_events *e = &kv->copy.events;
+	struct x86_cpu *c = kv->cpu;
+
+	if (!x86_kvm_has_lapics(kv) || c->taken.is_pending || kv->copy.sregs.idt.limit)
+		return;
+	if (e->interrupt.nr && !e->interrupt.soft) {
+		c->taken.is_pending = true;
+		c->taken.vector = e->interrupt.nr;
+	} else if (e->nmi.masked && !kv->was_nmi_blocked) {
+		c->nmi_blocked = false;
+		c->taken.is_pending = c->taken.is_nmi = true;
+		c->taken.vector = EXC_NMI;
+	}
+}
+
 void x86_kvm_half_after(struct kvm_vcpu *kv)
 {
 	struct x86_cpu *c = kv->cpu;
 
+	take_lost(kv);
 	if (x86_cpl(c) == 3 && c->env.mode & MODE_CODE64 && c->env.pc == c->msr_lstar &&
 	    code_is_syscall(c, c->gpr[RCX] - 2)) {
 		c->env.fault = 0; /* that of the kernel's first instruction, if it came so far */

@@ -133,4 +133,8 @@ const struct kvm_host_ops kvm_host = {
 	.forget_tables = x86_kvm_forget_tables,
 	.is_interpreted = is_interpreted,
 	.is_native = is_native,
+	.chips_start = x86_kvm_chips_start,
+	.chips_stop = x86_kvm_chips_stop,
+	.chips_lend = x86_kvm_chips_lend,
+	.chips_recall = x86_kvm_chips_recall,
 };

@@ -1,7 +1,7 @@
-/* accel/kvm/x86_irq.c - what reaches an x86 vCPU from outside, with all interrupt controllers ours:
- * resets, INIT and start-up IPIs change v->cpu, NMIs and interrupts are handed to the kernel when
- * it takes them, and it is asked to come back when it would (api.rst 4.19, "interrupt window").
- * SPDX-License-Identifier: MIT */
+/* accel/kvm/x86_irq.c - what reaches an x86 vCPU from outside.  With all interrupt controllers
+ * ours: resets, INIT and start-up IPIs change v->cpu, NMIs and interrupts are handed to the kernel
+ * when it takes them, and it is asked to come back when it would (api.rst 4.19, "interrupt
+ * window"). SPDX-License-Identifier: MIT */
 #include "accel/kvm/kvm.h"
 #include "arch/x86/sys.h"
 #include "base/log.h"
@@ -42,12 +42,49 @@ static bool leave_halt(struct kvm_vcpu *kv)
 	return !kv->v->is_halted;
 }
 
+/* The local APICs are, or will be, the kernel's: what the board's ask for while the states are with
+ * them goes along (x86_chips.c), or the translator sees to it. */
+static bool chips_inputs(struct kvm_vcpu *kv)
+{
+	struct vcpu *v = kv->v;
+	bool is_lent = atomic_load(&kv->kvm->chips.is_lent);
+	uint32_t in = atomic_load(&v->inputs);
+
+	if (kv->cpu->is_shut_down || (v->is_halted && !is_lent && !x86_has_work(v)))
+		return false;
+	v->is_halted = false;
+	if (kv->is_stepped && kv->step_how & DEBUG_STEP_NO_INTERRUPTS)
+		in &= ~(uint32_t)(VCPU_NMI | VCPU_INTR);
+	kv->run->request_interrupt_window = 0;
+	if (in & VCPU_NMI && kv->kvm->is_half) {
+		kvm_assist(kv);
+		return true;
+	}
+	if (in & VCPU_NMI && vcpu_take_input(v, VCPU_NMI))
+		kvm_ioctl_value(kv->fd, KVM_NMI, 0);
+	/* The 8259's, which is ours with split: LINT0 is the kernel's, and it says when. */
+	if (kv->kvm->chips.set != PC_CHIPS_LAPICS || !is_lent || !(in & VCPU_INTR))
+		return true;
+	if (takes_interrupts(kv)) {
+		if (kv->kvm->is_half) {
+			kvm_assist(kv);
+			return true;
+		}
+		hand_interrupt(kv);
+	}
+	kv->run->request_interrupt_window = !!(atomic_load(&v->inputs) & VCPU_INTR);
+	return true;
+}
+
 bool x86_kvm_inputs(struct kvm_vcpu *kv)
 {
 	const uint32_t life = VCPU_RESET | VCPU_INIT | VCPU_SIPI | VCPU_SMI | VCPU_MCE;
 	struct vcpu *v = kv->v;
-	uint32_t in = atomic_load(&v->inputs);
+	uint32_t in;
 
+	if (x86_kvm_has_lapics(kv))
+		return chips_inputs(kv);
+	in = atomic_load(&v->inputs);
 	if (in & life) {
 		kvm_vcpu_pull(v);
 		x86_poll_life(kv->cpu);
@@ -77,7 +114,7 @@ void x86_kvm_before_run(struct kvm_vcpu *kv)
 {
 	const struct vcpu_intc_ops *ops = kv->v->intc_ops;
 
-	if (ops && ops->get_cr8)
+	if (ops && ops->get_cr8 && !x86_kvm_has_lapics(kv))
 		kv->run->cr8 = ops->get_cr8(kv->v->intc);
 	x86_kvm_debug_before_run(kv);
 }
@@ -87,7 +124,7 @@ void x86_kvm_after_run(struct kvm_vcpu *kv)
 	const struct vcpu_intc_ops *ops = kv->v->intc_ops;
 	uint64_t base;
 
-	if (!ops)
+	if (!ops || x86_kvm_has_lapics(kv))
 		return;
 	if (ops->get_cr8 && kv->run->cr8 != ops->get_cr8(kv->v->intc))
 		ops->set_cr8(kv->v->intc, (uint8_t)kv->run->cr8);

@@ -103,9 +103,9 @@ static bool has_pdptes(const struct x86_cpu *c)
 	return (c->cr0 & CR0_PG) && (c->cr4 & CR4_PAE) && !x86_is_long(c);
 }
 
-static void sregs_from_cpu(const struct x86_cpu *c, struct kvm_sregs2 *s)
+static void sregs_from_cpu(const struct x86_cpu *c, struct kvm_sregs2 *s, bool has_lapic)
 {
-	const struct vcpu_intc_ops *ops = c->vcpu->intc_ops;
+	const struct vcpu_intc_ops *ops = has_lapic ? NULL : c->vcpu->intc_ops;
 	uint64_t base;
 
 	for (unsigned i = 0; i < SEG_COUNT; i++)
@@ -262,6 +262,33 @@ static void xcrs_to_cpu(struct x86_cpu *c, const struct kvm_xcrs *x)
 			c->xcr0 = x->xcrs[i].value;
 }
 
+/* ---- with local APICs in the kernel, which halts vCPUs itself ---- */
+
+static void mp_to_cpu(struct x86_cpu *c, const struct kvm_mp_state *mp)
+{
+	c->is_halted = mp->mp_state == KVM_MP_STATE_HALTED;
+	c->wait_sipi = mp->mp_state == KVM_MP_STATE_UNINITIALIZED ||
+		       mp->mp_state == KVM_MP_STATE_INIT_RECEIVED;
+}
+
+static void mp_from_cpu(const struct x86_cpu *c, struct kvm_mp_state *mp)
+{
+	mp->mp_state = c->wait_sipi   ? KVM_MP_STATE_INIT_RECEIVED
+		       : c->is_halted ? KVM_MP_STATE_HALTED
+				      : KVM_MP_STATE_RUNNABLE;
+}
+
+/* What its APIC keeps of the system registers is as it is. */
+static void keep_apic(struct kvm_vcpu *kv, struct kvm_sregs2 *s)
+{
+	struct kvm_sregs now;
+
+	if (kvm_ioctl(kv->fd, KVM_GET_SREGS, &now) < 0)
+		return;
+	s->cr8 = kv->copy.sregs.cr8 = now.cr8;
+	s->apic_base = kv->copy.sregs.apic_base = now.apic_base;
+}
+
 /* ---- all of it ---- */
 
 static bool ask(struct kvm_vcpu *kv, unsigned long what, void *out, const char *name,
@@ -276,7 +303,12 @@ static bool get_copy(struct kvm_vcpu *kv, struct err *err)
 {
 	const struct kvm_caps *caps = &kv->kvm->sys.caps;
 	struct kvm_copy *k = &kv->copy;
-	int r = sregs_get(kv, &k->sregs);
+	int r;
+
+	/* An INIT or a start-up message that waits is taken by the question: it comes first. */
+	if (x86_kvm_has_lapics(kv) && !ask(kv, KVM_GET_MP_STATE, &k->mp, "state", err))
+		return false;
+	r = sregs_get(kv, &k->sregs);
 
 	if (r < 0)
 		return err_errno(err, -r, "cannot get the vCPU's system registers");
@@ -304,6 +336,8 @@ bool x86_kvm_get(struct kvm_vcpu *kv, struct err *err)
 	if (kv->kvm->is_half && k->sregs.idt.limit == 0 && k->sregs.idt.base == idtr.base)
 		c->idtr = idtr; /* as it was before the run */
 	events_to_cpu(c, &k->events);
+	if (x86_kvm_has_lapics(kv))
+		mp_to_cpu(c, &k->mp);
 	if (kv->kvm->sys.caps.debugregs)
 		debug_to_cpu(c, &k->debug);
 	if (kv->kvm->sys.caps.xcrs && x86_has(c, X86_FEAT_XSAVE))
@@ -318,6 +352,9 @@ bool x86_kvm_get(struct kvm_vcpu *kv, struct err *err)
 	x86_mode_update(c);
 	if (kv->kvm->is_half)
 		x86_kvm_half_after(kv);
+	/* An interrupt that was acknowledged ends a halt; some kernels halt all the same. */
+	if (c->taken.is_pending)
+		c->is_halted = false;
 	return true;
 }
 
@@ -375,6 +412,8 @@ bool x86_kvm_put(struct kvm_vcpu *kv, struct err *err)
 	struct kvm_sregs2 sregs = k->sregs;
 	struct kvm_debugregs debug = k->debug;
 	struct kvm_xcrs xcrs = k->xcrs;
+	bool has_lapic = x86_kvm_has_lapics(kv);
+	struct kvm_mp_state mp = k->mp;
 	uint8_t xsave[KVM_XSAVE_BYTES];
 
 	if (x86_kvm_is_lost(kv))
@@ -383,9 +422,12 @@ bool x86_kvm_put(struct kvm_vcpu *kv, struct err *err)
 						 : "paging outside long mode");
 	kv->count.pushes++;
 	regs_from_cpu(c, &regs);
-	sregs_from_cpu(c, &sregs);
+	sregs_from_cpu(c, &sregs, has_lapic);
 	if (kv->kvm->is_half)
 		x86_kvm_half_before(kv, &sregs);
+	if (has_lapic && memcmp(&sregs, &k->sregs, sizeof(sregs)))
+		keep_apic(kv, &sregs);
+	mp_from_cpu(c, &mp);
 	debug_from_cpu(c, &debug);
 	memcpy(xsave, k->xsave, sizeof(xsave));
 	xsave_from_cpu(c, xsave);
@@ -399,7 +441,8 @@ bool x86_kvm_put(struct kvm_vcpu *kv, struct err *err)
 	       (!caps->debugregs || tell(kv, KVM_SET_DEBUGREGS, &debug, &k->debug, sizeof(debug),
 					 "debug registers", err)) &&
 	       tell(kv, KVM_SET_REGS, &regs, &k->regs, sizeof(regs), "registers", err) &&
-	       put_events(kv, err);
+	       put_events(kv, err) &&
+	       (!has_lapic || tell(kv, KVM_SET_MP_STATE, &mp, &k->mp, sizeof(mp), "state", err));
 }
 
 bool x86_kvm_is_settled(const struct kvm_vcpu *kv)

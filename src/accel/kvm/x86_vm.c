@@ -18,7 +18,7 @@ enum {
 
 /* IA32_TSC_DEADLINE without a local APIC in the kernel is nobody's, and would be lost there: our
  * APIC has it.  The range is denied to the guest, which makes it come to us. */
-static bool filter_msrs(struct kvm_vm *vm)
+bool x86_kvm_filter_msrs(struct kvm_vm *vm, bool has_deadline)
 {
 	enum { MSR_TSC_DEADLINE = 0x6e0 };
 	uint8_t none[1] = { 0 };
@@ -30,7 +30,9 @@ static bool filter_msrs(struct kvm_vm *vm)
 			      .bitmap = none } },
 	};
 
-	return kvm_ioctl(vm->fd, KVM_X86_SET_MSR_FILTER, &f) >= 0;
+	if (has_deadline)
+		f.ranges[0].nmsrs = 0;
+	return !vm->sys->caps.msr_filter || kvm_ioctl(vm->fd, KVM_X86_SET_MSR_FILTER, &f) >= 0;
 }
 
 static void take_msrs(struct kvm_vm *vm)
@@ -41,7 +43,7 @@ static void take_msrs(struct kvm_vm *vm)
 
 	vm->has_msr_exits = c->user_msr && c->msr_filter &&
 			    kvm_vm_enable(vm, KVM_CAP_X86_USER_SPACE_MSR, reasons) &&
-			    filter_msrs(vm);
+			    x86_kvm_filter_msrs(vm, false);
 }
 
 bool x86_kvm_vm_init(struct kvm_vm *vm, bool wants_assist, struct err *err)

@@ -120,13 +120,62 @@ bool apic_bus_deliver(struct apic_bus *bus, const struct apic_msg *msg, const st
 	return is_accepted;
 }
 
-bool apic_bus_send(struct device *bus, const struct apic_msg *msg)
+/* ---- the gate -------------------------------------------------------------------------------- */
+
+void apic_bus_set_gate(struct device *bus, const struct apic_gate *gate, void *opaque)
 {
-	return apic_bus_deliver(apic_bus(bus), msg, NULL);
+	apic_bus(bus)->gate = gate;
+	apic_bus(bus)->gate_opaque = opaque;
+}
+
+/* As a device would write it. */
+static uint64_t msg_addr(const struct apic_msg *msg)
+{
+	return APIC_WINDOW_BASE | (uint64_t)(msg->dest & 0xff) << 12 |
+	       (msg->mode == APIC_LOWEST ? BIT(3) : 0) | (msg->is_logical ? BIT(2) : 0);
+}
+
+static uint32_t msg_data(const struct apic_msg *msg)
+{
+	return msg->vector | (uint32_t)msg->mode << 8 |
+	       (msg->is_level ? 1u << 15 | (msg->is_assert ? 1u << 14 : 0) : 0);
+}
+
+void apic_bus_route(struct device *dev, unsigned pin, const struct apic_msg *msg)
+{
+	struct apic_bus *bus = apic_bus(dev);
+
+	if (bus->gate && bus->gate->is_split)
+		bus->gate->route(bus->gate_opaque, pin, msg ? msg_addr(msg) : 0,
+				 msg ? msg_data(msg) : 0);
+}
+
+static bool send_gated(struct apic_bus *bus, const struct apic_msg *msg)
+{
+	const struct apic_gate *gate = bus->gate;
+	bool ok;
+
+	if (gate->hold(bus->gate_opaque))
+		ok = gate->send(bus->gate_opaque, msg_addr(msg), msg_data(msg));
+	else
+		ok = apic_bus_deliver(bus, msg, NULL);
+	gate->drop(bus->gate_opaque);
+	return ok;
+}
+
+bool apic_bus_send(struct device *dev, const struct apic_msg *msg)
+{
+	struct apic_bus *bus = apic_bus(dev);
+
+	/* Else the I/O APIC has its state, so that the local APICs have theirs. */
+	if (bus->gate && bus->gate->is_split)
+		return send_gated(bus, msg);
+	return apic_bus_deliver(bus, msg, NULL);
 }
 
 void apic_bus_send_msi(struct device *bus, uint64_t addr, uint32_t data)
 {
+	struct apic_bus *b = apic_bus(bus);
 	struct apic_msg msg = {
 		.dest = (uint32_t)bits_get(addr, 12, 8),
 		.is_logical = addr & BIT(2),
@@ -138,7 +187,7 @@ void apic_bus_send_msi(struct device *bus, uint64_t addr, uint32_t data)
 
 	if (addr & BIT(3) && msg.mode == APIC_FIXED) /* redirection hint */
 		msg.mode = APIC_LOWEST;
-	if (!apic_bus_send(bus, &msg))
+	if (!(b->gate ? send_gated(b, &msg) : apic_bus_deliver(b, &msg, NULL)))
 		guest_error(bus, "nobody accepts the MSI 0x%x at 0x%" PRIx64, data, addr);
 }
 

@@ -50,3 +50,18 @@ void apic_bus_add_eoi_listener(struct device *bus, void (*eoi)(void *opaque, uin
 /* Who hears that a local APIC was enabled or answers to other names, so that a message nobody
  * accepted may be sent again: called without any APIC lock held. */
 void apic_bus_add_taker_listener(struct device *bus, void (*changed)(void *opaque), void *opaque);
+
+/* While the local APICs' states are lent (cpu/pc_chips.h), messages go where they are.  hold() says
+ * whether they are, and keeps it so until drop(). */
+struct apic_gate {
+	bool (*hold)(void *opaque);
+	void (*drop)(void *opaque);
+	bool (*send)(void *opaque, uint64_t addr, uint32_t data); /* false: nobody accepted it */
+	/* Pin of the I/O APIC sends this with its trigger mode level; addr 0: no such thing. */
+	void (*route)(void *opaque, unsigned pin, uint64_t addr, uint32_t data);
+	bool is_split; /* the I/O APIC's state is not lent with theirs */
+};
+/* Context: machine set-up. */
+void apic_bus_set_gate(struct device *bus, const struct apic_gate *gate, void *opaque);
+/* For the I/O APIC; msg NULL: the pin sends no levels. */
+void apic_bus_route(struct device *bus, unsigned pin, const struct apic_msg *msg);

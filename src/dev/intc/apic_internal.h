@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "cpu/pc_chips.h"
 #include "cpu/vcpu.h"
 #include "dev/device.h"
 #include "dev/intc/apic_bus.h"
@@ -31,7 +32,9 @@ struct apic_bus {
 		void *opaque;
 	} taker[APIC_LISTENERS];
 	unsigned taker_count;
-	unsigned turn; /* atomic; whose turn it is among equals */
+	unsigned turn;                /* atomic; whose turn it is among equals */
+	const struct apic_gate *gate; /* const while the machine runs; NULL: none */
+	void *gate_opaque;
 };
 
 struct apic_bus *apic_bus_from_device(struct device *dev);
@@ -116,9 +119,11 @@ struct lapic {
 	uint32_t divide, initial_count;
 	int64_t count_start_ns; /* when initial_count was written */
 	int64_t expiry_ns;      /* one-shot and deadline: when it fires; INT64_MAX: has, or never */
+	int64_t next_ns;        /* for when the host's timer is armed; INT64_MAX: it is not */
 	uint64_t tsc_deadline;
 	uint8_t lint_level; /* bit per pin */
 	bool has_extint;    /* an ExtINT message waits for its INTA */
+	bool is_lent;       /* somebody else has the state (cpu/pc_chips.h) */
 };
 
 struct lapic *lapic_of_vcpu(const struct apic_bus *bus, const struct vcpu *v);
@@ -152,8 +157,13 @@ void lapic_timer_start_locked(struct lapic *l, uint32_t initial_count);
 void lapic_timer_set_divide_locked(struct lapic *l, uint32_t divide);
 void lapic_timer_set_lvt_locked(struct lapic *l, uint32_t lvt);
 void lapic_timer_rearm_locked(struct lapic *l);
+/* Go on with this count; 0: it has run out. */
+void lapic_timer_restart_locked(struct lapic *l, uint32_t current);
 void lapic_set_tsc_deadline(void *intc, uint64_t tsc, int64_t deadline_ns);
 
 void lapic_show(void *intc, FILE *out); /* lapic_show.c */
+/* lapic_image.c */
+void lapic_lend(void *intc, struct lapic_image *image);
+void lapic_return(void *intc, const struct lapic_image *image, enum pc_chip_return how);
 bool lapic_read_msr(void *intc, uint32_t msr, uint64_t *value);
 bool lapic_write_msr(void *intc, uint32_t msr, uint64_t value);

@@ -8,6 +8,7 @@
  * SPDX-License-Identifier: MIT */
 #include "dev/intc/i8259.h"
 
+#include "cpu/pc_chips.h"
 #include "dev/isa/isa.h"
 
 enum { ICW1_IC4 = 0x01, ICW1_SNGL = 0x02, ICW1_LTIM = 0x08, ICW1_SELECT = 0x10 };
@@ -57,6 +58,7 @@ struct i8259 {
 	struct irq intr;
 	struct pic pic[2];              /* dev.lock */
 	uint64_t taken[ISA_LINE_COUNT]; /* dev.lock: statistics */
+	bool is_lent;                   /* dev.lock: somebody else has the state (cpu/pc_chips.h) */
 };
 
 static struct i8259 *i8259(struct device *dev) { return container_of(dev, struct i8259, isa.dev); }
@@ -199,6 +201,8 @@ static void pic_write_odd(struct pic *p, uint8_t value)
 
 static void i8259_update_locked(struct i8259 *s)
 {
+	if (s->is_lent)
+		return;
 	pic_set_line(&s->pic[MASTER], CASCADE_LINE, pic_request(&s->pic[SLAVE], false) >= 0);
 	irq_set(&s->intr, pic_request(&s->pic[MASTER], true) >= 0);
 }
@@ -360,6 +364,74 @@ static bool i8259_post_load(struct device *dev, struct err *err)
 		s->pic[i].top &= 7;
 	irq_set(&s->intr, pic_request(&s->pic[MASTER], true) >= 0);
 	return true;
+}
+
+/* ---- somebody else's ------------------------------------------------------------------------- */
+
+void i8259_lend(struct device *dev, struct i8259_image *image)
+{
+	struct i8259 *s = i8259(dev);
+
+	lock_take(&dev->lock);
+	for (unsigned i = 0; i < 2; i++) {
+		const struct pic *p = &s->pic[i];
+
+		image[i] = (struct i8259_image){
+			.irr = p->irr,
+			.isr = p->isr,
+			.imr = p->imr,
+			.lines = p->lines,
+			.elcr = p->elcr,
+			.vector = p->vector,
+			.init_step = p->init_step == INIT_DONE ? 0 : p->init_step + 1,
+			.top = p->top,
+			.has_icw4 = p->has_icw4,
+			.is_auto_eoi = p->is_auto_eoi,
+			.is_special_nested = p->is_special_nested,
+			.is_special_mask = p->is_special_mask,
+			.is_rotating_aeoi = p->is_rotating_aeoi,
+			.reads_isr = p->reads_isr,
+			.is_polled = p->is_polled,
+		};
+	}
+	s->is_lent = true;
+	irq_set(&s->intr, false);
+	lock_drop(&dev->lock);
+}
+
+static void pic_return(struct pic *p, const struct i8259_image *image)
+{
+	p->irr = image->irr;
+	p->isr = image->isr;
+	p->imr = image->imr;
+	p->lines = image->lines;
+	p->elcr = image->elcr;
+	p->vector = image->vector & 0xf8;
+	p->init_step = image->init_step < 2 || image->init_step > 4 ? INIT_DONE
+								    : image->init_step - 1;
+	p->top = image->top & 7;
+	p->has_icw4 = image->has_icw4;
+	p->is_auto_eoi = image->is_auto_eoi;
+	p->is_special_nested = image->is_special_nested;
+	p->is_special_mask = image->is_special_mask;
+	p->is_rotating_aeoi = image->is_rotating_aeoi;
+	p->reads_isr = image->reads_isr;
+	p->is_polled = image->is_polled;
+}
+
+void i8259_return(struct device *dev, const struct i8259_image *image, bool goes_on)
+{
+	struct i8259 *s = i8259(dev);
+
+	lock_take(&dev->lock);
+	for (unsigned i = 0; i < 2; i++)
+		pic_return(&s->pic[i], &image[i]);
+	s->pic[MASTER].lines &= (uint8_t) ~(1u << CASCADE_LINE);
+	if (goes_on) {
+		s->is_lent = false;
+		i8259_update_locked(s);
+	}
+	lock_drop(&dev->lock);
 }
 
 static const struct region_ops master_ops = { master_read, master_write, .max = 1 };

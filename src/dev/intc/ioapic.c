@@ -7,6 +7,9 @@
  * SPDX-License-Identifier: MIT */
 #include "dev/intc/ioapic.h"
 
+#include <string.h>
+
+#include "cpu/pc_chips.h"
 #include "dev/device.h"
 #include "dev/intc/apic_bus.h"
 
@@ -35,27 +38,41 @@ struct ioapic {
 	uint32_t lines;                  /* dev.lock; input levels */
 	uint64_t rte[IOAPIC_PIN_COUNT];  /* dev.lock */
 	uint64_t sent[IOAPIC_PIN_COUNT]; /* dev.lock: statistics */
+	bool is_lent;                    /* dev.lock: somebody else has the state */
 };
 
 static struct ioapic *ioapic(struct device *dev) { return container_of(dev, struct ioapic, dev); }
+
+static struct apic_msg ioapic_message(uint64_t rte)
+{
+	uint8_t mode = rte >> 8 & 7;
+
+	return (struct apic_msg){
+		.dest = (uint32_t)(rte >> 56),
+		.is_logical = rte & RTE_LOGICAL,
+		/* INIT, NMI, SMI and ExtINT are edges whatever the entry says */
+		.is_level = rte & RTE_LEVEL && mode <= APIC_LOWEST,
+		.is_assert = true,
+		.mode = mode,
+		.vector = (uint8_t)rte,
+	};
+}
+
+/* The local APICs may have to know what they are to tell the end of. */
+static void ioapic_route(struct ioapic *s, unsigned pin)
+{
+	struct apic_msg msg = ioapic_message(s->rte[pin]);
+
+	apic_bus_route(s->bus, pin, msg.is_level ? &msg : NULL);
+}
 
 /* A level that nobody accepts asks again when the local APICs change (ioapic_takers_changed); an
  * edge is lost. */
 static void ioapic_deliver(struct ioapic *s, unsigned pin)
 {
 	uint64_t *rte = &s->rte[pin];
-	struct apic_msg msg = {
-		.dest = (uint32_t)(*rte >> 56),
-		.is_logical = *rte & RTE_LOGICAL,
-		.is_level = *rte & RTE_LEVEL,
-		.is_assert = true,
-		.mode = *rte >> 8 & 7,
-		.vector = (uint8_t)*rte,
-	};
+	struct apic_msg msg = ioapic_message(*rte);
 
-	/* INIT, NMI, SMI and ExtINT are edges whatever the entry says */
-	if (msg.mode > APIC_LOWEST)
-		msg.is_level = false;
 	if (!apic_bus_send(s->bus, &msg)) {
 		guest_error(&s->dev, "nobody accepts pin %u (vector 0x%02x)", pin, msg.vector);
 		return;
@@ -70,7 +87,8 @@ static void ioapic_service_level(struct ioapic *s, unsigned pin)
 {
 	uint64_t rte = s->rte[pin];
 
-	if (s->lines >> pin & 1 && rte & RTE_LEVEL && !(rte & (RTE_MASKED | RTE_REMOTE_IRR)))
+	if (!s->is_lent && s->lines >> pin & 1 && rte & RTE_LEVEL &&
+	    !(rte & (RTE_MASKED | RTE_REMOTE_IRR)))
 		ioapic_deliver(s, pin);
 }
 
@@ -104,7 +122,7 @@ static void ioapic_eoi_locked(struct ioapic *s, uint8_t vector)
 	}
 }
 
-static void ioapic_eoi(void *dev, uint8_t vector)
+void ioapic_eoi(void *dev, uint8_t vector)
 {
 	struct ioapic *s = ioapic(dev);
 
@@ -157,6 +175,7 @@ static void ioapic_window_write(struct ioapic *s, uint32_t value)
 	*rte = (*rte & ~mask) | ((uint64_t)value << shift & mask);
 	if (!(*rte & RTE_LEVEL)) /* how software without the EOI register clears it */
 		*rte &= ~(uint64_t)RTE_REMOTE_IRR;
+	ioapic_route(s, pin);
 	ioapic_service_level(s, pin);
 }
 
@@ -192,8 +211,43 @@ static void ioapic_reset(struct device *dev)
 
 	s->id = s->initial_id;
 	s->select = 0;
-	for (unsigned i = 0; i < IOAPIC_PIN_COUNT; i++)
+	for (unsigned i = 0; i < IOAPIC_PIN_COUNT; i++) {
 		s->rte[i] = RTE_MASKED;
+		ioapic_route(s, i);
+	}
+}
+
+/* ---- somebody else's ------------------------------------------------------------------------- */
+
+void ioapic_lend(struct device *dev, struct ioapic_image *image)
+{
+	struct ioapic *s = ioapic(dev);
+
+	BUILD_ASSERT(sizeof(image->rte) == sizeof(s->rte));
+	lock_take(&dev->lock);
+	*image = (struct ioapic_image){ .id = (uint8_t)s->id,
+					.select = s->select,
+					.lines = s->lines };
+	memcpy(image->rte, s->rte, sizeof(image->rte));
+	s->is_lent = true;
+	lock_drop(&dev->lock);
+}
+
+void ioapic_return(struct device *dev, const struct ioapic_image *image, bool goes_on)
+{
+	struct ioapic *s = ioapic(dev);
+
+	lock_take(&dev->lock);
+	s->id = image->id & 0xf;
+	s->select = image->select;
+	s->lines = image->lines;
+	for (unsigned i = 0; i < IOAPIC_PIN_COUNT; i++)
+		s->rte[i] = image->rte[i] & (rte_writable | RTE_REMOTE_IRR);
+	if (goes_on)
+		s->is_lent = false;
+	for (unsigned i = 0; goes_on && i < IOAPIC_PIN_COUNT; i++)
+		ioapic_service_level(s, i);
+	lock_drop(&dev->lock);
 }
 
 static const struct region_ops ioapic_ops = { ioapic_read, ioapic_write, .min = 4, .max = 4 };

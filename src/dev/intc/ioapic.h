@@ -5,8 +5,10 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stdint.h>
 
 struct device;
+struct ioapic_image;
 
 enum { IOAPIC_PIN_COUNT = 24 };
 
@@ -14,3 +16,9 @@ enum { IOAPIC_PIN_COUNT = 24 };
 void ioapic_wire(struct device *ioapic, struct device *apic_bus);
 /* Sink for irq_connect(): pin 0..23.  Context: any thread, also under a device's lock. */
 void ioapic_set_irq(void *ioapic, int pin, bool level);
+/* A level-triggered interrupt was served.  Context: any thread, no interrupt controller's lock. */
+void ioapic_eoi(void *ioapic, uint8_t vector);
+/* The state goes to an accelerator that has such a chip, and comes back (cpu/pc_chips.h).  Context:
+ * no interrupt controller's lock held. */
+void ioapic_lend(struct device *ioapic, struct ioapic_image *image);
+void ioapic_return(struct device *ioapic, const struct ioapic_image *image, bool goes_on);

@@ -111,9 +111,17 @@ static bool lapic_pic_asks(const struct lapic *l)
 	return !(l->lvt[LVT_LINT0] & LVT_MASKED) && lvt_mode(l->lvt[LVT_LINT0]) == APIC_EXTINT;
 }
 
+/* Lent, it only passes the 8259's wire on: whoever has the state knows whether LINT0 is heard. */
+static bool lapic_asks(const struct lapic *l)
+{
+	if (l->is_lent)
+		return l->lint_level & 1;
+	return lapic_pending(l) >= 0 || lapic_pic_asks(l);
+}
+
 void lapic_update_locked(struct lapic *l)
 {
-	if (lapic_pending(l) >= 0 || lapic_pic_asks(l))
+	if (lapic_asks(l))
 		vcpu_set_input(l->vcpu, VCPU_INTR);
 	else
 		vcpu_clear_input(l->vcpu, VCPU_INTR);
@@ -229,7 +237,7 @@ void lapic_lint_update_locked(struct lapic *l)
 {
 	uint32_t *lvt = &l->lvt[LVT_LINT0];
 
-	if (l->lint_level & 1 && *lvt & LVT_LEVEL && lvt_mode(*lvt) == APIC_FIXED &&
+	if (!l->is_lent && l->lint_level & 1 && *lvt & LVT_LEVEL && lvt_mode(*lvt) == APIC_FIXED &&
 	    !(*lvt & (LVT_MASKED | LVT_REMOTE_IRR)) && lapic_is_enabled(l)) {
 		*lvt |= LVT_REMOTE_IRR;
 		lapic_fire_lvt_locked(l, LVT_LINT0);
@@ -245,7 +253,7 @@ void lapic_set_lint(void *dev, int pin, bool level)
 	bool is_rising, is_level;
 
 	lock_take(&l->dev.lock);
-	is_rising = level && !(l->lint_level & bit);
+	is_rising = level && !(l->lint_level & bit) && !l->is_lent;
 	l->lint_level = level ? l->lint_level | bit : l->lint_level & (uint8_t)~bit;
 	/* LINT1 is always edge-triggered; ExtINT is the pin itself */
 	is_level = lvt_mode(l->lvt[entry]) == APIC_EXTINT ||
@@ -288,8 +296,10 @@ static int lapic_ack(void *intc)
 	int vector;
 
 	lock_take(&l->dev.lock);
-	vector = lapic_pending(l);
-	if (vector >= 0) {
+	vector = l->is_lent ? -1 : lapic_pending(l);
+	if (l->is_lent) {
+		is_extint = l->lint_level & 1;
+	} else if (vector >= 0) {
 		vector_clear(l->irr, (unsigned)vector);
 		vector_set(l->isr, (unsigned)vector);
 	} else if (lapic_pic_asks(l)) {
@@ -361,6 +371,8 @@ static const struct vcpu_intc_ops lapic_ops = {
 	.set_tsc_deadline = lapic_set_tsc_deadline,
 	.init = lapic_init,
 	.show = lapic_show,
+	.lend = lapic_lend,
+	.take_back = lapic_return,
 };
 
 struct lapic *lapic_of_vcpu(const struct apic_bus *bus, const struct vcpu *v)

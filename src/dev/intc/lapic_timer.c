@@ -52,10 +52,11 @@ void lapic_timer_rearm_locked(struct lapic *l)
 		l->expiry_ns = deadline = INT64_MAX;
 		l->tsc_deadline = 0;
 	}
-	if (deadline == INT64_MAX || l->lvt[LVT_TIMER] & LVT_MASKED)
+	l->next_ns = l->lvt[LVT_TIMER] & LVT_MASKED ? INT64_MAX : deadline;
+	if (l->next_ns == INT64_MAX)
 		timer_disarm(&l->timer);
 	else
-		timer_arm(&l->timer, deadline);
+		timer_arm(&l->timer, l->next_ns);
 }
 
 void lapic_timer_fn(void *dev)
@@ -99,6 +100,13 @@ static void timer_restart_from(struct lapic *l, uint32_t current)
 	uint64_t done = (uint64_t)(l->initial_count - current) << timer_shift(l);
 
 	l->count_start_ns = timer_now(l) - (int64_t)done;
+}
+
+void lapic_timer_restart_locked(struct lapic *l, uint32_t current)
+{
+	timer_restart_from(l, current);
+	if (current)
+		timer_set_expiry(l);
 }
 
 void lapic_timer_set_divide_locked(struct lapic *l, uint32_t divide)

@@ -7,6 +7,9 @@
  * Not modelled: the speaker's sound; NMI sources IOCHK# and SERR# (never active).
  * Specification: Intel 8254 data sheet (231164); ICH9 13.7.1 (port 61h).
  * SPDX-License-Identifier: MIT */
+#include "dev/timer/i8254.h"
+
+#include "cpu/pc_chips.h"
 #include "dev/isa/isa.h"
 
 enum { PIT_HZ = 1193182, NS_PER_S = 1000000000 };
@@ -53,6 +56,8 @@ struct i8254 {
 	struct pit_channel ch[3]; /* dev.lock */
 	uint8_t control61;        /* dev.lock; bits 0-3 */
 	uint64_t seen_tick;       /* dev.lock; OUT 0 was told up to here */
+	uint32_t loads;           /* dev.lock; of all channels */
+	bool is_lent;             /* dev.lock: somebody else has the state (cpu/pc_chips.h) */
 };
 
 static struct i8254 *i8254(struct device *dev) { return container_of(dev, struct i8254, isa.dev); }
@@ -304,6 +309,8 @@ static void i8254_update_out(struct i8254 *s, uint64_t now)
 	uint64_t rise = channel_next_rise(c, s->seen_tick);
 	int64_t deadline, soon;
 
+	if (s->is_lent)
+		return;
 	channel_sync(c, now);
 	if (rise <= now) {
 		irq_set(&s->out0, false);
@@ -366,6 +373,7 @@ static void i8254_write(struct device *dev, uint64_t offset, uint64_t value, uns
 		channel_sync(&s->ch[i], now);
 	if (offset != CONTROL_PORT) {
 		channel_write(&s->ch[offset], (uint8_t)value, now);
+		s->loads++;
 		select = (unsigned)offset;
 	} else if (select == READ_BACK) {
 		i8254_read_back(s, (uint8_t)value, now);
@@ -399,6 +407,7 @@ static void port61_write(struct device *dev, uint64_t offset, uint64_t value, un
 
 	(void)offset;
 	(void)size;
+	s->loads += (s->control61 ^ value) & TIM_CNT2_EN;
 	s->control61 = value & PORT61_WRITABLE;
 	channel_sync(&s->ch[2], now);
 	channel_set_gate(&s->ch[2], value & TIM_CNT2_EN, now);
@@ -415,6 +424,7 @@ static void i8254_reset(struct device *dev)
 			.mode = 3, .rw = RW_WORD, .count = 65536, .gate = i != 2
 		};
 	s->control61 = 0;
+	s->loads++;
 	s->seen_tick = pit_now(s);
 	i8254_update_out(s, s->seen_tick);
 }
@@ -437,6 +447,97 @@ static bool i8254_post_load(struct device *dev, struct err *err)
 	}
 	i8254_update_out(s, pit_now(s));
 	return true;
+}
+
+/* ---- somebody else's ------------------------------------------------------------------------- */
+
+void i8254_lend(struct device *dev, struct i8254_image *image)
+{
+	struct i8254 *s = i8254(dev);
+	uint64_t now;
+
+	lock_take(&dev->lock);
+	now = pit_now(s);
+	i8254_update_out(s, now);
+	*image = (struct i8254_image){ .control61 = s->control61, .loads = s->loads };
+	for (unsigned i = 0; i < 3; i++) {
+		const struct pit_channel *c = &s->ch[i];
+
+		image->ch[i].mode = c->mode;
+		image->ch[i].rw = c->rw;
+		image->ch[i].is_bcd = c->is_bcd;
+		image->ch[i].gate = c->gate;
+		image->ch[i].is_loaded = c->is_loaded;
+		image->ch[i].has_count_latch = c->has_count_latch;
+		image->ch[i].has_status_latch = c->has_status_latch;
+		image->ch[i].is_msb_next = c->is_msb_next;
+		image->ch[i].reads_msb = c->reads_msb;
+		image->ch[i].status_latch = c->status_latch;
+		image->ch[i].write_low = c->write_low;
+		image->ch[i].count_latch = c->count_latch;
+		image->ch[i].count = c->has_pending ? c->pending : c->count;
+		image->ch[i].elapsed_ns = pit_ns(channel_elapsed(c, now));
+	}
+	timer_disarm(&s->edge);
+	irq_set(&s->out0, false);
+	s->is_lent = true;
+	lock_drop(&dev->lock);
+}
+
+static void channel_return(struct pit_channel *c, const struct i8254_image *image, unsigned i,
+			   uint64_t now)
+{
+	uint64_t elapsed = (uint64_t)((unsigned __int128)image->ch[i].elapsed_ns * PIT_HZ /
+				      NS_PER_S);
+
+	*c = (struct pit_channel){
+		.mode = image->ch[i].mode,
+		.rw = image->ch[i].rw,
+		.is_bcd = image->ch[i].is_bcd,
+		.gate = image->ch[i].gate,
+		.is_loaded = image->ch[i].is_loaded,
+		.has_count_latch = image->ch[i].has_count_latch,
+		.has_status_latch = image->ch[i].has_status_latch,
+		.is_msb_next = image->ch[i].is_msb_next,
+		.reads_msb = image->ch[i].reads_msb,
+		.status_latch = image->ch[i].status_latch,
+		.write_low = image->ch[i].write_low,
+		.count_latch = image->ch[i].count_latch,
+		.count = image->ch[i].count,
+	};
+	c->is_counting = c->is_loaded && (c->gate || mode_is_triggered(c));
+	/* Its start may lie before the clock's. */
+	c->start = now;
+	c->held = elapsed;
+}
+
+void i8254_return(struct device *dev, const struct i8254_image *image, int64_t since_ns,
+		  bool goes_on)
+{
+	struct i8254 *s = i8254(dev);
+	uint64_t now;
+
+	lock_take(&dev->lock);
+	now = pit_now(s);
+	for (unsigned i = 0; i < 3; i++)
+		channel_return(&s->ch[i], image, i, now);
+	s->control61 = image->control61;
+	s->loads = image->loads;
+	if (goes_on) {
+		uint64_t missed = now - (uint64_t)((unsigned __int128)since_ns * PIT_HZ / NS_PER_S);
+		struct pit_channel *c = &s->ch[0];
+
+		/* An edge that came since is told now. */
+		s->is_lent = false;
+		s->seen_tick = now;
+		if (c->is_loaded && c->held >= c->count && mode_is_periodic(c) &&
+		    c->held % c->count < missed) {
+			irq_set(&s->out0, false);
+			irq_set(&s->out0, true);
+		}
+		i8254_update_out(s, now);
+	}
+	lock_drop(&dev->lock);
 }
 
 static const struct region_ops i8254_ops = { i8254_read, i8254_write, .max = 1 };

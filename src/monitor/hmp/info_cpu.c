@@ -145,8 +145,9 @@ static void show_intc(struct hmp_call *call, struct vcpu *v)
 
 void hmp_info_lapic(struct hmp_call *call)
 {
-	const struct machine *m = call->env->machine;
+	struct machine *m = call->env->machine;
 
+	machine_show_chips(m);
 	if (!call->values[0].is_given) {
 		show_intc(call, hmp_cpu(call));
 		return;

@@ -201,9 +201,10 @@ void hmp_info_qom_tree(struct hmp_call *call)
 
 void hmp_info_pic(struct hmp_call *call)
 {
-	const struct machine *m = call->env->machine;
+	struct machine *m = call->env->machine;
 	bool has_any = false;
 
+	machine_show_chips(m);
 	for (unsigned i = 0; i < m->device_count; i++) {
 		struct device *dev = m->devices[i];
 
