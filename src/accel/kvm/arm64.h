@@ -108,6 +108,7 @@ bool arm64_kvm_irq_number(const struct kvm_caps *caps, unsigned type, unsigned c
 /* Inputs of the controller in the kernel, by INTID: 32 and up are everybody's. */
 bool arm64_kvm_spi_set(const struct kvm_vm *vm, unsigned intid, bool level);
 bool arm64_kvm_ppi_set(const struct kvm_vm *vm, unsigned cpu, unsigned intid, bool level);
+void arm64_kvm_lines_renew(struct kvm_vcpu *kv);
 bool arm64_kvm_inputs(struct kvm_vcpu *kv);
 void arm64_kvm_after_run(struct kvm_vcpu *kv);
 

@@ -62,6 +62,14 @@ static void hand_lines(struct kvm_vcpu *kv, uint32_t in)
 	kv->copy.lines ^= changed;
 }
 
+/* A restart has dropped them. */
+void arm64_kvm_lines_renew(struct kvm_vcpu *kv)
+{
+	kv->copy.lines = 0;
+	if (!kv->kvm->vm.gic)
+		hand_lines(kv, atomic_load(&kv->v->inputs));
+}
+
 bool arm64_kvm_inputs(struct kvm_vcpu *kv)
 {
 	struct vcpu *v = kv->v;

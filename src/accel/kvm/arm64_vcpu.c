@@ -225,6 +225,7 @@ bool arm64_kvm_put(struct kvm_vcpu *kv, struct err *err)
 		if (!restart(kv, err) || !arm64_kvm_regs_reload(kv, err) || !load_rest(kv, err))
 			return false;
 		kv->copy.resets = kv->cpu->resets;
+		arm64_kvm_lines_renew(kv);
 	}
 	return arm64_kvm_regs_put(kv, err) && put_rest(kv, err);
 }
