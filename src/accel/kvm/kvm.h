@@ -189,6 +189,7 @@ struct kvm_vcpu {
 	bool has_stints;                   /* vcpu thread */
 	long stint_ns;                     /* vcpu thread */
 	int64_t stint_end_ns;              /* vcpu thread; 0: none runs */
+	unsigned clock_stops;              /* vm.lock: those that the guest was told of */
 	struct kvm_ring ring;              /* vm.lock */
 	bool is_assisted;                  /* rounds.lock */
 	struct kvm_vcpu *next;             /* rounds.lock */
@@ -232,6 +233,9 @@ struct kvm_accel {
 	/* const after start: SYSCALL enters the kernel at privilege level 3, see x86_half.c */
 	bool is_half;
 	bool is_lossy; /* const after start: the kernel drops paging outside long mode, and V86 */
+	int64_t clock_stood_ns;   /* vm.lock: for how long the machine stood, when a vCPU looked */
+	bool has_clock_stood;     /* vm.lock */
+	unsigned clock_stops;     /* vm.lock */
 	uint32_t tsc_khz;         /* const after the first vCPU */
 	struct kvm_counts counts; /* main thread: of vCPUs that are gone */
 	struct memory_listener listener;

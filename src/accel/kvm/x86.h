@@ -82,6 +82,10 @@ void x86_kvm_half_before(struct kvm_vcpu *kv, struct kvm_sregs2 *s);
 /* The guest raised an exception.  Returns as kvm_exit(). */
 bool x86_kvm_half_exit(struct kvm_vcpu *kv);
 
+/* ---- x86_clock.c ---- */
+/* Before the vCPU goes on: the machine may have stood. */
+void x86_kvm_clock_resume(struct kvm_vcpu *kv);
+
 /* ---- x86_debug.c ---- */
 void x86_kvm_debug_before_run(struct kvm_vcpu *kv);
 /* KVM_EXIT_DEBUG.  Returns as kvm_exit(). */

@@ -98,6 +98,17 @@ static void fill_host(struct x86_cpuid_features *f, uint8_t *phys_bits)
 		*phys_bits = (uint8_t)(r[0] & 0xff);
 }
 
+/* What of KVM's own features works here.  The clock is a page that the kernel writes before the
+ * vCPU goes in: where the translator runs kernels it might wait for that forever. */
+static uint32_t paravirtual(const struct kvm_accel *k)
+{
+	uint32_t f = 1u << X86_FEAT_KVM_NOPIODELAY % 32;
+
+	if (k->is_slow && k->helper && !k->interpreted)
+		return f;
+	return f | 1u << X86_FEAT_KVMCLOCK % 32 | 1u << X86_FEAT_KVMCLOCK_STABLE % 32;
+}
+
 bool x86_kvm_cpuid_restrict(struct kvm_accel *k, struct x86_cpu *c, char **warnings,
 			    struct err *err)
 {
@@ -112,6 +123,8 @@ bool x86_kvm_cpuid_restrict(struct kvm_accel *k, struct x86_cpu *c, char **warni
 	if (r < 0)
 		return err_errno(err, -r, "KVM does not tell what its processors have");
 	words_of(k, t, words);
+	words[X86_WORD_KVM] &= paravirtual(k);
+	x86_cpuid_kvm(c, words[X86_WORD_KVM]);
 	if (!x86_cpuid_restrict(c, words, "KVM on this host", warnings, err))
 		return false;
 	sizes = find(t, 0x80000008, 0);
@@ -120,7 +133,6 @@ bool x86_kvm_cpuid_restrict(struct kvm_accel *k, struct x86_cpu *c, char **warni
 	/* Addresses that the processor does not have would fault otherwise than announced. */
 	if (sizes && (sizes->eax & 0xff) >= 32 && (sizes->eax & 0xff) < c->phys_bits)
 		c->phys_bits = (uint8_t)(sizes->eax & 0xff);
-	memcpy(f->hypervisor, "KVMKVMKVM\0\0\0", 12);
 	return true;
 }
 

@@ -421,6 +421,7 @@ bool x86_kvm_put(struct kvm_vcpu *kv, struct err *err)
 			       c->rflags & FL_VM ? "virtual-8086 mode"
 						 : "paging outside long mode");
 	kv->count.pushes++;
+	x86_kvm_clock_resume(kv);
 	regs_from_cpu(c, &regs);
 	sregs_from_cpu(c, &sregs, has_lapic);
 	if (kv->kvm->is_half)

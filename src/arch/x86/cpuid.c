@@ -213,9 +213,15 @@ static void cpuid_basic(const struct x86_cpu *c, uint32_t leaf, uint32_t sub, ui
 
 static void cpuid_hypervisor(const struct x86_cpu *c, uint32_t leaf, uint32_t *r)
 {
+	uint32_t kvm = c->feat->word[X86_WORD_KVM];
+
+	if (!c->feat->hypervisor[0])
+		return;
 	if (leaf == 0x40000000) {
 		r[EAX] = HYPERVISOR_MAX;
 		memcpy(&r[EBX], c->feat->hypervisor, 12);
+	} else if (leaf == 0x40000001) { /* the clock's older registers are there too */
+		r[EAX] = kvm | (x86_has(c, X86_FEAT_KVMCLOCK) ? 1 : 0);
 	} else if (leaf == 0x40000010) { /* TSC and APIC timer in kHz */
 		r[EAX] = (uint32_t)(x86_tsc_hz(c) / 1000);
 		r[EBX] = X86_TSC_HZ / 1000;

@@ -24,6 +24,7 @@ enum x86_cpuid_word {
 	X86_WORD_EXT8_EBX, /* 80000008H */
 	X86_WORD_XSAVE,    /* (0DH,1) EAX */
 	X86_WORD_6_EAX,
+	X86_WORD_KVM, /* 40000001H EAX */
 	X86_WORD_COUNT
 };
 
@@ -45,7 +46,11 @@ struct x86_cpuid_features {
 	uint32_t level, xlevel; /* highest basic and extended leaf */
 	uint32_t signature;     /* leaf 1 EAX: family, model, stepping */
 	char brand[49];
-	char hypervisor[13];      /* leaf 40000000H */
+	char hypervisor[13]; /* leaf 40000000H; "": there is none */
+	/* Of X86_WORD_KVM: for whoever is KVM; of these, what the user named; is it to be hidden?
+	 */
+	uint32_t kvm_wanted, kvm_named;
+	bool hides_kvm;
 	bool is_all, is_enforced; /* the model is "whatever there is"; must nothing be missing? */
 	/* Topology from -smp (x86_cpu_set_topology); at least 1 each. */
 	uint32_t sockets, dies, cores, threads;
@@ -84,6 +89,11 @@ bool x86_cpu_check_host(const char *text, const struct accel *a, struct err *err
  * work are dropped; each that the model or the user asked for is told in `warnings` (one line each,
  * g_malloc, NULL when none). */
 bool x86_cpuid_init(struct x86_cpu *c, const char *text, char **warnings, struct err *err);
+/* It runs under KVM, which offers its guests those features (X86_WORD_KVM).  To be followed by
+ * x86_cpuid_restrict(), which tells of those that are asked for and missing. */
+void x86_cpuid_kvm(struct x86_cpu *c, uint32_t offered);
+/* It does not: what the user named in vain, a line each (g_free()), or NULL. */
+char *x86_cpuid_no_kvm(const struct x86_cpu *c);
 /* What it runs on has only those features: others are dropped, and told as above where the user or
  * the model asked for them; who names it. */
 bool x86_cpuid_restrict(struct x86_cpu *c, const uint32_t words[X86_WORD_COUNT], const char *who,

@@ -50,7 +50,7 @@ static const char *const word_names[X86_WORD_COUNT] = {
 	[X86_WORD_7_EDX] = "CPUID.07H:EDX",          [X86_WORD_EXT_EDX] = "CPUID.80000001H:EDX",
 	[X86_WORD_EXT_ECX] = "CPUID.80000001H:ECX",  [X86_WORD_EXT7_EDX] = "CPUID.80000007H:EDX",
 	[X86_WORD_EXT8_EBX] = "CPUID.80000008H:EBX", [X86_WORD_XSAVE] = "CPUID.0DH.1:EAX",
-	[X86_WORD_6_EAX] = "CPUID.06H:EAX",
+	[X86_WORD_6_EAX] = "CPUID.06H:EAX",          [X86_WORD_KVM] = "CPUID.40000001H:EAX",
 };
 
 static const struct feature_row *feature_row(unsigned f)
@@ -117,11 +117,11 @@ static bool features_get(const uint32_t *words, unsigned f)
 
 static bool option_unknown(const char *word, struct err *err)
 {
-	const char *names[ARRAY_SIZE(feature_rows) + 12] = {
-		"phys-bits", "vendor", "family", "model", "stepping",
-		"model-id",  "level",  "xlevel", "check", "enforce",
+	const char *names[ARRAY_SIZE(feature_rows) + 13] = {
+		"phys-bits", "vendor", "family", "model",   "stepping", "model-id",
+		"level",     "xlevel", "check",  "enforce", "kvm",
 	};
-	unsigned n = 10;
+	unsigned n = 11;
 
 	for (unsigned i = 0; i < ARRAY_SIZE(feature_rows); i++)
 		if (feature_rows[i].name)
@@ -227,15 +227,23 @@ static bool option_apply(struct cpu_options *o, const char *word, struct err *er
 	}
 	if (r != OPTION_NOT_MINE)
 		return r == OPTION_OK;
+	if (!strcmp(key, "kvm") && !(is_short && value)) {
+		if (!is_short && !option_bool(key, value, &on, err))
+			return false;
+		o->want.hides_kvm = !on;
+		return true;
+	}
 	f = x86_feature_find(key);
 	if (f < 0 || (is_short && value))
 		return option_unknown(is_short ? word + 1 : key, err);
+	if (!is_short && !option_bool(key, value, &on, err))
+		return false;
+	if (f / 32 == X86_WORD_KVM && on)
+		o->want.kvm_named |= 1u << f % 32;
 	if (is_short) {
 		features_set(on ? o->plus : o->minus, (unsigned)f, true);
 		return true;
 	}
-	if (!option_bool(key, value, &on, err))
-		return false;
 	features_set(o->want.word, (unsigned)f, on);
 	return true;
 }
@@ -249,12 +257,18 @@ static bool feature_is_amd_only(unsigned f)
 	       f == X86_FEAT_MMXEXT;
 }
 
+/* What all models have where they run under KVM. */
+static const uint32_t kvm_defaults = 1u << X86_FEAT_KVM_NOPIODELAY % 32 |
+				     1u << X86_FEAT_KVMCLOCK % 32 |
+				     1u << X86_FEAT_KVMCLOCK_STABLE % 32;
+
 static void features_of_model(struct x86_cpuid_features *feat, const struct x86_model *m)
 {
 	memset(feat, 0, sizeof(*feat));
 	feat->vendor = m->vendor;
 	feat->level = m->level;
 	feat->xlevel = m->xlevel;
+	feat->word[X86_WORD_KVM] = kvm_defaults;
 	feat->sockets = feat->dies = feat->cores = feat->threads = 1;
 	g_strlcpy(feat->brand, m->brand, sizeof(feat->brand));
 	for (const uint16_t *f = m->features; f && *f != X86_FEAT_COUNT; f++)
@@ -329,6 +343,33 @@ static void features_of_isa(struct x86_cpu *c)
 			c->feat->isa |= BIT(i);
 }
 
+void x86_cpuid_kvm(struct x86_cpu *c, uint32_t offered)
+{
+	struct x86_cpuid_features *f = c->feat;
+
+	memcpy(f->hypervisor, "KVMKVMKVM\0\0\0", 12);
+	/* The models' own go without a word. */
+	f->word[X86_WORD_KVM] = f->kvm_wanted & (offered | f->kvm_named);
+	if (!f->hides_kvm)
+		return;
+	memset(f->hypervisor, 0, sizeof(f->hypervisor));
+	f->word[X86_WORD_KVM] = 0;
+}
+
+char *x86_cpuid_no_kvm(const struct x86_cpu *c)
+{
+	g_autoptr(GString) text = g_string_new(NULL);
+
+	for (unsigned i = 0; i < 32; i++)
+		if (c->feat->kvm_named >> i & 1)
+			g_string_append_printf(
+				text,
+				"CPU model '%s': only KVM has requested feature: %s.%s [bit %u]\n",
+				c->model->name, word_names[X86_WORD_KVM],
+				x86_feature_name(X86_WORD_KVM * 32 + i), i);
+	return text->len ? g_string_free(g_steal_pointer(&text), FALSE) : NULL;
+}
+
 bool x86_cpuid_restrict(struct x86_cpu *c, const uint32_t words[X86_WORD_COUNT], const char *who,
 			char **warnings, struct err *err)
 {
@@ -395,6 +436,7 @@ void x86_cpuid_word_place(enum x86_cpuid_word w, uint32_t *leaf, uint32_t *suble
 		[X86_WORD_EXT8_EBX] = { 0x80000008, 0, 1 },
 		[X86_WORD_XSAVE] = { 0xd, 1, 0 },
 		[X86_WORD_6_EAX] = { 6, 0, 0 },
+		[X86_WORD_KVM] = { 0x40000001, 0, 0 },
 	};
 
 	*leaf = places[w].leaf;
@@ -432,6 +474,9 @@ bool x86_cpuid_init(struct x86_cpu *c, const char *text, char **warnings, struct
 			return false;
 	for (unsigned w = 0; w < X86_WORD_COUNT; w++)
 		o.want.word[w] = (o.want.word[w] | o.plus[w]) & ~o.minus[w];
+	o.want.kvm_wanted = o.want.word[X86_WORD_KVM];
+	o.want.kvm_named &= o.want.kvm_wanted;
+	o.want.word[X86_WORD_KVM] = 0; /* until somebody says that it runs there */
 	*warnings = features_mask(&o.want, name);
 	if (*warnings && o.enforce) {
 		g_clear_pointer(warnings, g_free);
@@ -500,6 +545,7 @@ bool x86_cpu_expand(const char *text, struct accel *a,
 		if (p.name)
 			fn(&p, opaque);
 	}
+	fn(&(struct arch_cpu_prop){ .name = "kvm", .is_on = !c->feat->hides_kvm }, opaque);
 	s = c->feat->signature;
 	expand_word(fn, opaque, "vendor",
 		    c->feat->vendor == X86_VENDOR_AMD ? "AuthenticAMD" : "GenuineIntel");
@@ -526,6 +572,7 @@ void x86_cpu_missing(const char *model, struct accel *a, void (*fn)(const char *
 	if (!m || !m->features || !features_under(c, model, a, &err))
 		return;
 	features_of_model(&feat, m);
+	feat.word[X86_WORD_KVM] = 0; /* not the processor's */
 	for (unsigned f = 0; f < X86_FEAT_COUNT; f++)
 		if (features_get(feat.word, f) && !features_get(c->feat->word, f) &&
 		    x86_feature_name(f))

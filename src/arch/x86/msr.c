@@ -39,15 +39,20 @@ enum {
 	MSR_X2APIC_FIRST = 0x800,
 	MSR_X2APIC_LAST = 0x8ff,
 };
-#define MSR_EFER           0xc0000080u
-#define MSR_STAR           0xc0000081u
-#define MSR_LSTAR          0xc0000082u
-#define MSR_CSTAR          0xc0000083u
-#define MSR_FMASK          0xc0000084u
-#define MSR_FS_BASE        0xc0000100u
-#define MSR_GS_BASE        0xc0000101u
-#define MSR_KERNEL_GS_BASE 0xc0000102u
-#define MSR_TSC_AUX        0xc0000103u
+/* KVM's clock (Linux, Documentation/virt/kvm/x86/msr.rst): an address that the kernel writes to. */
+#define MSR_KVM_WALL_OLD    0x11u
+#define MSR_KVM_TIME_OLD    0x12u
+#define MSR_KVM_WALL_CLOCK  0x4b564d00u
+#define MSR_KVM_SYSTEM_TIME 0x4b564d01u
+#define MSR_EFER            0xc0000080u
+#define MSR_STAR            0xc0000081u
+#define MSR_LSTAR           0xc0000082u
+#define MSR_CSTAR           0xc0000083u
+#define MSR_FMASK           0xc0000084u
+#define MSR_FS_BASE         0xc0000100u
+#define MSR_GS_BASE         0xc0000101u
+#define MSR_KERNEL_GS_BASE  0xc0000102u
+#define MSR_TSC_AUX         0xc0000103u
 
 enum { MTRR_PAIRS = 8, MCG_BANKS = 10, EFER_FFXSR = 1u << 14 };
 /* MISC_ENABLE: fast strings, CPUID limit, XD disable; BTS and PEBS unavailable are read-only. */
@@ -87,6 +92,10 @@ static const struct msr_plain msr_plain[] = {
 	PLAIN(MSR_GS_BASE,        seg[SEG_GS].base,   UINT64_MAX, true,  X86_FEAT_LM),
 	PLAIN(MSR_KERNEL_GS_BASE, msr_kernel_gs_base, UINT64_MAX, true,  X86_FEAT_LM),
 	PLAIN(MSR_TSC_AUX,        msr_tsc_aux,        UINT32_MAX, false, X86_FEAT_RDTSCP),
+	PLAIN(MSR_KVM_WALL_OLD,   msr_kvm_wall_clock, UINT64_MAX, false, X86_FEAT_KVMCLOCK),
+	PLAIN(MSR_KVM_TIME_OLD,   msr_kvm_system_time, UINT64_MAX, false, X86_FEAT_KVMCLOCK),
+	PLAIN(MSR_KVM_WALL_CLOCK, msr_kvm_wall_clock, UINT64_MAX, false, X86_FEAT_KVMCLOCK),
+	PLAIN(MSR_KVM_SYSTEM_TIME, msr_kvm_system_time, UINT64_MAX, false, X86_FEAT_KVMCLOCK),
 	PLAIN(MSR_SPEC_CTRL,      msr_spec_ctrl,      7,          false, X86_FEAT_SPEC_CTRL),
 };
 /* clang-format on */
@@ -109,6 +118,9 @@ static bool msr_plain_write(struct x86_cpu *c, const struct msr_plain *p, uint64
 	if ((v & ~p->mask) || (p->is_canonical && !x86_is_canonical(v)))
 		return false;
 	memcpy((char *)c + p->offset, &v, sizeof(v));
+	/* The kernel is to hear of it before the guest looks. */
+	if (p->feature == X86_FEAT_KVMCLOCK)
+		atomic_fetch_or(&c->vcpu->exit_request, VCPU_EXIT_TURN);
 	return true;
 }
 

@@ -60,6 +60,7 @@ static void reset_msrs(struct x86_cpu *c)
 	memset(c->msr_mtrr_fixed, 0, sizeof(c->msr_mtrr_fixed));
 	memset(c->msr_mtrr_phys, 0, sizeof(c->msr_mtrr_phys));
 	c->msr_mcg_status = c->msr_mcg_ctl = c->msr_tsc_adjust = c->msr_debugctl = c->msr_xss = 0;
+	c->msr_kvm_wall_clock = c->msr_kvm_system_time = 0;
 	c->tsc_offset = c->tsc_reset_offset;
 }
 

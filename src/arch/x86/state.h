@@ -200,6 +200,7 @@ struct x86_cpu {
 	uint64_t msr_sysenter_cs, msr_sysenter_esp, msr_sysenter_eip;
 	uint64_t msr_pat, msr_misc_enable, msr_tsc_aux, msr_mtrr_def_type, msr_spec_ctrl;
 	uint64_t msr_mtrr_fixed[11], msr_mtrr_phys[16]; /* base, mask pairs */
+	uint64_t msr_kvm_wall_clock, msr_kvm_system_time;
 	uint64_t msr_mcg_status, msr_mcg_ctl, msr_tsc_adjust, msr_debugctl, msr_xss;
 	int64_t tsc_offset; /* added to the cycle count */
 	/* const after attach: the cycle count, and how many a millisecond has; NULL: the machine's

@@ -4,6 +4,7 @@
 
 #include <glib.h>
 
+#include "cpu/accel.h"
 #include "arch/x86/sys.h"
 #include "arch/x86/tcg_guest.h"
 
@@ -65,6 +66,8 @@ static void *arch_cpu_new(struct vcpu *v, const char *model, struct err *err)
 		return NULL;
 	}
 	x86_cpu_add_warnings(warnings);
+	if (!v->accel || !v->accel->ops->has_host_cpu)
+		x86_cpu_add_warnings(x86_cpuid_no_kvm(c));
 	v->cpu = c;
 	x86_reset(c);
 	return c;

@@ -99,6 +99,8 @@ static const struct {
 	STATE(MSRS, msr_mcg_status),
 	STATE(MSRS, msr_mcg_ctl),
 	STATE(MSRS, msr_tsc_adjust),
+	STATE(MSRS, msr_kvm_wall_clock),
+	STATE(MSRS, msr_kvm_system_time),
 	STATE(EVENTS, exc.vector),
 	STATE(EVENTS, exc.has_error),
 	STATE(EVENTS, exc.error),
@@ -244,6 +246,11 @@ static void random_msrs(struct x86_cpu *c)
 	c->msr_mcg_status = x86_has(c, X86_FEAT_MCA) ? any() & 7 : 0;
 	c->msr_mcg_ctl = x86_has(c, X86_FEAT_MCA) && any_bool() ? UINT64_MAX : 0;
 	c->msr_tsc_adjust = x86_has(c, X86_FEAT_TSC_ADJUST) ? any() >> 20 : 0;
+	c->msr_kvm_wall_clock = c->msr_kvm_system_time = 0;
+	if (x86_has(c, X86_FEAT_KVMCLOCK)) {
+		c->msr_kvm_wall_clock = 0x1000 * (1 + any() % 8);
+		c->msr_kvm_system_time = 0x1000 * (1 + any() % 8) | (any() & 1);
+	}
 	c->tsc_offset = (int64_t)any() >> 24;
 }
 
@@ -378,6 +385,74 @@ static void test_what_the_kernel_changes_is_put_back(void)
 	spoil(rig.cpu);
 	get();
 	compare(a, rig.cpu);
+}
+
+/* ---- KVM's clock ---- */
+
+static uint64_t kvm_clock(void)
+{
+	struct kvm_clock_data data = { 0 };
+
+	g_assert_cmpint(kvm_ioctl(rig.kv->kvm->vm.fd, KVM_GET_CLOCK, &data), >=, 0);
+	return data.clock;
+}
+
+/* It stands while the machine does. */
+static void test_the_clock_stands(void)
+{
+	enum { STOP_MS = 60 };
+	struct kvm_clock_data data = { .clock = UINT64_C(5000000000) };
+	struct vclock *clock = (struct vclock *)(uintptr_t)rig.v.clock;
+	uint64_t before, ran, stood;
+
+	if (!rig.kv->kvm->sys.caps.adjust_clock || !x86_has(rig.cpu, X86_FEAT_KVMCLOCK)) {
+		g_test_skip("this kernel has no such clock");
+		return;
+	}
+	g_assert_cmpint(kvm_ioctl(rig.kv->kvm->vm.fd, KVM_SET_CLOCK, &data), >=, 0);
+	vclock_start(clock);
+	x86_kvm_clock_resume(rig.kv);
+	before = kvm_clock();
+	g_usleep(STOP_MS * 1000);
+	x86_kvm_clock_resume(rig.kv);
+	ran = kvm_clock();
+	g_assert_cmpuint(ran - before, >=, STOP_MS * UINT64_C(1000000));
+	vclock_stop(clock);
+	g_usleep(STOP_MS * 1000);
+	vclock_start(clock);
+	stood = kvm_clock();
+	x86_kvm_clock_resume(rig.kv);
+	g_assert_cmpuint(kvm_clock() + STOP_MS * UINT64_C(900000), <, stood + STOP_MS * 500000);
+	vclock_stop(clock);
+}
+
+static void test_the_clock_can_be_hidden(void)
+{
+	struct x86_cpu c = { .vcpu = &rig.v };
+	g_autofree char *warnings = NULL, *more = NULL;
+	struct err err = { 0 };
+	uint32_t out[4];
+
+	g_assert_true(x86_cpuid_init(&c, "max,kvmclock=off", &warnings, &err));
+	g_assert_true(x86_kvm_cpuid_restrict(rig.kv->kvm, &c, &more, &err));
+	g_assert_false(x86_has(&c, X86_FEAT_KVMCLOCK));
+	x86_cpuid(&c, 0x40000001, 0, out);
+	g_assert_cmphex(out[0] & 9, ==, 0);
+	x86_cpuid(&c, 0x40000000, 0, out);
+	g_assert_cmpmem(&out[1], 12, "KVMKVMKVM\0\0\0", 12);
+	g_clear_pointer(&warnings, g_free);
+	g_clear_pointer(&more, g_free);
+	for (unsigned i = 0; i < 2; i++) {
+		g_assert_true(x86_cpuid_init(&c, i ? "max,-kvm" : "max,kvm=off", &warnings, &err));
+		g_assert_true(x86_kvm_cpuid_restrict(rig.kv->kvm, &c, &more, &err));
+		x86_cpuid(&c, 0x40000000, 0, out);
+		g_assert_cmphex(out[0] | out[1] | out[2] | out[3], ==, 0);
+		x86_cpuid(&c, 0x40000001, 0, out);
+		g_assert_cmphex(out[0], ==, 0);
+		g_clear_pointer(&warnings, g_free);
+		g_clear_pointer(&more, g_free);
+	}
+	g_free(c.feat);
 }
 
 /* ---- hostile values ---- */
@@ -562,6 +637,8 @@ int main(int argc, char **argv)
 	}
 	g_test_add_func("/accel/kvm/state/back", test_all_state_comes_back);
 	g_test_add_func("/accel/kvm/state/changed", test_what_the_kernel_changes_is_put_back);
+	g_test_add_func("/accel/kvm/state/clock_stands", test_the_clock_stands);
+	g_test_add_func("/accel/kvm/state/clock_hidden", test_the_clock_can_be_hidden);
 	g_test_add_func("/accel/kvm/state/hostile", test_hostile_values_are_refused);
 	g_test_add_func("/accel/kvm/state/dropped", test_what_would_be_dropped_is_refused);
 	g_test_add_func("/accel/kvm/state/stops", test_a_hostile_state_stops_the_vcpu);
