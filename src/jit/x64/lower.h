@@ -483,7 +483,8 @@ struct group_planner {
 void group_plan_begin(struct x64_compiler *c, struct group_planner *p);
 /* Op i, one that may leave the block. */
 void group_plan(struct x64_compiler *c, struct group_planner *p, unsigned i);
-void group_plan_end(struct x64_compiler *c);
+/* Are there any of more than one access? */
+bool group_plan_end(struct x64_compiler *c);
 /* Is access i in a group?  Then group_rm() is where it is in host memory, which S0 points to: no
  * stub, no fault.  The first one has the check. */
 static inline bool group_has(const struct x64_compiler *c, unsigned i)

@@ -221,10 +221,15 @@ void group_plan(struct x64_compiler *c, struct group_planner *p, unsigned i)
 		c->plan[op->a].last_use = (uint16_t)i;
 }
 
-void group_plan_end(struct x64_compiler *c)
+bool group_plan_end(struct x64_compiler *c)
 {
-	for (unsigned n = 0; n < c->group_count; n++)
+	bool any = false;
+
+	for (unsigned n = 0; n < c->group_count; n++) {
 		c->plan[IR_MAX_OPS + n].last_use = c->groups[n].last;
+		any |= c->groups[n].count > 1;
+	}
+	return any;
 }
 
 /* ---- the host pointer ---- */

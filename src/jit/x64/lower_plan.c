@@ -1,21 +1,23 @@
 /* jit/x64/lower_plan.c - before a block is lowered: who uses which value until when, which results
  * go straight to the register they are put into, which operations are done elsewhere.
  * SPDX-License-Identifier: MIT */
-#include <string.h>
-
 #include "jit/x64/lower.h"
 
 static bool has_flags(const struct ir_op *op) { return op->form & IR_FORM_FLAGS; }
 
-/* LEA and what is like it: can be part of an address, costs nothing until asked for. */
-static bool is_lazy_code(const struct ir_op *op)
+#define CODE(code) (UINT64_C(1) << IR_##code)
+BUILD_ASSERT(IR_CODE_COUNT <= 64);
+
+static inline bool is_among(const struct ir_op *op, uint64_t codes)
 {
-	switch (op->code) {
-	case IR_PC:
-	case IR_LEA: return true;
-	case IR_ADD: return ir_size(op) >= 4 && !has_flags(op);
-	default: return false;
-	}
+	return codes >> op->code & 1;
+}
+
+/* LEA and what is like it: can be part of an address, costs nothing until asked for. */
+static inline bool is_lazy_code(const struct ir_op *op)
+{
+	return is_among(op, CODE(PC) | CODE(LEA)) ||
+	       (op->code == IR_ADD && ir_size(op) >= 4 && !has_flags(op));
 }
 
 bool lower_is_lazy(const struct x64_compiler *c, unsigned i)
@@ -31,6 +33,13 @@ const uint8_t lower_form_of_used[IR_CODE_COUNT] = {
 };
 BUILD_ASSERT(!FORM_AB);
 
+/* What computes a value of values, and that is all: wants nothing of others. */
+#define PLAIN                                                                                  \
+	(CODE(NOP) | CODE(CONST) | CODE(PC) | CODE(MOV) | CODE(SEXT) | CODE(ADD) | CODE(SUB) | \
+	 CODE(AND) | CODE(OR) | CODE(XOR) | CODE(ANDN) | CODE(NEG) | CODE(NOT) | CODE(MUL) |   \
+	 CODE(MULUH) | CODE(MULSH) | CODE(BSWAP) | CODE(CLZ) | CODE(CTZ) | CODE(POPCNT) |      \
+	 CODE(LEA) | CODE(SELECT) | CODE(FLAGS_OF) | CODE(FLAGS_GET))
+
 /* ---- uses ---- */
 
 static void extend(uint16_t *last, unsigned pos)
@@ -39,35 +48,16 @@ static void extend(uint16_t *last, unsigned pos)
 		*last = (uint16_t)pos;
 }
 
-/* Entry 0 takes what is no use. */
-static inline void use(struct x64_compiler *c, unsigned v, unsigned pos)
-{
-	c->plan[v].uses++;
-	c->plan[v].last_use = (uint16_t)pos;
-}
-
 static void plan_uses(struct x64_compiler *c)
 {
 	const struct ir_block *ir = c->ir;
 
-	for (unsigned k = 0, i = 1; i < ir->op_count; k++) {
-		unsigned end = insn_end(c, k);
-
-		for (; i < end; i++) {
-			const struct ir_op *op = &ir->ops[i];
-			unsigned values = ir_value_operands(op);
-
-			c->plan[i].insn = (uint16_t)k;
-			if (group_is_address(op)) { /* group_plan() knows who looks at it */
-				c->plan[op->a].uses++;
-				values &= ~1u;
-			}
-			use(c, values & 1 ? op->a : 0, i);
-			use(c, values & 2 ? op->b : 0, i);
-			use(c, values & 4 ? op->c : 0, i);
-		}
-	}
-	c->plan[0].uses = c->plan[0].last_use = 0;
+	c->plan[0] = (struct op_plan){ 0 };
+	for (unsigned k = 0, i = 1; i < ir->op_count; k++)
+		for (unsigned end = insn_end(c, k); i < end; i++)
+			c->plan[i] = (struct op_plan){ .insn = (uint16_t)k,
+						       .uses = ir->uses[i].count,
+						       .last_use = ir->uses[i].last };
 }
 
 /* What a call pushed is asked for once more when it leaves. */
@@ -264,15 +254,6 @@ static void plan_flags_used(struct x64_compiler *c, const struct ir_op *op, unsi
 	}
 }
 
-/* Computes a value of values, and that is all. */
-static inline bool is_plain(const struct ir_op *op)
-{
-	const struct ir_info *info = &ir_info[op->code];
-
-	return info->props & IR_PROP_PURE && !info->flags && op->code != IR_CMP &&
-	       op->code != IR_WIDER;
-}
-
 /* What the walk over the operations knows. */
 struct planner {
 	struct group_planner groups;
@@ -331,7 +312,12 @@ static void plan_op(struct x64_compiler *c, const struct ir_op *op, unsigned i, 
 	group_plan(c, &p->groups, i);
 }
 
-static void plan_ops(struct x64_compiler *c)
+static inline bool is_general_get(const struct x64_compiler *c, const struct ir_op *op)
+{
+	return op->code == IR_GET && place_is_general(c, (uint32_t)op->imm);
+}
+
+static void plan_ops(struct x64_compiler *c, bool *has_groups, bool *is_left)
 {
 	struct planner p; /* open groups are as many as their count says */
 
@@ -346,14 +332,15 @@ static void plan_ops(struct x64_compiler *c)
 		if (k && i < end) {
 			if (p.has_stored)
 				ask(c, lower_flags_after(c, i - 1, p.slot), i);
+			*is_left |= p.has_stored;
 			p.has_stored = false;
 			ask(c, p.start, i);
 		}
 		for (; i < end; i++)
-			if (!is_plain(op_at(c, i)))
+			if (!is_among(op_at(c, i), PLAIN) && !is_general_get(c, op_at(c, i)))
 				plan_op(c, op_at(c, i), i, &p);
 	}
-	group_plan_end(c);
+	*has_groups = group_plan_end(c);
 }
 
 /* Until when the recipe of op i's flags wants its operands; its value lives as long as that asks.
@@ -404,10 +391,14 @@ static bool is_left_at(struct x64_compiler *c, unsigned i, const struct ir_op *o
 	return ir_may_leave(op) || ir_clobbers_state(op);
 }
 
-/* The instruction ends with a look whether a helper stored to the block. */
-static bool is_left_behind(const struct x64_compiler *c, unsigned k)
+/* Does op i end an instruction with a look whether a helper stored to the block? */
+static bool is_left_behind(const struct x64_compiler *c, unsigned i)
 {
-	for (unsigned i = c->ir->insns[k].first_op; i < insn_end(c, k); i++) {
+	unsigned k = c->plan[i].insn;
+
+	if (i + 1u >= c->ir->op_count || i + 1 != insn_end(c, k))
+		return false;
+	for (i = c->ir->insns[k].first_op; i < insn_end(c, k); i++) {
 		const struct ir_op *op = op_at(c, i);
 
 		if (op->code == IR_CALL && helper_may_store((const void *)(uintptr_t)op->imm))
@@ -424,11 +415,11 @@ static unsigned plan_unseen(struct x64_compiler *c, const struct ir_op *op, unsi
 {
 	unsigned reg;
 
-	if (again && i + 1 < c->ir->op_count && c->plan[i].insn != c->plan[i + 1].insn &&
-	    is_left_behind(c, c->plan[i].insn))
-		again = 0;
-	if (op->code != IR_GET && op->code != IR_PUT)
-		return again && is_left_at(c, i, op) ? 0 : again;
+	if (!is_among(op, CODE(GET) | CODE(PUT))) {
+		if (!again || is_among(op, PLAIN) || !is_left_at(c, i, op))
+			return again;
+		return 0;
+	}
 	reg = place_pinned(c, (uint32_t)op->imm);
 	if (reg == X64_NO_REG)
 		return again;
@@ -443,25 +434,30 @@ static unsigned plan_unseen(struct x64_compiler *c, const struct ir_op *op, unsi
 }
 
 /* From the end: what those behind it make of an operation. */
-static void plan_back(struct x64_compiler *c)
+static void plan_back(struct x64_compiler *c, bool has_groups, bool is_left)
 {
 	unsigned again = 0;
 
 	for (unsigned i = c->ir->op_count; i-- > 1;) {
 		const struct ir_op *op = op_at(c, i);
 
-		if (c->group_count)
+		if (is_left && is_left_behind(c, i))
+			again = 0;
+		if (has_groups)
 			again = plan_unseen(c, op, i, again);
-		plan_life(c, op, i);
+		if (c->plan[i].flags_last || is_lazy_code(op))
+			plan_life(c, op, i);
 	}
 	c->plan[0].last_use = 0;
 }
 
 void lower_plan(struct x64_compiler *c)
 {
-	memset(c->plan, 0, c->ir->op_count * sizeof(c->plan[0]));
+	/* instructions end with a look whether a helper stored to the block */
+	bool has_groups = false, is_left = false;
+
 	plan_uses(c);
 	plan_call(c);
-	plan_ops(c);
-	plan_back(c);
+	plan_ops(c, &has_groups, &is_left);
+	plan_back(c, has_groups, is_left);
 }
