@@ -148,7 +148,6 @@ static __attribute__((noinline)) void emit_uncommon(struct x64_asm *a, uint32_t 
 
 void x64_emit_any(struct x64_asm *a, uint32_t form, unsigned reg, struct x64_rm rm, int64_t imm)
 {
-	assert(rm.kind != X64_RM_MEM || (rm.index != X64_RSP && rm.shift <= 3));
 	if (form & X64_UNCOMMON || rm.kind > X64_RM_MEM)
 		emit_uncommon(a, form, reg, rm, imm);
 	else
@@ -443,10 +442,11 @@ void x64_fill_at(struct x64_asm *a, const struct x64_piece *p, unsigned n, uint6
 	put_relative(a, x64_field(a, p, n), target, 0);
 }
 
-/* The forms the manuals recommend (SDM 2B, NOP). */
 void x64_nop(struct x64_asm *a, unsigned n)
 {
-	static const char *const nops[] = {
+	enum { LONGEST = 9 };
+	/* The forms the manuals recommend (SDM 2B, NOP). */
+	static const char nops[LONGEST + 1][X64_MAX_INSN] = {
 		"",
 		"\x90",
 		"\x66\x90",
@@ -459,9 +459,10 @@ void x64_nop(struct x64_asm *a, unsigned n)
 		"\x66\x0f\x1f\x84\x00\x00\x00\x00\x00",
 	};
 
-	for (unsigned k; n; n -= k) {
-		k = n < ARRAY_SIZE(nops) ? n : (unsigned)ARRAY_SIZE(nops) - 1;
-		x64_emit_bytes(a, nops[k], k);
+	for (unsigned k; n && x64_has_room(a, X64_ROOM); n -= k) {
+		k = n < LONGEST ? n : LONGEST;
+		memcpy(a->at, nops[k], sizeof(nops[k]));
+		a->at += k;
 	}
 }
 

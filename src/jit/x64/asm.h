@@ -156,6 +156,7 @@ static inline struct x64_rm x64_m(unsigned base, int32_t disp)
 /* [base + (index << shift) + disp]; index may not be RSP */
 static inline struct x64_rm x64_mx(unsigned base, unsigned index, unsigned shift, int32_t disp)
 {
+	assert(index != X64_RSP && shift <= 3);
 	if (base == X64_NO_REG && !shift)
 		return x64_m(index, disp);
 	return (struct x64_rm){ .kind = X64_RM_MEM,

@@ -277,6 +277,7 @@ static bool lower_direct(struct x64_compiler *c, unsigned i)
 static void begin(struct x64_compiler *c, struct x64_code *code, const struct ir_block *ir)
 {
 	c->ir = ir;
+	c->ops = ir->ops;
 	c->code = code;
 	c->is_full = false;
 	c->stub_count = c->site_count = c->exit_count = c->constant_count = c->native_count = 0;
@@ -313,8 +314,10 @@ static void finish(struct x64_compiler *c)
 
 static void lower_block(struct x64_compiler *c)
 {
+	unsigned count = c->ir->op_count;
+
 	lower_entry(c);
-	for (unsigned i = 1; i < c->ir->op_count && !c->is_full && !c->a.is_full; i++) {
+	for (unsigned i = 1; i < count && !(c->is_full | c->a.is_full); i++) {
 		c->pos = i;
 		if (c->may_have_stored && c->plan[i].insn != c->plan[i - 1].insn)
 			lower_check_stored(c, i);

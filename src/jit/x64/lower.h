@@ -211,23 +211,24 @@ struct stub {
 	bool is_end;       /* STUB_HELPER: the instruction's last deed: may leave behind it */
 	bool is_return;    /* STUB_LATE */
 	bool is_call;      /* STUB_FAR */
+	bool is_saved;     /* address is memory that holds it, less disp */
+	bool is_pc;        /* the address is the pc of the entry + pc */
+	bool has_b, has_c; /* record: arg[1], arg[2] */
 	uint8_t bytes;     /* STUB_LOAD: if no power of two; STUB_HELPER: of its store, or 0 */
 	uint16_t native;   /* STUB_STORE: the NATIVE whose result it is, or 0 */
 	uint16_t at;       /* the IR op whose place in the block it stands for */
-	struct x64_rm old; /* STUB_MODIFY: where the value that was there is kept */
 	uint16_t op;       /* STUB_MODIFY: the operation */
 	uint16_t exit;
+	int32_t disp;
+	uint32_t record_kind; /* STUB_EXIT, _GROUP: flags to tell env of; their operands are arg */
+	struct x64_site site;
 	struct x64_label in, back, key;
 	struct x64_label checked; /* behind the check: S0 is the host pointer */
-	struct x64_rm address;    /* lea S0, address; or (kind MEM with base P) a saved one */
-	bool is_saved;            /* address is memory that holds it, less disp */
-	bool is_pc;               /* the address is the pc of the entry + pc */
-	int32_t disp;
+	/* A new stub has anything here: what is above says what is meant. */
+	struct x64_rm old;     /* STUB_MODIFY: where the value that was there is kept */
+	struct x64_rm address; /* lea S0, address; or (kind MEM with base P) a saved one */
 	int64_t pc;
 	struct arg arg[3];
-	uint32_t record_kind; /* STUB_EXIT, _GROUP: flags to tell env of; their operands are arg */
-	bool has_b, has_c;
-	struct x64_site site;
 };
 
 /* What is planned of an operation; then what is known of its value and its flags. */
@@ -252,6 +253,7 @@ struct value {
 struct x64_compiler {
 	struct x64_jit *jit;
 	const struct ir_block *ir;
+	const struct ir_op *ops;         /* its */
 	const struct jit_origin *origin; /* compared at the entry, or NULL */
 	struct x64_asm a;
 	struct code_writer writer;
@@ -300,7 +302,7 @@ struct x64_compiler {
 
 static inline const struct ir_op *op_at(const struct x64_compiler *c, unsigned i)
 {
-	return &c->ir->ops[i];
+	return &c->ops[i];
 }
 
 /* Where instruction k's ops end. */
@@ -368,7 +370,12 @@ void place_reg(struct x64_compiler *c, unsigned v, unsigned reg, unsigned valid)
 /* Value v is size bytes of guest state at offset. */
 void place_slot(struct x64_compiler *c, unsigned v, uint32_t offset, unsigned size);
 /* Values that live on in reg go to temporaries.  `too`: also those whose last use is this op. */
-void place_evict(struct x64_compiler *c, unsigned reg, bool too);
+void place_evict_some(struct x64_compiler *c, unsigned reg, bool too);
+static inline void place_evict(struct x64_compiler *c, unsigned reg, bool too)
+{
+	if (c->in_reg[reg])
+		place_evict_some(c, reg, too);
+}
 /* The same for guest state at [offset, offset + bytes) in memory. */
 void place_evict_slot(struct x64_compiler *c, uint32_t offset, unsigned bytes);
 /* v, in a register, was stored to the 8 bytes of guest state at offset. */
@@ -491,7 +498,10 @@ static inline bool group_has(const struct x64_compiler *c, unsigned i)
 {
 	return c->plan[i].group && c->groups[c->plan[i].group - 1u].count > 1;
 }
-bool group_is_first(const struct x64_compiler *c, unsigned i);
+static inline bool group_is_first(const struct x64_compiler *c, unsigned i)
+{
+	return c->groups[c->plan[i].group - 1u].first == i;
+}
 struct x64_rm group_rm(struct x64_compiler *c, unsigned i);
 /* The value that is the host pointer of a group moves from S0 to memory. */
 void group_evict(struct x64_compiler *c, unsigned v);

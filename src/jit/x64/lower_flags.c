@@ -90,20 +90,23 @@ static void capture_record(struct x64_compiler *c, unsigned f, struct record *r)
 
 static bool arg_is_memory(const struct arg *a) { return !a->is_imm && a->rm.kind != X64_RM_REG; }
 
-static void store_arg(struct x64_compiler *c, const struct arg *a, struct x64_rm to, unsigned size,
+/* To 8 bytes of env. */
+static void store_arg(struct x64_compiler *c, const struct arg *a, uint32_t offset,
 		      unsigned scratch)
 {
-	if (a->is_imm && (size < 8 || x64_fits32((int64_t)a->imm))) {
-		x64_mov_i(&c->a, size, to, (int32_t)a->imm);
-	} else if (a->is_imm) {
-		x64_mov_ri(&c->a, scratch, a->imm);
-		x64_mov_to(&c->a, size, to, scratch);
-	} else if (a->rm.kind == X64_RM_REG) {
-		x64_mov_to(&c->a, size, to, a->rm.base);
-	} else {
-		x64_mov(&c->a, size, scratch, a->rm);
-		x64_mov_to(&c->a, size, to, scratch);
+	const struct x64_rm to = state(c, offset);
+
+	if (a->is_imm && x64_fits32((int64_t)a->imm)) {
+		x64_mov_i(&c->a, 8, to, (int32_t)a->imm);
+		return;
 	}
+	if (!a->is_imm && a->rm.kind == X64_RM_REG)
+		scratch = a->rm.base;
+	else if (a->is_imm)
+		x64_mov_ri(&c->a, scratch, a->imm);
+	else
+		x64_mov(&c->a, 8, scratch, a->rm);
+	x64_mov_to(&c->a, 8, to, scratch);
 }
 
 static bool arg_needs_scratch(const struct arg *a)
@@ -119,14 +122,20 @@ static unsigned arg_mask(const struct arg *a)
 /* Registers first: the scratch register may be one of them. */
 static void emit_record(struct x64_compiler *c, const struct record *r, unsigned scratch)
 {
+	bool a_waits = arg_needs_scratch(&r->a), b_waits = r->has_b && arg_needs_scratch(&r->b);
+
 	x64_mov_i(&c->a, has_no_carry(r->kind) ? 8 : 4, ENV(c, flags_kind), (int32_t)r->kind);
-	for (unsigned memory = 0; memory < 2; memory++) {
-		if (arg_needs_scratch(&r->a) == memory)
-			store_arg(c, &r->a, ENV(c, flags_a), 8, scratch);
-		if (r->has_b && arg_needs_scratch(&r->b) == memory)
-			store_arg(c, &r->b, ENV(c, flags_b), 8, scratch);
-		if (r->has_c && memory)
-			store_arg(c, &r->c, ENV(c, flags_c), 4, scratch);
+	if (!a_waits)
+		store_arg(c, &r->a, offsetof(struct jit_env, flags_a), scratch);
+	if (r->has_b && !b_waits)
+		store_arg(c, &r->b, offsetof(struct jit_env, flags_b), scratch);
+	if (a_waits)
+		store_arg(c, &r->a, offsetof(struct jit_env, flags_a), scratch);
+	if (b_waits)
+		store_arg(c, &r->b, offsetof(struct jit_env, flags_b), scratch);
+	if (r->has_c) {
+		x64_mov(&c->a, 4, scratch, r->c.rm);
+		x64_mov_to(&c->a, 4, ENV(c, flags_c), scratch);
 	}
 }
 

@@ -1,5 +1,7 @@
 /* jit/x64/lower_flow.c - ways in and out of a block, calls of C, and the stubs behind it.
  * SPDX-License-Identifier: MIT */
+#include <string.h>
+
 #include "jit/x64/lower_flags.h"
 
 enum {
@@ -17,14 +19,10 @@ struct stub *stub_new(struct x64_compiler *c, enum stub_kind kind, unsigned i)
 		c->stub_count--;
 	}
 	s = &c->stubs[c->stub_count++];
-	*s = (struct stub){
-		.kind = (uint8_t)kind,
-		.at = (uint16_t)i,
-		.in = X64_LABEL,
-		.back = X64_LABEL,
-		.key = X64_LABEL,
-		.checked = X64_LABEL,
-	};
+	memset(s, 0, offsetof(struct stub, in));
+	s->kind = (uint8_t)kind;
+	s->at = (uint16_t)i;
+	s->in = s->back = s->key = s->checked = X64_LABEL;
 	return s;
 }
 

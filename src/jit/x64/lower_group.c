@@ -239,11 +239,6 @@ static struct group *group_of(struct x64_compiler *c, unsigned i)
 	return &c->groups[c->plan[i].group - 1u];
 }
 
-bool group_is_first(const struct x64_compiler *c, unsigned i)
-{
-	return c->groups[c->plan[i].group - 1u].first == i;
-}
-
 void group_evict(struct x64_compiler *c, unsigned v)
 {
 	struct group *g = &c->groups[v - IR_MAX_OPS];

@@ -20,10 +20,15 @@ void place_begin(struct x64_compiler *c)
 
 /* ---- saying where ---- */
 
-static void unchain(struct x64_compiler *c, unsigned v)
+/* v is not where it was. */
+static void leave(struct x64_compiler *c, unsigned v)
 {
 	uint16_t *at = &c->in_reg[c->value[v].at.reg];
 
+	if (c->pending_mem == v)
+		c->pending_mem = 0;
+	if (c->value[v].at.kind != PLACE_REG && c->value[v].at.kind != PLACE_HIGH)
+		return;
 	while (*at && *at != v)
 		at = &c->plan[*at].next_in_reg;
 	if (*at)
@@ -32,13 +37,9 @@ static void unchain(struct x64_compiler *c, unsigned v)
 
 void place_set(struct x64_compiler *c, unsigned v, struct place p)
 {
-	struct place *old = &c->value[v].at;
-
-	if (old->kind == PLACE_REG || old->kind == PLACE_HIGH)
-		unchain(c, v);
-	if (c->pending_mem == v)
-		c->pending_mem = 0;
-	*old = p;
+	if (c->value[v].at.kind != PLACE_NONE)
+		leave(c, v);
+	c->value[v].at = p;
 	if (p.kind == PLACE_REG || p.kind == PLACE_HIGH) {
 		c->plan[v].next_in_reg = c->in_reg[p.reg];
 		c->in_reg[p.reg] = (uint16_t)v;
@@ -106,7 +107,7 @@ void place_stored(struct x64_compiler *c, unsigned v, uint32_t offset)
 		set_home(c, v, (struct place){ .kind = PLACE_SLOT, .valid = 8, .imm = offset });
 }
 
-void place_evict(struct x64_compiler *c, unsigned reg, bool too)
+void place_evict_some(struct x64_compiler *c, unsigned reg, bool too)
 {
 	struct place tmp = { 0 };
 
@@ -219,8 +220,7 @@ void place_evict_state(struct x64_compiler *c)
 {
 	place_evict_scratch(c, false);
 	for (unsigned r = 0; r < 16; r++)
-		if (c->in_reg[r])
-			place_evict(c, r, false);
+		place_evict(c, r, false);
 	place_evict_slot(c, 0, UINT32_MAX);
 }
 

@@ -110,6 +110,7 @@ static size_t emit(struct x86_insn *in, uint8_t *out, size_t room)
 	memset(c, 0, sizeof(*c));
 	c->jit = &jit;
 	c->ir = &ir;
+	c->ops = ir.ops;
 	c->pos = i;
 	c->vec.has_vectors = true;
 	c->vec.folded = (uint16_t)i;
