@@ -71,7 +71,7 @@ enum {
 	THUNK_SIZES = 6, /* 1 to 32 bytes */
 	LOOK_BYTES = 16
 };
-enum { FAR_KEY_BYTES = 8 }; /* of an exit's key; behind it stands what asks for another */
+enum { FAR_KEY_BYTES = 8 }; /* of an exit's key; behind it stands the call that asks for one */
 struct x64_thunks {
 	uint64_t enter; /* (env, code) -> enum x64_why */
 	uint64_t leave; /* jumped to: all is published, env->why set */
@@ -101,7 +101,7 @@ struct x64_thunks {
 	uint64_t dispatch;   /* jumped to: env->pc, env->mode say where on */
 	uint64_t asked;      /* jumped to: a request waits, at the pc in S0 */
 	uint64_t asked_here; /* the same, at that offset in env->page */
-	uint64_t far;        /* jumped to or called: to that offset; S1: what FAR_KEY_BYTES says */
+	uint64_t far; /* jumped to, called for calls: likewise to there; S1: the exit's key */
 	uint64_t vectors, x87; /* the guest's to the host's registers; keep all but EFLAGS */
 	uint64_t x87_unload;   /* the reverse */
 	uint64_t vectors_save, x87_save; /* the same, for the other thunks */

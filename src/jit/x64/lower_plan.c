@@ -1,6 +1,8 @@
 /* jit/x64/lower_plan.c - before a block is lowered: who uses which value until when, which results
  * go straight to the register they are put into, which operations are done elsewhere.
  * SPDX-License-Identifier: MIT */
+#include <string.h>
+
 #include "jit/x64/lower.h"
 
 static bool has_flags(const struct ir_op *op) { return op->form & IR_FORM_FLAGS; }
@@ -46,18 +48,6 @@ static void extend(uint16_t *last, unsigned pos)
 {
 	if (*last < pos)
 		*last = (uint16_t)pos;
-}
-
-static void plan_uses(struct x64_compiler *c)
-{
-	const struct ir_block *ir = c->ir;
-
-	c->plan[0] = (struct op_plan){ 0 };
-	for (unsigned k = 0, i = 1; i < ir->op_count; k++)
-		for (unsigned end = insn_end(c, k); i < end; i++)
-			c->plan[i] = (struct op_plan){ .insn = (uint16_t)k,
-						       .uses = ir->uses[i].count,
-						       .last_use = ir->uses[i].last };
 }
 
 /* What a call pushed is asked for once more when it leaves. */
@@ -138,7 +128,7 @@ static void plan_modify(struct x64_compiler *c, unsigned i)
 	}
 	if (k >= c->ir->op_count || k < j || op_at(c, k)->b != j || op_at(c, k)->a != load->a ||
 	    op_at(c, k)->imm != load->imm || op_at(c, k)->c ||
-	    ir_size(op_at(c, k)) != ir_size(load) || c->plan[k].insn != c->plan[i].insn)
+	    ir_size(op_at(c, k)) != ir_size(load) || k >= insn_end(c, c->plan[i].insn))
 		return;
 	c->plan[i].modify = c->plan[j].modify = (uint16_t)k;
 	c->plan[k].modify = (uint16_t)j;
@@ -336,9 +326,13 @@ static void plan_ops(struct x64_compiler *c, bool *has_groups, bool *is_left)
 			p.has_stored = false;
 			ask(c, p.start, i);
 		}
-		for (; i < end; i++)
+		for (; i < end; i++) {
+			c->plan[i].insn = (uint16_t)k;
+			c->plan[i].uses = c->ir->uses[i].count;
+			extend(&c->plan[i].last_use, c->ir->uses[i].last);
 			if (!is_among(op_at(c, i), PLAIN) && !is_general_get(c, op_at(c, i)))
 				plan_op(c, op_at(c, i), i, &p);
+		}
 	}
 	*has_groups = group_plan_end(c);
 }
@@ -456,8 +450,8 @@ void lower_plan(struct x64_compiler *c)
 	/* instructions end with a look whether a helper stored to the block */
 	bool has_groups = false, is_left = false;
 
-	plan_uses(c);
-	plan_call(c);
+	memset(c->plan, 0, c->ir->op_count * sizeof(c->plan[0]));
 	plan_ops(c, &has_groups, &is_left);
+	plan_call(c);
 	plan_back(c, has_groups, is_left);
 }
