@@ -273,29 +273,31 @@ def has_hardware():
 
 
 @needs_gdb
-def test_points_of_kvm_alone():
-    """Two breakpoints in debug registers, the others in memory; steps by KVM itself."""
+def test_points_of_kvm():
+    """Two breakpoints in debug registers, the others in memory; steps by KVM itself, and by the
+    translator."""
     if not KVM:
         return
-    with Machine(accel='kvm,assist=off') as m:
-        places = 'in_protected_mode', 'in_long_mode', 'work', 'load'
-        out = m.gdb('set *(char *)&plain = 1', *(f'break *{name}' for name in places),
-                    'c', 'c', 'c', 'p *(long *)&counter', 'stepi', 'p/x $pc', 'c', 'p/x $pc', 'stepi',
-                    'p/x $pc', 'c', 'p *(long *)&counter', 'disable 3', 'c', 'p/x $pc',
-                    'p *(long *)&counter', 'delete', f'x/2xb {SYMBOLS["load"]}', 'hbreak *store', 'c',
-                    'stepi', 'p/x $pc', 'watch *(long *)&written', 'c', 'p/x $pc')
-        for n in 1, 2, 3:
-            assert f'hit Breakpoint {n}' in out[4 + n], out
-        assert number(out[8]) == 0 and number(out[10]) == SYMBOLS['work'] + 8, out
-        assert 'hit Breakpoint 4' in out[11] and number(out[12]) == SYMBOLS['load'], out
-        assert number(out[14]) == SYMBOLS['loaded'] and 'hit Breakpoint 3' in out[15], out
-        assert number(out[16]) == 1 and number(out[19]) == SYMBOLS['load'], out
-        assert number(out[20]) == 2 and '0x48\t0x8b' in out[22], out
-        assert 'hit Breakpoint 5' in out[24] and number(out[26]) == SYMBOLS['stored'], out
-        if has_hardware():
-            assert number(out[29]) == SYMBOLS['stored'], out
-        else:  # what its interpreter does not see is refused
-            assert 'Could not insert hardware watchpoint' in out[28], out
+    for accel in 'kvm,assist=off', 'kvm,interpreted=on':
+        with Machine(accel=accel) as m:
+            places = 'in_protected_mode', 'in_long_mode', 'work', 'load'
+            out = m.gdb('set *(char *)&plain = 1', *(f'break *{name}' for name in places),
+                        'c', 'c', 'c', 'p *(long *)&counter', 'stepi', 'p/x $pc', 'c', 'p/x $pc', 'stepi',
+                        'p/x $pc', 'c', 'p *(long *)&counter', 'disable 3', 'c', 'p/x $pc',
+                        'p *(long *)&counter', 'delete', f'x/2xb {SYMBOLS["load"]}', 'hbreak *store', 'c',
+                        'stepi', 'p/x $pc', 'delete', 'watch *(long *)&written', 'c', 'p/x $pc')
+            for n in 1, 2, 3:
+                assert f'hit Breakpoint {n}' in out[4 + n], out
+            assert number(out[8]) == 0 and number(out[10]) == SYMBOLS['work'] + 8, out
+            assert 'hit Breakpoint 4' in out[11] and number(out[12]) == SYMBOLS['load'], out
+            assert number(out[14]) == SYMBOLS['loaded'] and 'hit Breakpoint 3' in out[15], out
+            assert number(out[16]) == 1 and number(out[19]) == SYMBOLS['load'], out
+            assert number(out[20]) == 2 and '0x48\t0x8b' in out[22], out
+            assert 'hit Breakpoint 5' in out[24] and number(out[26]) == SYMBOLS['stored'], out
+            if has_hardware() or 'assist' not in accel:
+                assert number(out[30]) == SYMBOLS['stored'], (accel, out)
+            else:  # what its interpreter does not see is refused
+                assert 'Could not insert hardware watchpoint' in out[29], out
     with Machine(accel='kvm,assist=off') as m, Client(m) as c:
         for n in range(4):
             assert c.ask(f'Z1,{n},1') == 'OK'
@@ -308,7 +310,9 @@ def test_points_of_kvm_alone():
 def test_steps_stay_with_their_vcpu():
     for accel in ACCELS:
         with Machine(accel=accel) as m:
-            out = m.gdb('break *work', 'c', 'delete', 'stepi', 'p/x $pc', 'stepi', 'stepi', 'p/x $pc',
+            # when the other one runs too
+            out = m.gdb('break *work if *(short *)0x9000 != 0', 'c', 'delete', 'stepi', 'p/x $pc', 'stepi',
+                        'stepi', 'p/x $pc',
                         'set scheduler-locking on', 'p *(short *)0x9000', 'stepi', 'stepi',
                         'p *(short *)0x9000', 'thread 2', 'stepi', 'stepi', 'p *(short *)0x9000')
             assert number(out[4]) == SYMBOLS['work'] + 8, (accel, out)  # incq

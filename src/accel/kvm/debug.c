@@ -187,6 +187,12 @@ static bool choose(struct kvm_accel *k, struct kvm_point *at)
 	return is_soft && k->debug.regs < KVM_DEBUG_REGS;
 }
 
+/* Would a KVM that interprets miss it? */
+static bool is_blind(const struct kvm_accel *k, const struct debug_point *p)
+{
+	return k->is_slow && k->helper && (!k->interpreted || !is_break(p));
+}
+
 static bool insert_own(struct kvm_accel *k, const struct debug_point *p, struct err *err)
 {
 	struct kvm_debug *d = &k->debug;
@@ -196,7 +202,7 @@ static bool insert_own(struct kvm_accel *k, const struct debug_point *p, struct 
 		return err_set(err, 0,
 			       "KVM of this host interprets guest code and sees no watchpoints; "
 			       "assist=on would");
-	if ((k->is_slow && k->helper) || !choose(k, &at)) {
+	if (is_blind(k, p) || !choose(k, &at)) {
 		if (!k->helper)
 			return err_set(err, 0,
 				       "the processor watches and breaks at %u places, %u are "

@@ -20,7 +20,7 @@
 
 void kvm_rounds_init(struct kvm_rounds *r)
 {
-	lock_init(&r->lock, LOCK_TCG, "kvm rounds");
+	lock_init(&r->lock, LOCK_TCG - 1, "kvm rounds");
 	lock_cond_init(&r->cond);
 	atomic_store(&r->assisting, 0);
 	r->is_closing = r->must_forget = false;
