@@ -51,6 +51,7 @@ static void update_locked(struct address_space *as)
 
 	if (!each_missing(view, old, NULL, NULL) && !each_missing(old, view, NULL, NULL)) {
 		flat_view_free(view);
+		address_space_update_eventfds_locked(as);
 		return;
 	}
 	rcu_publish(as->view, view);
@@ -63,6 +64,7 @@ static void update_locked(struct address_space *as)
 		if (l->commit)
 			l->commit(l);
 	}
+	address_space_update_eventfds_locked(as);
 	flat_view_retire(old);
 }
 
@@ -113,6 +115,7 @@ void address_space_init(struct address_space *as, const char *name, struct regio
 	as->view = flat_view_render(root);
 	as->next = spaces;
 	spaces = as;
+	address_space_update_eventfds_locked(as);
 	topology_unlock();
 }
 
@@ -126,6 +129,8 @@ void address_space_fini(struct address_space *as)
 		p = &(*p)->next;
 	*p = as->next;
 	topology_unlock();
+	free(as->eventfds);
+	as->eventfds = NULL;
 	flat_view_retire(as->view);
 	as->view = NULL;
 }
@@ -142,6 +147,7 @@ void address_space_listen(struct address_space *as, struct memory_listener *l)
 	*p = l;
 	if (l->added)
 		each_missing(as->view, &empty, l, l->added);
+	address_space_tell_eventfds(l, as->eventfds, as->eventfd_count, NULL, 0, true);
 	if (l->commit)
 		l->commit(l);
 	topology_unlock();
@@ -157,6 +163,7 @@ void address_space_unlisten(struct address_space *as, struct memory_listener *l)
 		p = &(*p)->next;
 	if (*p) {
 		*p = l->next;
+		address_space_tell_eventfds(l, as->eventfds, as->eventfd_count, NULL, 0, false);
 		if (l->removed)
 			each_missing(as->view, &empty, l, l->removed);
 		if (l->commit)
@@ -254,6 +261,9 @@ static void io_write(const struct region *r, uint64_t offset, uint64_t value, un
 {
 	struct lock *lock = io_lock(r);
 
+	if (unlikely(rcu_fetch(r->eventfds) != NULL) &&
+	    region_signal(r, offset, value & ones(size), size))
+		return;
 	if (lock)
 		lock_take(lock);
 	for (unsigned done = 0, n; done < size; done += n) {

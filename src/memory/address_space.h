@@ -23,6 +23,15 @@ struct flat_view {
 	struct flat_range ranges[]; /* sorted, disjoint */
 };
 
+/* A region_eventfd that can be seen. */
+struct flat_eventfd {
+	gpa_t addr;
+	uint64_t data;
+	int fd;
+	uint8_t size; /* 0: any */
+	bool has_data;
+};
+
 /* Hears ranges that went and came, in that order, at each commit; what is there already when it
  * begins to listen comes, and when it stops goes.  Context: the committing thread, topology lock.
  */
@@ -30,6 +39,9 @@ struct memory_listener {
 	void (*removed)(struct memory_listener *l, const struct flat_range *r);
 	void (*added)(struct memory_listener *l, const struct flat_range *r);
 	void (*commit)(struct memory_listener *l); /* the new view is published; may be NULL */
+	/* The same of eventfds, after the ranges; may be NULL. */
+	void (*eventfd_removed)(struct memory_listener *l, const struct flat_eventfd *e);
+	void (*eventfd_added)(struct memory_listener *l, const struct flat_eventfd *e);
 	/* For listeners whose stores ram_stored() does not hear of (memory/dirty.h); all may be
 	 * NULL: begin and end to note which pages of a range are written, and say so by
 	 * RAM_PAGE_DIRTY, as in a range that comes while its pages are RAM_PAGE_LOGGED. */
@@ -48,7 +60,9 @@ struct address_space {
 	struct region *root;
 	struct flat_view *view; /* RCU: rcu_fetch() inside rcu_enter() */
 	struct memory_listener *listeners;
-	struct address_space *next; /* internal: all address spaces */
+	struct flat_eventfd *eventfds; /* topology lock: sorted */
+	unsigned eventfd_count;        /* topology lock */
+	struct address_space *next;    /* internal: all address spaces */
 };
 
 void address_space_init(struct address_space *as, const char *name, struct region *root);

@@ -11,6 +11,7 @@ struct device;
 struct lock;
 struct ram_block;
 struct region;
+struct region_eventfds;
 
 struct region_ops {
 	/* Context: vcpu or loop thread, dev->lock held unless .concurrent.  offset is inside the
@@ -43,7 +44,8 @@ struct region {
 	uint64_t addr;
 	int priority;
 	bool is_enabled;
-	struct region *children, *next; /* by falling priority */
+	struct region *children, *next;   /* by falling priority */
+	struct region_eventfds *eventfds; /* RCU; changed under the topology lock */
 };
 
 void region_init_container(struct region *r, const char *name, uint64_t size);
@@ -56,6 +58,19 @@ void region_init_rom(struct region *r, const char *name, struct ram_block *b, ui
 		     uint64_t size);
 void region_init_alias(struct region *r, const char *name, struct region *of, uint64_t offset,
 		       uint64_t size);
+
+/* A store to an I/O region that ticks an eventfd and reaches no callback: of that size (0: any),
+ * and with that datum if has_data (then the size is given). */
+struct region_eventfd {
+	uint64_t offset, data;
+	int fd;
+	uint8_t size;
+	bool has_data;
+};
+/* No two stand for the same store.  After one was removed its descriptor may still be used until
+ * rcu_wait().  Context: as topology changes. */
+void region_add_eventfd(struct region *r, const struct region_eventfd *e);
+void region_remove_eventfd(struct region *r, const struct region_eventfd *e);
 
 /* Topology changes.  Outside a memory_begin()/commit() pair each change publishes at once.  Where
  * regions overlap the higher priority wins, then the later added.

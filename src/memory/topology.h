@@ -8,6 +8,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct address_space;
+struct flat_eventfd;
+struct memory_listener;
 struct flat_view;
 struct ram_block;
 struct region;
@@ -36,6 +39,16 @@ void flat_view_free(struct flat_view *v); /* was never published */
 void flat_view_retire(struct flat_view *v);
 /* Index of the first range that ends at or after addr; count when there is none. */
 uint32_t flat_view_search(const struct flat_view *v, uint64_t addr);
+
+/* ---- eventfd.c ---- */
+/* A store: did it tick an eventfd?  Needs rcu_enter(). */
+bool region_signal(const struct region *r, uint64_t offset, uint64_t value, unsigned size);
+/* The view is published: what eventfds it shows, and tell of the difference.  Needs the lock. */
+void address_space_update_eventfds_locked(struct address_space *as);
+/* Tell l of those of the sorted list that the other does not have. */
+void address_space_tell_eventfds(struct memory_listener *l, const struct flat_eventfd *list,
+				 unsigned count, const struct flat_eventfd *other,
+				 unsigned other_count, bool is_added);
 
 /* The last byte of a region's own addresses. */
 uint64_t region_last(const struct region *r);

@@ -108,6 +108,7 @@ struct kvm_vm {
 	bool is_full;              /* topology lock: memory that has no slot was told of */
 	struct arm64_kvm_gic *gic; /* const: arm64's interrupt controller, if it is in the kernel */
 	struct kvm_routes routes;
+	struct kvm_irq_source *irq_sources; /* the chips' moving lock; x86's */
 };
 bool kvm_vm_create(struct kvm_vm *vm, const struct kvm_system *sys, bool wants_assist,
 		   struct err *err);
@@ -148,6 +149,26 @@ int kvm_route_set_msi(struct kvm_vm *vm, int gsi, uint64_t addr, uint32_t data);
 void kvm_route_remove(struct kvm_vm *vm, int gsi);
 /* Send a message now.  0: nobody accepts it; -errno. */
 int kvm_msi_signal(struct kvm_vm *vm, uint64_t addr, uint32_t data);
+
+/* ---- eventfds.c ---- */
+
+/* Doorbells, from memory listeners. */
+void kvm_doorbell_add(struct kvm_vm *vm, const struct flat_eventfd *e, bool is_port);
+void kvm_doorbell_remove(struct kvm_vm *vm, const struct flat_eventfd *e, bool is_port);
+
+/* An eventfd that raises interrupt gsi: of a message's route (kvm_route_add_msi()) once per tick;
+ * of a line with resample_fd, which is ticked when the guest has served it, until then. */
+struct kvm_irq_source {
+	int gsi, fd;
+	int resample_fd;             /* -1: none */
+	struct kvm_irq_source *next; /* eventfds.c's */
+};
+/* Storage is the caller's.  x86: by x86_kvm_irqfd_add(), which knows whether chips are live. */
+bool kvm_irqfd_add(struct kvm_vm *vm, struct kvm_irq_source *s, bool is_live, struct err *err);
+void kvm_irqfd_remove(struct kvm_vm *vm, struct kvm_irq_source *s);
+/* The kernel's chips have their states; they are about to give them back. */
+void kvm_irqfds_go_live(struct kvm_vm *vm);
+void kvm_irqfds_wait(struct kvm_vm *vm);
 
 /* Of a VM: switch a capability on. */
 bool kvm_vm_enable(struct kvm_vm *vm, uint32_t cap, uint64_t arg);
@@ -238,8 +259,8 @@ struct kvm_accel {
 	unsigned clock_stops;     /* vm.lock */
 	uint32_t tsc_khz;         /* const after the first vCPU */
 	struct kvm_counts counts; /* main thread: of vCPUs that are gone */
-	struct memory_listener listener;
-	struct address_space *listened;
+	struct memory_listener listener, io_listener;
+	struct address_space *listened, *io_listened;
 };
 
 static inline struct kvm_vcpu *kvm_vcpu_of(struct vcpu *v) { return v->accel_data; }

@@ -306,7 +306,27 @@ static void range_log_sync(struct memory_listener *l, const struct flat_range *r
 	kvm_slot_sync(&container_of(l, struct kvm_accel, listener)->vm, r);
 }
 
-static void listen(struct kvm_accel *k, struct address_space *memory)
+static void doorbell_added(struct memory_listener *l, const struct flat_eventfd *e)
+{
+	kvm_doorbell_add(&container_of(l, struct kvm_accel, listener)->vm, e, false);
+}
+
+static void doorbell_removed(struct memory_listener *l, const struct flat_eventfd *e)
+{
+	kvm_doorbell_remove(&container_of(l, struct kvm_accel, listener)->vm, e, false);
+}
+
+static void io_doorbell_added(struct memory_listener *l, const struct flat_eventfd *e)
+{
+	kvm_doorbell_add(&container_of(l, struct kvm_accel, io_listener)->vm, e, true);
+}
+
+static void io_doorbell_removed(struct memory_listener *l, const struct flat_eventfd *e)
+{
+	kvm_doorbell_remove(&container_of(l, struct kvm_accel, io_listener)->vm, e, true);
+}
+
+static void listen(struct kvm_accel *k, struct address_space *memory, struct address_space *io)
 {
 	if (k->listened || !memory)
 		return;
@@ -317,7 +337,14 @@ static void listen(struct kvm_accel *k, struct address_space *memory)
 	k->listener.log_stop = range_log_stop;
 	k->listener.log_sync = range_log_sync;
 	k->listener.log_before = kvm_dirty_before;
+	k->listener.eventfd_added = doorbell_added;
+	k->listener.eventfd_removed = doorbell_removed;
 	address_space_listen(memory, &k->listener);
+	k->io_listened = io;
+	k->io_listener.eventfd_added = io_doorbell_added;
+	k->io_listener.eventfd_removed = io_doorbell_removed;
+	if (io)
+		address_space_listen(io, &k->io_listener);
 }
 
 bool kvm_vcpu_attach(struct accel *a, struct vcpu *v, struct err *err)
@@ -340,7 +367,7 @@ bool kvm_vcpu_attach(struct accel *a, struct vcpu *v, struct err *err)
 	v->accel_data = kv;
 	k->vcpu_count++;
 	kvm_rounds_add(&k->rounds, kv);
-	listen(k, v->memory);
+	listen(k, v->memory, v->io);
 	return true;
 fail:
 	free_vcpu(kv);
@@ -371,4 +398,7 @@ void kvm_vcpu_detach(struct accel *a, struct vcpu *v)
 		return;
 	address_space_unlisten(k->listened, &k->listener);
 	k->listened = NULL;
+	if (k->io_listened)
+		address_space_unlisten(k->io_listened, &k->io_listener);
+	k->io_listened = NULL;
 }

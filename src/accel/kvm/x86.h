@@ -41,6 +41,7 @@ struct kvm_chips {
 	struct lock moving;          /* around all that changes where states are */
 	struct lock lock;            /* hold()'s */
 	_Atomic bool is_lent;        /* both locks for writing: the kernel has the states */
+	_Atomic bool has_irqfds;     /* moving for writing */
 	uint32_t levels, told;       /* lock: of input lines; as the kernel knows them */
 	struct i8254_image pit_seen; /* moving: as it was when it came back */
 	bool has_seen_pit;           /* moving */
@@ -116,6 +117,10 @@ void x86_kvm_chips_lend(struct kvm_vcpu *kv);
 void x86_kvm_chips_recall(struct kvm_accel *k);
 /* KVM_EXIT_IOAPIC_EOI. */
 void x86_kvm_chips_eoi(struct kvm_vcpu *kv, uint8_t vector);
+struct kvm_irq_source;
+/* kvm_irqfd_add() and remove().  Context: main thread. */
+bool x86_kvm_irqfd_add(struct kvm_accel *k, struct kvm_irq_source *s, struct err *err);
+void x86_kvm_irqfd_remove(struct kvm_accel *k, struct kvm_irq_source *s);
 extern const struct pc_chips_ops x86_kvm_chips;
 
 /* ---- x86_chip_state.c: their states.  False: the kernel refuses, and it was logged. ---- */

@@ -13,8 +13,9 @@
  *
  * Two locks: `moving` for whoever moves states, `lock` for whoever has an interrupt to deliver.  A
  * vCPU that is halted in the kernel sleeps there; while the states are not lent it sleeps here, and
- * is sent in again when they are.
- * SPDX-License-Identifier: MIT */
+ * is sent in again when they are; with interrupts from eventfds, which only the kernel's chips
+ * hear, it goes in by itself as soon as no vCPU is in the translator. SPDX-License-Identifier: MIT
+ */
 #include <errno.h>
 #include <string.h>
 
@@ -312,10 +313,11 @@ static void lend_pit(struct kvm_accel *k)
 /* It slept here. */
 static void go_in(struct vcpu *v, void *opaque)
 {
+	struct kvm_accel *k = kvm_vcpu_of(v)->kvm;
 	struct x86_cpu *cpu = v->cpu;
 
 	(void)opaque;
-	if (is_lent(kvm_vcpu_of(v)->kvm) && !cpu->is_shut_down)
+	if ((is_lent(k) || atomic_load(&k->chips.has_irqfds)) && !cpu->is_shut_down)
 		v->is_halted = false;
 }
 
@@ -332,6 +334,7 @@ void x86_kvm_chips_lend(struct kvm_vcpu *kv)
 		lend_controllers(k);
 		atomic_store(&c->is_lent, true);
 		lock_drop(&c->lock);
+		kvm_irqfds_go_live(&k->vm);
 		if (c->has_pit)
 			lend_pit(k);
 		for (unsigned i = 0; i < c->vcpu_count; i++)
@@ -399,6 +402,7 @@ void x86_kvm_chips_recall(struct kvm_accel *k)
 	lock_take(&c->moving);
 	if (is_lent(k)) {
 		now = vclock_now(c->vcpus[0]->v->clock);
+		kvm_irqfds_wait(&k->vm);
 		lock_take(&c->lock);
 		for (unsigned i = 0; i < c->vcpu_count; i++)
 			return_lapic(c->vcpus[i], PC_CHIP_GO_ON);
@@ -411,7 +415,52 @@ void x86_kvm_chips_recall(struct kvm_accel *k)
 	lock_drop(&c->moving);
 }
 
-static void recall(struct accel *a) { x86_kvm_chips_recall(kvm_of(a)); }
+static void recall(struct accel *a)
+{
+	struct kvm_accel *k = kvm_of(a);
+
+	x86_kvm_chips_recall(k);
+	/* One that was on its way in does not stay when it is resumed. */
+	for (unsigned i = 0; atomic_load(&k->chips.has_irqfds) && i < k->chips.vcpu_count; i++)
+		vcpu_post_work(k->chips.vcpus[i]->v, go_in, NULL);
+}
+
+/* ---- eventfds that raise interrupts ---- */
+
+bool x86_kvm_irqfd_add(struct kvm_accel *k, struct kvm_irq_source *s, struct err *err)
+{
+	struct kvm_chips *c = &k->chips;
+	bool ok;
+
+	if (c->set == PC_CHIPS_NONE)
+		return err_set(err, 0,
+			       "an eventfd raises interrupts with kernel-irqchip=on or split only");
+	/* There the states may stay here for as long as the guest runs. */
+	if (k->is_slow && k->helper && !k->interpreted)
+		return err_set(err, 0,
+			       "an eventfd cannot raise interrupts where the translator runs what "
+			       "KVM would interpret; use assist=off");
+	if (s->resample_fd >= 0 && c->set != PC_CHIPS_ALL)
+		return err_set(err, 0,
+			       "an eventfd raises a line that the guest ends with "
+			       "kernel-irqchip=on only");
+	lock_take(&c->moving);
+	ok = kvm_irqfd_add(&k->vm, s, is_lent(k), err);
+	atomic_store(&c->has_irqfds, k->vm.irq_sources != NULL);
+	lock_drop(&c->moving);
+	/* Those that sleep here would not hear of it. */
+	for (unsigned i = 0; i < c->vcpu_count; i++)
+		vcpu_post_work(c->vcpus[i]->v, go_in, NULL);
+	return ok;
+}
+
+void x86_kvm_irqfd_remove(struct kvm_accel *k, struct kvm_irq_source *s)
+{
+	lock_take(&k->chips.moving);
+	kvm_irqfd_remove(&k->vm, s);
+	atomic_store(&k->chips.has_irqfds, k->vm.irq_sources != NULL);
+	lock_drop(&k->chips.moving);
+}
 
 /* ---- for people ---- */
 

@@ -191,13 +191,15 @@ static bool code_is_syscall(struct x86_cpu *c, gva_t addr)
 
 /* Interrupts of APICs in the kernel end in a shutdown as well, acknowledged, and not always is that
  * what KVM_RUN came back for: which it was is still among the events (put_events() cleared it).
- * With a table that the guest has loaded in KVM they were entered. */
+ * With a table that the guest has loaded in KVM they were entered, and in real mode, where KVM does
+ * not look at its size. */
 static void take_lost(struct kvm_vcpu *kv)
 {
 	const struct kvm_vcpu_events *e = &kv->copy.events;
 	struct x86_cpu *c = kv->cpu;
 
-	if (!x86_kvm_has_lapics(kv) || c->taken.is_pending || kv->copy.sregs.idt.limit)
+	if (!x86_kvm_has_lapics(kv) || c->taken.is_pending || kv->copy.sregs.idt.limit ||
+	    !(kv->copy.sregs.cr0 & CR0_PE))
 		return;
 	if (e->interrupt.nr && !e->interrupt.soft) {
 		c->taken.is_pending = true;

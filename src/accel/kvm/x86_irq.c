@@ -50,7 +50,11 @@ static bool chips_inputs(struct kvm_vcpu *kv)
 	bool is_lent = atomic_load(&kv->kvm->chips.is_lent);
 	uint32_t in = atomic_load(&v->inputs);
 
-	if (kv->cpu->is_shut_down || (v->is_halted && !is_lent && !x86_has_work(v)))
+	if (kv->cpu->is_shut_down)
+		return false;
+	/* Here it would not hear of an eventfd's interrupt. */
+	if (v->is_halted && !is_lent && !x86_has_work(v) &&
+	    (!atomic_load(&kv->kvm->chips.has_irqfds) || kvm_round_is_on(kv)))
 		return false;
 	v->is_halted = false;
 	if (kv->is_stepped && kv->step_how & DEBUG_STEP_NO_INTERRUPTS)
