@@ -144,7 +144,7 @@ struct ir_insn {
 
 /* Who uses an op as a value. */
 struct ir_use {
-	uint16_t count; /* operands, of all ops */
+	uint16_t count; /* operands, of all ops; 1 where an op has no result */
 	uint16_t last;  /* the last op, addresses of accesses not counted; or 0 */
 };
 

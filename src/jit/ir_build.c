@@ -121,7 +121,8 @@ bool ir_has_room(const struct ir_builder *b)
 const struct ir_block *ir_end(struct ir_builder *b)
 {
 	if (b->is_over) {
-		b->op_count = b->end_ops;
+		while (b->op_count > b->end_ops)
+			ir_drop(b, --b->op_count);
 		b->insn_count = b->end_insns < b->insn_count ? b->end_insns : b->insn_count;
 	}
 	ir_sweep(b);

@@ -1,5 +1,5 @@
-/* jit/ir_dead.c - a finished block is walked once from its end: what nobody uses goes, and who uses
- * the rest is counted.  Only where something went, ops are numbered anew.
+/* jit/ir_dead.c - a finished block is walked once from its end: what nobody uses goes, and whose
+ * flags are wanted is noted.  Only where something went, ops are numbered anew.
  * SPDX-License-Identifier: MIT */
 #include "jit/ir_internal.h"
 
@@ -14,29 +14,44 @@ static bool is_droppable(const struct ir_op *op)
 	return props & IR_PROP_RESULT;
 }
 
-static inline void use(struct ir_builder *b, uint16_t v, unsigned i)
-{
-	struct ir_use *u = &b->uses[v];
-
-	u->count++;
-	if (!u->last)
-		u->last = (uint16_t)i;
-}
-
-static inline void use_values(struct ir_builder *b, const struct ir_op *op, unsigned i)
+/* Does op use v, other than as an access's address? */
+static bool is_user(const struct ir_op *op, uint16_t v)
 {
 	unsigned values = ir_value_operands(op);
 
-	if (values & 1) {
-		if (op->code >= IR_LOAD && op->code <= IR_VSTORE)
-			b->uses[op->a].count++;
-		else
-			use(b, op->a, i);
+	return (values & 1 && op->a == v && (op->code < IR_LOAD || op->code > IR_VSTORE)) ||
+	       (values & 2 && op->b == v) || (values & 4 && op->c == v);
+}
+
+/* Op i does not use v any more. */
+static void unuse(struct ir_builder *b, uint16_t v, unsigned i)
+{
+	struct ir_use *u = &b->uses[v];
+
+	u->count--;
+	if (u->last != i)
+		return;
+	for (u->last = 0; i-- > v + 1u;) {
+		if (is_user(&b->ops[i], v)) {
+			u->last = (uint16_t)i;
+			return;
+		}
 	}
+}
+
+void ir_drop(struct ir_builder *b, unsigned i)
+{
+	struct ir_op *op = &b->ops[i];
+	unsigned values = ir_value_operands(op);
+
+	op->code = IR_NOP;
+	b->uses[i].count = 0;
+	if (values & 1)
+		unuse(b, op->a, i);
 	if (values & 2)
-		use(b, op->b, i);
+		unuse(b, op->b, i);
 	if (values & 4)
-		use(b, op->c, i);
+		unuse(b, op->c, i);
 }
 
 static void use_flags(struct ir_builder *b, struct ir_op *op, unsigned operands)
@@ -61,17 +76,19 @@ static unsigned mark(struct ir_builder *b)
 
 	for (unsigned i = b->op_count; i-- > 1;) {
 		struct ir_op *op = &b->ops[i];
-		unsigned flags = ir_flags_operands(op);
+		unsigned flags;
 
-		if (!b->uses[i].count && !(op->form & IR_FORM_FLAGS) && is_droppable(op))
-			op->code = IR_NOP;
-		if (op->code == IR_NOP) {
-			dead = i;
-			continue;
+		if (!b->uses[i].count && !(op->form & IR_FORM_FLAGS)) {
+			if (is_droppable(op))
+				ir_drop(b, i);
+			if (op->code == IR_NOP) {
+				dead = i;
+				continue;
+			}
 		}
+		flags = ir_flags_operands(op);
 		if (flags)
 			use_flags(b, op, flags);
-		use_values(b, op, i);
 	}
 	return dead;
 }

@@ -69,7 +69,7 @@ static void flags_write_back(struct ir_builder *b)
 	*next(b) = (struct ir_op){ .code = IR_FLAGS_PUT, .form = ir_form(2, 2), .a = b->flags };
 	b->slot_flags = b->flags;
 	b->slot_is_ours = true;
-	keep(b);
+	b->uses[keep(b)].count = 1;
 }
 
 /* Nothing is known any more of these bytes. */
@@ -132,6 +132,8 @@ static inline uint16_t strip_moves(const struct ir_builder *b, uint16_t v, unsig
 /* Of which no notes are taken: the flags, and what lies in two words. */
 static void put_odd(struct ir_builder *b, unsigned size, uint32_t offset)
 {
+	uint16_t i;
+
 	if (b->as_written) {
 		keep_as_written(b);
 		return;
@@ -139,14 +141,16 @@ static void put_odd(struct ir_builder *b, unsigned size, uint32_t offset)
 	if (is_flags_slot(b, offset, size)) /* its six bits are now whatever v has there */
 		b->slot_flags = IR_NONE;
 	forget(b, offset, size);
-	keep(b);
+	i = keep(b);
+	b->uses[i].count = 1;
+	ir_use(b, b->ops[i].a, i);
 }
 
 void ir_put(struct ir_builder *b, unsigned size, uint32_t offset, ir_val v)
 {
 	struct ir_word *w = &b->words[offset / 8];
 	unsigned sz = log2_of(size), from = offset % 8;
-	uint16_t a = ir_value(v);
+	uint16_t a = ir_value(v), i;
 
 	if (!b->as_written)
 		a = strip_moves(b, a, sz);
@@ -160,13 +164,14 @@ void ir_put(struct ir_builder *b, unsigned size, uint32_t offset, ir_val v)
 			return;
 		if (w->put >= b->first_unseen && w->from >= from &&
 		    w->from + w->size <= from + size)
-			b->ops[w->put].code = IR_NOP;
+			ir_drop(b, w->put);
 	}
-	*w = (struct ir_word){ .stamp = b->stamp,
-			       .val = a,
-			       .from = (uint8_t)from,
-			       .size = (uint8_t)size,
-			       .put = keep(b) };
+	i = keep(b);
+	b->uses[i].count = 1;
+	ir_use(b, a, i);
+	*w = (struct ir_word){
+		.stamp = b->stamp, .val = a, .from = (uint8_t)from, .size = (uint8_t)size, .put = i
+	};
 }
 
 /* ---- values ---- */
@@ -190,6 +195,7 @@ static ir_val emit_zero(struct ir_builder *b)
 
 	*next(b) = (struct ir_op){ .code = IR_FLAGS_OF, .form = ir_form(2, 2), .a = bits };
 	flags = keep(b);
+	ir_use(b, bits, flags);
 	return ir_fold_const(b, 0) | (ir_val)flags << 16;
 }
 
@@ -204,12 +210,17 @@ static ir_val emit_value(struct ir_builder *b)
 	strip_operands(b, op);
 	if (!(ir_info[op->code].props & IR_PROP_FLAGS)) {
 		value = ir_fold(b, op, NULL);
-		return ir_val_of(value ? value : keep(b));
+		if (value)
+			return ir_val_of(value);
+		i = keep(b);
+		ir_use_operands(b, i);
+		return ir_val_of(i);
 	}
 	if ((op->code == IR_SUB || op->code == IR_XOR) && !ir_has_imm(op) && op->a == op->b)
 		return emit_zero(b);
 	i = flags = keep(b); /* for its flags if not for its value */
 	value = ir_fold(b, op, &flags);
+	ir_use_operands(b, i);
 	return (value ? value : i) | (ir_val)flags << 16;
 }
 
@@ -268,12 +279,15 @@ ir_val ir_bini(struct ir_builder *b, enum ir_code code, unsigned size, ir_val x,
 static ir_val emit_flags(struct ir_builder *b)
 {
 	struct ir_op *op = next(b);
+	uint16_t i;
 
 	if (!b->as_written) {
 		strip_operands(b, op);
 		ir_fold_immediate(b, op);
 	}
-	return ir_val_of(keep(b));
+	i = keep(b);
+	ir_use_operands(b, i);
+	return ir_val_of(i);
 }
 
 ir_val ir_bin_flags(struct ir_builder *b, enum ir_code code, unsigned size, ir_val x, ir_val y)
@@ -424,10 +438,14 @@ void ir_flags_set_masked(struct ir_builder *b, ir_val op, uint32_t mask)
 
 ir_val ir_flags_of(struct ir_builder *b, ir_val bits)
 {
+	uint16_t i;
+
 	*next(b) = (struct ir_op){ .code = IR_FLAGS_OF,
 				   .form = ir_form(2, 2),
 				   .a = ir_value(bits) };
-	return ir_val_of(keep(b));
+	i = keep(b);
+	ir_use(b, ir_value(bits), i);
+	return ir_val_of(i);
 }
 
 ir_val ir_flags_to(struct ir_builder *b, ir_val flags)
@@ -469,8 +487,12 @@ static uint16_t emit_access(struct ir_builder *b)
 		op->b = strip_moves(b, op->b, ir_size_log2(op));
 	else if (op->code == IR_VLOAD)
 		forget(b, (uint64_t)op->c * 8, op->b);
-	b->may_store |= (ir_info[op->code].props & IR_PROP_STORES) != 0;
 	i = keep(b);
+	b->uses[i].count = op->code != IR_LOAD;
+	b->uses[op->a].count++; /* as an address */
+	if (op->code == IR_STORE)
+		ir_use(b, op->b, i);
+	b->may_store |= op->code == IR_STORE || op->code == IR_VSTORE;
 	may_leave(b);
 	return i;
 }
@@ -484,6 +506,8 @@ static uint16_t emit_leave(struct ir_builder *b)
 	if (b->as_written)
 		return keep_as_written(b);
 	i = keep(b);
+	b->uses[i].count = !(ir_info[op->code].props & IR_PROP_RESULT);
+	ir_use_operands(b, i);
 	if (op->code == IR_FENCE)
 		return i;
 	may_leave(b);

@@ -55,7 +55,7 @@ struct ir_builder {
 	struct ir_arena_chunk *arena;
 	struct ir_block block;
 	struct ir_op ops[IR_TABLE_OPS];
-	struct ir_use uses[IR_TABLE_OPS];
+	struct ir_use uses[IR_TABLE_OPS]; /* an op without a result has itself for a use */
 	struct ir_insn insns[IR_MAX_INSNS + 1];
 	uint16_t number[IR_TABLE_OPS]; /* of ops, once the dead ones are gone */
 };
@@ -77,6 +77,27 @@ static inline unsigned ir_width_log2(const struct ir_builder *b, uint16_t v)
 	return b->ops[v].form >> IR_FORM_WIDTH_SHIFT & 3;
 }
 
+/* Op i has v for a value.  What op i was folded to may stand behind it, and have v too. */
+static inline void ir_use(struct ir_builder *b, uint16_t v, unsigned i)
+{
+	struct ir_use *u = &b->uses[v];
+
+	u->count++;
+	if (u->last < i)
+		u->last = (uint16_t)i;
+}
+
+static inline void ir_use_operands(struct ir_builder *b, unsigned i)
+{
+	const struct ir_op *op = &b->ops[i];
+	unsigned values = ir_value_operands(op);
+
+	/* What is no value is op 0. */
+	ir_use(b, values & 1 ? op->a : 0, i);
+	ir_use(b, values & 2 ? op->b : 0, i);
+	ir_use(b, values & 4 ? op->c : 0, i);
+}
+
 /* op as it is, its form complete. */
 static inline uint16_t ir_append(struct ir_builder *b, struct ir_op op)
 {
@@ -86,6 +107,7 @@ static inline uint16_t ir_append(struct ir_builder *b, struct ir_op op)
 	b->ops[i] = op;
 	b->uses[i] = (struct ir_use){ 0 };
 	b->op_count = i + 1;
+	ir_use_operands(b, i);
 	return (uint16_t)i;
 }
 
@@ -110,4 +132,6 @@ static inline bool ir_fold_is_const(const struct ir_builder *b, uint16_t v, uint
 }
 
 /* ---- ir_dead.c: what nobody reads goes ---- */
+/* Op i goes: it uses nothing any more. */
+void ir_drop(struct ir_builder *b, unsigned i);
 void ir_sweep(struct ir_builder *b);

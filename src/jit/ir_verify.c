@@ -143,6 +143,39 @@ static bool verify_insns(struct verify *v)
 	return true;
 }
 
+/* The first operand of an access is counted, but is no last use. */
+static bool is_address(const struct ir_op *op, unsigned n)
+{
+	return !n && op->code >= IR_LOAD && op->code <= IR_VSTORE;
+}
+
+static bool verify_uses(struct verify *v)
+{
+	const struct ir_block *blk = v->blk;
+
+	for (v->at = 1; v->at < blk->op_count; v->at++) {
+		bool has_result = ir_info[blk->ops[v->at].code].props & IR_PROP_RESULT;
+		struct ir_use want = { .count = !has_result }, is = blk->uses[v->at];
+
+		for (unsigned i = v->at + 1; i < blk->op_count; i++) {
+			const struct ir_op *op = &blk->ops[i];
+			const uint16_t x[3] = { op->a, op->b, op->c };
+
+			for (unsigned n = 0; n < 3; n++) {
+				if (!ir_operand_is_value(op, n) || x[n] != v->at)
+					continue;
+				want.count++;
+				if (!is_address(op, n))
+					want.last = (uint16_t)i;
+			}
+		}
+		if (want.count != is.count || want.last != is.last)
+			return wrong(v, "%u uses until %u, not %u until %u", want.count, want.last,
+				     is.count, is.last);
+	}
+	return true;
+}
+
 bool ir_verify(const struct ir_block *blk, char *error, size_t error_size)
 {
 	struct verify v = { .blk = blk, .error = error, .size = error_size };
@@ -165,5 +198,5 @@ bool ir_verify(const struct ir_block *blk, char *error, size_t error_size)
 			return wrong(&v, v.at + 1u < blk->op_count ? "ends the block before its end"
 								   : "does not end the block");
 	}
-	return verify_insns(&v);
+	return verify_insns(&v) && verify_uses(&v);
 }
