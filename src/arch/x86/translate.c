@@ -314,6 +314,8 @@ static bool row_allowed(struct x86_tr *t)
 {
 	uint32_t attrs = t->in.row->attrs;
 
+	if (likely(!(attrs & (ROW_NO_PE | ROW_CPL0 | ROW_X87 | ROW_X87_NOWAIT))))
+		return true;
 	if (attrs & ROW_NO_PE && !tr_is_protected(t)) {
 		tr_ud(t);
 		return false;
@@ -322,7 +324,7 @@ static bool row_allowed(struct x86_tr *t)
 		tr_gp0(t);
 		return false;
 	}
-	return true;
+	return !(attrs & (ROW_X87 | ROW_X87_NOWAIT)) || tr_require_x87(t);
 }
 
 /* The cached translation may run under another CS limit than the bytes were read under. */
@@ -337,11 +339,13 @@ static void check_code_limit(struct x86_tr *t)
 /* A debugger may want to stop here.  A stepped instruction has looked already. */
 static void call_before(struct x86_tr *t)
 {
-	gva_t at = x86_linear_pc(t->cpu) + (gva_t)t->delta;
-	const struct ir_helper *before = NULL;
+	const struct ir_helper *before;
+	gva_t at;
 
-	if (t->fetch->before && !(t->mode & MODE_STEP))
-		before = t->fetch->before(t->fetch, tr_is64(t) ? at : (uint32_t)at);
+	if (!t->fetch->before || t->mode & MODE_STEP)
+		return;
+	at = x86_linear_pc(t->cpu) + (gva_t)t->delta;
+	before = t->fetch->before(t->fetch, tr_is64(t) ? at : (uint32_t)at);
 	if (unlikely(before != NULL))
 		ir_call(t->b, before, IR_NONE, IR_NONE, IR_NONE);
 }
@@ -355,10 +359,7 @@ static void translate_decoded(struct x86_tr *t, enum x86_decode result)
 	} else if (result == DECODE_UD) {
 		tr_ud(t);
 	} else if (row_allowed(t)) {
-		const uint32_t x87 = ROW_X87 | ROW_X87_NOWAIT;
-
-		if (!(t->in.row->attrs & x87) || tr_require_x87(t))
-			t->in.row->tr(t);
+		t->in.row->tr(t);
 	}
 }
 
@@ -367,7 +368,7 @@ static bool translate_one(struct x86_tr *t, struct code_reader *r, const struct 
 {
 	enum x86_decode result;
 
-	r->start = reader_pos(r);
+	r->start = (uint32_t)t->next;
 	result = x86_decode(&t->in, dm, &r->reader);
 	if (result == DECODE_FETCH) {
 		if (r->hit_limit && !r->start)
