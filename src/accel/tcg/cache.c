@@ -112,15 +112,20 @@ static void page_drop_if_idle(struct tcg_cache *c, struct tcg_page *p)
 	g_free(p);
 }
 
-static void page_recount(struct tcg_page *p)
+/* Needs c->lock.  The granules of p that hold code: counted again when a block went since. */
+static uint64_t page_granules(struct tcg_page *p)
 {
 	uint64_t first, last;
 
+	if (!p->has_lost)
+		return p->granules;
+	p->has_lost = false;
 	p->granules = 0;
 	for (struct tcg_page_ref *r = p->blocks; r; r = r->next) {
 		extent(r->block, r == &r->block->pages[1], &first, &last);
 		p->granules |= granule_mask(first, last);
 	}
+	return p->granules;
 }
 
 static unsigned page_written(struct tcg_accel *t, struct tcg_page *p, uint64_t first,
@@ -133,9 +138,9 @@ static unsigned page_written(struct tcg_accel *t, struct tcg_page *p, uint64_t f
  * again when a block is published: what changed while it was made is seen. */
 
 /* Needs c->lock.  Do the bytes that blocks were made from still stand there? */
-static bool page_is_same(const struct tcg_page *p, const uint8_t *now)
+static bool page_is_same(struct tcg_page *p, const uint8_t *now)
 {
-	for (uint64_t rest = p->granules; rest; rest &= rest - 1) {
+	for (uint64_t rest = page_granules(p); rest; rest &= rest - 1) {
 		unsigned at = 64 * (unsigned)__builtin_ctzll(rest);
 
 		if (memcmp(p->copy + at, now + at, 64))
@@ -421,7 +426,7 @@ static void drop_locked(struct tcg_accel *t, struct tcg_block *b)
 		*r->pprev = r->next;
 		if (r->next)
 			r->next->pprev = r->pprev;
-		page_recount(r->page);
+		r->page->has_lost = true;
 		page_drop_if_idle(c, r->page);
 		r->page = NULL;
 	}
@@ -556,7 +561,7 @@ static unsigned page_written(struct tcg_accel *t, struct tcg_page *p, uint64_t f
 	uint64_t from, to;
 
 	__atomic_add_fetch(&p->version, 1, __ATOMIC_RELEASE);
-	if (!(p->granules & granule_mask(first, last)))
+	if (!(page_granules(p) & granule_mask(first, last)))
 		return 0;
 	p->pins++; /* p stays while its blocks go */
 	for (r = p->blocks; r; r = next) {
@@ -607,11 +612,11 @@ void tcg_code_written(void *opaque, struct ram_block *b, uint64_t offset, uint64
 }
 
 /* Needs c->lock.  Does a block overlap [first, last] in the page? */
-static bool page_is_hit(const struct tcg_page *p, uint64_t first, uint64_t last)
+static bool page_is_hit(struct tcg_page *p, uint64_t first, uint64_t last)
 {
 	uint64_t from, to;
 
-	if (!(p->granules & granule_mask(first, last)))
+	if (!(page_granules(p) & granule_mask(first, last)))
 		return false;
 	for (const struct tcg_page_ref *r = p->blocks; r; r = r->next) {
 		extent(r->block, r == &r->block->pages[1], &from, &to);

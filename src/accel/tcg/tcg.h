@@ -103,6 +103,7 @@ struct tcg_page {
 	struct ram_block *ram;
 	uint64_t offset;
 	uint64_t granules;       /* a bit per 64 bytes that hold translated code */
+	bool has_lost;           /* blocks since granules were counted: some may be too many */
 	uint32_t version;        /* counts stores: a translation made meanwhile is not taken */
 	uint32_t pins;           /* translations being made */
 	bool is_restless;        /* const: nobody tells of stores; its blocks have an origin */
