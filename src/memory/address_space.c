@@ -188,6 +188,38 @@ const struct flat_range *address_space_find(const struct address_space *as, gpa_
 	return &v->ranges[i];
 }
 
+/* ---- stores that wait ------------------------------------------------------------------------ */
+
+/* Of the process: a region does not know who runs the guests that see it. */
+static struct memory_flusher *flushers;
+static __thread bool is_flushing;
+
+void memory_flusher_add(struct memory_flusher *f)
+{
+	f->next = flushers;
+	rcu_publish(flushers, f);
+}
+
+void memory_flusher_remove(struct memory_flusher *f)
+{
+	struct memory_flusher **p = &flushers;
+
+	while (*p && *p != f)
+		p = &(*p)->next;
+	if (*p)
+		rcu_publish(*p, f->next);
+}
+
+void memory_flush_stores(void)
+{
+	if (is_flushing)
+		return;
+	is_flushing = true;
+	for (struct memory_flusher *f = rcu_fetch(flushers); f; f = f->next)
+		f->flush(f);
+	is_flushing = false;
+}
+
 /* ---- device accesses ------------------------------------------------------------------------- */
 
 static uint64_t ones(unsigned size) { return ~UINT64_C(0) >> (64 - 8 * size); }
@@ -246,6 +278,8 @@ static uint64_t io_read(const struct region *r, uint64_t offset, unsigned size)
 	struct lock *lock = io_lock(r);
 	uint64_t value = 0;
 
+	if (unlikely(r->is_coalesced))
+		memory_flush_stores();
 	if (lock)
 		lock_take(lock);
 	for (unsigned done = 0, n; done < size; done += n) {

@@ -85,6 +85,18 @@ bool address_space_write(struct address_space *as, gpa_t addr, unsigned size, ui
 bool flat_range_read(const struct flat_range *r, uint64_t offset, unsigned size, uint64_t *value);
 bool flat_range_write(const struct flat_range *r, uint64_t offset, unsigned size, uint64_t value);
 
+/* Whoever keeps stores back for a while (region_set_coalesced()).  Context of add and remove: the
+ * main thread, no vCPU runs; of flush: any thread, no device lock held. */
+struct memory_flusher {
+	void (*flush)(struct memory_flusher *f);
+	struct memory_flusher *next; /* internal */
+};
+void memory_flusher_add(struct memory_flusher *f);
+void memory_flusher_remove(struct memory_flusher *f);
+/* All stores that wait are done.  Loads from such a region do it by themselves; a device that looks
+ * at its own state in a timer asks for it there, without its lock. */
+void memory_flush_stores(void);
+
 /* Copies for devices, loaders, debuggers: RAM and ROM only.  False if any byte was not RAM (that
  * part reads as ones / is not written).  dma_write_rom also writes ROM (loaders). Context: any
  * thread, also with a device lock held. */

@@ -117,6 +117,12 @@ void region_init_alias(struct region *r, const char *name, struct region *of, ui
 	};
 }
 
+void region_set_coalesced(struct region *r)
+{
+	assert(r->kind == REGION_IO && !r->container);
+	r->is_coalesced = true;
+}
+
 uint64_t region_last(const struct region *r) { return r->size - 1; /* size 0: 2^64 - 1 */ }
 
 const char *region_kind_name(const struct region *r)

@@ -44,6 +44,7 @@ struct region {
 	uint64_t addr;
 	int priority;
 	bool is_enabled;
+	bool is_coalesced;
 	struct region *children, *next;   /* by falling priority */
 	struct region_eventfds *eventfds; /* RCU; changed under the topology lock */
 };
@@ -71,6 +72,10 @@ struct region_eventfd {
  * rcu_wait().  Context: as topology changes. */
 void region_add_eventfd(struct region *r, const struct region_eventfd *e);
 void region_remove_eventfd(struct region *r, const struct region_eventfd *e);
+
+/* Stores to this I/O region may wait until the next access that leaves guest code, or until
+ * somebody looks (memory_flush_stores()); their order stays.  Before it is placed. */
+void region_set_coalesced(struct region *r);
 
 /* Topology changes.  Outside a memory_begin()/commit() pair each change publishes at once.  Where
  * regions overlap the higher priority wins, then the later added.

@@ -72,6 +72,7 @@ static bool kvm_start(struct accel *a, struct err *err)
 	if (kvm_host.can_start && !kvm_host.can_start(err))
 		return false;
 	kvm_rounds_init(&k->rounds);
+	kvm_coalesced_init(k);
 	if (!kvm_kick_init(err) || !kvm_system_open(&k->sys, err))
 		return false;
 	k->is_slow = !kvm_is_fast(&why);
@@ -116,6 +117,7 @@ static void kvm_stop(struct accel *a)
 	if (kvm_host.chips_stop)
 		kvm_host.chips_stop(k);
 	kvm_rounds_fini(&k->rounds);
+	kvm_coalesced_fini(k);
 	kvm_vm_destroy(&k->vm);
 	kvm_system_close(&k->sys);
 }

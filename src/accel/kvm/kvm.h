@@ -108,6 +108,7 @@ struct kvm_vm {
 	bool is_full;              /* topology lock: memory that has no slot was told of */
 	struct arm64_kvm_gic *gic; /* const: arm64's interrupt controller, if it is in the kernel */
 	struct kvm_routes routes;
+	_Atomic bool has_zones;             /* stores to some regions wait (coalesced.c) */
 	struct kvm_irq_source *irq_sources; /* the chips' moving lock; x86's */
 };
 bool kvm_vm_create(struct kvm_vm *vm, const struct kvm_system *sys, bool wants_assist,
@@ -149,6 +150,10 @@ int kvm_route_set_msi(struct kvm_vm *vm, int gsi, uint64_t addr, uint32_t data);
 void kvm_route_remove(struct kvm_vm *vm, int gsi);
 /* Send a message now.  0: nobody accepts it; -errno. */
 int kvm_msi_signal(struct kvm_vm *vm, uint64_t addr, uint32_t data);
+
+/* ---- coalesced.c: from memory listeners ---- */
+void kvm_zone_add(struct kvm_vm *vm, const struct flat_range *r, bool is_port);
+void kvm_zone_remove(struct kvm_vm *vm, const struct flat_range *r, bool is_port);
 
 /* ---- eventfds.c ---- */
 
@@ -261,6 +266,9 @@ struct kvm_accel {
 	struct kvm_counts counts; /* main thread: of vCPUs that are gone */
 	struct memory_listener listener, io_listener;
 	struct address_space *listened, *io_listened;
+	struct lock stores_lock;              /* around emptying the ring */
+	struct kvm_coalesced_mmio_ring *ring; /* const while vCPUs run; NULL: none */
+	struct memory_flusher flusher;
 };
 
 static inline struct kvm_vcpu *kvm_vcpu_of(struct vcpu *v) { return v->accel_data; }
@@ -275,6 +283,16 @@ void kvm_vcpu_pull(struct vcpu *v);
 void kvm_vcpu_fail(struct kvm_vcpu *kv, const char *text);
 /* The signal that gets a vCPU out of the kernel has a handler.  Context: main thread. */
 bool kvm_kick_init(struct err *err);
+
+/* ---- coalesced.c ---- */
+void kvm_coalesced_init(struct kvm_accel *k);
+void kvm_coalesced_fini(struct kvm_accel *k);
+/* The ring is in any vCPU's mapping.  Context: main thread, no vCPU runs. */
+void kvm_coalesced_attach(struct kvm_accel *k, struct kvm_run *run);
+void kvm_coalesced_detach(struct kvm_accel *k);
+/* Do the stores that wait.  Context: any thread, no device lock held. */
+void kvm_coalesced_drain(struct kvm_accel *k);
+void kvm_coalesced_flush(struct memory_flusher *f);
 
 /* ---- exits.c ---- */
 /* Do what it came back for.  False: the loop must look at the run state. */

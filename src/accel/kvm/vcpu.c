@@ -73,8 +73,10 @@ static void finish_access(struct kvm_vcpu *kv)
 	while (kv->is_unfinished) {
 		kv->is_unfinished = false;
 		__atomic_store_n(&kv->run->immediate_exit, 1, __ATOMIC_SEQ_CST);
-		if (enter(kv) == 0)
-			kvm_exit(kv); /* the rest of it */
+		if (enter(kv) < 0)
+			continue;
+		kvm_coalesced_drain(kv->kvm);
+		kvm_exit(kv); /* the rest of it */
 	}
 }
 
@@ -184,6 +186,7 @@ static bool run_once(struct kvm_vcpu *kv)
 	/* With -EINTR too what was unfinished is over. */
 	kv->is_unfinished = false;
 	kv->knows_window = true;
+	kvm_coalesced_drain(kv->kvm);
 	kvm_host.after_run(kv);
 	if (r == 0)
 		return kvm_exit(kv);
@@ -283,12 +286,18 @@ static void free_vcpu(struct kvm_vcpu *kv)
 
 static void range_added(struct memory_listener *l, const struct flat_range *r)
 {
-	kvm_slot_add(&container_of(l, struct kvm_accel, listener)->vm, r);
+	struct kvm_vm *vm = &container_of(l, struct kvm_accel, listener)->vm;
+
+	kvm_slot_add(vm, r);
+	kvm_zone_add(vm, r, false);
 }
 
 static void range_removed(struct memory_listener *l, const struct flat_range *r)
 {
-	kvm_slot_remove(&container_of(l, struct kvm_accel, listener)->vm, r);
+	struct kvm_vm *vm = &container_of(l, struct kvm_accel, listener)->vm;
+
+	kvm_zone_remove(vm, r, false);
+	kvm_slot_remove(vm, r);
 }
 
 static void range_log_start(struct memory_listener *l, const struct flat_range *r)
@@ -316,6 +325,16 @@ static void doorbell_removed(struct memory_listener *l, const struct flat_eventf
 	kvm_doorbell_remove(&container_of(l, struct kvm_accel, listener)->vm, e, false);
 }
 
+static void ports_added(struct memory_listener *l, const struct flat_range *r)
+{
+	kvm_zone_add(&container_of(l, struct kvm_accel, io_listener)->vm, r, true);
+}
+
+static void ports_removed(struct memory_listener *l, const struct flat_range *r)
+{
+	kvm_zone_remove(&container_of(l, struct kvm_accel, io_listener)->vm, r, true);
+}
+
 static void io_doorbell_added(struct memory_listener *l, const struct flat_eventfd *e)
 {
 	kvm_doorbell_add(&container_of(l, struct kvm_accel, io_listener)->vm, e, true);
@@ -341,6 +360,8 @@ static void listen(struct kvm_accel *k, struct address_space *memory, struct add
 	k->listener.eventfd_removed = doorbell_removed;
 	address_space_listen(memory, &k->listener);
 	k->io_listened = io;
+	k->io_listener.added = ports_added;
+	k->io_listener.removed = ports_removed;
 	k->io_listener.eventfd_added = io_doorbell_added;
 	k->io_listener.eventfd_removed = io_doorbell_removed;
 	if (io)
@@ -368,6 +389,7 @@ bool kvm_vcpu_attach(struct accel *a, struct vcpu *v, struct err *err)
 	k->vcpu_count++;
 	kvm_rounds_add(&k->rounds, kv);
 	listen(k, v->memory, v->io);
+	kvm_coalesced_attach(k, kv->run);
 	return true;
 fail:
 	free_vcpu(kv);
@@ -388,6 +410,7 @@ void kvm_vcpu_detach(struct accel *a, struct vcpu *v)
 
 	if (!kv)
 		return;
+	kvm_coalesced_detach(k); /* it may be this one's mapping */
 	if (k->helper)
 		k->helper->ops->vcpu_detach(k->helper, v);
 	counts_add(&k->counts, &kv->count);

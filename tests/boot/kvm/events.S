@@ -69,7 +69,8 @@ batch:
 	movb $7, %es:0x11
 	movw $0x702, %dx
 	outb %al, %dx
-	jmp halt
+	movb $8, %es:0x10
+1:	jmp 1b
 
 start_pics:
 	PORT_OUT(0x20, 0x11)

@@ -1,0 +1,107 @@
+/* accel/kvm/coalesced.c - stores that may wait: the kernel keeps those to regions that say so
+ * (region_set_coalesced()) in a ring instead of leaving the guest for each (api.rst 4.116,
+ * KVM_REGISTER_COALESCED_MMIO).
+ *
+ * One ring for all vCPUs, a page of their mappings.  It is emptied in its order before anything
+ * that a vCPU came back for is done, and by whoever looks at such a region (memory_flush_stores()).
+ * SPDX-License-Identifier: MIT */
+#include <string.h>
+
+#include "accel/kvm/kvm.h"
+#include "base/log.h"
+#include "memory/region.h"
+
+enum { PAGE = 4096 };
+
+static void tell_zone(struct kvm_vm *vm, const struct flat_range *r, bool is_port, bool is_on)
+{
+	const struct kvm_caps *c = &vm->sys->caps;
+	struct kvm_coalesced_mmio_zone z = { .addr = r->start,
+					     .size = (uint32_t)(r->last - r->start + 1),
+					     .pio = is_port };
+	int result;
+
+	if (r->region->kind != REGION_IO || !r->region->is_coalesced || !c->coalesced_mmio ||
+	    (is_port && !c->coalesced_pio) || r->last - r->start >= UINT32_MAX)
+		return;
+	result = kvm_ioctl(vm->fd,
+			   is_on ? KVM_REGISTER_COALESCED_MMIO : KVM_UNREGISTER_COALESCED_MMIO, &z);
+	if (result < 0 && log_on(LOG_UNIMP))
+		log_line("kvm: stores at 0x%llx do not wait: %s", (unsigned long long)r->start,
+			 strerror(-result));
+	if (result >= 0 && is_on)
+		atomic_store(&vm->has_zones, true);
+}
+
+void kvm_zone_add(struct kvm_vm *vm, const struct flat_range *r, bool is_port)
+{
+	tell_zone(vm, r, is_port, true);
+}
+
+void kvm_zone_remove(struct kvm_vm *vm, const struct flat_range *r, bool is_port)
+{
+	tell_zone(vm, r, is_port, false);
+}
+
+void kvm_coalesced_init(struct kvm_accel *k)
+{
+	lock_init(&k->stores_lock, LOCK_DEVICE - 2, "kvm stores");
+	k->flusher.flush = kvm_coalesced_flush;
+}
+
+void kvm_coalesced_fini(struct kvm_accel *k) { lock_fini(&k->stores_lock); }
+
+/* The first vCPU has its mapping, or the last is about to lose it. */
+void kvm_coalesced_attach(struct kvm_accel *k, struct kvm_run *run)
+{
+	int page = k->sys.caps.coalesced_mmio;
+
+	if (k->ring || !page || (page + 1) * PAGE > k->sys.run_bytes)
+		return;
+	k->ring = (struct kvm_coalesced_mmio_ring *)(void *)((char *)run + page * PAGE);
+	memory_flusher_add(&k->flusher);
+}
+
+void kvm_coalesced_detach(struct kvm_accel *k)
+{
+	if (!k->ring)
+		return;
+	memory_flusher_remove(&k->flusher);
+	k->ring = NULL;
+}
+
+static void store(struct kvm_accel *k, const struct kvm_coalesced_mmio *e)
+{
+	struct address_space *as = e->pio ? k->io_listened : k->listened;
+	uint32_t len = e->len <= sizeof(e->data) ? e->len : sizeof(e->data);
+
+	for (uint32_t done = 0, n; as && done < len; done += n) {
+		uint64_t v = 0;
+
+		n = len - done >= 8 ? 8 : len - done >= 4 ? 4 : len - done >= 2 ? 2 : 1;
+		memcpy(&v, e->data + done, n);
+		address_space_write(as, e->phys_addr + done, n, v);
+	}
+}
+
+void kvm_coalesced_drain(struct kvm_accel *k)
+{
+	const uint32_t room = (PAGE - sizeof(*k->ring)) / sizeof(k->ring->coalesced_mmio[0]);
+	struct kvm_coalesced_mmio e;
+
+	if (likely(!atomic_load(&k->vm.has_zones)) || !k->ring)
+		return;
+	lock_take(&k->stores_lock);
+	while (k->ring->first != __atomic_load_n(&k->ring->last, __ATOMIC_ACQUIRE)) {
+		e = k->ring->coalesced_mmio[k->ring->first % room];
+		/* Free before it is done: what the store causes may look for the next. */
+		__atomic_store_n(&k->ring->first, (k->ring->first + 1) % room, __ATOMIC_RELEASE);
+		store(k, &e);
+	}
+	lock_drop(&k->stores_lock);
+}
+
+void kvm_coalesced_flush(struct memory_flusher *f)
+{
+	kvm_coalesced_drain(container_of(f, struct kvm_accel, flusher));
+}
