@@ -60,8 +60,12 @@ void kvm_dirty_sync_slot(struct kvm_vm *vm, const struct kvm_slot *s)
 	}
 	bits = g_new0(uint64_t, words);
 	l.dirty_bitmap = bits;
-	if (kvm_ioctl(vm->fd, KVM_GET_DIRTY_LOG, &l) < 0)
+	/* What the kernel does not tell may have been written. */
+	if (kvm_ioctl(vm->fd, KVM_GET_DIRTY_LOG, &l) < 0) {
+		for (uint64_t n = 0; n < pages; n++)
+			mark(s, n);
 		return;
+	}
 	for (uint64_t w = 0; w < words; w++) {
 		for (uint64_t left = bits[w]; left; left &= left - 1)
 			mark(s, w * 64 + (uint64_t)__builtin_ctzll(left));
