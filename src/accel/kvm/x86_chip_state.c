@@ -49,8 +49,10 @@ bool x86_kvm_lapic_get(struct kvm_vcpu *kv, struct lapic_image *image)
 	if (!ask(kv->fd, KVM_GET_LAPIC, &s, "tell a local APIC's state"))
 		return false;
 	/* After the registers: a deadline that has passed stays until it is told. */
-	if (kvm_ioctl(kv->fd, KVM_GET_MSRS, &m) != 3)
+	if (kvm_ioctl(kv->fd, KVM_GET_MSRS, &m) != 3) {
+		log_line("kvm: vcpu %u: the kernel refuses to tell a local APIC's MSRs", kv->v->id);
 		return false;
+	}
 	for (unsigned i = 0; i < ARRAY_SIZE(image->reg); i++)
 		image->reg[i] = *reg_at(&s, i);
 	image->base = m.entries[0].data;
