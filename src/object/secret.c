@@ -80,6 +80,7 @@ static bool decode_base64(struct secret *s, struct err *err)
 	s->bytes[n] = '\0';
 	if (n)
 		g_base64_decode_inplace((char *)s->bytes, &n);
+	explicit_bzero(s->bytes + n, s->size - n);
 	s->size = n;
 	return true;
 }
@@ -104,12 +105,19 @@ static bool secret_complete(struct object *o, struct err *err)
 	return true;
 }
 
+static void forget_data(struct secret *s)
+{
+	if (s->data)
+		explicit_bzero(s->data, strlen(s->data));
+	g_clear_pointer(&s->data, g_free);
+}
+
 static bool set_data(struct object *o, const struct prop *p, const char *value, struct err *err)
 {
 	(void)p;
 	if (strlen(value) > SECRET_MAX_BYTES)
 		return err_set(err, EFBIG, "has more than %d bytes", SECRET_MAX_BYTES);
-	g_free(secret(o)->data);
+	forget_data(secret(o));
 	secret(o)->data = g_strdup(value);
 	return true;
 }
@@ -129,9 +137,7 @@ static void secret_fini(struct object *o)
 	if (s->bytes)
 		explicit_bzero(s->bytes, s->size);
 	g_free(s->bytes);
-	if (s->data)
-		explicit_bzero(s->data, strlen(s->data));
-	g_free(s->data);
+	forget_data(s);
 }
 
 static const struct prop secret_props[] = {
