@@ -211,13 +211,26 @@ static bool fd_add_user(const struct keyvals *kv, struct err *err)
 	       err_prefix(err, "-add-fd: ");
 }
 
+static bool fds_add_user(const struct keyvals_list *fds, struct err *err)
+{
+	uint64_t fd;
+
+	for (unsigned i = 0; i < fds->count; i++)
+		if (!fd_add_user(&fds->items[i], err))
+			return false;
+	/* Else nobody who reads from a pipe hears that its set has gone. */
+	for (unsigned i = 0; i < fds->count; i++)
+		if (value_parse_u64(keyvals_get(&fds->items[i], "fd"), &fd, err))
+			close((int)fd);
+	return true;
+}
+
 bool backends_open(struct session *s, struct err *err)
 {
 	const struct options *o = &s->opt;
 
-	for (unsigned i = 0; i < o->fds.count; i++)
-		if (!fd_add_user(&o->fds.items[i], err))
-			return false;
+	if (!fds_add_user(&o->fds, err))
+		return false;
 	for (unsigned i = 0; i < o->objects.count; i++)
 		if (!object_add_user(s, &o->objects.items[i], err))
 			return false;

@@ -523,6 +523,22 @@ def test_inherited_descriptors():
     refused_with("'x'", *IDLE, '-add-fd', 'fd=x,set=1')
 
 
+def test_only_the_set_has_an_inherited_descriptor():
+    with tempfile.NamedTemporaryFile() as f:
+        n = f.fileno()
+        add = '-add-fd', f'fd={n},set=1', '-add-fd', f'fd={n},set=2'
+        p = running(*IDLE, *add, pass_fds=[n])
+
+        def kept():
+            at = f'/proc/{p.pid}/fd'
+            return [int(fd) for fd in os.listdir(at) if os.readlink(f'{at}/{fd}') == f.name]
+        try:
+            wait_for(lambda: len(kept()) == 2 and n not in kept())
+        finally:
+            p.kill()
+            p.communicate()
+
+
 def test_a_guest_ends_the_process_with_its_status():
     with tempfile.TemporaryDirectory() as d:
         rom(out_byte(0x501, 0x10), d + '/rom')
