@@ -66,7 +66,7 @@ static void gate_route(void *opaque, unsigned pin, uint64_t addr, uint32_t data)
 
 static const struct apic_gate gates[] = {
 	[PC_CHIPS_LAPICS] = { gate_hold, gate_drop, gate_send, gate_route, .is_split = true },
-	[PC_CHIPS_ALL] = { gate_hold, gate_drop, gate_send, gate_route },
+	[PC_CHIPS_ALL] = { gate_hold, gate_drop, gate_send, gate_route, .is_split = false },
 };
 
 /* ---- states ---- */
