@@ -253,6 +253,21 @@ def test_host_code_is_made_again_where_room_is_short():
     assert script_lines('#!/bin/sh\nnproc\n', '-smp', '2', '-accel', 'tcg,tb-size=4') == ['2']
 
 
+def check_kvm(irqchip):
+    if not os.access('/dev/kvm', os.R_OK | os.W_OK):
+        return
+    assert script_lines('#!/bin/sh\nnproc\n', '-smp', '2', '-accel',
+                        f'kvm,kernel-irqchip={irqchip}') == ['2']
+
+
+def test_interrupt_controllers_of_kvm():
+    check_kvm('on')
+
+
+def test_local_apics_of_kvm():
+    check_kvm('split')
+
+
 def test_a_shell_on_a_terminal():
     with Machine(serial=('-nographic',)) as m:
         m.expect(PROMPT)
