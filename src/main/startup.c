@@ -105,6 +105,15 @@ static bool accel_configure(struct object *o, void *opaque, struct err *err)
 	return true;
 }
 
+/* Of accelerators that have a use for it or none. */
+static bool irqchip_check(const char *word, struct err *err)
+{
+	static const char *const words[] = { "on", "split", "off", "auto", NULL };
+
+	return !word || g_strv_contains(words, word) ||
+	       err_set(err, 0, "-machine kernel-irqchip=%s: must be on, split, off or auto", word);
+}
+
 /* -accel in order, else the machine's accel=a:b, else what is fast here. */
 static unsigned accel_collect(struct session *s, char **names, const char *irqchip,
 			      struct accel_words *words, struct accel_choice *choices, unsigned max,
@@ -150,28 +159,28 @@ static char **accel_default_names(const struct session *s)
 
 static bool step_accel(struct session *s, struct err *err)
 {
-	char *list = keyvals_take(&s->opt.machine, "accel"), *notes = NULL;
-	g_autofree char *old_irqchip = keyvals_take(&s->opt.machine, "kernel_irqchip");
-	g_autofree char *irqchip = keyvals_take(&s->opt.machine, "kernel-irqchip");
+	g_autofree char *list = keyvals_take(&s->opt.machine, "accel");
+	char *notes = NULL;
+	g_autofree char *old_word = keyvals_take(&s->opt.machine, "kernel_irqchip");
+	g_autofree char *new_word = keyvals_take(&s->opt.machine, "kernel-irqchip");
+	const char *irqchip = new_word ? new_word : old_word;
 	char **names = NULL;
 	struct accel_words words[16];
 	struct accel_choice choices[16];
 	unsigned n;
 
-	if (list && s->opt.accels.count) {
-		g_free(list);
+	if (list && s->opt.accels.count)
 		return err_set(err, 0,
 			       "-accel and -machine accel= both name accelerators; use one");
-	}
+	if (!irqchip_check(irqchip, err))
+		return false;
 	if (!s->opt.accels.count)
 		names = list ? g_strsplit(list, ":", 0) : accel_default_names(s);
-	n = accel_collect(s, names, irqchip ? irqchip : old_irqchip, words, choices,
-			  ARRAY_SIZE(choices), err);
+	n = accel_collect(s, names, irqchip, words, choices, ARRAY_SIZE(choices), err);
 	if (n)
 		s->accel = accel_start_first(accel_list, s->machine, choices, n, &notes, err);
 	print_lines(s, "", notes);
 	g_free(notes);
-	g_free(list);
 	g_strfreev(names);
 	return s->accel != NULL;
 }

@@ -172,6 +172,12 @@ def test_doctor_explains_the_choice():
     assert r.returncode == 1 and "takes no arguments, not '--all'" in r.stderr, r
 
 
+def test_kernel_irqchip_is_checked_without_kvm():
+    for key in 'kernel-irqchip', 'kernel_irqchip':
+        refused('-machine kernel-irqchip=maybe: must be on, split, off or auto', *IDLE,
+                '-machine', f'accel=tcg,{key}=maybe')
+
+
 def test_kvm_refuses_what_it_does_not_have():
     if 'kvm: usable' not in rhea('doctor').stdout:
         return
