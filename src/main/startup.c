@@ -172,6 +172,10 @@ static bool step_accel(struct session *s, struct err *err)
 	if (list && s->opt.accels.count)
 		return err_set(err, 0,
 			       "-accel and -machine accel= both name accelerators; use one");
+	if (old_word && new_word)
+		return err_set(err, 0,
+			       "-machine: kernel_irqchip= and kernel-irqchip= are one property; "
+			       "use one");
 	if (!irqchip_check(irqchip, err))
 		return false;
 	if (!s->opt.accels.count)

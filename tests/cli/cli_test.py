@@ -182,6 +182,7 @@ def test_kvm_refuses_what_it_does_not_have():
     if 'kvm: usable' not in rhea('doctor').stdout:
         return
     refused_with('kernel-irqchip', *IDLE, '-accel', 'kvm,kernel-irqchip=maybe')
+    refused_with('are one property', *IDLE, '-machine', 'kernel_irqchip=on,kernel-irqchip=off')
     refused_with('-machine kernel-irqchip=maybe: ', *IDLE, '-machine', 'accel=kvm,kernel_irqchip=maybe')
     refused_with('assist', *IDLE, '-accel', 'kvm,assist=maybe')
 

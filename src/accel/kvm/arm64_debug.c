@@ -103,9 +103,8 @@ void arm64_kvm_debug_before_run(struct kvm_vcpu *kv)
 	if (likely(!kv->kvm->debug.is_active && !kv->told_debug.control))
 		return;
 	control_of(kv, &now);
-	if (memcmp(&now, &kv->told_debug, sizeof(now)) &&
-	    kvm_ioctl(kv->fd, KVM_SET_GUEST_DEBUG, &now) >= 0)
-		kv->told_debug = now;
+	if (memcmp(&now, &kv->told_debug, sizeof(now)))
+		kvm_debug_tell(kv, &now);
 }
 
 /* ---- what came of it ---- */

@@ -1,5 +1,6 @@
 /* accel/kvm/arm64_exits.c - why an arm64 vCPU came back from the kernel, beside what all do
- * (api.rst 5). SPDX-License-Identifier: MIT */
+ * (api.rst 5).
+ * SPDX-License-Identifier: MIT */
 #include <inttypes.h>
 #include <stdio.h>
 

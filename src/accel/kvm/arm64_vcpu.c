@@ -6,7 +6,8 @@
  * feature KVM_ARM_VCPU_POWER_OFF: restarts must name the same features in older kernels.
  *
  * Specification: api.rst 4.38 (power), 4.82 (features), 4.83 (target), 4.31 (events),
- * "KVM_ARM_VCPU_FINALIZE". SPDX-License-Identifier: MIT */
+ * "KVM_ARM_VCPU_FINALIZE".
+ * SPDX-License-Identifier: MIT */
 #include <errno.h>
 #include <string.h>
 

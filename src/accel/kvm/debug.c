@@ -19,6 +19,7 @@
 
 #include "accel/kvm/kvm.h"
 #include "base/err.h"
+#include "base/log.h"
 #include "cpu/arch.h"
 #include "cpu/guest.h"
 
@@ -339,6 +340,16 @@ bool kvm_debug_is_helpers(const struct kvm_vcpu *kv)
 	const struct accel_debug_ops *ops = helper_ops(kv->kvm);
 
 	return unlikely(d->is_active) && ops && (d->helper_count || ops->is_stepping(kv->v));
+}
+
+void kvm_debug_tell(struct kvm_vcpu *kv, const struct kvm_guest_debug *what)
+{
+	int r = kvm_ioctl(kv->fd, KVM_SET_GUEST_DEBUG, what);
+
+	if (r < 0 && memcmp(what, &kv->told_debug, sizeof(*what)))
+		log_line("kvm: vcpu %u: the kernel refuses the debugger's points or step: %s",
+			 kv->v->id, strerror(-r));
+	kv->told_debug = *what;
 }
 
 static void step_is_over(struct kvm_vcpu *kv)

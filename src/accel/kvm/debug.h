@@ -61,6 +61,8 @@ const struct kvm_point *kvm_debug_patch_at(const struct kvm_debug *d, gva_t addr
 bool kvm_debug_is_patched(const struct kvm_debug *d, gpa_t gpa);
 /* The vCPU stops here.  Returns as kvm_exit(). */
 bool kvm_debug_stop(struct kvm_vcpu *kv, const struct debug_stop *s);
+/* Tell the kernel what to stop at.  A refusal is logged, once for each change. */
+void kvm_debug_tell(struct kvm_vcpu *kv, const struct kvm_guest_debug *what);
 bool kvm_debug_stop_at(struct kvm_vcpu *kv, const struct kvm_point *p, gva_t addr);
 /* A step of KVM's was made.  Returns as kvm_exit(). */
 bool kvm_debug_stepped(struct kvm_vcpu *kv);

@@ -1,5 +1,6 @@
 /* accel/kvm/ioctl.c - the calls to the kernel.  A file of its own: tests have a kernel of their
- * own. SPDX-License-Identifier: MIT */
+ * own.
+ * SPDX-License-Identifier: MIT */
 #include <errno.h>
 #include <sys/ioctl.h>
 

@@ -14,8 +14,8 @@
  * Two locks: `moving` for whoever moves states, `lock` for whoever has an interrupt to deliver.  A
  * vCPU that is halted in the kernel sleeps there; while the states are not lent it sleeps here, and
  * is sent in again when they are; with interrupts from eventfds, which only the kernel's chips
- * hear, it goes in by itself as soon as no vCPU is in the translator. SPDX-License-Identifier: MIT
- */
+ * hear, it goes in by itself as soon as no vCPU is in the translator.
+ * SPDX-License-Identifier: MIT */
 #include <errno.h>
 #include <string.h>
 
@@ -237,6 +237,15 @@ void x86_kvm_chips_eoi(struct kvm_vcpu *kv, uint8_t vector)
 
 /* ---- states go ---- */
 
+/* The kernel refused a state, and said so in the log: half of it is here, half there. */
+static void give_up(struct kvm_accel *k)
+{
+	struct vcpu *v = k->chips.vcpus[0]->v;
+
+	if (v->on_failure)
+		v->on_failure(v, "the kernel refuses the state of an interrupt chip");
+}
+
 /* INIT and start-up messages that a vCPU has not seen to go along, as messages. */
 static void lend_events(struct kvm_vcpu *kv)
 {
@@ -249,22 +258,23 @@ static void lend_events(struct kvm_vcpu *kv)
 		kvm_msi_signal(&kv->kvm->vm, addr, 6u << 8 | atomic_load(&kv->v->sipi_vector));
 }
 
-static void lend_lapic(struct kvm_vcpu *kv)
+static bool lend_lapic(struct kvm_vcpu *kv)
 {
 	const struct vcpu_intc_ops *ops = kv->v->intc_ops;
 	struct lapic_image image;
 
 	if (!ops || !ops->lend)
-		return;
+		return true;
 	ops->lend(kv->v->intc, &image);
-	x86_kvm_lapic_set(kv, &image);
+	return x86_kvm_lapic_set(kv, &image);
 }
 
 /* Needs both locks.  The I/O APIC sends edges that stand high again when it gets its state; the
  * local APICs' states, which come after it, do not have them. */
-static void lend_controllers(struct kvm_accel *k)
+static bool lend_controllers(struct kvm_accel *k)
 {
 	struct kvm_chips *c = &k->chips;
+	bool ok = true;
 
 	if (c->set == PC_CHIPS_ALL) {
 		struct i8259_image pic[2];
@@ -275,15 +285,16 @@ static void lend_controllers(struct kvm_accel *k)
 				tell_line(k, n);
 		if (c->board->has_pic) {
 			c->board->lend_i8259(c->board_opaque, pic);
-			x86_kvm_i8259_set(k, pic);
+			ok = x86_kvm_i8259_set(k, pic);
 		}
 		c->board->lend_ioapic(c->board_opaque, &ioapic);
-		x86_kvm_ioapic_set(k, &ioapic);
+		ok = x86_kvm_ioapic_set(k, &ioapic) && ok;
 	}
 	for (unsigned i = 0; i < c->vcpu_count; i++)
-		lend_lapic(c->vcpus[i]);
+		ok = lend_lapic(c->vcpus[i]) && ok;
 	for (unsigned i = 0; i < c->vcpu_count; i++)
 		lend_events(c->vcpus[i]);
+	return ok;
 }
 
 /* But for the time, which is the kernel's. */
@@ -297,7 +308,7 @@ static bool is_same_pit(const struct i8254_image *a, const struct i8254_image *b
 }
 
 /* Needs `moving` only: the chip's own lock comes before the other. */
-static void lend_pit(struct kvm_accel *k)
+static bool lend_pit(struct kvm_accel *k)
 {
 	struct kvm_chips *c = &k->chips;
 	struct i8254_image image;
@@ -305,9 +316,9 @@ static void lend_pit(struct kvm_accel *k)
 	memset(&image, 0, sizeof(image));
 	c->board->lend_i8254(c->board_opaque, &image);
 	if (c->has_seen_pit && is_same_pit(&image, &c->pit_seen))
-		return;
-	x86_kvm_i8254_set(k, &image);
+		return true;
 	c->has_seen_pit = false;
+	return x86_kvm_i8254_set(k, &image);
 }
 
 /* It slept here. */
@@ -325,18 +336,21 @@ void x86_kvm_chips_lend(struct kvm_vcpu *kv)
 {
 	struct kvm_accel *k = kv->kvm;
 	struct kvm_chips *c = &k->chips;
+	bool ok;
 
 	if (!c->board || likely(is_lent(k)))
 		return;
 	lock_take(&c->moving);
 	if (!is_lent(k)) {
 		lock_take(&c->lock);
-		lend_controllers(k);
+		ok = lend_controllers(k);
 		atomic_store(&c->is_lent, true);
 		lock_drop(&c->lock);
 		kvm_irqfds_go_live(&k->vm);
 		if (c->has_pit)
-			lend_pit(k);
+			ok = lend_pit(k) && ok;
+		if (!ok)
+			give_up(k);
 		for (unsigned i = 0; i < c->vcpu_count; i++)
 			if (c->vcpus[i] != kv)
 				vcpu_post_work(c->vcpus[i]->v, go_in, NULL);
@@ -346,55 +360,64 @@ void x86_kvm_chips_lend(struct kvm_vcpu *kv)
 
 /* ---- states come back ---- */
 
-static void return_lapic(struct kvm_vcpu *kv, enum pc_chip_return how)
+static bool return_lapic(struct kvm_vcpu *kv, enum pc_chip_return how)
 {
 	const struct vcpu_intc_ops *ops = kv->v->intc_ops;
 	struct lapic_image image;
 
-	if (ops && ops->take_back && x86_kvm_lapic_get(kv, &image))
-		ops->take_back(kv->v->intc, &image, how);
+	if (!ops || !ops->take_back)
+		return true;
+	if (!x86_kvm_lapic_get(kv, &image))
+		return false;
+	ops->take_back(kv->v->intc, &image, how);
+	return true;
 }
 
 /* Lines are as devices have them: what the kernel remembers of them may be older. */
-static void return_shared(struct kvm_accel *k, enum pc_chip_return how)
+static bool return_shared(struct kvm_accel *k, enum pc_chip_return how)
 {
 	struct kvm_chips *c = &k->chips;
 	struct i8259_image pic[2];
 	struct ioapic_image ioapic;
 
 	if (c->set != PC_CHIPS_ALL)
-		return;
-	if (x86_kvm_ioapic_get(k, &ioapic)) {
-		ioapic.lines = c->levels & ~(1u << PIT_LINE);
-		if (c->levels >> PIT_LINE & 1)
-			ioapic.lines |= 1u << PIT_PIN;
-		c->board->return_ioapic(c->board_opaque, &ioapic, how);
-	}
-	if (c->board->has_pic && x86_kvm_i8259_get(k, pic)) {
-		pic[0].lines = (uint8_t)c->levels;
-		pic[1].lines = (uint8_t)(c->levels >> 8);
-		c->board->return_i8259(c->board_opaque, pic, how);
-	}
+		return true;
+	if (!x86_kvm_ioapic_get(k, &ioapic))
+		return false;
+	ioapic.lines = c->levels & ~(1u << PIT_LINE);
+	if (c->levels >> PIT_LINE & 1)
+		ioapic.lines |= 1u << PIT_PIN;
+	c->board->return_ioapic(c->board_opaque, &ioapic, how);
+	if (!c->board->has_pic)
+		return true;
+	if (!x86_kvm_i8259_get(k, pic))
+		return false;
+	pic[0].lines = (uint8_t)c->levels;
+	pic[1].lines = (uint8_t)(c->levels >> 8);
+	c->board->return_i8259(c->board_opaque, pic, how);
+	return true;
 }
 
-static void return_pit(struct kvm_accel *k, int64_t since_ns, enum pc_chip_return how)
+static bool return_pit(struct kvm_accel *k, int64_t since_ns, enum pc_chip_return how)
 {
 	struct kvm_chips *c = &k->chips;
 	struct i8254_image image;
 
 	memset(&image, 0, sizeof(image));
 	if (!x86_kvm_i8254_get(k, &image))
-		return;
+		return false;
 	c->board->return_i8254(c->board_opaque, &image, since_ns, how);
-	if (how == PC_CHIP_SHOW)
-		return;
-	c->pit_seen = image;
-	c->has_seen_pit = true;
+	if (how != PC_CHIP_SHOW) {
+		c->pit_seen = image;
+		c->has_seen_pit = true;
+	}
+	return true;
 }
 
 void x86_kvm_chips_recall(struct kvm_accel *k)
 {
 	struct kvm_chips *c = &k->chips;
+	bool ok = true;
 	int64_t now;
 
 	if (!c->board || !is_lent(k))
@@ -405,12 +428,14 @@ void x86_kvm_chips_recall(struct kvm_accel *k)
 		kvm_irqfds_wait(&k->vm);
 		lock_take(&c->lock);
 		for (unsigned i = 0; i < c->vcpu_count; i++)
-			return_lapic(c->vcpus[i], PC_CHIP_GO_ON);
-		return_shared(k, PC_CHIP_GO_ON);
+			ok = return_lapic(c->vcpus[i], PC_CHIP_GO_ON) && ok;
+		ok = return_shared(k, PC_CHIP_GO_ON) && ok;
 		atomic_store(&c->is_lent, false);
 		lock_drop(&c->lock);
 		if (c->has_pit)
-			return_pit(k, now, PC_CHIP_GO_ON);
+			ok = return_pit(k, now, PC_CHIP_GO_ON) && ok;
+		if (!ok)
+			give_up(k);
 	}
 	lock_drop(&c->moving);
 }

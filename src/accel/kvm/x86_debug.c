@@ -71,8 +71,7 @@ void x86_kvm_debug_before_run(struct kvm_vcpu *kv)
 	/* A step starts anew at each instruction. */
 	if (!kv->is_stepped && !memcmp(&now, &kv->told_debug, sizeof(now)))
 		return;
-	if (kvm_ioctl(kv->fd, KVM_SET_GUEST_DEBUG, &now) >= 0)
-		kv->told_debug = now;
+	kvm_debug_tell(kv, &now);
 }
 
 /* ---- what came of it ---- */

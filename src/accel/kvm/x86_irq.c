@@ -1,7 +1,8 @@
 /* accel/kvm/x86_irq.c - what reaches an x86 vCPU from outside.  With all interrupt controllers
  * ours: resets, INIT and start-up IPIs change v->cpu, NMIs and interrupts are handed to the kernel
  * when it takes them, and it is asked to come back when it would (api.rst 4.19, "interrupt
- * window"). SPDX-License-Identifier: MIT */
+ * window").
+ * SPDX-License-Identifier: MIT */
 #include "accel/kvm/kvm.h"
 #include "arch/x86/sys.h"
 #include "base/log.h"

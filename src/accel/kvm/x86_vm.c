@@ -1,5 +1,6 @@
 /* accel/kvm/x86_vm.c - a virtual machine of x86: what its firmware's pages are needed for, MSRs
- * that come to us, and how to make KVM forget page tables. SPDX-License-Identifier: MIT */
+ * that come to us, and how to make KVM forget page tables.
+ * SPDX-License-Identifier: MIT */
 #include <errno.h>
 #include <sys/mman.h>
 
