@@ -1,5 +1,6 @@
 /* accel/accel.c - the list of accelerators.  Those that this build lacks are in it too, so that
- * asking for one says why it is not there. SPDX-License-Identifier: MIT */
+ * asking for one says why it is not there.
+ * SPDX-License-Identifier: MIT */
 #include "accel/accel.h"
 
 #include "base/err.h"

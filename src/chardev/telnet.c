@@ -2,7 +2,8 @@
  *
  * The peer is not trusted: nothing is stored of what it says but a few bits, and only a request
  * that changes something is answered, so that two ends never answer each other forever (RFC 854, p.
- * 2). SPDX-License-Identifier: MIT */
+ * 2).
+ * SPDX-License-Identifier: MIT */
 #include "chardev/telnet.h"
 
 enum {

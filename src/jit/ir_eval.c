@@ -1,7 +1,8 @@
 /* jit/ir_eval.c - values and flags of arithmetic operations, as x86 defines them (SDM 1 3.4.3 and
  * the instruction pages of volume 2).  Where the manual leaves a flag undefined we choose, once,
  * here: A of logic operations and shifts is 0; O of a shift by more than 1 follows the formula for
- * 1; S, Z and P of MUL are those of the low half. SPDX-License-Identifier: MIT */
+ * 1; S, Z and P of MUL are those of the low half.
+ * SPDX-License-Identifier: MIT */
 #include "jit/ir_eval.h"
 
 static uint32_t flags_szp(unsigned sz, uint64_t r)

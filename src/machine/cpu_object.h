@@ -1,5 +1,6 @@
 /* machine/cpu_object.h - vCPUs as objects of the tree, one type per CPU model:
- * "Haswell-x86_64-cpu". SPDX-License-Identifier: MIT */
+ * "Haswell-x86_64-cpu".
+ * SPDX-License-Identifier: MIT */
 #pragma once
 
 struct arch_ops;

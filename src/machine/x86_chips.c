@@ -1,5 +1,6 @@
 /* machine/x86_chips.c - where the interrupt chips' states are: here, or with an accelerator that
- * has such chips (cpu/pc_chips.h).  Lines and messages go there. SPDX-License-Identifier: MIT */
+ * has such chips (cpu/pc_chips.h).  Lines and messages go there.
+ * SPDX-License-Identifier: MIT */
 #include "cpu/accel.h"
 #include "cpu/pc_chips.h"
 #include "cpu/vcpu.h"

@@ -3,7 +3,8 @@
  *
  * A page whose RAM_PAGE_DIRTY flag is cleared is written again without a word by whoever still
  * holds it for writable (a soft TLB), until it was told (log_after).  Nothing is lost: the client
- * looks at memory after that. SPDX-License-Identifier: MIT */
+ * looks at memory after that.
+ * SPDX-License-Identifier: MIT */
 #include "memory/dirty.h"
 
 #include <assert.h>

@@ -2,7 +2,8 @@
  *
  * A block is a memfd (or a user's file) mapped shared: other processes can be handed it
  * (vhost-user), and translated code can map it a second time.  Nothing is reserved: a page costs
- * memory once it is written. SPDX-License-Identifier: MIT */
+ * memory once it is written.
+ * SPDX-License-Identifier: MIT */
 #include "memory/ram.h"
 
 #include <assert.h>

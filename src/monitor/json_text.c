@@ -1,5 +1,6 @@
 /* monitor/json_text.c - JSON as QEMU's monitors write it: a blank behind ',' and ':', four per
- * level when pretty, ASCII only. SPDX-License-Identifier: MIT */
+ * level when pretty, ASCII only.
+ * SPDX-License-Identifier: MIT */
 #include <inttypes.h>
 #include <math.h>
 #include <string.h>

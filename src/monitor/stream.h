@@ -2,7 +2,8 @@
  * take what it was told, and bytes out, which wait for the client.
  *
  * Who does not read is not listened to: so what a session holds is bounded by what one piece of
- * input makes it say. SPDX-License-Identifier: MIT */
+ * input makes it say.
+ * SPDX-License-Identifier: MIT */
 #pragma once
 
 #include <stdbool.h>

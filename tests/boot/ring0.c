@@ -7,7 +7,8 @@
  * Ports: 501h word: the end, 0 = passed, else the guest's failing line.  510h byte: 1 = INIT and a
  * start-up IPI (page 9) to all other vCPUs, 2 = interrupt 40h for the one that asks, 3 = for all
  * others, 4 = NMI for the one that asks.  Memory at 1000000h: a load gives how many loads and
- * stores came there before. SPDX-License-Identifier: MIT */
+ * stores came there before.
+ * SPDX-License-Identifier: MIT */
 #include <errno.h>
 #include <pthread.h>
 #include <stdio.h>

@@ -2,7 +2,8 @@
  * checksum they need; one that begins with ! goes as it is.
  *
  * Its CPUs run code of the accelerator tcg now and then: an endless loop, which a breakpoint, a
- * step or the end of the input stops. SPDX-License-Identifier: MIT */
+ * step or the end of the input stops.
+ * SPDX-License-Identifier: MIT */
 #include <stdlib.h>
 #include <string.h>
 

@@ -4,7 +4,8 @@
  * Input: mode (1 byte, see enum mode), CR0 bits (1), CR4 bits (2), RFLAGS (2), number of patches
  * (1); patches of ten bytes: address (2), value (8), put into the tables or anywhere else in RAM;
  * the rest is code at 8000h.  It runs for a bounded number of instructions, again after each HLT
- * while timers wake it. SPDX-License-Identifier: MIT */
+ * while timers wake it.
+ * SPDX-License-Identifier: MIT */
 #include "bare_pc.h"
 
 #include <errno.h>

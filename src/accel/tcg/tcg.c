@@ -1,5 +1,6 @@
 /* accel/tcg/tcg.c - the translating accelerator: its properties, start and stop, vCPUs coming and
- * going. SPDX-License-Identifier: MIT */
+ * going.
+ * SPDX-License-Identifier: MIT */
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>

@@ -6,7 +6,8 @@
  * where there is no back end), targets.c remembers where indirect jumps lead.  softmmu.c fills the
  * soft TLB and does what misses it.  exclusive.c stops the world, turn.c lets vCPUs run one at a
  * time.  debug.c stops vCPUs for a debugger.  check.c compares the executors, chaos.c disturbs,
- * stats.c counts, disas.c shows host code. SPDX-License-Identifier: MIT */
+ * stats.c counts, disas.c shows host code.
+ * SPDX-License-Identifier: MIT */
 #pragma once
 
 #include <stdatomic.h>
@@ -49,7 +50,7 @@ enum {
  * lead there, nobody else.  No mode has this bit. */
 #define TCG_KEY_SINGLE BIT(31)
 /* In that of position-free code where guest_is_edge(). */
-#define TCG_KEY_EDGE BIT(32)
+#define TCG_KEY_EDGE   BIT(32)
 
 enum { TCG_THREAD_MULTI, TCG_THREAD_SINGLE };
 

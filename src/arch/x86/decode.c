@@ -1,5 +1,6 @@
 /* arch/x86/decode.c - bytes to struct x86_insn: prefixes, maps, ModRM, VEX, immediates (SDM 2 ch.
- * 2). SPDX-License-Identifier: MIT */
+ * 2).
+ * SPDX-License-Identifier: MIT */
 #include "arch/x86/decode.h"
 
 #include <string.h>

@@ -2,7 +2,8 @@
  *
  * The rows come from isa/ (all files) through tools/x86isa.py (isa_gen.c, isa_gen.h).  The decoder
  * knows prefixes, opcode maps, ModRM/SIB/displacement, VEX and immediates; which encodings exist,
- * and what their operands are, only the rows know. SPDX-License-Identifier: MIT */
+ * and what their operands are, only the rows know.
+ * SPDX-License-Identifier: MIT */
 #pragma once
 
 #include <stdbool.h>

@@ -1,5 +1,6 @@
 /* arch/x86/far.c - far JMP, CALL and RET: segments, call gates, tasks (SDM 3A 5.8, 2A CALL JMP
- * RET). SPDX-License-Identifier: MIT */
+ * RET).
+ * SPDX-License-Identifier: MIT */
 #include "arch/x86/sys.h"
 
 /* What the selector of a far transfer turned out to be. */

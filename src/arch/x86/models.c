@@ -2,7 +2,8 @@
  *
  * Each lists what the model has by its name's custom; what the emulator lacks is masked (and told)
  * by cpuid.c.  All but that is the same everywhere: level 16H on Intel models lets systems read the
- * TSC frequency instead of measuring it. SPDX-License-Identifier: MIT */
+ * TSC frequency instead of measuring it.
+ * SPDX-License-Identifier: MIT */
 #include "arch/x86/cpuid.h"
 
 #define F(x) X86_FEAT_##x

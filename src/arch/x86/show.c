@@ -1,5 +1,6 @@
 /* arch/x86/show.c - a vCPU as monitors and the log show it: registers in QEMU's layout, registers
- * by name, the mappings of the page tables. SPDX-License-Identifier: MIT */
+ * by name, the mappings of the page tables.
+ * SPDX-License-Identifier: MIT */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>

@@ -1,5 +1,6 @@
 /* arch/x86/tr_system.c - translation: descriptor tables, control and debug registers, MSRs,
- * extended state. SPDX-License-Identifier: MIT */
+ * extended state.
+ * SPDX-License-Identifier: MIT */
 #include "arch/x86/isa_gen.h"
 #include "arch/x86/sys.h"
 #include "arch/x86/sys_helpers.h"

@@ -2,7 +2,8 @@
  *
  * Non-control instructions leave the instruction pointer, and the data pointer if they have a
  * memory operand, once they can no longer fault (SDM vol. 1 §8.1.8); selectors and opcode are the
- * business of the semantics. SPDX-License-Identifier: MIT */
+ * business of the semantics.
+ * SPDX-License-Identifier: MIT */
 #include "arch/x86/int_helpers.h"
 #include "arch/x86/isa_gen.h"
 #include "arch/x86/x87.h"

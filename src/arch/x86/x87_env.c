@@ -1,5 +1,6 @@
 /* arch/x86/x87_env.c - x87 control: control and status word, environment and state images (SDM vol.
- * 1 §8.1, figures 8-9 to 8-12). SPDX-License-Identifier: MIT */
+ * 1 §8.1, figures 8-9 to 8-12).
+ * SPDX-License-Identifier: MIT */
 #include "arch/x86/sys.h"
 #include "arch/x86/x87.h"
 

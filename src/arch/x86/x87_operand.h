@@ -1,5 +1,6 @@
 /* arch/x86/x87_operand.h - operands of x87 arithmetic: checks common to its instructions, and
- * memory operands. SPDX-License-Identifier: MIT */
+ * memory operands.
+ * SPDX-License-Identifier: MIT */
 #pragma once
 
 #include "arch/x86/x87.h"

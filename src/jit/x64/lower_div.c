@@ -1,6 +1,7 @@
 /* jit/x64/lower_div.c - DIV and IDIV: the host's own, whose operands are the guest's registers of
  * the same numbers.  What would raise #DE, and dividends longer than the divisor, are left to the
- * helper. SPDX-License-Identifier: MIT */
+ * helper.
+ * SPDX-License-Identifier: MIT */
 #include "jit/x64/lower_flags.h"
 
 static const struct ir_helper *helper_of(const struct ir_op *op)

@@ -8,7 +8,8 @@
  * Where the check fails, a thunk fills the entry, as far as the first access would.  If all is
  * still not there (two pages, a device, code, no right) the block is left, as by a branch, for the
  * same instruction translated without groups.  So a group begins with the first deed of an
- * instruction. SPDX-License-Identifier: MIT */
+ * instruction.
+ * SPDX-License-Identifier: MIT */
 #include <string.h>
 
 #include "jit/x64/lower_flags.h"

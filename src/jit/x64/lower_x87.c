@@ -1,5 +1,6 @@
 /* jit/x64/lower_x87.c - x87 instructions: the guest's own, on the host's FPU with the guest's
- * stack. SPDX-License-Identifier: MIT */
+ * stack.
+ * SPDX-License-Identifier: MIT */
 #include "jit/native.h"
 #include "jit/x64/lower_flags.h"
 #include "jit/x64/lower_vec.h"

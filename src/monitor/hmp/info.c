@@ -1,5 +1,6 @@
 /* monitor/hmp/info.c - the table of info, and what is told of the program and of what there is
- * none. SPDX-License-Identifier: MIT */
+ * none.
+ * SPDX-License-Identifier: MIT */
 #include <inttypes.h>
 #include <string.h>
 

@@ -1,5 +1,6 @@
 /* monitor/hmp/info_devices.c - info mtree, qtree, qom-tree, qdm, pic, irq, roms: what the machine
- * is made of. SPDX-License-Identifier: MIT */
+ * is made of.
+ * SPDX-License-Identifier: MIT */
 #include <inttypes.h>
 #include <string.h>
 

@@ -1,5 +1,6 @@
 /* tests/bench/guest/system.S - the loops of a kernel: address spaces, exceptions, ports, code that
- * changes. SPDX-License-Identifier: MIT */
+ * changes.
+ * SPDX-License-Identifier: MIT */
 #include "guest.h"
 #include "loop.inc"
 #define AGAIN   decq %rdi; jnz 1b

@@ -3,7 +3,8 @@
  * A case is one instruction with registers, flags, vector and x87 state and a scratch area of
  * memory. It runs on the host CPU (oracle_host.c: a child process, entered and left through
  * signals) and in our translator and executors (oracle_guest.c); what both leave behind must be
- * equal. SPDX-License-Identifier: MIT */
+ * equal.
+ * SPDX-License-Identifier: MIT */
 #pragma once
 
 #include <stdbool.h>

@@ -1,5 +1,6 @@
 /* tests/isa/x86/oracle_guest.c - running cases in the translator and one of the executors, as a
- * user program under a flat 64-bit system. SPDX-License-Identifier: MIT */
+ * user program under a flat 64-bit system.
+ * SPDX-License-Identifier: MIT */
 #include "oracle.h"
 
 #include <stdio.h>

@@ -2,7 +2,8 @@
  *
  * All happens in a signal handler of a forked child: it writes the registers of the next case into
  * its own signal frame and returns.  The instruction runs, and the INT3 behind it (or its own
- * fault) brings us back with all registers in the next frame. SPDX-License-Identifier: MIT */
+ * fault) brings us back with all registers in the next frame.
+ * SPDX-License-Identifier: MIT */
 #include "oracle.h"
 
 #include <asm/ldt.h>

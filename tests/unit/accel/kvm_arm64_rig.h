@@ -1,6 +1,7 @@
 /* tests/unit/accel/kvm_arm64_rig.h - a vCPU of accel/kvm whose kernel is this file: it takes the
  * place of accel/kvm/ioctl.c, keeps registers and attributes, and notes what it was asked in one
- * line. SPDX-License-Identifier: MIT */
+ * line.
+ * SPDX-License-Identifier: MIT */
 #pragma once
 
 #include "accel/kvm/kvm.h"

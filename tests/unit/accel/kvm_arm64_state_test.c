@@ -1,5 +1,6 @@
 /* tests/unit/accel/kvm_arm64_state_test.c - registers, features, events and power of an arm64 vCPU,
- * with a kernel of our own. SPDX-License-Identifier: MIT */
+ * with a kernel of our own.
+ * SPDX-License-Identifier: MIT */
 #include "kvm_arm64_rig.h"
 
 /* ---- numbers ---- */

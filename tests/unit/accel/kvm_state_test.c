@@ -251,7 +251,8 @@ static void random_msrs(struct x86_cpu *c)
 		c->msr_kvm_wall_clock = 0x1000 * (1 + any() % 8);
 		c->msr_kvm_system_time = 0x1000 * (1 + any() % 8) | (any() & 1);
 	}
-	/* Far apart: kernels take what is within a second of the last for an attempt at the same. */
+	/* Far apart: kernels take what is within a second of the last for an attempt at the same.
+	 */
 	c->tsc_offset = ((int64_t)(any() % 16) - 8) * (INT64_C(1) << 38);
 }
 

@@ -1,5 +1,6 @@
 /* tests/unit/arch/sys_fixture.h - one vCPU with RAM and no executor: memory goes straight through
- * the page walk. SPDX-License-Identifier: MIT */
+ * the page walk.
+ * SPDX-License-Identifier: MIT */
 #pragma once
 
 #include <glib.h>

@@ -1,5 +1,6 @@
 /* vec_test.c - vector instruction semantics: against published vectors everywhere, against the
- * host's own instructions where the host is an x86-64 with AVX2. SPDX-License-Identifier: MIT */
+ * host's own instructions where the host is an x86-64 with AVX2.
+ * SPDX-License-Identifier: MIT */
 #include <glib.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,5 +1,6 @@
 /* x87_fixture.h - one vCPU that runs single x87 instructions out of a buffer through the translator
- * and the interpreter. SPDX-License-Identifier: MIT */
+ * and the interpreter.
+ * SPDX-License-Identifier: MIT */
 #pragma once
 
 #include <glib.h>

@@ -1,5 +1,6 @@
 /* x87_host.h - x87_test.c's comparison with the host's own FPU: every encoding of D8..DF, random
- * registers, tags, masks and rounding. SPDX-License-Identifier: MIT */
+ * registers, tags, masks and rounding.
+ * SPDX-License-Identifier: MIT */
 #pragma once
 
 #include <setjmp.h>

@@ -1,5 +1,6 @@
 /* x87_test.c - the x87 FPU: what the manual says everywhere, and every encoding against the host's
- * FPU where the host is an x86-64. SPDX-License-Identifier: MIT */
+ * FPU where the host is an x86-64.
+ * SPDX-License-Identifier: MIT */
 #include "x87_fixture.h"
 
 #define TOP_BIT (UINT64_C(1) << 63)

@@ -1,5 +1,6 @@
 /* tests/unit/chardev/terminal_test.c - the terminal is raw while we run, and itself whenever we
- * end. SPDX-License-Identifier: MIT */
+ * end.
+ * SPDX-License-Identifier: MIT */
 #include <sys/resource.h>
 
 #include "base/sanitizer.h"

@@ -1,5 +1,6 @@
 /* tests/unit/jit/generator.h - random blocks of IR, with memory, helpers, faults and side exits,
- * for a state as machine.h has it. SPDX-License-Identifier: MIT */
+ * for a state as machine.h has it.
+ * SPDX-License-Identifier: MIT */
 #pragma once
 
 #include <glib.h>

@@ -1,6 +1,7 @@
 /* tests/unit/jit/interp_test.c - passes, lowering and interpreter together against reference.h:
  * every operation in every size with its flags, and random blocks with faults and
- * self-modification. SPDX-License-Identifier: MIT */
+ * self-modification.
+ * SPDX-License-Identifier: MIT */
 #include "jit/interp.h"
 
 #include <inttypes.h>

@@ -1,5 +1,6 @@
 /* tests/unit/jit/model.h - IR arithmetic computed the slow and obvious way, bit by bit: the oracle
- * of the interpreter and the constant folder. SPDX-License-Identifier: MIT */
+ * of the interpreter and the constant folder.
+ * SPDX-License-Identifier: MIT */
 #pragma once
 
 #include <stdbool.h>

@@ -1,5 +1,6 @@
 /* tests/unit/monitor/stream_test.c - a session on a socket whose far end is ours: lines are
- * answered with as many bytes as they say. SPDX-License-Identifier: MIT */
+ * answered with as many bytes as they say.
+ * SPDX-License-Identifier: MIT */
 #include "monitor/stream.h"
 
 #include <sys/socket.h>
