@@ -31,7 +31,6 @@ self, task priority
 MACHINE = [RHEA, '-M', 'microvm', '-smp', '4', '-m', '16', '-nodefaults', '-display', 'none',
            '-kernel', KERNEL, '-no-reboot']
 LEAVE = ['-device', 'isa-debug-exit,iobase=0xf4']
-HAS_KVM = os.access('/dev/kvm', os.R_OK | os.W_OK)
 
 
 def boot(*more):
@@ -53,8 +52,7 @@ def test_a_triple_fault_resets():
 
 
 def check_kvm(irqchip, *, assist='on', times=3):
-    if not HAS_KVM:
-        return
+    cases.needs_kvm()
     for _ in range(times):
         status, out, errors = boot(*LEAVE, '-accel',
                                    f'kvm,kernel-irqchip={irqchip},assist={assist}')
@@ -85,8 +83,7 @@ def test_local_apics_under_kvm_are_the_kernels_and_nobody_helps():
 
 def check_moves(irqchip):
     """States go back and forth while timers run, and show what the guest did."""
-    if not HAS_KVM:
-        return
+    cases.needs_kvm()
     with tempfile.TemporaryDirectory() as folder:
         serial = os.path.join(folder, 'serial')
         command = MACHINE + LEAVE + ['-serial', 'file:' + serial, '-monitor', 'stdio', '-accel',

@@ -229,9 +229,7 @@ def test_the_interpreter_works():
 
 def test_under_kvm():
     """On hosts without hardware also with kernels' code left to KVM's interpreter."""
-    if not os.access('/dev/kvm', os.R_OK | os.W_OK):
-        print('# skipped: /dev/kvm does not open')
-        return
+    cases.needs_kvm()
     for accel in 'kvm', 'kvm,interpreted=on':
         began = time.monotonic()
         lines, seen = script_run('some.sh', '-smp', '2', '-accel', accel + ',stats=on', seconds=300)
@@ -254,8 +252,7 @@ def test_host_code_is_made_again_where_room_is_short():
 
 
 def check_kvm(irqchip):
-    if not os.access('/dev/kvm', os.R_OK | os.W_OK):
-        return
+    cases.needs_kvm()
     assert script_lines('#!/bin/sh\nnproc\n', '-smp', '2', '-accel',
                         f'kvm,kernel-irqchip={irqchip}') == ['2']
 

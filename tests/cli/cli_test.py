@@ -179,8 +179,7 @@ def test_kernel_irqchip_is_checked_without_kvm():
 
 
 def test_kvm_refuses_what_it_does_not_have():
-    if 'kvm: usable' not in rhea('doctor').stdout:
-        return
+    cases.needs_kvm()
     refused_with('kernel-irqchip', *IDLE, '-accel', 'kvm,kernel-irqchip=maybe')
     refused_with('are one property', *IDLE, '-machine', 'kernel_irqchip=on,kernel-irqchip=off')
     refused_with('-machine kernel-irqchip=maybe: ', *IDLE, '-machine', 'accel=kvm,kernel_irqchip=maybe')

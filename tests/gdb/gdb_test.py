@@ -120,12 +120,10 @@ class Client:
 
 
 def needs_gdb(test):
-    """Without gdb the case says so, and passes."""
     def run():
-        if GDB:
-            test()
-        else:
-            print(f'# skipped {test.__name__}: gdb is not installed')
+        if not GDB:
+            raise cases.Skip('gdb is not installed')
+        test()
     return run
 
 
@@ -276,8 +274,7 @@ def has_hardware():
 def test_points_of_kvm():
     """Two breakpoints in debug registers, the others in memory; steps by KVM itself, and by the
     translator."""
-    if not KVM:
-        return
+    cases.needs_kvm()
     for accel in 'kvm,assist=off', 'kvm,interpreted=on':
         with Machine(accel=accel) as m:
             places = 'in_protected_mode', 'in_long_mode', 'work', 'load'

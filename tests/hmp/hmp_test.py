@@ -385,8 +385,7 @@ def qemu(*lines):
 
 def test_the_same_as_qemu():
     if not QEMU:
-        print('# skipped: no qemu-system-x86_64 to compare with')
-        return
+        raise cases.Skip('no qemu-system-x86_64 to compare with')
     lines = ['info status', 'x/4xw 0', 'x/3uw 0', 'x/5db 0', 'x/10xb 0', 'x/3og 0', 'xp/8ch 0',
              'print 2+3*4', 'print/d -1', 'print/c 65', 'print/o 8', 'p/u -1', 'p/x $pc',
              'p/x 5|8', 'p 010', 'info mem', 'info tlb', 'info registers', 'cpu 1',

@@ -661,9 +661,7 @@ def cpu_models(q):
 
 
 def test_cpu_models_are_what_kvm_gives():
-    if not os.access('/dev/kvm', os.R_OK | os.W_OK):
-        print('# skipped: /dev/kvm does not open')
-        return
+    cases.needs_kvm()
     with none('-accel', 'tcg') as r:
         tcg = cpu_models(r.client())
     with none('-accel', 'kvm') as r:

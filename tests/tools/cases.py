@@ -12,6 +12,15 @@ sys.dont_write_bytecode = True
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 
+class Skip(Exception):
+    """Raised by a case that cannot run here, with the reason."""
+
+
+def needs_kvm():
+    if not os.access('/dev/kvm', os.R_OK | os.W_OK):
+        raise Skip('/dev/kvm does not open')
+
+
 def load(path):
     """A tool, by its path below the root, as a module."""
     full = os.path.join(ROOT, path)
@@ -30,6 +39,9 @@ def run(names):
         try:
             test()
             verdict = 'ok'
+        except Skip as why:
+            print(f'ok {number} - {name.removeprefix("test_")} # SKIP {why}')
+            continue
         except Exception:  # any error is a failed case, and the next one runs
             print('# ' + traceback.format_exc().strip().replace('\n', '\n# '))
             verdict, status = 'not ok', 1
