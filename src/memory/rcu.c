@@ -68,7 +68,7 @@ static struct {
 	atomic_bool is_there;    /* the thread runs */
 	atomic_bool is_asked;    /* something was retired since the thread last looked */
 	atomic_bool must_end;
-	_Atomic unsigned drains; /* rcu_drain() under way */
+	_Atomic unsigned waits; /* threads in rcu_wait() and rcu_drain() */
 } pushing = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
 static void push_ask(void)
@@ -99,7 +99,7 @@ static void push_until_done(void)
 	call_rcu(&m.head, push_done);
 	for (;;) {
 		nanosleep(&pause, NULL);
-		if (atomic_load(&m.is_done) && !atomic_load(&pushing.drains))
+		if (atomic_load(&m.is_done) && !atomic_load(&pushing.waits))
 			return;
 		pthread_mutex_lock(&pushing.lock);
 		for (struct rcu_pusher *p = pushing.list; p; p = p->next)
@@ -192,16 +192,19 @@ void rcu_retire(struct rcu_head *head, void (*fn)(struct rcu_head *head))
 void rcu_wait(void)
 {
 	rcu_thread_register();
+	atomic_fetch_add(&pushing.waits, 1);
+	push_ask();
 	synchronize_rcu();
+	atomic_fetch_sub(&pushing.waits, 1);
 	rcu_reclaim();
 }
 
 void rcu_drain(void)
 {
 	rcu_thread_register();
-	atomic_fetch_add(&pushing.drains, 1);
+	atomic_fetch_add(&pushing.waits, 1);
 	push_ask();
 	synchronize_rcu();
 	rcu_barrier();
-	atomic_fetch_sub(&pushing.drains, 1);
+	atomic_fetch_sub(&pushing.waits, 1);
 }

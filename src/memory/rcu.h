@@ -53,8 +53,8 @@ static inline void rcu_reclaim(void) { RCU_TSAN(acquire); }
 
 /* Call fn, in a thread of liburcu's, when no reader can hold what embeds head any more. */
 void rcu_retire(struct rcu_head *head, void (*fn)(struct rcu_head *head));
-/* Wait until all who are inside now have left; nobody is asked to.  Context: not inside a reader.
- */
+/* Wait until all who are inside now have left; who stays is asked to (rcu_pusher), every 10 ms.
+ * Context: not inside a reader. */
 void rcu_wait(void);
 /* Wait until everything retired so far is gone.  Context: not inside a reader. */
 void rcu_drain(void);

@@ -356,7 +356,7 @@ void tcg_native_wait(struct tcg_accel *t)
 		code_cache_wait(n->cache, ROOM_WAIT_MS);
 		return;
 	}
-	t->pusher.push(&t->pusher);
+	t->pusher.push(&t->pusher); /* at once, which mostly is enough */
 	rcu_wait();
 	for (unsigned i = 0; i < count; i++)
 		code_chunk_free(n->cache, chunks[i]);

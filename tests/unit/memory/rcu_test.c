@@ -101,6 +101,19 @@ static void test_draining_asks_too(void)
 	}
 }
 
+/* When nothing retired waits, and the reader that was asked before is inside again. */
+static void test_waiting_asks_too(void)
+{
+	struct rcu_pusher p;
+	pthread_t thread;
+
+	begin(&p, &thread);
+	g_usleep(100000);
+	for (unsigned round = 0; round < 3; round++)
+		rcu_wait();
+	end(&p, thread);
+}
+
 static void test_two_may_push(void)
 {
 	static struct rcu_head head;
@@ -121,6 +134,7 @@ int main(int argc, char **argv)
 	g_test_init(&argc, &argv, NULL);
 	g_test_add_func("/rcu/retire", test_readers_are_asked_while_something_waits);
 	g_test_add_func("/rcu/drain", test_draining_asks_too);
+	g_test_add_func("/rcu/wait", test_waiting_asks_too);
 	g_test_add_func("/rcu/two", test_two_may_push);
 	return g_test_run();
 }
