@@ -9,6 +9,7 @@
 #include "cpu/debug.h"
 
 struct kvm_accel;
+struct kvm_guest_debug; /* linux/kvm.h */
 struct kvm_vcpu;
 
 enum { KVM_DEBUG_REGS = 4, KVM_BREAK_BYTES = 4 };
