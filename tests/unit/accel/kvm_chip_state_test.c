@@ -1,21 +1,11 @@
 /* tests/unit/accel/kvm_chip_state_test.c - the states of interrupt chips go into the kernel and
  * come back the same, as does whether a vCPU is halted.  Skips where /dev/kvm does not open.
  * SPDX-License-Identifier: MIT */
+#include "kvm_rig.h"
+
 #include <string.h>
 
-#include <glib.h>
-
-#include "accel/accel.h"
-#include "accel/kvm/kvm.h"
-#include "arch/x86/x86_arch.h"
-#include "base/err.h"
-#include "cpu/arch.h"
-#include "event/clock.h"
-#include "memory/address_space.h"
-#include "memory/ram.h"
-#include "memory/region.h"
-
-enum { RAM_BYTES = 0x10000, ROUNDS = 50 };
+enum { ROUNDS = 50 };
 /* Registers of a local APIC, by offset / 10h (SDM 3A table 11-1). */
 enum {
 	REG_ID = 2,
@@ -36,14 +26,6 @@ enum {
 };
 enum { LVT_MASKED = 1 << 16, LVT_NMI = 4 << 8, LVT_DEADLINE = 2 << 17 };
 enum { APIC_ENABLED = 1 << 8, DFR_FLAT = 0x0fffffff };
-
-static struct {
-	struct region memory_root, io_root, ram_region;
-	struct address_space memory, io;
-	struct vcpu v;
-	struct x86_cpu *cpu;
-	struct kvm_vcpu *kv;
-} rig;
 
 static uint32_t any(uint32_t mask) { return g_random_int() & mask; }
 
@@ -168,46 +150,13 @@ static void test_halted_and_waiting(void)
 	}
 }
 
-static bool chips_on(struct object *o, void *opaque, struct err *err)
-{
-	(void)opaque;
-	return object_set(o, NULL, "assist", "off", err) &&
-	       object_set(o, NULL, "kernel-irqchip", "on", err);
-}
-
-static bool set_up(struct err *err)
-{
-	struct accel_choice choice = { .name = "kvm", .configure = chips_on };
-	g_autofree char *notes = NULL;
-
-	rig.v.accel = accel_start_first(accel_list, NULL, &choice, 1, &notes, err);
-	if (!rig.v.accel)
-		return false;
-	region_init_container(&rig.memory_root, "system", 0);
-	region_init_container(&rig.io_root, "io", 0x10000);
-	region_init_ram(&rig.ram_region, "ram", ram_block_new("ram", RAM_BYTES, err), 0, RAM_BYTES);
-	region_add(&rig.memory_root, 0, &rig.ram_region);
-	address_space_init(&rig.memory, "memory", &rig.memory_root);
-	address_space_init(&rig.io, "I/O", &rig.io_root);
-	rig.v.memory = &rig.memory;
-	rig.v.io = &rig.io;
-	rig.v.clock = vclock_new();
-	vcpu_init(&rig.v, 0, &x86_arch_ops, NULL);
-	rig.v.cpu = rig.cpu = x86_arch_ops.cpu_new(&rig.v, "max", err);
-	if (!rig.cpu || !rig.v.accel->ops->vcpu_attach(rig.v.accel, &rig.v, err))
-		g_error("%s", err->text);
-	rig.kv = kvm_vcpu_of(&rig.v);
-	return true;
-}
-
 int main(int argc, char **argv)
 {
 	struct err err = { 0 };
 	int status;
 
 	g_test_init(&argc, &argv, NULL);
-	object_types_add(accel_types);
-	if (!set_up(&err)) {
+	if (!rig_begin("on", &err)) {
 		g_print("1..0 # SKIP %s\n", err.text);
 		return 0;
 	}
@@ -216,7 +165,6 @@ int main(int argc, char **argv)
 	g_test_add_func("/accel/kvm/chips/i8259", test_i8259s);
 	g_test_add_func("/accel/kvm/chips/halted", test_halted_and_waiting);
 	status = g_test_run();
-	rig.v.accel->ops->vcpu_detach(rig.v.accel, &rig.v);
-	accel_stop(rig.v.accel);
+	rig_end();
 	return status;
 }

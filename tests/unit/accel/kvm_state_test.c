@@ -1,34 +1,19 @@
 /* tests/unit/accel/kvm_state_test.c - a vCPU's state goes into the kernel and comes back the same;
  * what the kernel refuses is told.  Skips where /dev/kvm does not open.
  * SPDX-License-Identifier: MIT */
+#include "kvm_rig.h"
+
 #include <inttypes.h>
 #include <stddef.h>
 #include <string.h>
 
-#include <glib.h>
-
-#include "accel/accel.h"
-#include "accel/kvm/kvm.h"
 #include "arch/x86/cpuid.h"
 #include "arch/x86/sys.h"
-#include "arch/x86/x86_arch.h"
-#include "base/err.h"
-#include "event/clock.h"
-#include "memory/address_space.h"
-#include "memory/ram.h"
-#include "memory/region.h"
 
-enum { RAM_BYTES = 0x10000, ROUNDS = 100, TSC_SAME = 1 << 20 };
+enum { ROUNDS = 100, TSC_SAME = 1 << 20 };
 
-static struct {
-	struct region memory_root, io_root, ram_region;
-	struct address_space memory, io;
-	struct vcpu v;
-	struct x86_cpu *cpu;
-	struct kvm_vcpu *kv;
-	char *failure;
-	bool has_tsc; /* the cycle counter can be set */
-} rig;
+static char *failure;
+static bool has_tsc; /* the cycle counter can be set */
 
 static uint64_t any(void) { return (uint64_t)g_random_int() << 32 | g_random_int(); }
 static uint64_t any_address(void) { return (uint64_t)((int64_t)any() >> 16); } /* canonical */
@@ -125,7 +110,7 @@ static void compare(const struct x86_cpu *want, const struct x86_cpu *got)
 				g_error("%s: byte %zu: 0x%02x went in, 0x%02x came out",
 					fields[i].name, at, a[at], b[at]);
 	}
-	if (!rig.has_tsc)
+	if (!has_tsc)
 		return;
 	if (late < -TSC_SAME || late > TSC_SAME)
 		g_error("the cycle counter is %" PRId64 " off", late);
@@ -547,8 +532,8 @@ static void test_what_would_be_dropped_is_refused(void)
 static void on_failure(struct vcpu *v, const char *text)
 {
 	(void)v;
-	g_free(rig.failure);
-	rig.failure = g_strdup(text);
+	g_free(failure);
+	failure = g_strdup(text);
 }
 
 /* The vCPU is parked, with a text; nothing aborts. */
@@ -561,12 +546,12 @@ static void test_a_hostile_state_stops_the_vcpu(void)
 	rig.v.on_failure = on_failure;
 	g_assert_true(vcpu_start_thread(&rig.v, &err));
 	vcpu_resume(&rig.v);
-	for (unsigned ms = 0; ms < 5000 && !__atomic_load_n(&rig.failure, __ATOMIC_SEQ_CST); ms++)
+	for (unsigned ms = 0; ms < 5000 && !__atomic_load_n(&failure, __ATOMIC_SEQ_CST); ms++)
 		g_usleep(1000);
 	vcpu_pause(&rig.v);
 	vcpu_end_thread(&rig.v);
-	g_assert_nonnull(rig.failure);
-	g_assert_nonnull(strstr(rig.failure, "cannot set the vCPU's system registers"));
+	g_assert_nonnull(failure);
+	g_assert_nonnull(strstr(failure, "cannot set the vCPU's system registers"));
 }
 
 /* There are kernels that take it without a word, and stay where they were. */
@@ -587,56 +572,22 @@ static bool can_set_tsc(void)
 	return l.entry.data - before >= far;
 }
 
-static bool assist_off(struct object *o, void *opaque, struct err *err)
-{
-	(void)opaque;
-	return object_set(o, NULL, "assist", "off", err);
-}
-
-static bool set_up(struct err *err)
-{
-	struct accel_choice choice = { .name = "kvm", .configure = assist_off };
-	g_autofree char *notes = NULL;
-	struct ram_block *ram;
-
-	rig.v.accel = accel_start_first(accel_list, NULL, &choice, 1, &notes, err);
-	if (!rig.v.accel)
-		return false;
-	ram = ram_block_new("ram", RAM_BYTES, err);
-	region_init_container(&rig.memory_root, "system", 0);
-	region_init_container(&rig.io_root, "io", 0x10000);
-	region_init_ram(&rig.ram_region, "ram", ram, 0, RAM_BYTES);
-	region_add(&rig.memory_root, 0, &rig.ram_region);
-	address_space_init(&rig.memory, "memory", &rig.memory_root);
-	address_space_init(&rig.io, "I/O", &rig.io_root);
-	rig.v.memory = &rig.memory;
-	rig.v.io = &rig.io;
-	rig.v.clock = vclock_new();
-	vcpu_init(&rig.v, 0, &x86_arch_ops, NULL);
-	rig.v.cpu = rig.cpu = x86_arch_ops.cpu_new(&rig.v, "max", err);
-	if (!rig.cpu || !rig.v.accel->ops->vcpu_attach(rig.v.accel, &rig.v, err))
-		g_error("%s", err->text);
-	rig.kv = kvm_vcpu_of(&rig.v);
-	rig.has_tsc = can_set_tsc();
-	if (!has_mode(V86))
-		g_print("# this kernel has neither virtual-8086 mode nor paging outside long "
-			"mode\n");
-	if (!rig.has_tsc)
-		g_print("# not compared: this kernel's cycle counters cannot be set\n");
-	return true;
-}
-
 int main(int argc, char **argv)
 {
 	struct err err = { 0 };
 	int status;
 
 	g_test_init(&argc, &argv, NULL);
-	object_types_add(accel_types);
-	if (!set_up(&err)) {
+	if (!rig_begin("off", &err)) {
 		g_print("1..0 # SKIP %s\n", err.text);
 		return 0;
 	}
+	has_tsc = can_set_tsc();
+	if (!has_mode(V86))
+		g_print("# this kernel has neither virtual-8086 mode nor paging outside long "
+			"mode\n");
+	if (!has_tsc)
+		g_print("# not compared: this kernel's cycle counters cannot be set\n");
 	g_test_add_func("/accel/kvm/state/back", test_all_state_comes_back);
 	g_test_add_func("/accel/kvm/state/changed", test_what_the_kernel_changes_is_put_back);
 	g_test_add_func("/accel/kvm/state/clock_stands", test_the_clock_stands);
@@ -645,7 +596,6 @@ int main(int argc, char **argv)
 	g_test_add_func("/accel/kvm/state/dropped", test_what_would_be_dropped_is_refused);
 	g_test_add_func("/accel/kvm/state/stops", test_a_hostile_state_stops_the_vcpu);
 	status = g_test_run();
-	rig.v.accel->ops->vcpu_detach(rig.v.accel, &rig.v);
-	accel_stop(rig.v.accel);
+	rig_end();
 	return status;
 }
