@@ -372,7 +372,8 @@ static void lower_call(struct interp_lowerer *l, uint16_t i)
 
 /* ---- leaving ---- */
 
-/* A comparison that was just emitted for nothing but its flags, to merge with the jump. */
+/* A comparison that was just emitted for nothing but its flags, to merge with the jump: unless a
+ * store before it may end the run between the two. */
 static struct interp_op *last_compare(struct interp_lowerer *l, uint16_t f, uint16_t jump,
 				      enum interp_id family, bool *has_imm)
 {
@@ -381,7 +382,8 @@ static struct interp_op *last_compare(struct interp_lowerer *l, uint16_t f, uint
 	unsigned id = family + ir_size_log2(op) * 4 + 2 + (ir_has_imm(op) ? 1 : 0);
 
 	if (!o || l->op[f].uses || !l->op[f].is_recorded || (uintptr_t)o->handler != id ||
-	    l->op[f].pos != l->last_lowered_flags || l->op[f].last_use > l->op[jump].pos)
+	    l->op[f].pos != l->last_lowered_flags || l->op[f].last_use > l->op[jump].pos ||
+	    l->last_stop[l->op[jump].pos] > l->op[f].pos)
 		return NULL;
 	*has_imm = ir_has_imm(op);
 	return o;

@@ -349,6 +349,32 @@ static void test_each_exit_counts_its_instructions(void)
 	teardown(&f);
 }
 
+/* An instruction that stores to code and then compares (CMPXCHG) ends the run before the jump on
+ * its flags, whatever they are. */
+static void test_store_to_code_stops_before_the_jump(void)
+{
+	struct fixture f = { 0 };
+	ir_val r0;
+
+	setup(&f);
+	ir_begin(f.b, 0, 3);
+	ir_insn_begin(f.b, 0);
+	r0 = ir_get(f.b, 8, offsetof(struct test_cpu, r[0]));
+	ir_store(f.b, 8, ir_const(f.b, TEST_CODE_PAGE * 4096), 0, r0);
+	ir_flags_set(f.b,
+		     ir_bin(f.b, IR_SUB, 8, r0, ir_get(f.b, 8, offsetof(struct test_cpu, r[1]))));
+	ir_insn_end(f.b, 4);
+	ir_insn_begin(f.b, 4);
+	ir_exit_if(f.b, ir_cond(f.b, IR_COND_E), 100);
+	ir_insn_end(f.b, 2);
+	ir_insn_begin(f.b, 6);
+	ir_exit(f.b, 200);
+	ir_insn_end(f.b, 1);
+	g_assert_cmpuint(run(&f, ir_end(f.b)), ==, INTERP_MODIFIED);
+	g_assert_cmpuint(f.cpu.env.pc, ==, 4);
+	teardown(&f);
+}
+
 static void test_random_blocks(void)
 {
 	const char *count = getenv("RHEA_TEST_BLOCKS");
@@ -367,6 +393,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/jit/interp/every-operation", test_every_operation_size_and_flag);
 	g_test_add_func("/jit/interp/conditions", test_conditions_of_each_kind_of_flags);
 	g_test_add_func("/jit/interp/exit-counts", test_each_exit_counts_its_instructions);
+	g_test_add_func("/jit/interp/stop-before-jump", test_store_to_code_stops_before_the_jump);
 	g_test_add_func("/jit/interp/random-blocks", test_random_blocks);
 	return g_test_run();
 }
