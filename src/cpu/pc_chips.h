@@ -85,6 +85,8 @@ struct pc_chips_ops {
 	/* The board is built; it still has all states. */
 	bool (*connect)(struct accel *a, const struct pc_chips_board *ops, void *board,
 			struct err *err);
+	/* Once connected, with PC_CHIPS_ALL: is the 8254 one of them? */
+	bool (*has_pit)(const struct accel *a);
 	/* Until drop() no state moves.  True: they are lent.  Context: any thread; with
 	 * PC_CHIPS_LAPICS also under the I/O APIC's lock, else no interrupt controller's. */
 	bool (*hold)(struct accel *a);
@@ -100,6 +102,11 @@ struct pc_chips_ops {
 	/* All states come back; the next vCPU that runs lends them again.  Context: main thread, no
 	 * vCPU runs. */
 	void (*recall)(struct accel *a);
+	/* From begin to end all states are here, and no guest code runs where it could have them
+	 * lent: for accesses to the board's chips that are not the guest's own.  Context: any
+	 * thread, no device's or controller's lock held; begin may block. */
+	void (*begin_access)(struct accel *a);
+	void (*end_access)(struct accel *a);
 	/* The board's chips show what the accelerator's hold.  Context: main thread. */
 	void (*show)(struct accel *a);
 };

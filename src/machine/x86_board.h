@@ -26,6 +26,7 @@ struct x86_board {
 	const struct pc_chips_ops *chips;
 	struct pc_chips_board lender;
 	bool has_lent_lines;
+	struct region_guard chips_guard;
 	struct {
 		uint16_t first, last;
 		const char *owner;

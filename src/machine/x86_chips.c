@@ -108,6 +108,41 @@ static void eoi(void *board, uint8_t vector)
 	ioapic_eoi(((struct x86_board *)board)->ioapic, vector);
 }
 
+/* ---- accesses that are not the guest's own ---- */
+
+/* By a monitor, by qtest, or by a guest in ways that the accelerator's chips do not answer. */
+static void begin_access(struct region_guard *g)
+{
+	struct x86_board *b = container_of(g, struct x86_board, chips_guard);
+
+	b->chips->begin_access(b->machine.accel);
+}
+
+static void end_access(struct region_guard *g)
+{
+	struct x86_board *b = container_of(g, struct x86_board, chips_guard);
+
+	b->chips->end_access(b->machine.accel);
+}
+
+static void guard_regions(struct x86_board *b, const struct device *dev)
+{
+	for (unsigned i = 0; dev && i < dev->region_count; i++)
+		region_set_guard(dev->regions[i], &b->chips_guard);
+}
+
+static void guard_chips(struct x86_board *b, enum pc_chips_set set)
+{
+	b->chips_guard = (struct region_guard){ begin_access, end_access };
+	guard_regions(b, b->apic_bus); /* the window of the local APICs */
+	if (set != PC_CHIPS_ALL)
+		return;
+	guard_regions(b, b->ioapic);
+	guard_regions(b, b->pic);
+	if (b->chips->has_pit(b->machine.accel))
+		guard_regions(b, b->pit);
+}
+
 bool x86_board_connect_chips(struct x86_board *b, struct err *err)
 {
 	struct accel *a = b->machine.accel;
@@ -131,5 +166,6 @@ bool x86_board_connect_chips(struct x86_board *b, struct err *err)
 		return false;
 	b->has_lent_lines = set == PC_CHIPS_ALL;
 	apic_bus_set_gate(b->apic_bus, &gates[set], b);
+	guard_chips(b, set);
 	return true;
 }

@@ -273,39 +273,52 @@ static void io_write_piece(const struct region *r, uint64_t offset, uint64_t val
 
 static struct lock *io_lock(const struct region *r) { return r->ops->concurrent ? NULL : r->lock; }
 
-static uint64_t io_read(const struct region *r, uint64_t offset, unsigned size)
+static void io_begin(const struct region *r)
 {
 	struct lock *lock = io_lock(r);
+
+	if (unlikely(r->guard != NULL))
+		r->guard->begin(r->guard);
+	if (lock)
+		lock_take(lock);
+}
+
+static void io_end(const struct region *r)
+{
+	struct lock *lock = io_lock(r);
+
+	if (lock)
+		lock_drop(lock);
+	if (unlikely(r->guard != NULL))
+		r->guard->end(r->guard);
+}
+
+static uint64_t io_read(const struct region *r, uint64_t offset, unsigned size)
+{
 	uint64_t value = 0;
 
 	if (unlikely(r->is_coalesced))
 		memory_flush_stores();
-	if (lock)
-		lock_take(lock);
+	io_begin(r);
 	for (unsigned done = 0, n; done < size; done += n) {
 		n = io_piece(r->ops, offset + done, size - done);
 		value |= io_read_piece(r, offset + done, n) << (8 * done);
 	}
-	if (lock)
-		lock_drop(lock);
+	io_end(r);
 	return value;
 }
 
 static void io_write(const struct region *r, uint64_t offset, uint64_t value, unsigned size)
 {
-	struct lock *lock = io_lock(r);
-
 	if (unlikely(rcu_fetch(r->eventfds) != NULL) &&
 	    region_signal(r, offset, value & ones(size), size))
 		return;
-	if (lock)
-		lock_take(lock);
+	io_begin(r);
 	for (unsigned done = 0, n; done < size; done += n) {
 		n = io_piece(r->ops, offset + done, size - done);
 		io_write_piece(r, offset + done, value >> (8 * done), n);
 	}
-	if (lock)
-		lock_drop(lock);
+	io_end(r);
 }
 
 static uint64_t ram_load(const void *p, unsigned size)

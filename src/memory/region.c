@@ -123,6 +123,12 @@ void region_set_coalesced(struct region *r)
 	r->is_coalesced = true;
 }
 
+void region_set_guard(struct region *r, struct region_guard *g)
+{
+	assert(r->kind == REGION_IO);
+	r->guard = g;
+}
+
 uint64_t region_last(const struct region *r) { return r->size - 1; /* size 0: 2^64 - 1 */ }
 
 const char *region_kind_name(const struct region *r)

@@ -12,6 +12,7 @@ struct lock;
 struct ram_block;
 struct region;
 struct region_eventfds;
+struct region_guard;
 
 struct region_ops {
 	/* Context: vcpu or loop thread, dev->lock held unless .concurrent.  offset is inside the
@@ -45,6 +46,7 @@ struct region {
 	int priority;
 	bool is_enabled;
 	bool is_coalesced;
+	struct region_guard *guard;
 	struct region *children, *next;   /* by falling priority */
 	struct region_eventfds *eventfds; /* RCU; changed under the topology lock */
 };
@@ -76,6 +78,16 @@ void region_remove_eventfd(struct region *r, const struct region_eventfd *e);
 /* Stores to this I/O region may wait until the next access that leaves guest code, or until
  * somebody looks (memory_flush_stores()); their order stays.  Before it is placed. */
 void region_set_coalesced(struct region *r);
+
+/* Told before and after each access to an I/O region that reaches its callbacks: what answers there
+ * may have its state elsewhere.  Context: the accessing thread, no device lock held; begin may
+ * block. */
+struct region_guard {
+	void (*begin)(struct region_guard *g);
+	void (*end)(struct region_guard *g);
+};
+/* Context: machine set-up. */
+void region_set_guard(struct region *r, struct region_guard *g);
 
 /* Topology changes.  Outside a memory_begin()/commit() pair each change publishes at once.  Where
  * regions overlap the higher priority wins, then the later added.

@@ -92,7 +92,8 @@ def check_moves(irqchip):
                               stderr=subprocess.DEVNULL, text=True) as p:
             try:
                 while p.poll() is None:
-                    p.stdin.write('info pic\ninfo lapic\nstop\ninfo pic\ninfo lapic 1\ncont\n')
+                    p.stdin.write('info pic\ninfo lapic\ni /b 0x21\n'
+                                  'stop\ninfo pic\ninfo lapic 1\ni /b 0xa1\ncont\n')
                     p.stdin.flush()
                     time.sleep(0.02)
             except BrokenPipeError:

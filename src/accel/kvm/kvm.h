@@ -226,8 +226,8 @@ struct kvm_vcpu {
 struct kvm_rounds {
 	struct lock lock;
 	pthread_cond_t cond;
-	_Atomic unsigned assisting; /* vCPUs in the translator */
-	bool is_closing;            /* lock: those are asked to come to an end */
+	_Atomic unsigned assisting; /* vCPUs in the translator, and who keeps all out of KVM */
+	bool is_closing;            /* lock: those are asked to come to an end; nobody joins */
 	bool must_forget;           /* lock */
 	struct kvm_vcpu *vcpus;     /* lock */
 };
@@ -306,6 +306,10 @@ void kvm_rounds_remove(struct kvm_rounds *r, struct kvm_vcpu *kv);
 /* Around an assist.  Context: vcpu thread, outside KVM, no lock held.  May block. */
 void kvm_round_begin(struct kvm_vcpu *kv);
 void kvm_round_end(struct kvm_vcpu *kv, bool must_forget, bool wants_kvm);
+/* Nobody is in KVM from begin to end; who wants in waits.  Context: any thread outside KVM that is
+ * not in a round; begin may block, until those inside have come out. */
+void kvm_still_begin(struct kvm_accel *k);
+void kvm_still_end(struct kvm_accel *k);
 /* kv->is_inside was set: may it go in?  If not, unset it, tell, and join: its turn is the
  * translator's too, or over.  kvm_round_join() returns as kvm_assist(). */
 bool kvm_round_is_on(struct kvm_vcpu *kv);

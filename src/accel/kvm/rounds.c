@@ -8,6 +8,9 @@
  * translator is over asks all to come to an end.  The last one makes KVM forget what it knows of
  * page tables.
  *
+ * Whoever needs all vCPUs out of KVM for a moment counts as one in the translator, and closes the
+ * round that it begins so, for nobody to join.
+ *
  * A debugger's breakpoint instructions are in memory only between rounds.
  *
  * Entering KVM costs a look at a counter.  A vCPU says that it is inside, then looks; whoever
@@ -63,6 +66,35 @@ static bool is_anyone_inside(const struct kvm_rounds *r)
 	return false;
 }
 
+/* One more.  Needs r->lock. */
+static void keep_out(struct kvm_accel *k)
+{
+	struct kvm_rounds *r = &k->rounds;
+
+	atomic_fetch_add(&r->assisting, 1);
+	for (struct kvm_vcpu *o = r->vcpus; o; o = o->next)
+		kvm_vcpu_kick(o->v);
+	while (is_anyone_inside(r))
+		lock_wait(&r->lock, &r->cond, INT64_MAX);
+	kvm_debug_patch(k, false);
+}
+
+/* One less.  Needs r->lock. */
+static void let_in(struct kvm_accel *k)
+{
+	struct kvm_rounds *r = &k->rounds;
+
+	if (atomic_load(&r->assisting) == 1) {
+		kvm_debug_patch(k, true);
+		if (r->must_forget)
+			kvm_host.forget_tables(&k->vm);
+		r->must_forget = false;
+		r->is_closing = false;
+		pthread_cond_broadcast(&r->cond);
+	}
+	atomic_fetch_sub(&r->assisting, 1);
+}
+
 void kvm_round_begin(struct kvm_vcpu *kv)
 {
 	struct kvm_rounds *r = &kv->kvm->rounds;
@@ -70,14 +102,8 @@ void kvm_round_begin(struct kvm_vcpu *kv)
 	lock_take(&r->lock);
 	while (r->is_closing)
 		lock_wait(&r->lock, &r->cond, INT64_MAX);
-	atomic_fetch_add(&r->assisting, 1);
 	kv->is_assisted = true;
-	for (struct kvm_vcpu *o = r->vcpus; o; o = o->next)
-		if (o != kv)
-			kvm_vcpu_kick(o->v);
-	while (is_anyone_inside(r))
-		lock_wait(&r->lock, &r->cond, INT64_MAX);
-	kvm_debug_patch(kv->kvm, false);
+	keep_out(kv->kvm);
 	lock_drop(&r->lock);
 }
 
@@ -93,17 +119,28 @@ void kvm_round_end(struct kvm_vcpu *kv, bool must_forget, bool wants_kvm)
 		for (struct kvm_vcpu *o = r->vcpus; o && r->is_closing; o = o->next)
 			if (o->is_assisted)
 				atomic_fetch_or(&o->v->exit_request, VCPU_EXIT_TURN);
-	} else {
-		kvm_debug_patch(kv->kvm, true);
-		if (r->must_forget)
-			kvm_host.forget_tables(&kv->kvm->vm);
-		r->must_forget = false;
 	}
-	if (atomic_fetch_sub(&r->assisting, 1) == 1) {
-		r->is_closing = false;
-		pthread_cond_broadcast(&r->cond);
-	}
+	let_in(kv->kvm);
 	lock_drop(&r->lock);
+}
+
+/* It does not wait for a round to end: that may need what this thread holds (RCU). */
+void kvm_still_begin(struct kvm_accel *k)
+{
+	struct kvm_rounds *r = &k->rounds;
+
+	lock_take(&r->lock);
+	if (!atomic_load(&r->assisting))
+		r->is_closing = true;
+	keep_out(k);
+	lock_drop(&r->lock);
+}
+
+void kvm_still_end(struct kvm_accel *k)
+{
+	lock_take(&k->rounds.lock);
+	let_in(k);
+	lock_drop(&k->rounds.lock);
 }
 
 bool kvm_round_is_on(struct kvm_vcpu *kv) { return atomic_load(&kv->kvm->rounds.assisting); }

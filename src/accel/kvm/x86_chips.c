@@ -11,6 +11,9 @@
  * the local APICs.  The I/O APIC sends messages, and hears of ends of interrupts (EOI) that its
  * routes say are its own.
  *
+ * Accesses to the board's chips that do not come by the kernel's find the states here, and no vCPU
+ * in KVM meanwhile (kvm_still_begin()).
+ *
  * Two locks: `moving` for whoever moves states, `lock` for whoever has an interrupt to deliver.  A
  * vCPU that is halted in the kernel sleeps there; while the states are not lent it sleeps here, and
  * is sent in again when they are; with interrupts from eventfds, which only the kernel's chips
@@ -440,6 +443,38 @@ void x86_kvm_chips_recall(struct kvm_accel *k)
 	lock_drop(&c->moving);
 }
 
+static bool has_pit(const struct accel *a)
+{
+	return container_of(a, const struct kvm_accel, accel)->chips.has_pit;
+}
+
+/* In a round of the translator's they are here, and stay. */
+static bool is_in_round(const struct kvm_accel *k)
+{
+	const struct vcpu *v = vcpu_current();
+	const struct kvm_vcpu *kv = v && v->accel == &k->accel ? v->accel_data : NULL;
+
+	return kv && kv->is_assisted;
+}
+
+static void begin_access(struct accel *a)
+{
+	struct kvm_accel *k = kvm_of(a);
+
+	if (is_in_round(k))
+		return;
+	kvm_still_begin(k);
+	x86_kvm_chips_recall(k);
+}
+
+static void end_access(struct accel *a)
+{
+	struct kvm_accel *k = kvm_of(a);
+
+	if (!is_in_round(k))
+		kvm_still_end(k);
+}
+
 static void recall(struct accel *a)
 {
 	struct kvm_accel *k = kvm_of(a);
@@ -523,11 +558,14 @@ static void show(struct accel *a)
 const struct pc_chips_ops x86_kvm_chips = {
 	.set = chips_set,
 	.connect = connect,
+	.has_pit = has_pit,
 	.hold = hold,
 	.drop = drop,
 	.set_line = set_line,
 	.send = send_message,
 	.route = route,
 	.recall = recall,
+	.begin_access = begin_access,
+	.end_access = end_access,
 	.show = show,
 };

@@ -17,8 +17,18 @@ static bool is_device(const struct object *o)
 	return o && object_type_is(o->type, device_object_type.name);
 }
 
+/* Its lines go where the accelerator has such a chip. */
+static bool is_elsewhere(struct qtest *q, const struct device *dev)
+{
+	if (!dev->region_count || !dev->regions[0]->guard)
+		return false;
+	qtest_fail(q, "the lines of '%s' are the accelerator's; use kernel-irqchip=off",
+		   dev->type->base.name);
+	return true;
+}
+
 /* By its path or id; or the only one of a type or of that name in the tree ("ioapic"). */
-static struct device *find_device(struct qtest *q, const char *word)
+static struct device *find_any(struct qtest *q, const char *word)
 {
 	struct object *o = object_resolve(q->machine->root, word);
 	struct device *found = NULL;
@@ -39,6 +49,13 @@ static struct device *find_device(struct qtest *q, const char *word)
 	if (!found)
 		qtest_fail(q, "Unknown device");
 	return found;
+}
+
+static struct device *find_device(struct qtest *q, const char *word)
+{
+	struct device *dev = find_any(q, word);
+
+	return dev && !is_elsewhere(q, dev) ? dev : NULL;
 }
 
 /* ---- telling ---- */

@@ -192,6 +192,32 @@ static void test_narrow_access_is_widened(void)
 	teardown();
 }
 
+static void guard_begin(struct region_guard *g)
+{
+	(void)g;
+	g_assert_false(lock_held(&io_lock));
+	g_string_append(calls, "begin ");
+}
+
+static void guard_end(struct region_guard *g)
+{
+	(void)g;
+	g_assert_false(lock_held(&io_lock));
+	g_string_append(calls, "end ");
+}
+
+static void test_guard_is_told_around_each_access(void)
+{
+	struct region_guard guard = { guard_begin, guard_end };
+
+	setup(1, 2, false);
+	region_set_guard(&io_region, &guard);
+	load(0x3000, 4, true);
+	address_space_write(&as, 0x3002, 1, 0x77);
+	g_assert_cmpstr(calls->str, ==, "begin r2@0 r2@2 end begin w1@2=77 end ");
+	teardown();
+}
+
 static void test_missing_callbacks(void)
 {
 	setup(1, 8, false);
@@ -306,6 +332,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/memory/space/wide", test_wide_access_is_split);
 	g_test_add_func("/memory/space/unaligned", test_unaligned_access_is_split);
 	g_test_add_func("/memory/space/narrow", test_narrow_access_is_widened);
+	g_test_add_func("/memory/space/guard", test_guard_is_told_around_each_access);
 	g_test_add_func("/memory/space/missing-callbacks", test_missing_callbacks);
 	g_test_add_func("/memory/dma/copies", test_dma_copies_and_refuses_devices);
 	g_test_add_func("/memory/dma/hostile", test_dma_hostile_lengths_end);
