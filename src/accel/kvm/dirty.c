@@ -26,6 +26,12 @@ static void mark(const struct kvm_slot *s, uint64_t n)
 			ram_page_set_flags(s->ram, s->offset + at, RAM_PAGE_DIRTY);
 }
 
+static void mark_all(const struct kvm_slot *s)
+{
+	for (uint64_t n = 0; n < s->size / kvm_page_bytes(); n++)
+		mark(s, n);
+}
+
 /* ---- bitmaps ---- */
 
 bool kvm_dirty_manual(struct kvm_vm *vm)
@@ -54,6 +60,10 @@ void kvm_dirty_sync_slot(struct kvm_vm *vm, const struct kvm_slot *s)
 	struct kvm_dirty_log l = { .slot = (uint32_t)(s - vm->slots) };
 	bool is_any = false;
 
+	if (s->is_deaf) {
+		mark_all(s);
+		return;
+	}
 	if (vm->ring_entries) {
 		kvm_rings_reap_locked(vm);
 		return;
@@ -62,8 +72,7 @@ void kvm_dirty_sync_slot(struct kvm_vm *vm, const struct kvm_slot *s)
 	l.dirty_bitmap = bits;
 	/* What the kernel does not tell may have been written. */
 	if (kvm_ioctl(vm->fd, KVM_GET_DIRTY_LOG, &l) < 0) {
-		for (uint64_t n = 0; n < pages; n++)
-			mark(s, n);
+		mark_all(s);
 		return;
 	}
 	for (uint64_t w = 0; w < words; w++) {

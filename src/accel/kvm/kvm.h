@@ -88,6 +88,7 @@ struct kvm_slot {               /* guest memory that the kernel maps by itself *
 	uint32_t flags;         /* KVM_MEM_READONLY */
 	struct ram_block *ram;
 	uint64_t offset; /* of gpa in it */
+	bool is_deaf;    /* its pages are logged, but not by the kernel: all count as written */
 };
 struct kvm_ring { /* of a vCPU: the pages it wrote */
 	struct kvm_dirty_gfn *gfns;
@@ -106,6 +107,7 @@ struct kvm_vm {
 	void *scratch;             /* const: a page */
 	bool has_msr_exits;        /* const: those that are not the kernel's come to us */
 	bool is_full;              /* topology lock: memory that has no slot was told of */
+	bool has_deaf;             /* lock: there was a slot that the kernel does not log */
 	struct arm64_kvm_gic *gic; /* const: arm64's interrupt controller, if it is in the kernel */
 	struct kvm_routes routes;
 	_Atomic bool has_zones;             /* stores to some regions wait (coalesced.c) */

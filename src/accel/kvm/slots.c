@@ -84,6 +84,21 @@ static int set_slot(struct kvm_vm *vm, const struct kvm_slot *s, uint64_t size, 
 	return kvm_ioctl(vm->fd, KVM_SET_USER_MEMORY_REGION, &m);
 }
 
+/* With the log of written pages on or off.  Where the kernel does not want to keep one the slot
+ * stays, and all of it counts as written whenever somebody asks.  Needs vm->lock. */
+static int set_logged(struct kvm_vm *vm, struct kvm_slot *s, bool on)
+{
+	int result = set_slot(vm, s, s->size, s->flags | (on ? KVM_MEM_LOG_DIRTY_PAGES : 0));
+
+	s->is_deaf = on && result < 0;
+	if (s->is_deaf && !vm->has_deaf)
+		log_line("kvm: the kernel does not log what is written to memory at 0x%" PRIx64
+			 ", all of it counts as written: %s",
+			 s->gpa, strerror(-result));
+	vm->has_deaf |= s->is_deaf;
+	return result;
+}
+
 void kvm_slot_add(struct kvm_vm *vm, const struct flat_range *r)
 {
 	struct kvm_userspace_memory_region m;
@@ -105,7 +120,9 @@ void kvm_slot_add(struct kvm_vm *vm, const struct flat_range *r)
 				.flags = m.flags,
 				.ram = r->region->ram };
 	s->offset = m.userspace_addr - (uintptr_t)s->ram->host;
-	result = set_slot(vm, s, s->size, s->flags | (is_logged(s) ? KVM_MEM_LOG_DIRTY_PAGES : 0));
+	result = set_logged(vm, s, is_logged(s));
+	if (s->is_deaf)
+		result = set_slot(vm, s, s->size, s->flags);
 	if (result < 0)
 		s->size = 0;
 	lock_drop(&vm->lock);
@@ -145,7 +162,7 @@ void kvm_slot_log(struct kvm_vm *vm, const struct flat_range *r, bool on)
 	if (!s || s->flags & KVM_MEM_READONLY)
 		return;
 	lock_take(&vm->lock);
-	set_slot(vm, s, s->size, s->flags | (on ? KVM_MEM_LOG_DIRTY_PAGES : 0));
+	set_logged(vm, s, on);
 	lock_drop(&vm->lock);
 }
 
