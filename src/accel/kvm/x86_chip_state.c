@@ -13,8 +13,10 @@
 enum { MSR_TSC = 0x10, MSR_APIC_BASE = 0x1b, MSR_TSC_DEADLINE = 0x6e0 };
 enum { REG_ID = 0x02, LVT_TIMER = 0x32, BASE_EXTD = 1 << 10 };
 enum { PIT_HZ = 1193182, NS_PER_S = 1000000000 };
-/* A channel whose timer stands still: no mode of the chip's. */
-enum { PIT_NO_MODE = 0xff };
+/* The kernel has no channel that waits for its first count: here that is one with a count that does
+ * not end for an hour, because a mode that makes its timer stand would stay when the count comes.
+ */
+#define PIT_NO_COUNT 0xfffffffeu
 
 static bool ask(int fd, unsigned long what, const void *arg, const char *name)
 {
@@ -192,24 +194,43 @@ bool x86_kvm_i8259_set(struct kvm_accel *k, const struct i8259_image *image)
 
 /* ---- 8254 ---- */
 
+static int64_t monotonic_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * (int64_t)NS_PER_S + t.tv_nsec;
+}
+
+static bool is_periodic(uint8_t mode) { return mode == 2 || mode == 3; }
+
+/* Of channel 0 the kernel knows only what it was told here, not when the guest loaded it: of a
+ * count that comes once it is better to tell the end late, or once more, than before its time. */
+static int64_t elapsed_of(const struct kvm_pit_channel_state *c, unsigned i, int64_t now)
+{
+	if (i == 0 && !is_periodic(c->mode))
+		return 0;
+	return now > c->count_load_time ? now - c->count_load_time : 0;
+}
+
 /* Which byte comes next: 1 low only, 2 high only, 3 low of two, 4 high of two. */
 static uint8_t byte_state(uint8_t rw, bool is_msb) { return rw == 3 && is_msb ? 4 : rw; }
 
 bool x86_kvm_i8254_get(struct kvm_accel *k, struct i8254_image *image)
 {
 	struct kvm_pit_state2 s = { 0 };
-	struct timespec t;
 	int64_t now;
 
 	if (!ask(k->vm.fd, KVM_GET_PIT2, &s, "tell the 8254's state"))
 		return false;
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	now = t.tv_sec * INT64_C(1000000000) + t.tv_nsec;
+	now = monotonic_ns();
 	*image = (struct i8254_image){ 0 };
 	for (unsigned i = 0; i < 3; i++) {
 		const struct kvm_pit_channel_state *c = &s.channels[i];
 
-		image->ch[i].is_loaded = c->mode <= 5;
+		bool is_idle = c->mode > 5 || !c->count || c->count > 65536;
+
+		image->ch[i].is_loaded = !is_idle;
 		image->ch[i].mode = c->mode <= 5 ? c->mode : 3;
 		image->ch[i].rw = c->rw_mode & 3 ? c->rw_mode & 3 : 3;
 		image->ch[i].is_bcd = c->bcd;
@@ -222,27 +243,31 @@ bool x86_kvm_i8254_get(struct kvm_accel *k, struct i8254_image *image)
 		image->ch[i].write_low = c->write_latch;
 		image->ch[i].reads_msb = c->count_latched ? c->rw_mode == 3 && c->count_latched == 2
 							  : c->read_state == 4;
-		image->ch[i].count = c->count && c->count <= 65536 ? c->count : 65536;
-		image->ch[i].elapsed_ns = now > c->count_load_time ? now - c->count_load_time : 0;
+		image->ch[i].count = is_idle ? 65536 : c->count;
+		image->ch[i].elapsed_ns = is_idle ? 0 : elapsed_of(c, i, now);
 	}
 	image->control61 = (uint8_t)(image->ch[2].gate |
 				     (s.flags & KVM_PIT_FLAGS_SPEAKER_DATA_ON ? 2 : 0));
 	return true;
 }
 
-/* What is left of a count that comes once: the kernel starts it from there. */
+/* What is left of a count that comes once: the kernel starts it from there.  Of one that has come,
+ * as little as there can be: a channel's mode is known only while its timer runs. */
 static uint32_t left_of(const struct i8254_image *image, unsigned i)
 {
 	uint64_t ticks = (uint64_t)((unsigned __int128)image->ch[i].elapsed_ns * PIT_HZ / NS_PER_S);
 
-	if (image->ch[i].mode == 2 || image->ch[i].mode == 3)
+	if (!image->ch[i].is_loaded)
+		return PIT_NO_COUNT;
+	if (is_periodic(image->ch[i].mode))
 		return image->ch[i].count;
-	return ticks < image->ch[i].count ? image->ch[i].count - (uint32_t)ticks : 0;
+	return ticks < image->ch[i].count ? image->ch[i].count - (uint32_t)ticks : 1;
 }
 
 bool x86_kvm_i8254_set(struct kvm_accel *k, const struct i8254_image *image)
 {
 	struct kvm_pit_state2 s = { 0 };
+	int64_t now = monotonic_ns();
 
 	if (!ask(k->vm.fd, KVM_GET_PIT2, &s, "tell the 8254's state"))
 		return false;
@@ -251,12 +276,10 @@ bool x86_kvm_i8254_set(struct kvm_accel *k, const struct i8254_image *image)
 		s.flags |= KVM_PIT_FLAGS_SPEAKER_DATA_ON;
 	for (unsigned i = 0; i < 3; i++) {
 		struct kvm_pit_channel_state *c = &s.channels[i];
-		uint32_t left = left_of(image, i);
-		bool is_idle = i == 0 && (!image->ch[i].is_loaded || !left);
 		bool has_latch = image->ch[i].has_count_latch;
 
 		*c = (struct kvm_pit_channel_state){
-			.count = left ? left : 1,
+			.count = left_of(image, i),
 			.latched_count = image->ch[i].count_latch,
 			.status_latched = image->ch[i].has_status_latch,
 			.status = image->ch[i].status_latch,
@@ -265,9 +288,10 @@ bool x86_kvm_i8254_set(struct kvm_accel *k, const struct i8254_image *image)
 			.write_state = byte_state(image->ch[i].rw, image->ch[i].is_msb_next),
 			.write_latch = image->ch[i].write_low,
 			.rw_mode = image->ch[i].rw,
-			.mode = is_idle ? PIT_NO_MODE : image->ch[i].mode,
+			.mode = image->ch[i].mode,
 			.bcd = image->ch[i].is_bcd,
 			.gate = image->ch[i].gate,
+			.count_load_time = now,
 		};
 		if (has_latch)
 			c->count_latched = image->ch[i].reads_msb ? 2 : image->ch[i].rw;

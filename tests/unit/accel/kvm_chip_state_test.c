@@ -133,6 +133,121 @@ static void test_i8259s(void)
 	}
 }
 
+/* ---- 8254 ---- */
+
+enum { SECOND_NS = 1000000000, PIT_TICK_NS = 838, SPEAKER_DATA = 2 };
+
+static bool is_periodic(unsigned mode) { return mode == 2 || mode == 3; }
+
+static struct i8254_image any_i8254(void)
+{
+	struct i8254_image a = { .control61 = (uint8_t)any(1 | SPEAKER_DATA) };
+
+	for (unsigned i = 0; i < 3; i++) {
+		a.ch[i].mode = (uint8_t)g_random_int_range(0, 6);
+		a.ch[i].rw = (uint8_t)g_random_int_range(1, 4);
+		a.ch[i].is_bcd = any(1);
+		a.ch[i].gate = i < 2 || a.control61 & 1;
+		a.ch[i].is_loaded = any(3);
+		a.ch[i].has_status_latch = any(1);
+		a.ch[i].status_latch = (uint8_t)any(0xff);
+		a.ch[i].has_count_latch = any(1);
+		a.ch[i].count_latch = (uint16_t)any(0xffff);
+		a.ch[i].reads_msb = a.ch[i].rw == 3 && any(1);
+		a.ch[i].is_msb_next = a.ch[i].rw == 3 && any(1);
+		a.ch[i].write_low = (uint8_t)any(0xff);
+		/* Long enough not to run out while we look. */
+		a.ch[i].count = 40000 + any(0x3fff);
+		a.ch[i].elapsed_ns = any(0xfff) * INT64_C(1000);
+	}
+	return a;
+}
+
+static void compare_channel(const struct i8254_image *a, const struct i8254_image *b, unsigned i)
+{
+	g_assert_cmpuint(b->ch[i].mode, ==, a->ch[i].mode);
+	g_assert_cmpuint(b->ch[i].rw, ==, a->ch[i].rw);
+	g_assert_true(b->ch[i].is_bcd == a->ch[i].is_bcd);
+	g_assert_true(b->ch[i].gate == a->ch[i].gate);
+	g_assert_true(b->ch[i].is_loaded == a->ch[i].is_loaded);
+	g_assert_true(b->ch[i].has_status_latch == a->ch[i].has_status_latch);
+	g_assert_cmphex(b->ch[i].status_latch, ==, a->ch[i].status_latch);
+	g_assert_true(b->ch[i].has_count_latch == a->ch[i].has_count_latch);
+	g_assert_cmphex(b->ch[i].count_latch, ==, a->ch[i].count_latch);
+	g_assert_true(b->ch[i].reads_msb == a->ch[i].reads_msb);
+	g_assert_true(b->ch[i].is_msb_next == a->ch[i].is_msb_next);
+	g_assert_cmphex(b->ch[i].write_low, ==, a->ch[i].write_low);
+}
+
+/* Where it counts: a period begins anew, what comes once goes on from where it was. */
+static void compare_count(const struct i8254_image *a, const struct i8254_image *b, unsigned i)
+{
+	int64_t left = a->ch[i].count - a->ch[i].elapsed_ns / PIT_TICK_NS;
+
+	if (!a->ch[i].is_loaded)
+		return;
+	g_assert_cmpint(b->ch[i].elapsed_ns, >=, 0);
+	g_assert_cmpint(b->ch[i].elapsed_ns, <, SECOND_NS);
+	if (is_periodic(a->ch[i].mode)) {
+		g_assert_cmpuint(b->ch[i].count, ==, a->ch[i].count);
+		return;
+	}
+	g_assert_cmpint(b->ch[i].count, >=, left - 4);
+	g_assert_cmpint(b->ch[i].count, <=, left + 4);
+	if (i == 0) /* nobody knows: then not before its time */
+		g_assert_cmpint(b->ch[i].elapsed_ns, ==, 0);
+}
+
+static void test_i8254(void)
+{
+	struct kvm_accel *k = rig.kv->kvm;
+	struct i8254_image a, b;
+
+	for (unsigned round = 0; round < 4 * ROUNDS; round++) {
+		a = any_i8254();
+		g_assert_true(x86_kvm_i8254_set(k, &a));
+		memset(&b, 0xee, sizeof(b));
+		g_assert_true(x86_kvm_i8254_get(k, &b));
+		g_assert_cmphex(b.control61, ==, a.control61);
+		for (unsigned i = 0; i < 3; i++) {
+			compare_channel(&a, &b, i);
+			compare_count(&a, &b, i);
+		}
+	}
+}
+
+/* One that comes once and has come: a guest that loads a new count must find the mode. */
+static void test_i8254_that_has_run_out(void)
+{
+	struct kvm_accel *k = rig.kv->kvm;
+	struct i8254_image a = any_i8254(), b;
+
+	a.ch[0].mode = 0;
+	a.ch[0].is_loaded = true;
+	a.ch[0].elapsed_ns = SECOND_NS;
+	g_assert_true(x86_kvm_i8254_set(k, &a));
+	g_assert_true(x86_kvm_i8254_get(k, &b));
+	compare_channel(&a, &b, 0);
+	g_assert_cmpuint(b.ch[0].count, ==, 1);
+}
+
+/* The kernel's own, of which no image was told. */
+static void test_i8254_as_it_was_made(void)
+{
+	struct kvm_accel *k = rig.kv->kvm;
+	struct kvm_pit_config config = { .flags = KVM_PIT_SPEAKER_DUMMY };
+	struct i8254_image a;
+
+	g_assert_cmpint(kvm_ioctl(k->vm.fd, KVM_CREATE_PIT2, &config), >=, 0);
+	g_assert_true(x86_kvm_i8254_get(k, &a));
+	for (unsigned i = 0; i < 3; i++) {
+		g_assert_false(a.ch[i].is_loaded);
+		g_assert_true(a.ch[i].gate == (i < 2));
+		g_assert_cmpuint(a.ch[i].count, ==, 65536);
+	}
+	g_assert_cmphex(a.control61, ==, 0);
+}
+
 static void test_halted_and_waiting(void)
 {
 	struct err err = { 0 };
@@ -163,6 +278,9 @@ int main(int argc, char **argv)
 	g_test_add_func("/accel/kvm/chips/lapic", test_local_apic);
 	g_test_add_func("/accel/kvm/chips/ioapic", test_io_apic);
 	g_test_add_func("/accel/kvm/chips/i8259", test_i8259s);
+	g_test_add_func("/accel/kvm/chips/i8254_new", test_i8254_as_it_was_made);
+	g_test_add_func("/accel/kvm/chips/i8254", test_i8254);
+	g_test_add_func("/accel/kvm/chips/i8254_out", test_i8254_that_has_run_out);
 	g_test_add_func("/accel/kvm/chips/halted", test_halted_and_waiting);
 	status = g_test_run();
 	rig_end();
