@@ -12,8 +12,9 @@
 /* One soft-TLB entry: a guest page and where it lies in host memory.  A hit of an access of n bytes
  * at addr is addr - tag <= 4096 - n, which checks page, permission (each kind of access has its own
  * table) and page crossing at once; the difference is the offset in the page at host.  An empty
- * entry i has tlb_empty_tag(i), which no address that may be there can match.  Other threads may
- * empty an entry at any time, but never change its host.
+ * entry has the tag of a page whose place is elsewhere (tlb_is_empty()).  Other threads may empty
+ * an entry at any time, by tlb_emptied() alone, so that who missed can tell from the difference
+ * what the address was; they never change its host.
  *
  * A page has two places in a table: one by its number, where it is looked for first and filled in,
  * and a spare one, where it goes when another page takes the first. */
@@ -45,6 +46,15 @@ static inline unsigned tlb_spare(gva_t addr)
 }
 
 static inline uint64_t tlb_empty_tag(unsigned i) { return (uint64_t)(~i & (TLB_SIZE - 1)) << 12; }
+
+static inline bool tlb_is_empty(uint64_t tag, unsigned i)
+{
+	return i < TLB_SIZE ? tlb_index(tag) != i : tlb_spare(tag) != i;
+}
+
+/* The tag of an entry that had this one and is empty now; and the other way round. */
+enum { TLB_EMPTIED = (TLB_SIZE - 1) << 12 };
+static inline uint64_t tlb_emptied(uint64_t tag) { return tag ^ TLB_EMPTIED; }
 
 static inline void tlb_view_init(struct tlb_view *view)
 {

@@ -286,7 +286,7 @@ static bool is_others(const struct tlb_space *s, unsigned view, unsigned kind, u
 {
 	uint64_t tag = entry_page(s, view, kind, i);
 
-	return tag != page && tag != tlb_empty_tag(i);
+	return tag != page && !tlb_is_empty(tag, i);
 }
 
 /* Entry i becomes its page's spare one, too.  A write entry that tlb_protect() may have passed by
@@ -299,7 +299,7 @@ static void entry_move(struct tcg_tlb *t, unsigned view, unsigned kind, unsigned
 	uint64_t page = entry_page(s, view, kind, i), host = e[i].host;
 	unsigned j = tlb_spare(page);
 
-	if (page == tlb_empty_tag(i))
+	if (tlb_is_empty(page, i))
 		return;
 	if (kind == TLB_WRITE && (protects & 1 || is_others(s, view, kind, j, page)))
 		tlb_note_lost(t);
@@ -347,6 +347,22 @@ void tlb_note_fill(struct tcg_tlb *t, gva_t addr, unsigned view, unsigned kind,
 		s->exec_views |= 1u << view;
 }
 
+/* Empty entry i of a vCPU that may be running, if it is of this page; was it?  Its own thread may
+ * fill it meanwhile, and with the same page again. */
+static bool entry_protect(struct tlb_entry *e, unsigned i, uint64_t host)
+{
+	uint64_t tag = __atomic_load_n(&e->tag, __ATOMIC_RELAXED);
+	bool found = false;
+
+	while (!tlb_is_empty(tag, i) && __atomic_load_n(&e->host, __ATOMIC_RELAXED) == host) {
+		found = true;
+		if (__atomic_compare_exchange_n(&e->tag, &tag, tlb_emptied(tag), false,
+						__ATOMIC_RELAXED, __ATOMIC_RELAXED))
+			break;
+	}
+	return found;
+}
+
 bool tlb_protect(struct tcg_vcpu *tv, const uint8_t *host_page)
 {
 	uint64_t host = (uintptr_t)host_page;
@@ -361,14 +377,9 @@ bool tlb_protect(struct tcg_vcpu *tv, const uint8_t *host_page)
 		for (; views; views &= views - 1) {
 			struct tlb_entry *e = tlb[__builtin_ctz(views)].e[TLB_WRITE];
 
-			for (unsigned i = 0; i < TLB_ENTRIES; i++) {
-				if (likely(__atomic_load_n(&e[i].host, __ATOMIC_RELAXED) != host) ||
-				    __atomic_load_n(&e[i].tag, __ATOMIC_RELAXED) ==
-					    tlb_empty_tag(i))
-					continue;
-				__atomic_store_n(&e[i].tag, tlb_empty_tag(i), __ATOMIC_RELAXED);
-				found = true;
-			}
+			for (unsigned i = 0; i < TLB_ENTRIES; i++)
+				if (unlikely(__atomic_load_n(&e[i].host, __ATOMIC_RELAXED) == host))
+					found |= entry_protect(&e[i], i, host);
 		}
 	}
 	/* A look at the table may outlive its entry. */

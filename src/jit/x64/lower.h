@@ -73,8 +73,10 @@ enum {
 };
 enum { FAR_KEY_BYTES = 8 }; /* of an exit's key; behind it stands the call that asks for one */
 struct x64_thunks {
-	uint64_t enter; /* (env, code) -> enum x64_why */
-	uint64_t leave; /* jumped to: all is published, env->why set */
+	uint64_t enter;         /* (env, code) -> enum x64_why */
+	uint64_t leave;         /* jumped to: all is published, env->why set */
+	uint64_t address_read;  /* mem_emit_lookup() failed -> S0 = the address */
+	uint64_t address_write; /* the same, of what is to be written */
 	/* With the carry on return: S0 is a host pointer, and nothing was accessed. */
 	uint64_t load[THUNK_SIZES];   /* address in S0 -> S0 = &bounce with the bytes */
 	uint64_t modify[THUNK_SIZES]; /* the same, must be writable; commit follows */
@@ -211,23 +213,19 @@ struct stub {
 	bool is_end;       /* STUB_HELPER: the instruction's last deed: may leave behind it */
 	bool is_return;    /* STUB_LATE */
 	bool is_call;      /* STUB_FAR */
-	bool is_saved;     /* address is memory that holds it, less disp */
-	bool is_pc;        /* the address is the pc of the entry + pc */
 	bool has_b, has_c; /* record: arg[1], arg[2] */
 	uint8_t bytes;     /* STUB_LOAD: if no power of two; STUB_HELPER: of its store, or 0 */
 	uint16_t native;   /* STUB_STORE: the NATIVE whose result it is, or 0 */
 	uint16_t at;       /* the IR op whose place in the block it stands for */
 	uint16_t op;       /* STUB_MODIFY: the operation */
 	uint16_t exit;
-	int32_t disp;
 	uint32_t record_kind; /* STUB_EXIT, _GROUP: flags to tell env of; their operands are arg */
 	struct x64_site site;
 	struct x64_label in, back, key;
-	struct x64_label checked; /* behind the check: S0 is the host pointer */
+	struct x64_label checked;   /* behind the check: S0 is the host pointer */
+	struct x64_label unaligned; /* STUB_ATOMIC: S0 is the address */
 	/* A new stub has anything here: what is above says what is meant. */
-	struct x64_rm old;     /* STUB_MODIFY: where the value that was there is kept */
-	struct x64_rm address; /* lea S0, address; or (kind MEM with base P) a saved one */
-	int64_t pc;
+	struct x64_rm old; /* STUB_MODIFY: where the value that was there is kept */
 	struct arg arg[3];
 };
 
@@ -451,14 +449,14 @@ void mem_stored(struct x64_compiler *c, unsigned i, const struct arg *v);
 
 /* The address of op as an operand of LEA, or in S0 (*in_s0). */
 struct x64_rm mem_address(struct x64_compiler *c, const struct ir_op *op, bool *in_s0);
-/* S0 = host pointer to `bytes` bytes at m (mem_address() of op), else to the stub, which is told
- * the address. */
-void mem_emit_check(struct x64_compiler *c, struct stub *s, const struct ir_op *op, struct x64_rm m,
-		    bool in_s0, unsigned bytes, bool write);
+/* S0 = host pointer to `bytes` bytes at m (mem_address()), else to the stub, as below. */
+void mem_emit_check(struct x64_compiler *c, struct stub *s, struct x64_rm m, bool in_s0,
+		    unsigned bytes, bool write);
 /* S0, an address, becomes the host pointer: here begins what is `checked`. */
 void mem_emit_lookup(struct x64_compiler *c, struct stub *s, unsigned bytes, bool write);
-/* The same in a stub: S0 = the address. */
-void mem_stub_address(struct x64_compiler *c, const struct stub *s);
+/* The other way round in the stub, which gets the difference from the entry's tag and, in S1, the
+ * entry. */
+void mem_stub_address(struct x64_compiler *c, bool write);
 
 /* ---- lower_group.c ---- */
 /* Is the first operand of op an address, used only where the op has a check? */

@@ -22,7 +22,7 @@ struct stub *stub_new(struct x64_compiler *c, enum stub_kind kind, unsigned i)
 	memset(s, 0, offsetof(struct stub, in));
 	s->kind = (uint8_t)kind;
 	s->at = (uint16_t)i;
-	s->in = s->back = s->key = s->checked = X64_LABEL;
+	s->in = s->back = s->key = s->checked = s->unaligned = X64_LABEL;
 	return s;
 }
 

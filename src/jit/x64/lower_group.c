@@ -264,7 +264,7 @@ static void check(struct x64_compiler *c, struct group *g, unsigned i)
 	place_evict_scratch(c, true);
 	flags_record_later(c, f, s);
 	flags_site(c, i, &s->site);
-	mem_emit_check(c, s, &op, m, in_s0, (unsigned)(g->hi - g->lo), g->is_write);
+	mem_emit_check(c, s, m, in_s0, (unsigned)(g->hi - g->lo), g->is_write);
 	x64_bind(&c->a, &s->back);
 }
 
@@ -293,7 +293,7 @@ void stub_group(struct x64_compiler *c, struct stub *s)
 	struct x64_exit *x;
 
 	access_of(c, s->at, &first);
-	mem_stub_address(c, s);
+	mem_stub_address(c, g->is_write);
 	x64_mov_ri(&c->a, S1,
 		   (g->hi - g->lo) | (first.at.disp - g->lo) << GROUP_FIRST_SHIFT |
 			   (g->is_write ? GROUP_WRITE : 0u) |

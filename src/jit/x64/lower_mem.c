@@ -56,37 +56,6 @@ struct x64_rm mem_address(struct x64_compiler *c, const struct ir_op *op, bool *
 
 static bool is_scratch(unsigned reg) { return reg == S0 || reg == S1; }
 
-/* How the stub finds the address again, which is m, or in S0.  Not by the entry: another thread may
- * empty it meanwhile. */
-static void keep_address(struct x64_compiler *c, struct stub *s, const struct ir_op *op,
-			 struct x64_rm m)
-{
-	const struct ir_op *d = op_at(c, op->a);
-	unsigned v = op->a;
-	struct place home;
-
-	s->address = m;
-	if (c->value[op->a].at.kind == PLACE_LAZY && d->code == IR_PC) {
-		s->is_pc = true;
-		s->pc = (int64_t)(d->imm + op->imm);
-		return;
-	}
-	if (!is_scratch(m.base) && (m.index == X64_NO_REG || !is_scratch(m.index)))
-		return;
-	if (c->value[v].at.kind == PLACE_LAZY) /* a sum of two is nowhere else */
-		v = d->b && !ir_has_imm(d) ? IR_NONE : d->a;
-	home = c->value[v].home;
-	s->is_saved = true;
-	if (v && m.index == X64_NO_REG && m.base != S0 && home.kind != PLACE_NONE &&
-	    home.valid == 8) {
-		s->disp = m.disp;
-		s->address = home.kind == PLACE_SLOT ? state(c, home.imm) : tmp_rm(c, home.imm);
-		return;
-	}
-	s->address = place_new_tmp(c, &home);
-	x64_mov_to(&c->a, 8, s->address, S0);
-}
-
 void mem_emit_lookup(struct x64_compiler *c, struct stub *s, unsigned bytes, bool write)
 {
 	const struct x64_piece *check = &c->jit->piece.check[write];
@@ -98,16 +67,24 @@ void mem_emit_lookup(struct x64_compiler *c, struct stub *s, unsigned bytes, boo
 	x64_bind(&c->a, &s->checked);
 }
 
-void mem_emit_check(struct x64_compiler *c, struct stub *s, const struct ir_op *op, struct x64_rm m,
-		    bool in_s0, unsigned bytes, bool write)
+static void address_to_s0(struct x64_compiler *c, struct x64_rm m, bool in_s0)
 {
-	if (!in_s0) {
-		if (m.index == X64_NO_REG && !m.disp && m.base != X64_NO_REG)
-			x64_mov_rr(&c->a, 8, S0, m.base);
-		else
-			x64_lea(&c->a, 8, S0, m);
+	if (in_s0)
+		return;
+	if (m.index == X64_NO_REG && !m.disp && m.base != X64_NO_REG)
+		x64_mov_rr(&c->a, 8, S0, m.base);
+	else
+		x64_lea(&c->a, 8, S0, m);
+}
+
+void mem_emit_check(struct x64_compiler *c, struct stub *s, struct x64_rm m, bool in_s0,
+		    unsigned bytes, bool write)
+{
+	address_to_s0(c, m, in_s0);
+	if (s->kind == STUB_ATOMIC && bytes > 1) { /* not across cache lines */
+		x64_test_i(&c->a, 1, x64_r(S0), bytes - 1);
+		x64_jcc(&c->a, X64_CC_NE, &s->unaligned);
 	}
-	keep_address(c, s, op, m);
 	mem_emit_lookup(c, s, bytes, write);
 	flags_lost(c);
 }
@@ -122,7 +99,7 @@ struct stub *mem_check(struct x64_compiler *c, unsigned i, unsigned bytes, bool 
 
 	place_evict_scratch(c, flags_wanted(c, i));
 	flags_site(c, i, &s->site);
-	mem_emit_check(c, s, op_at(c, i), m, in_s0, bytes, write);
+	mem_emit_check(c, s, m, in_s0, bytes, write);
 	return s;
 }
 
@@ -582,10 +559,6 @@ void lower_atomic(struct x64_compiler *c, unsigned i)
 	s->size_log2 = (uint8_t)log2_of(size);
 	s->arg[0] = args.arg[0];
 	s->arg[1] = args.arg[1];
-	if (size > 1) { /* not across cache lines */
-		x64_test_i(&c->a, 1, x64_r(S0), size - 1);
-		x64_jcc(&c->a, X64_CC_NE, &s->in);
-	}
 	atomic_op(c, i, s);
 	x64_bind(&c->a, &s->back);
 	flags_lost(c);
@@ -594,18 +567,6 @@ void lower_atomic(struct x64_compiler *c, unsigned i)
 }
 
 /* ---- stubs ---- */
-
-void mem_stub_address(struct x64_compiler *c, const struct stub *s)
-{
-	if (s->is_pc)
-		lower_pc(c, S0, s->pc);
-	else if (s->is_saved)
-		x64_mov(&c->a, 8, S0, s->address);
-	if (s->is_saved && s->disp)
-		x64_lea(&c->a, 8, S0, x64_m(S0, s->disp));
-	if (!s->is_pc && !s->is_saved)
-		x64_lea(&c->a, 8, S0, s->address);
-}
 
 static void stub_call(struct x64_compiler *c, struct stub *s, uint64_t thunk)
 {
@@ -616,16 +577,12 @@ static void stub_call(struct x64_compiler *c, struct stub *s, uint64_t thunk)
 static void stub_atomic(struct x64_compiler *c, struct stub *s)
 {
 	const struct ir_op *op = op_at(c, s->at);
-	struct x64_label over = X64_LABEL;
 	struct x64_rm bounce = ENV(c, bounce);
 
-	if (ir_size(op) > 1) {
-		x64_test_i(&c->a, 1, x64_r(S0), ir_size(op) - 1);
-		x64_jcc_short(&c->a, X64_CC_NE, &over);
-	}
 	x64_call_at(&c->a, c->jit->thunk.look_write);
 	x64_jcc(&c->a, X64_CC_B, &s->checked);
-	x64_bind(&c->a, &over);
+	if (ir_size(op) > 1)
+		x64_bind(&c->a, &s->unaligned);
 	x64_mov_to(&c->a, 8, bounce, S0);
 	bounce.disp += 8;
 	arg_to_reg(c, ir_size(op), S1, &s->arg[0]);
@@ -638,13 +595,20 @@ static void stub_atomic(struct x64_compiler *c, struct stub *s)
 	x64_mov_rr(&c->a, 8, S1, S0);
 }
 
+void mem_stub_address(struct x64_compiler *c, bool write)
+{
+	const struct x64_thunks *t = &c->jit->thunk;
+
+	x64_call_at(&c->a, write ? t->address_write : t->address_read);
+}
+
 void stub_access(struct x64_compiler *c, struct stub *s)
 {
 	const struct x64_thunks *t = &c->jit->thunk;
 	unsigned size = 1u << s->size_log2;
 	struct x64_rm bounce = ENV(c, bounce);
 
-	mem_stub_address(c, s);
+	mem_stub_address(c, s->kind != STUB_LOAD || s->is_write);
 	switch (s->kind) {
 	case STUB_LOAD:
 		if (s->bytes) {

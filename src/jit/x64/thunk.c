@@ -213,6 +213,35 @@ static uint64_t emit_look_alone(struct thunk_asm *t, bool write)
 
 /* ---- accesses ---- */
 
+/* S0, what the check left, becomes the address again: an entry that another thread emptied since
+ * has a tag that shows in the number of the page's place, as entry S1 is its place. */
+static uint64_t emit_address(struct thunk_asm *t, bool write)
+{
+	size_t at = write ? offsetof(struct tlb_view, e[TLB_WRITE])
+			  : offsetof(struct tlb_view, e[TLB_READ]);
+	struct x64_rm tag = x64_mx(TLB, S1, 0, (int32_t)(at + offsetof(struct tlb_entry, tag)));
+	struct x64_label emptied = X64_LABEL;
+	struct x64_asm *a = &t->a;
+	uint64_t start = begin(t);
+
+	x64_mov_to(a, 8, THUNK_ENV(t, bounce_addr), S0);
+	x64_alu(a, X64_ADD, 8, S0, tag);
+	x64_shift_i(a, X64_SHL, 4, x64_r(S1), 8);
+	x64_alu_rr(a, X64_XOR, 8, S1, S0);
+	x64_test_i(a, 4, x64_r(S1), TLB_EMPTIED);
+	x64_jcc_short(a, X64_CC_NE, &emptied);
+	x64_ret(a);
+	x64_bind(a, &emptied);
+	x64_alu_rr(a, X64_XOR, 8, S1, S0);
+	x64_shift_i(a, X64_SHR, 4, x64_r(S1), 8);
+	x64_mov(a, 8, S1, tag);
+	x64_alu_i(a, X64_XOR, 8, x64_r(S1), TLB_EMPTIED);
+	x64_mov(a, 8, S0, THUNK_ENV(t, bounce_addr));
+	x64_alu_rr(a, X64_ADD, 8, S0, S1);
+	x64_ret(a);
+	return start;
+}
+
 /* What a thunk hands back in S0. */
 enum thunk_result { RESULT_NONE, RESULT_ADDRESS, RESULT_VALUE };
 
@@ -479,6 +508,8 @@ static uint64_t emit_asked(struct thunk_asm *t, uint64_t *here)
 
 static void emit_memory(struct thunk_asm *t, struct x64_thunks *out)
 {
+	out->address_read = emit_address(t, false);
+	out->address_write = emit_address(t, true);
 	for (unsigned k = 0; k < THUNK_SIZES; k++) {
 		uint32_t read = access_pack(1u << k, 0, false, false);
 		uint32_t modify = access_pack(1u << k, 0, true, false);

@@ -24,13 +24,15 @@ struct thunk_name {
 
 /* The last has no name itself: it ends them. */
 static const struct thunk_name names[] = {
-	ONE(enter),        ONE(leave),        ALL_SIZES(load), ALL_SIZES(modify), ALL_SIZES(store),
-	ALL_SIZES(commit), ONE(look_read),    ONE(look_write), ONE(access),       ONE(group),
-	ONE(helper),       ONE(quick),        ONE(transfer),   ONE(native),       ONE(atomic),
-	ONE(sync),         ONE(carry),        ONE(env_bits),   ONE(bits),         ONE(link),
-	ONE(miss),         ONE(ask),          ONE(probe),      ONE(unpaired),     ONE(dispatch),
-	ONE(asked),        ONE(asked_here),   ONE(far),        ONE(vectors),      ONE(x87),
-	ONE(x87_unload),   ONE(vectors_save), ONE(x87_save),   ONE(end),
+	ONE(enter),       ONE(leave),        ALL_SIZES(load),   ALL_SIZES(modify),
+	ALL_SIZES(store), ALL_SIZES(commit), ONE(address_read), ONE(address_write),
+	ONE(look_read),   ONE(look_write),   ONE(access),       ONE(group),
+	ONE(helper),      ONE(quick),        ONE(transfer),     ONE(native),
+	ONE(atomic),      ONE(sync),         ONE(carry),        ONE(env_bits),
+	ONE(bits),        ONE(link),         ONE(miss),         ONE(ask),
+	ONE(probe),       ONE(unpaired),     ONE(dispatch),     ONE(asked),
+	ONE(asked_here),  ONE(far),          ONE(vectors),      ONE(x87),
+	ONE(x87_unload),  ONE(vectors_save), ONE(x87_save),     ONE(end),
 };
 BUILD_ASSERT(ARRAY_SIZE(names) == sizeof(struct x64_thunks) / sizeof(uint64_t));
 

@@ -35,6 +35,63 @@ static void test_registers_go_in_and_out(void)
 	world_fini(&w);
 }
 
+/* ---- the soft TLB ---- */
+
+/* RAX := the address that thunk makes of a difference from the tag of entry i. */
+static uint64_t address_of(struct world *w, uint64_t thunk, unsigned i, uint64_t difference)
+{
+	struct block b;
+
+	block_begin(w, &b);
+	x64_mov_ri(&b.a, S0, difference);
+	x64_mov_ri(&b.a, S1, i * sizeof(struct tlb_entry));
+	x64_call_at(&b.a, thunk);
+	x64_mov_rr(&b.a, 8, X64_RAX, S0);
+	block_end(&b);
+	assert_left(w, block_run(&b), X64_ASKED, BLOCK_PC);
+	return w->g->gpr[RAX];
+}
+
+/* Between the check and the thunk nothing happens to the entry, or another thread empties it. */
+static void test_missed_address_is_found_again(void)
+{
+	static const uint64_t pages[] = { 0, 0x7000, 0x123456789000, 0xffffffffff000000 };
+	struct world w;
+
+	if (!world_init(&w))
+		return;
+	for (unsigned n = 0; n < ARRAY_SIZE(pages); n++) {
+		uint64_t addr = pages[n] + (n << 22) + 0xffe,
+			 other = pages[n] - (UINT64_C(9) << 22);
+		uint64_t tags[] = { other, tlb_emptied(other), tlb_emptied(pages[n]),
+				    tlb_empty_tag(tlb_index(addr)) };
+		unsigned i = tlb_index(addr);
+
+		for (unsigned k = 0; k < ARRAY_SIZE(tags); k++) {
+			struct tlb_entry *read = &w.tlb[1].e[TLB_READ][i];
+			struct tlb_entry *write = &w.tlb[1].e[TLB_WRITE][i];
+
+			read->tag = write->tag = tags[k];
+			g_assert_cmphex(
+				address_of(&w, w.jit->thunk.address_read, i, addr - tags[k]), ==,
+				addr);
+			g_assert_cmphex(
+				address_of(&w, w.jit->thunk.address_write, i, addr - tags[k]), ==,
+				addr);
+			if (tlb_is_empty(tags[k], i))
+				continue;
+			write->tag = tlb_emptied(tags[k]);
+			g_assert_true(tlb_is_empty(write->tag, i));
+			g_assert_cmphex(
+				address_of(&w, w.jit->thunk.address_write, i, addr - tags[k]), ==,
+				addr);
+		}
+	}
+	world_fini(&w);
+}
+
+/* ---- what survives ---- */
+
 /* Every register that C keeps holds one value over the call, but R12, the stack pointer. */
 static enum x64_why host_registers_kept(struct block *b, bool *kept)
 {
@@ -302,6 +359,7 @@ static void add_tests(void)
 {
 	g_test_add_func("/jit/x64/thunk/registers", test_registers_go_in_and_out);
 	g_test_add_func("/jit/x64/thunk/registers_of_c", test_registers_of_c_are_kept);
+	g_test_add_func("/jit/x64/thunk/addresses", test_missed_address_is_found_again);
 	g_test_add_func("/jit/x64/thunk/loads", test_loads);
 	g_test_add_func("/jit/x64/thunk/stores", test_stores);
 	g_test_add_func("/jit/x64/thunk/commit",
