@@ -63,25 +63,57 @@ static bool start_chips(struct kvm_accel *k, struct err *err)
 		       irqchip_words[k->irqchip]);
 }
 
+static void stop_chips(struct kvm_accel *k)
+{
+	if (kvm_host.chips_stop)
+		kvm_host.chips_stop(k);
+}
+
+/* What is undone by finish(), all of it or none. */
+static bool begin(struct kvm_accel *k, struct err *err)
+{
+	if (!kvm_system_open(&k->sys, err))
+		return false;
+	if (!kvm_vm_create(&k->vm, &k->sys, k->assist_on, err))
+		goto close_system;
+	if (!start_dirty(k, err) || !start_chips(k, err))
+		goto destroy_vm;
+	if (k->assist_on && !kvm_assist_start(k, err))
+		goto stop_chips;
+	kvm_rounds_init(&k->rounds);
+	kvm_coalesced_init(k);
+	return true;
+stop_chips:
+	stop_chips(k);
+destroy_vm:
+	kvm_vm_destroy(&k->vm);
+close_system:
+	kvm_system_close(&k->sys);
+	return false;
+}
+
+static void finish(struct kvm_accel *k)
+{
+	kvm_coalesced_fini(k);
+	kvm_rounds_fini(&k->rounds);
+	accel_stop(k->helper);
+	stop_chips(k);
+	kvm_vm_destroy(&k->vm);
+	kvm_system_close(&k->sys);
+}
+
 static bool kvm_start(struct accel *a, struct err *err)
 {
 	struct kvm_accel *k = kvm_of(a);
 	struct err why;
 
-	k->sys.fd = k->vm.fd = -1;
 	if (kvm_host.can_start && !kvm_host.can_start(err))
 		return false;
-	kvm_rounds_init(&k->rounds);
-	kvm_coalesced_init(k);
-	if (!kvm_kick_init(err) || !kvm_system_open(&k->sys, err))
+	if (!kvm_kick_init(err))
 		return false;
 	k->is_slow = !kvm_is_fast(&why);
-	if (!kvm_vm_create(&k->vm, &k->sys, k->assist_on, err) || !start_dirty(k, err) ||
-	    !start_chips(k, err) || (k->assist_on && !kvm_assist_start(k, err))) {
-		kvm_vm_destroy(&k->vm);
-		kvm_system_close(&k->sys);
+	if (!begin(k, err))
 		return false;
-	}
 	if (kvm_host.started)
 		kvm_host.started(k);
 	if (k->is_slow)
@@ -113,13 +145,7 @@ static void kvm_stop(struct accel *a)
 	if (k->stats)
 		log_stats(k);
 	kvm_debug_fini(&k->debug);
-	accel_stop(k->helper);
-	if (kvm_host.chips_stop)
-		kvm_host.chips_stop(k);
-	kvm_rounds_fini(&k->rounds);
-	kvm_coalesced_fini(k);
-	kvm_vm_destroy(&k->vm);
-	kvm_system_close(&k->sys);
+	finish(k);
 }
 
 static bool kvm_cpu_restrict(struct accel *a, void *cpu, struct err *err)

@@ -113,6 +113,7 @@ struct kvm_vm {
 	_Atomic bool has_zones;             /* stores to some regions wait (coalesced.c) */
 	struct kvm_irq_source *irq_sources; /* the chips' moving lock; x86's */
 };
+/* False: it was destroyed again, which is nothing the second time. */
 bool kvm_vm_create(struct kvm_vm *vm, const struct kvm_system *sys, bool wants_assist,
 		   struct err *err);
 void kvm_vm_destroy(struct kvm_vm *vm);
@@ -386,7 +387,8 @@ struct kvm_host_ops {
 	bool (*is_native)(const struct kvm_vcpu *kv);
 	/* Interrupt chips of the kernel's, as kvm_accel.irqchip asks, before there is a vCPU; the
 	 * board's lend them their states before a vCPU goes in (Context: its thread, no round is
-	 * on), and have them back (no vCPU is inside).  All NULL: there are none. */
+	 * on), and have them back (no vCPU is inside).  What fails to start needs no stop.  All
+	 * NULL: there are none. */
 	bool (*chips_start)(struct kvm_accel *k, struct err *err);
 	void (*chips_stop)(struct kvm_accel *k);
 	void (*chips_lend)(struct kvm_vcpu *kv);

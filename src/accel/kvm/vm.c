@@ -25,8 +25,8 @@ bool kvm_vm_create(struct kvm_vm *vm, const struct kvm_system *sys, bool wants_a
 	kvm_routes_init(&vm->routes);
 	vm->fd = kvm_ioctl_value(sys->fd, KVM_CREATE_VM, kvm_host.vm_type(sys));
 	if (vm->fd < 0)
-		return err_errno(err, -vm->fd, "cannot create a virtual machine");
-	if (!kvm_host.vm_init(vm, wants_assist, err)) {
+		err_errno(err, -vm->fd, "cannot create a virtual machine");
+	if (vm->fd < 0 || !kvm_host.vm_init(vm, wants_assist, err)) {
 		kvm_vm_destroy(vm);
 		return false;
 	}
@@ -38,6 +38,8 @@ bool kvm_vm_create(struct kvm_vm *vm, const struct kvm_system *sys, bool wants_a
 
 void kvm_vm_destroy(struct kvm_vm *vm)
 {
+	if (!vm->sys)
+		return;
 	if (kvm_host.vm_fini)
 		kvm_host.vm_fini(vm);
 	if (vm->scratch)
@@ -46,10 +48,8 @@ void kvm_vm_destroy(struct kvm_vm *vm)
 	if (vm->fd >= 0)
 		close(vm->fd);
 	vm->fd = -1;
-	if (vm->sys) {
-		lock_fini(&vm->lock);
-		kvm_routes_fini(&vm->routes);
-	}
+	lock_fini(&vm->lock);
+	kvm_routes_fini(&vm->routes);
 	vm->sys = NULL;
 	g_clear_pointer(&vm->slots, g_free);
 }

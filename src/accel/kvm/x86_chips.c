@@ -74,6 +74,20 @@ static bool make_lapics(struct kvm_accel *k, struct err *err)
 	return true;
 }
 
+static bool make(struct kvm_accel *k, int word, struct err *err)
+{
+	struct kvm_chips *c = &k->chips;
+
+	if (!(word == KVM_IRQCHIP_ON ? make_all(k, err) : make_lapics(k, err)))
+		return false;
+	c->set = word == KVM_IRQCHIP_ON ? PC_CHIPS_ALL : PC_CHIPS_LAPICS;
+	atomic_store(&c->is_lent, true); /* until there is a board */
+	c->has_wide_ids = (k->sys.caps.x2apic_api & X2APIC_WIDE) == X2APIC_WIDE &&
+			  kvm_vm_enable(&k->vm, KVM_CAP_X2APIC_API, X2APIC_WIDE);
+	return x86_kvm_filter_msrs(&k->vm, true) ||
+	       err_set(err, 0, "cannot leave IA32_TSC_DEADLINE to the kernel");
+}
+
 bool x86_kvm_chips_start(struct kvm_accel *k, struct err *err)
 {
 	struct kvm_chips *c = &k->chips;
@@ -86,19 +100,12 @@ bool x86_kvm_chips_start(struct kvm_accel *k, struct err *err)
 			       ? KVM_IRQCHIP_OFF
 			       : KVM_IRQCHIP_ON;
 	c->set = PC_CHIPS_NONE;
+	if (word != KVM_IRQCHIP_OFF && !make(k, word, err))
+		return false;
 	lock_init(&c->moving, LOCK_DEVICE - 1, "kvm chips moving");
 	/* A line comes before the controllers, a message after the I/O APIC. */
 	lock_init(&c->lock, word == KVM_IRQCHIP_SPLIT ? LOCK_INTC + 1 : LOCK_INTC - 2, "kvm chips");
-	if (word == KVM_IRQCHIP_OFF)
-		return true;
-	if (!(word == KVM_IRQCHIP_ON ? make_all(k, err) : make_lapics(k, err)))
-		return false;
-	c->set = word == KVM_IRQCHIP_ON ? PC_CHIPS_ALL : PC_CHIPS_LAPICS;
-	atomic_store(&c->is_lent, true); /* until there is a board */
-	c->has_wide_ids = (k->sys.caps.x2apic_api & X2APIC_WIDE) == X2APIC_WIDE &&
-			  kvm_vm_enable(&k->vm, KVM_CAP_X2APIC_API, X2APIC_WIDE);
-	return x86_kvm_filter_msrs(&k->vm, true) ||
-	       err_set(err, 0, "cannot leave IA32_TSC_DEADLINE to the kernel");
+	return true;
 }
 
 void x86_kvm_chips_stop(struct kvm_accel *k)
