@@ -76,7 +76,8 @@ void region_add_eventfd(struct region *r, const struct region_eventfd *e);
 void region_remove_eventfd(struct region *r, const struct region_eventfd *e);
 
 /* Stores to this I/O region may wait until the next access that leaves guest code, or until
- * somebody looks (memory_flush_stores()); their order stays.  Before it is placed. */
+ * somebody looks (memory_flush_stores()), as who moves it away does first; their order stays.
+ * Before it is placed. */
 void region_set_coalesced(struct region *r);
 
 /* Told before and after each access to an I/O region that reaches its callbacks: what answers there

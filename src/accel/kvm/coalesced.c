@@ -2,7 +2,7 @@
  * (region_set_coalesced()) in a ring instead of leaving the guest for each (api.rst 4.116,
  * KVM_REGISTER_COALESCED_MMIO).
  *
- * One ring for all vCPUs, a page of their mappings.  It is emptied in its order before anything
+ * One ring for all vCPUs, a page of each one's mapping.  It is emptied in its order before anything
  * that a vCPU came back for is done, and by whoever looks at such a region (memory_flush_stores()).
  * SPDX-License-Identifier: MIT */
 #include <string.h>
@@ -51,23 +51,39 @@ void kvm_coalesced_init(struct kvm_accel *k)
 
 void kvm_coalesced_fini(struct kvm_accel *k) { lock_fini(&k->stores_lock); }
 
-/* The first vCPU has its mapping, or the last is about to lose it. */
+/* Look at it in that mapping from now on; NULL: in none. */
+static void show_ring(struct kvm_accel *k, struct kvm_run *run)
+{
+	int page = k->sys.caps.coalesced_mmio;
+
+	lock_take(&k->stores_lock);
+	k->ring = run ? (struct kvm_coalesced_mmio_ring *)(void *)((char *)run + page * PAGE)
+		      : NULL;
+	lock_drop(&k->stores_lock);
+}
+
 void kvm_coalesced_attach(struct kvm_accel *k, struct kvm_run *run)
 {
 	int page = k->sys.caps.coalesced_mmio;
 
-	if (k->ring || !page || (page + 1) * PAGE > k->sys.run_bytes)
+	if (k->has_ring || !page || (page + 1) * PAGE > k->sys.run_bytes)
 		return;
-	k->ring = (struct kvm_coalesced_mmio_ring *)(void *)((char *)run + page * PAGE);
+	k->has_ring = true;
+	show_ring(k, run);
 	memory_flusher_add(&k->flusher);
 }
 
 void kvm_coalesced_detach(struct kvm_accel *k)
 {
-	if (!k->ring)
+	const struct kvm_vcpu *other = k->rounds.vcpus;
+
+	if (!k->has_ring)
 		return;
-	memory_flusher_remove(&k->flusher);
-	k->ring = NULL;
+	kvm_coalesced_drain(k);
+	show_ring(k, other ? other->run : NULL);
+	k->has_ring = other;
+	if (!other)
+		memory_flusher_remove(&k->flusher);
 }
 
 static void store(struct kvm_accel *k, const struct kvm_coalesced_mmio *e)
@@ -87,15 +103,16 @@ static void store(struct kvm_accel *k, const struct kvm_coalesced_mmio *e)
 void kvm_coalesced_drain(struct kvm_accel *k)
 {
 	const uint32_t room = (PAGE - sizeof(*k->ring)) / sizeof(k->ring->coalesced_mmio[0]);
+	struct kvm_coalesced_mmio_ring *r;
 	struct kvm_coalesced_mmio e;
 
-	if (likely(!atomic_load(&k->vm.has_zones)) || !k->ring)
+	if (likely(!atomic_load(&k->vm.has_zones)))
 		return;
 	lock_take(&k->stores_lock);
-	while (k->ring->first != __atomic_load_n(&k->ring->last, __ATOMIC_ACQUIRE)) {
-		e = k->ring->coalesced_mmio[k->ring->first % room];
-		/* Free before it is done: what the store causes may look for the next. */
-		__atomic_store_n(&k->ring->first, (k->ring->first + 1) % room, __ATOMIC_RELEASE);
+	r = k->ring;
+	while (r && r->first != __atomic_load_n(&r->last, __ATOMIC_ACQUIRE)) {
+		e = r->coalesced_mmio[r->first % room];
+		__atomic_store_n(&r->first, (r->first + 1) % room, __ATOMIC_RELEASE);
 		store(k, &e);
 	}
 	lock_drop(&k->stores_lock);

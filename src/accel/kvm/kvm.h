@@ -270,7 +270,8 @@ struct kvm_accel {
 	struct memory_listener listener, io_listener;
 	struct address_space *listened, *io_listened;
 	struct lock stores_lock;              /* around emptying the ring */
-	struct kvm_coalesced_mmio_ring *ring; /* const while vCPUs run; NULL: none */
+	struct kvm_coalesced_mmio_ring *ring; /* stores_lock: as a vCPU shows it; NULL: none does */
+	bool has_ring;                        /* main thread */
 	struct memory_flusher flusher;
 };
 
@@ -290,7 +291,8 @@ bool kvm_kick_init(struct err *err);
 /* ---- coalesced.c ---- */
 void kvm_coalesced_init(struct kvm_accel *k);
 void kvm_coalesced_fini(struct kvm_accel *k);
-/* The ring is in any vCPU's mapping.  Context: main thread, no vCPU runs. */
+/* A vCPU has its mapping; another, which is not among rounds.vcpus any more, is about to lose its
+ * own.  Context: main thread, with the first and the last no vCPU runs. */
 void kvm_coalesced_attach(struct kvm_accel *k, struct kvm_run *run);
 void kvm_coalesced_detach(struct kvm_accel *k);
 /* Do the stores that wait.  Context: any thread, no device lock held. */

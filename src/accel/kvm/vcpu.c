@@ -410,12 +410,12 @@ void kvm_vcpu_detach(struct accel *a, struct vcpu *v)
 
 	if (!kv)
 		return;
-	kvm_coalesced_detach(k); /* it may be this one's mapping */
 	if (k->helper)
 		k->helper->ops->vcpu_detach(k->helper, v);
 	counts_add(&k->counts, &kv->count);
 	v->accel_data = NULL;
 	kvm_rounds_remove(&k->rounds, kv);
+	kvm_coalesced_detach(k);
 	free_vcpu(kv);
 	if (--k->vcpu_count || !k->listened)
 		return;
