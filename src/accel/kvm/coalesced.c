@@ -11,8 +11,6 @@
 #include "base/log.h"
 #include "memory/region.h"
 
-enum { PAGE = 4096 };
-
 static void tell_zone(struct kvm_vm *vm, const struct flat_range *r, bool is_port, bool is_on)
 {
 	const struct kvm_caps *c = &vm->sys->caps;
@@ -54,19 +52,18 @@ void kvm_coalesced_fini(struct kvm_accel *k) { lock_fini(&k->stores_lock); }
 /* Look at it in that mapping from now on; NULL: in none. */
 static void show_ring(struct kvm_accel *k, struct kvm_run *run)
 {
-	int page = k->sys.caps.coalesced_mmio;
+	uint64_t at = (uint64_t)k->sys.caps.coalesced_mmio * kvm_page_bytes();
 
 	lock_take(&k->stores_lock);
-	k->ring = run ? (struct kvm_coalesced_mmio_ring *)(void *)((char *)run + page * PAGE)
-		      : NULL;
+	k->ring = run ? (struct kvm_coalesced_mmio_ring *)(void *)((char *)run + at) : NULL;
 	lock_drop(&k->stores_lock);
 }
 
 void kvm_coalesced_attach(struct kvm_accel *k, struct kvm_run *run)
 {
-	int page = k->sys.caps.coalesced_mmio;
+	uint64_t page = (uint64_t)k->sys.caps.coalesced_mmio;
 
-	if (k->has_ring || !page || (page + 1) * PAGE > k->sys.run_bytes)
+	if (k->has_ring || !page || (page + 1) * kvm_page_bytes() > (uint64_t)k->sys.run_bytes)
 		return;
 	k->has_ring = true;
 	show_ring(k, run);
@@ -102,14 +99,15 @@ static void store(struct kvm_accel *k, const struct kvm_coalesced_mmio *e)
 
 void kvm_coalesced_drain(struct kvm_accel *k)
 {
-	const uint32_t room = (PAGE - sizeof(*k->ring)) / sizeof(k->ring->coalesced_mmio[0]);
 	struct kvm_coalesced_mmio_ring *r;
+	uint32_t room;
 	struct kvm_coalesced_mmio e;
 
 	if (likely(!atomic_load(&k->vm.has_zones)))
 		return;
 	lock_take(&k->stores_lock);
 	r = k->ring;
+	room = (uint32_t)((kvm_page_bytes() - sizeof(*r)) / sizeof(r->coalesced_mmio[0]));
 	while (r && r->first != __atomic_load_n(&r->last, __ATOMIC_ACQUIRE)) {
 		e = r->coalesced_mmio[r->first % room];
 		__atomic_store_n(&r->first, (r->first + 1) % room, __ATOMIC_RELEASE);

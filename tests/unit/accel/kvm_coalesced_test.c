@@ -12,7 +12,8 @@
 #include "memory/rcu.h"
 #include "memory/region.h"
 
-enum { PAGE = 4096, RING_PAGE = 2, CPUS = 3, BASE = 0x1000 };
+#define PAGE kvm_page_bytes()
+enum { RING_PAGE = 2, CPUS = 3, BASE = 0x1000 };
 
 /* ---- a machine, and the kernel's page that all mappings have ---- */
 
@@ -65,7 +66,7 @@ static void unplug(unsigned i)
 static void begin(void)
 {
 	fd = memfd_create("ring", 0);
-	g_assert_true(fd >= 0 && ftruncate(fd, PAGE) == 0);
+	g_assert_true(fd >= 0 && ftruncate(fd, (off_t)PAGE) == 0);
 	ring = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	g_assert_true(ring != MAP_FAILED);
 	stored = g_string_new(NULL);
@@ -74,7 +75,7 @@ static void begin(void)
 	region_set_coalesced(&io);
 	region_add(&root, BASE, &io);
 	address_space_init(&memory, "memory", &root);
-	k = (struct kvm_accel){ .sys = { .run_bytes = (RING_PAGE + 1) * PAGE,
+	k = (struct kvm_accel){ .sys = { .run_bytes = (int)((RING_PAGE + 1) * PAGE),
 					 .caps.coalesced_mmio = RING_PAGE },
 				.vm.has_zones = true,
 				.listened = &memory };
@@ -96,7 +97,7 @@ static void finish(void)
 /* As the kernel: the guest stores a byte. */
 static void guest_stores(unsigned offset, uint8_t value)
 {
-	const uint32_t room = (PAGE - sizeof(*ring)) / sizeof(ring->coalesced_mmio[0]);
+	const uint32_t room = (uint32_t)((PAGE - sizeof(*ring)) / sizeof(ring->coalesced_mmio[0]));
 	struct kvm_coalesced_mmio *e = &ring->coalesced_mmio[ring->last];
 
 	*e = (struct kvm_coalesced_mmio){ .phys_addr = BASE + offset, .len = 1, .data = { value } };
