@@ -99,8 +99,9 @@ static struct json_object *run_query_cpu_definitions(struct qmp_call *call)
 		json_put_str(o, "typename", type);
 		json_object_object_add(o, "unavailable-features", missing);
 		json_put_bool(o, "static", false);
-		/* "max" is what this build can. */
-		json_put_bool(o, "migration-safe", strcmp(model, "max") != 0);
+		/* What this build or this host can. */
+		json_put_bool(o, "migration-safe",
+			      strcmp(model, "max") != 0 && strcmp(model, "host") != 0);
 		json_put_bool(o, "deprecated", false);
 		json_object_array_add(list, o);
 		g_free(type);

@@ -20,6 +20,7 @@ from qmp import Client, Rhea  # noqa: E402
 
 RHEA = os.path.abspath(sys.argv[1])
 NONE = ['-M', 'none', '-display', 'none', '-nodefaults', '-S']
+QEMU = '/usr/bin/qemu-system-x86_64'
 # A board that stands, with a CPU.
 IDLE = ['-M', 'microvm', '-m', '16', '-display', 'none', '-nodefaults', '-S']
 
@@ -660,13 +661,39 @@ def cpu_models(q):
     return out
 
 
+def rows_of_what_there_is(program, accel):
+    """Those of the models without features of their own, by name."""
+    with Rhea(program, *NONE, '-accel', accel) as r:
+        return {m['name']: m for m in r.client().run('query-cpu-definitions')
+                if m['name'] in ('host', 'max')}
+
+
+def test_host_and_max_are_defined():
+    rows = rows_of_what_there_is(RHEA, 'tcg')
+    assert rows['host'] == {
+        'name': 'host', 'typename': 'host-x86_64-cpu', 'unavailable-features': ['kvm'],
+        'static': False, 'migration-safe': False, 'deprecated': False}, rows
+    has_kvm = os.access('/dev/kvm', os.R_OK | os.W_OK)
+    if has_kvm:
+        assert rows_of_what_there_is(RHEA, 'kvm')['host']['unavailable-features'] == []
+        with idle('-accel', 'kvm', '-cpu', 'host') as r:
+            q = r.client()
+            cpu, = q.run('query-cpus-fast')
+            assert q.run('qom-get', path=cpu['qom-path'], property='type') == 'host-x86_64-cpu'
+    if os.path.exists(QEMU):
+        for accel in ('tcg', 'kvm')[:1 + has_kvm]:
+            assert rows_of_what_there_is(QEMU, accel) == rows_of_what_there_is(RHEA, accel)
+
+
 def test_cpu_models_are_what_kvm_gives():
     cases.needs_kvm()
     with none('-accel', 'tcg') as r:
         tcg = cpu_models(r.client())
+    del tcg['host']  # of which KVM tells below
     with none('-accel', 'kvm') as r:
         q = r.client()
         kvm = cpu_models(q)
+        del kvm['host']
         host = q.run('query-cpu-model-expansion', type='full', model={'name': 'host'})['model']['props']
         assert 'CPU feature' in q.fails('query-cpu-model-expansion', type='full',
                                         model={'name': 'host', 'props': {'nosuch': True}})[1]

@@ -68,7 +68,7 @@ struct x86_model {
 		*features; /* enum x86_feature, ends with X86_FEAT_COUNT; NULL: all that work */
 };
 extern const struct x86_model x86_models[]; /* ends with name NULL */
-extern const char *const x86_model_names[]; /* the same names, NULL-terminated */
+extern const char *const x86_model_names[]; /* the same and "host", NULL-terminated */
 const struct x86_model *x86_model_find(const char *name);
 
 static inline bool x86_has(const struct x86_cpu *c, enum x86_feature f)

@@ -568,7 +568,9 @@ void x86_cpu_missing(const char *model, struct accel *a, void (*fn)(const char *
 	struct x86_cpuid_features feat;
 	struct err err;
 
-	/* "max" and "host" are what there is. */
+	/* "max" and "host" are what there is, the latter not everywhere. */
+	if (m && !x86_cpu_check_host(model, a, &err))
+		fn("kvm", opaque);
 	if (!m || !m->features || !features_under(c, model, a, &err))
 		return;
 	features_of_model(&feat, m);

@@ -52,10 +52,9 @@ const struct x86_model x86_models[] = {
 };
 /* clang-format on */
 
-const char *const x86_model_names[] = {
-	"qemu64", "kvm64", "Nehalem", "Haswell", "EPYC", "max", NULL
-};
-BUILD_ASSERT(ARRAY_SIZE(x86_models) == ARRAY_SIZE(x86_model_names));
+const char *const x86_model_names[] = { "qemu64", "kvm64", "Nehalem", "Haswell",
+					"EPYC",   "max",   "host",    NULL };
+BUILD_ASSERT(ARRAY_SIZE(x86_models) + 1 == ARRAY_SIZE(x86_model_names));
 
 /* Not every accelerator has it, and those fill in the rest. */
 static const struct x86_model host_model = {
