@@ -3,22 +3,10 @@
  * example ACCEL[,PROP=VALUE...]; status 77: the accelerator cannot run on this host.
  * SPDX-License-Identifier: MIT */
 #include <stdio.h>
-#include <string.h>
-#include <time.h>
-#include <unistd.h>
 
-#include <glib.h>
+#include "../lone.h"
 
-#include "accel/accel.h"
-#include "arch/x86/sys.h"
-#include "arch/x86/x86_arch.h"
-#include "base/err.h"
-#include "event/clock.h"
-#include "memory/address_space.h"
-#include "memory/ram.h"
-#include "memory/region.h"
-
-enum { ENTRY = 0x1000, RAM_BYTES = 0x10000, PORT = 0x3f8, TIMEOUT_MS = 20000, SKIPPED = 77 };
+enum { PORT = 0x3f8, TIMEOUT_MS = 20000 };
 
 /* mov dx, 3f8h; add al, bl; add al, '0'; out dx, al; mov al, '\n'; out dx, al; hlt */
 static const uint8_t code[] = { 0xba, 0xf8, 0x03, 0x00, 0xd8, 0x04,
@@ -41,25 +29,6 @@ static void port_write(struct device *dev, uint64_t offset, uint64_t value, unsi
 
 static const struct region_ops port_ops = { .write = port_write, .max = 1 };
 
-static bool set_props(struct object *o, void *words, struct err *err)
-{
-	for (char **word = words; *word; word++) {
-		g_auto(GStrv) kv = g_strsplit(*word, "=", 2);
-
-		if (!object_set(o, NULL, kv[0], kv[1] ? kv[1] : "on", err))
-			return false;
-	}
-	return true;
-}
-
-static void start_at_entry(struct x86_cpu *c)
-{
-	x86_seg_fill_real(&c->seg[SEG_CS], 0);
-	c->env.pc = ENTRY;
-	c->gpr[RAX] = c->gpr[RBX] = 2;
-	x86_mode_update(c);
-}
-
 static void is_halted(struct vcpu *v, void *halted) { *(bool *)halted = v->is_halted; }
 
 static int run(struct vcpu *v, struct err *err)
@@ -79,7 +48,7 @@ static int run(struct vcpu *v, struct err *err)
 		v->arch->dump(v, stderr);
 		return 1;
 	}
-	if (v->arch->get_pc(v) != ENTRY + sizeof(code)) {
+	if (v->arch->get_pc(v) != LONE_ENTRY + sizeof(code)) {
 		fprintf(stderr, "the program counter is not behind the HLT\n");
 		return 1;
 	}
@@ -89,47 +58,24 @@ static int run(struct vcpu *v, struct err *err)
 
 int main(int argc, char **argv)
 {
-	g_auto(GStrv) words = g_strsplit(argc > 1 ? argv[1] : "tcg", ",", -1);
-	struct accel_choice choice = { .name = words[0],
-				       .configure = set_props,
-				       .opaque = words + 1 };
-	struct region memory_root, io_root, ram_region, port;
-	struct address_space memory, io;
-	struct vcpu v = { .memory = &memory, .io = &io };
-	g_autofree char *notes = NULL;
-	struct ram_block *ram;
-	struct err err = { 0 };
+	struct region port;
+	struct lone l;
+	struct err err;
 	int status;
 
-	object_types_add(accel_types);
-	v.accel = accel_start_first(accel_list, NULL, &choice, 1, &notes, &err);
-	if (!v.accel) {
+	if (!lone_start(&l, argc > 1 ? argv[1] : "tcg", &err)) {
 		fprintf(stderr, "%s\n", err.text);
-		return SKIPPED;
+		return LONE_SKIPPED;
 	}
-	ram = ram_block_new("ram", RAM_BYTES, &err);
-	memcpy(ram->host + ENTRY, code, sizeof(code));
-	region_init_container(&memory_root, "system", 0);
-	region_init_container(&io_root, "io", 0x10000);
-	region_init_ram(&ram_region, "ram", ram, 0, RAM_BYTES);
-	region_add(&memory_root, 0, &ram_region);
+	lone_add_cpu(&l, "qemu64", code, sizeof(code));
 	region_init_io(&port, NULL, "port", &port_ops, 1);
-	region_add(&io_root, PORT, &port);
-	address_space_init(&memory, "memory", &memory_root);
-	address_space_init(&io, "I/O", &io_root);
-	v.clock = vclock_new();
-	vclock_start(v.clock);
-	vcpu_init(&v, 0, &x86_arch_ops, NULL);
-	v.cpu = x86_arch_ops.cpu_new(&v, "qemu64", &err);
-	if (!v.cpu || !v.accel->ops->vcpu_attach(v.accel, &v, &err)) {
-		fprintf(stderr, "%s\n", err.text);
-		return 1;
-	}
-	start_at_entry(v.cpu);
-	status = run(&v, &err);
+	region_add(&l.io_root, PORT, &port);
+	vclock_start(l.v.clock);
+	lone_rewind(&l);
+	l.cpu->gpr[RAX] = l.cpu->gpr[RBX] = 2;
+	status = run(&l.v, &err);
 	if (status)
 		return status;
-	v.accel->ops->vcpu_detach(v.accel, &v);
-	accel_stop(v.accel);
+	lone_end(&l);
 	return 0;
 }

@@ -40,7 +40,7 @@ static void test_local_apic(void)
 	struct lapic_image a, b;
 
 	for (unsigned round = 0; round < ROUNDS; round++) {
-		g_assert_true(x86_kvm_lapic_get(rig.kv, &a));
+		g_assert_true(x86_kvm_lapic_get(rig_kv, &a));
 		a.reg[REG_TPR] = any(0xf0);
 		a.reg[REG_LDR] = any(0xff) << 24;
 		a.reg[REG_DFR] = DFR_FLAT | any(1) * 0xf0000000;
@@ -56,9 +56,9 @@ static void test_local_apic(void)
 			a.reg[REG_TMR + i] = 0;
 		}
 		a.reg[REG_ISR + 5] = 1u << any(31);
-		g_assert_true(x86_kvm_lapic_set(rig.kv, &a));
+		g_assert_true(x86_kvm_lapic_set(rig_kv, &a));
 		memset(&b, 0xee, sizeof(b));
-		g_assert_true(x86_kvm_lapic_get(rig.kv, &b));
+		g_assert_true(x86_kvm_lapic_get(rig_kv, &b));
 		for (unsigned i = 0; i < ARRAY_SIZE(same); i++)
 			g_assert_cmphex(b.reg[same[i]], ==, a.reg[same[i]]);
 		g_assert_cmpmem(b.reg + REG_ISR, 32, a.reg + REG_ISR, 32);
@@ -70,7 +70,7 @@ static void test_local_apic(void)
 
 static void test_io_apic(void)
 {
-	struct kvm_accel *k = rig.kv->kvm;
+	struct kvm_accel *k = rig_kv->kvm;
 	struct ioapic_image a, b;
 
 	for (unsigned round = 0; round < ROUNDS; round++) {
@@ -92,7 +92,7 @@ static void test_io_apic(void)
 
 static void test_i8259s(void)
 {
-	struct kvm_accel *k = rig.kv->kvm;
+	struct kvm_accel *k = rig_kv->kvm;
 	struct i8259_image a[2], b[2];
 
 	for (unsigned round = 0; round < ROUNDS; round++) {
@@ -200,7 +200,7 @@ static void compare_count(const struct i8254_image *a, const struct i8254_image 
 
 static void test_i8254(void)
 {
-	struct kvm_accel *k = rig.kv->kvm;
+	struct kvm_accel *k = rig_kv->kvm;
 	struct i8254_image a, b;
 
 	for (unsigned round = 0; round < 4 * ROUNDS; round++) {
@@ -219,7 +219,7 @@ static void test_i8254(void)
 /* One that comes once and has come: a guest that loads a new count must find the mode. */
 static void test_i8254_that_has_run_out(void)
 {
-	struct kvm_accel *k = rig.kv->kvm;
+	struct kvm_accel *k = rig_kv->kvm;
 	struct i8254_image a = any_i8254(), b;
 
 	a.ch[0].mode = 0;
@@ -234,7 +234,7 @@ static void test_i8254_that_has_run_out(void)
 /* The kernel's own, of which no image was told. */
 static void test_i8254_as_it_was_made(void)
 {
-	struct kvm_accel *k = rig.kv->kvm;
+	struct kvm_accel *k = rig_kv->kvm;
 	struct kvm_pit_config config = { .flags = KVM_PIT_SPEAKER_DUMMY };
 	struct i8254_image a;
 
@@ -255,10 +255,10 @@ static void test_halted_and_waiting(void)
 	for (unsigned i = 0; i < 12; i++) {
 		rig.cpu->is_halted = i % 3 == 1;
 		rig.cpu->wait_sipi = i % 3 == 2;
-		if (!kvm_host.put(rig.kv, &err))
+		if (!kvm_host.put(rig_kv, &err))
 			g_error("%s", err.text);
 		rig.cpu->is_halted = rig.cpu->wait_sipi = i & 1;
-		if (!kvm_host.get(rig.kv, &err))
+		if (!kvm_host.get(rig_kv, &err))
 			g_error("%s", err.text);
 		g_assert_true(rig.cpu->is_halted == (i % 3 == 1));
 		g_assert_true(rig.cpu->wait_sipi == (i % 3 == 2));
@@ -271,7 +271,7 @@ int main(int argc, char **argv)
 	int status;
 
 	g_test_init(&argc, &argv, NULL);
-	if (!rig_begin("on", &err)) {
+	if (!rig_begin("kvm,assist=off,kernel-irqchip=on", &err)) {
 		g_print("1..0 # SKIP %s\n", err.text);
 		return 0;
 	}

@@ -247,7 +247,7 @@ static void random_events(struct x86_cpu *c)
 	memset(&c->taken, 0, sizeof(c->taken));
 	c->env.fault = 0;
 	c->nmi_blocked = any_bool();
-	c->in_shadow = rig.kv->kvm->sys.caps.intr_shadow && any_bool();
+	c->in_shadow = rig_kv->kvm->sys.caps.intr_shadow && any_bool();
 	c->shadow_is_mov_ss = false;
 	switch (any() % 4) {
 	case 0:
@@ -273,7 +273,7 @@ static void random_events(struct x86_cpu *c)
 
 static bool has_mode(enum mode mode)
 {
-	return !rig.kv->kvm->is_lossy || (mode != V86 && mode != PAE);
+	return !rig_kv->kvm->is_lossy || (mode != V86 && mode != PAE);
 }
 
 static void random_state(struct x86_cpu *c, enum mode mode)
@@ -303,18 +303,18 @@ static void put(void)
 {
 	struct err err = { 0 };
 
-	if (!x86_kvm_put(rig.kv, &err))
+	if (!x86_kvm_put(rig_kv, &err))
 		g_error("%s", err.text);
-	rig.kv->is_ours = false;
+	rig_kv->is_ours = false;
 }
 
 static void get(void)
 {
 	struct err err = { 0 };
 
-	if (!x86_kvm_get(rig.kv, &err))
+	if (!x86_kvm_get(rig_kv, &err))
 		g_error("%s", err.text);
-	rig.kv->is_ours = true;
+	rig_kv->is_ours = true;
 }
 
 static void test_all_state_comes_back(void)
@@ -356,12 +356,12 @@ static void test_what_the_kernel_changes_is_put_back(void)
 	put();
 	for (unsigned i = 0; i < 16; i++)
 		((uint64_t *)(void *)&regs)[i] = any();
-	g_assert_cmpint(kvm_ioctl(rig.kv->fd, KVM_SET_REGS, &regs), >=, 0);
-	g_assert_cmpint(kvm_ioctl(rig.kv->fd, KVM_SET_DEBUGREGS, &debug), >=, 0);
-	g_assert_cmpint(kvm_ioctl(rig.kv->fd, KVM_GET_SREGS, &sregs), >=, 0);
+	g_assert_cmpint(kvm_ioctl(rig_kv->fd, KVM_SET_REGS, &regs), >=, 0);
+	g_assert_cmpint(kvm_ioctl(rig_kv->fd, KVM_SET_DEBUGREGS, &debug), >=, 0);
+	g_assert_cmpint(kvm_ioctl(rig_kv->fd, KVM_GET_SREGS, &sregs), >=, 0);
 	sregs.cr2 = ~a->cr2;
 	sregs.fs.base = 0x1234;
-	g_assert_cmpint(kvm_ioctl(rig.kv->fd, KVM_SET_SREGS, &sregs), >=, 0);
+	g_assert_cmpint(kvm_ioctl(rig_kv->fd, KVM_SET_SREGS, &sregs), >=, 0);
 	get();
 	g_assert_cmphex(rig.cpu->cr2, ==, ~a->cr2);
 	g_assert_cmphex(rig.cpu->seg[SEG_FS].base, ==, 0x1234);
@@ -380,7 +380,7 @@ static uint64_t kvm_clock(void)
 {
 	struct kvm_clock_data data = { 0 };
 
-	g_assert_cmpint(kvm_ioctl(rig.kv->kvm->vm.fd, KVM_GET_CLOCK, &data), >=, 0);
+	g_assert_cmpint(kvm_ioctl(rig_kv->kvm->vm.fd, KVM_GET_CLOCK, &data), >=, 0);
 	return data.clock;
 }
 
@@ -392,23 +392,23 @@ static void test_the_clock_stands(void)
 	struct vclock *clock = (struct vclock *)(uintptr_t)rig.v.clock;
 	uint64_t before, ran, stood;
 
-	if (!rig.kv->kvm->sys.caps.adjust_clock || !x86_has(rig.cpu, X86_FEAT_KVMCLOCK)) {
+	if (!rig_kv->kvm->sys.caps.adjust_clock || !x86_has(rig.cpu, X86_FEAT_KVMCLOCK)) {
 		g_test_skip("this kernel has no such clock");
 		return;
 	}
-	g_assert_cmpint(kvm_ioctl(rig.kv->kvm->vm.fd, KVM_SET_CLOCK, &data), >=, 0);
+	g_assert_cmpint(kvm_ioctl(rig_kv->kvm->vm.fd, KVM_SET_CLOCK, &data), >=, 0);
 	vclock_start(clock);
-	x86_kvm_clock_resume(rig.kv);
+	x86_kvm_clock_resume(rig_kv);
 	before = kvm_clock();
 	g_usleep(STOP_MS * 1000);
-	x86_kvm_clock_resume(rig.kv);
+	x86_kvm_clock_resume(rig_kv);
 	ran = kvm_clock();
 	g_assert_cmpuint(ran - before, >=, STOP_MS * UINT64_C(1000000));
 	vclock_stop(clock);
 	g_usleep(STOP_MS * 1000);
 	vclock_start(clock);
 	stood = kvm_clock();
-	x86_kvm_clock_resume(rig.kv);
+	x86_kvm_clock_resume(rig_kv);
 	g_assert_cmpuint(kvm_clock() + STOP_MS * UINT64_C(900000), <, stood + STOP_MS * 500000);
 	vclock_stop(clock);
 }
@@ -421,7 +421,7 @@ static void test_the_clock_can_be_hidden(void)
 	uint32_t out[4];
 
 	g_assert_true(x86_cpuid_init(&c, "max,kvmclock=off", &warnings, &err));
-	g_assert_true(x86_kvm_cpuid_restrict(rig.kv->kvm, &c, &more, &err));
+	g_assert_true(x86_kvm_cpuid_restrict(rig_kv->kvm, &c, &more, &err));
 	g_assert_false(x86_has(&c, X86_FEAT_KVMCLOCK));
 	x86_cpuid(&c, 0x40000001, 0, out);
 	g_assert_cmphex(out[0] & 9, ==, 0);
@@ -431,7 +431,7 @@ static void test_the_clock_can_be_hidden(void)
 	g_clear_pointer(&more, g_free);
 	for (unsigned i = 0; i < 2; i++) {
 		g_assert_true(x86_cpuid_init(&c, i ? "max,-kvm" : "max,kvm=off", &warnings, &err));
-		g_assert_true(x86_kvm_cpuid_restrict(rig.kv->kvm, &c, &more, &err));
+		g_assert_true(x86_kvm_cpuid_restrict(rig_kv->kvm, &c, &more, &err));
 		x86_cpuid(&c, 0x40000000, 0, out);
 		g_assert_cmphex(out[0] | out[1] | out[2] | out[3], ==, 0);
 		x86_cpuid(&c, 0x40000001, 0, out);
@@ -476,9 +476,9 @@ static const struct {
 static void test_hostile_values_are_refused(void)
 {
 	g_autofree struct x86_cpu *good = g_new(struct x86_cpu, 1);
-	bool was = rig.kv->kvm->is_lossy;
+	bool was = rig_kv->kvm->is_lossy;
 
-	rig.kv->kvm->is_lossy = false; /* it is the kernel that is asked */
+	rig_kv->kvm->is_lossy = false; /* it is the kernel that is asked */
 	random_state(rig.cpu, LONG);
 	*good = *rig.cpu;
 	put();
@@ -490,7 +490,7 @@ static void test_hostile_values_are_refused(void)
 			continue;
 		*rig.cpu = *good;
 		hostile[i].spoil(rig.cpu);
-		if (x86_kvm_put(rig.kv, &err))
+		if (x86_kvm_put(rig_kv, &err))
 			g_error("%s: accepted", hostile[i].name);
 		if (!strstr(err.text, hostile[i].word))
 			g_error("%s: '%s' does not name the %s", hostile[i].name, err.text,
@@ -502,14 +502,14 @@ static void test_hostile_values_are_refused(void)
 		get();
 		compare(good, rig.cpu);
 	}
-	rig.kv->kvm->is_lossy = was;
+	rig_kv->kvm->is_lossy = was;
 }
 
 /* States that the kernel would drop without a word are refused by us. */
 static void test_what_would_be_dropped_is_refused(void)
 {
 	struct err err = { 0 };
-	struct kvm_accel *k = rig.kv->kvm;
+	struct kvm_accel *k = rig_kv->kvm;
 	bool was = k->is_lossy;
 
 	random_state(rig.cpu, LONG);
@@ -518,10 +518,10 @@ static void test_what_would_be_dropped_is_refused(void)
 	k->is_lossy = false; /* for random_state() */
 	random_state(rig.cpu, PAE);
 	k->is_lossy = true;
-	g_assert_false(x86_kvm_put(rig.kv, &err));
+	g_assert_false(x86_kvm_put(rig_kv, &err));
 	g_assert_nonnull(strstr(err.text, "no paging outside long mode"));
 	rig.cpu->rflags |= FL_VM;
-	g_assert_false(x86_kvm_put(rig.kv, &err));
+	g_assert_false(x86_kvm_put(rig_kv, &err));
 	g_assert_nonnull(strstr(err.text, "no virtual-8086 mode"));
 	random_state(rig.cpu, LONG);
 	put();
@@ -564,11 +564,11 @@ static bool can_set_tsc(void)
 	} l = { .count = 1, .entry = { .index = 0x10 } };
 	uint64_t before;
 
-	g_assert_cmpint(kvm_ioctl(rig.kv->fd, KVM_GET_MSRS, &l), ==, 1);
+	g_assert_cmpint(kvm_ioctl(rig_kv->fd, KVM_GET_MSRS, &l), ==, 1);
 	before = l.entry.data;
 	l.entry.data += far;
-	kvm_ioctl(rig.kv->fd, KVM_SET_MSRS, &l);
-	kvm_ioctl(rig.kv->fd, KVM_GET_MSRS, &l);
+	kvm_ioctl(rig_kv->fd, KVM_SET_MSRS, &l);
+	kvm_ioctl(rig_kv->fd, KVM_GET_MSRS, &l);
 	return l.entry.data - before >= far;
 }
 
@@ -578,7 +578,7 @@ int main(int argc, char **argv)
 	int status;
 
 	g_test_init(&argc, &argv, NULL);
-	if (!rig_begin("off", &err)) {
+	if (!rig_begin("kvm,assist=off,kernel-irqchip=off", &err)) {
 		g_print("1..0 # SKIP %s\n", err.text);
 		return 0;
 	}
