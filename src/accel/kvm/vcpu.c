@@ -80,6 +80,17 @@ static void finish_access(struct kvm_vcpu *kv)
 	}
 }
 
+/* For good.  What v->cpu has is the best that is known of it. */
+static void give_up(struct kvm_vcpu *kv, const char *text)
+{
+	struct vcpu *v = kv->v;
+
+	kv->has_failed = true;
+	log_line("kvm: vcpu %u: %s, at 0x%" PRIx64, v->id, text, v->arch->get_pc(v));
+	if (v->on_failure)
+		v->on_failure(v, text);
+}
+
 void kvm_vcpu_pull(struct vcpu *v)
 {
 	struct kvm_vcpu *kv = kvm_vcpu_of(v);
@@ -90,11 +101,10 @@ void kvm_vcpu_pull(struct vcpu *v)
 	finish_access(kv);
 	if (kv->is_ours || kv->has_failed)
 		return;
-	if (!kvm_host.get(kv, &err)) {
-		kvm_vcpu_fail(kv, err.text);
-		return;
-	}
-	kv->is_ours = true;
+	if (kvm_host.get(kv, &err))
+		kv->is_ours = true;
+	else
+		give_up(kv, err.text);
 }
 
 static bool push(struct kvm_vcpu *kv)
@@ -122,15 +132,9 @@ static bool push(struct kvm_vcpu *kv)
 
 void kvm_vcpu_fail(struct kvm_vcpu *kv, const char *text)
 {
-	struct vcpu *v = kv->v;
-
-	if (kv->has_failed)
-		return;
-	kvm_vcpu_pull(v);
-	kv->has_failed = true;
-	log_line("kvm: vcpu %u: %s, at 0x%" PRIx64, v->id, text, v->arch->get_pc(v));
-	if (v->on_failure)
-		v->on_failure(v, text);
+	kvm_vcpu_pull(kv->v);
+	if (!kv->has_failed)
+		give_up(kv, text);
 }
 
 static bool prepare(struct kvm_vcpu *kv)
