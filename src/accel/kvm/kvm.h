@@ -232,6 +232,7 @@ struct kvm_rounds {
 	_Atomic unsigned assisting; /* vCPUs in the translator, and who keeps all out of KVM */
 	bool is_closing;            /* lock: those are asked to come to an end; nobody joins */
 	bool must_forget;           /* lock */
+	bool is_bare;               /* lock: a debugger's instructions are not in memory */
 	struct kvm_vcpu *vcpus;     /* lock */
 };
 

@@ -26,7 +26,7 @@ void kvm_rounds_init(struct kvm_rounds *r)
 	lock_init(&r->lock, LOCK_TCG - 1, "kvm rounds");
 	lock_cond_init(&r->cond);
 	atomic_store(&r->assisting, 0);
-	r->is_closing = r->must_forget = false;
+	r->is_closing = r->must_forget = r->is_bare = false;
 	r->vcpus = NULL;
 }
 
@@ -76,7 +76,6 @@ static void keep_out(struct kvm_accel *k)
 		kvm_vcpu_kick(o->v);
 	while (is_anyone_inside(r))
 		lock_wait(&r->lock, &r->cond, INT64_MAX);
-	kvm_debug_patch(k, false);
 }
 
 /* One less.  Needs r->lock. */
@@ -85,11 +84,11 @@ static void let_in(struct kvm_accel *k)
 	struct kvm_rounds *r = &k->rounds;
 
 	if (atomic_load(&r->assisting) == 1) {
-		kvm_debug_patch(k, true);
+		if (r->is_bare)
+			kvm_debug_patch(k, true);
 		if (r->must_forget)
 			kvm_host.forget_tables(&k->vm);
-		r->must_forget = false;
-		r->is_closing = false;
+		r->is_bare = r->must_forget = r->is_closing = false;
 		pthread_cond_broadcast(&r->cond);
 	}
 	atomic_fetch_sub(&r->assisting, 1);
@@ -104,6 +103,8 @@ void kvm_round_begin(struct kvm_vcpu *kv)
 		lock_wait(&r->lock, &r->cond, INT64_MAX);
 	kv->is_assisted = true;
 	keep_out(kv->kvm);
+	kvm_debug_patch(kv->kvm, false);
+	r->is_bare = true;
 	lock_drop(&r->lock);
 }
 

@@ -450,6 +450,13 @@ void x86_kvm_chips_recall(struct kvm_accel *k)
 	lock_drop(&c->moving);
 }
 
+/* One that was on its way in, and found that it must wait, sleeps here: nobody else may wake it. */
+static void go_in_for_irqfds(struct kvm_accel *k)
+{
+	for (unsigned i = 0; atomic_load(&k->chips.has_irqfds) && i < k->chips.vcpu_count; i++)
+		vcpu_post_work(k->chips.vcpus[i]->v, go_in, NULL);
+}
+
 static bool has_pit(const struct accel *a)
 {
 	return container_of(a, const struct kvm_accel, accel)->chips.has_pit;
@@ -478,8 +485,10 @@ static void end_access(struct accel *a)
 {
 	struct kvm_accel *k = kvm_of(a);
 
-	if (!is_in_round(k))
-		kvm_still_end(k);
+	if (is_in_round(k))
+		return;
+	kvm_still_end(k);
+	go_in_for_irqfds(k);
 }
 
 static void recall(struct accel *a)
@@ -487,9 +496,7 @@ static void recall(struct accel *a)
 	struct kvm_accel *k = kvm_of(a);
 
 	x86_kvm_chips_recall(k);
-	/* One that was on its way in does not stay when it is resumed. */
-	for (unsigned i = 0; atomic_load(&k->chips.has_irqfds) && i < k->chips.vcpu_count; i++)
-		vcpu_post_work(k->chips.vcpus[i]->v, go_in, NULL);
+	go_in_for_irqfds(k);
 }
 
 /* ---- eventfds that raise interrupts ---- */
