@@ -4,6 +4,7 @@
  * slots, and all devices come back as exits and are done by the dispatcher.
  * SPDX-License-Identifier: MIT */
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -142,13 +143,20 @@ static struct kvm_slot *find(struct kvm_vm *vm, const struct flat_range *r)
 void kvm_slot_remove(struct kvm_vm *vm, const struct flat_range *r)
 {
 	struct kvm_slot *s = find(vm, r);
+	int result;
 
 	if (!s)
 		return;
 	lock_take(&vm->lock);
 	if (is_logged(s))
 		kvm_dirty_sync_slot(vm, s);
-	set_slot(vm, s, 0, 0);
+	result = set_slot(vm, s, 0, 0);
+	if (result < 0) {
+		/* The guest would go on with memory that is soon somebody else's. */
+		log_line("kvm: the kernel does not take memory at 0x%" PRIx64 " from the guest: %s",
+			 s->gpa, strerror(-result));
+		abort();
+	}
 	if (vm->ring_entries) /* rings may name it until then */
 		kvm_rings_reap_locked(vm);
 	s->size = 0;

@@ -1,12 +1,11 @@
 /* tests/unit/accel/kvm_dirty_test.c - a kernel that does not tell what was written: nothing is
- * taken for clean.
+ * taken for clean; one that does not give memory back.
  * SPDX-License-Identifier: MIT */
 #include <errno.h>
+#include <signal.h>
 #include <string.h>
-#include <unistd.h>
 
-#include <glib.h>
-
+#include "../child.h"
 #include "accel/kvm/kvm.h"
 #include "base/err.h"
 #include "base/log.h"
@@ -17,6 +16,7 @@ enum { PAGES = 70, FIRST = 2, SHOWN = 65 };
 
 /* ---- the kernel ---- */
 
+static bool keeps_all;  /* what a slot shows it goes on showing */
 static bool has_log;    /* it keeps one if asked */
 static unsigned logged; /* slots that it logs */
 static unsigned slots;
@@ -28,6 +28,8 @@ int kvm_ioctl(int fd, unsigned long what, const void *arg)
 	(void)fd;
 	if (what == KVM_SET_USER_MEMORY_REGION) {
 		if (m->flags & KVM_MEM_LOG_DIRTY_PAGES && !has_log)
+			return -ENOMEM;
+		if (keeps_all && !m->memory_size)
 			return -ENOMEM;
 		logged = !!(m->flags & KVM_MEM_LOG_DIRTY_PAGES);
 		slots = m->memory_size != 0;
@@ -180,6 +182,27 @@ static void test_memory_that_comes_while_logged_stays_a_slot(void)
 	finish(1);
 }
 
+/* Nothing is safe that the guest sees and we give to others. */
+static void remove_what_is_kept(void)
+{
+	begin(0);
+	kvm_slot_add(&deaf.vm, &deaf.range);
+	log_close();
+	unlink(deaf.path);
+	keeps_all = true;
+	kvm_slot_remove(&deaf.vm, &deaf.range);
+}
+
+static void test_memory_that_cannot_be_taken_back_ends_it_all(void)
+{
+	int status;
+	GString *text = child_stderr(remove_what_is_kept, 0, &status);
+
+	g_assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
+	g_assert_nonnull(strstr(text->str, "does not take memory at 0x0 from the guest"));
+	g_string_free(text, TRUE);
+}
+
 int main(int argc, char **argv)
 {
 	g_test_init(&argc, &argv, NULL);
@@ -190,5 +213,6 @@ int main(int argc, char **argv)
 			test_refused_log_means_all_is_written_with_rings);
 	g_test_add_func("/accel/kvm/dirty/refused_when_added",
 			test_memory_that_comes_while_logged_stays_a_slot);
+	g_test_add_func("/accel/kvm/dirty/kept", test_memory_that_cannot_be_taken_back_ends_it_all);
 	return g_test_run();
 }
