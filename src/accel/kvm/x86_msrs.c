@@ -19,10 +19,12 @@
 
 enum {
 	MSR_TSC = 0x10,
+	MSR_APIC_BASE = 0x1b,
 	MSR_TSC_DEADLINE = 0x6e0,
 	MSR_X2APIC_FIRST = 0x800,
 	MSR_X2APIC_LAST = 0x8ff
 };
+#define MSR_EFER 0xc0000080u
 /* More than the kernel's and our clocks drift apart between two looks. */
 enum { TSC_SAME = 1 << 20 };
 
@@ -225,6 +227,15 @@ bool x86_kvm_msrs_put(struct kvm_vcpu *kv, struct err *err)
 
 /* ---- those that come to us ---- */
 
+/* Refused by who has the state it depends on: what v->cpu and our local APIC have is old. */
+static bool is_kernels(const struct kvm_vcpu *kv, uint32_t msr)
+{
+	if (msr == MSR_EFER)
+		return true;
+	return x86_kvm_has_lapics(kv) && (msr == MSR_APIC_BASE || msr == MSR_TSC_DEADLINE ||
+					  (msr >= MSR_X2APIC_FIRST && msr <= MSR_X2APIC_LAST));
+}
+
 void x86_kvm_msr_exit(struct kvm_vcpu *kv, bool is_write)
 {
 	struct kvm_run *run = kv->run;
@@ -233,6 +244,10 @@ void x86_kvm_msr_exit(struct kvm_vcpu *kv, bool is_write)
 	uint64_t value = run->msr.data;
 	bool ok;
 
+	if (is_kernels(kv, msr)) {
+		run->msr.error = 1;
+		return;
+	}
 	/* They want no registers but the time. */
 	if (msr == MSR_TSC_DEADLINE)
 		tsc_pull(kv);

@@ -248,6 +248,55 @@ static void test_i8254_as_it_was_made(void)
 	g_assert_cmphex(a.control61, ==, 0);
 }
 
+/* ---- MSRs that the kernel refused ---- */
+
+static unsigned asked;
+
+static bool controller_reads(void *intc, uint32_t msr, uint64_t *value)
+{
+	(void)intc;
+	(void)msr;
+	*value = 0;
+	asked++;
+	return true;
+}
+
+static bool controller_writes(void *intc, uint32_t msr, uint64_t value)
+{
+	(void)intc;
+	(void)msr;
+	(void)value;
+	asked++;
+	return true;
+}
+
+/* The state is the kernel's, and so is the last word. */
+static void test_msrs_that_the_kernel_refused(void)
+{
+	static const struct vcpu_intc_ops ops = { .read_msr = controller_reads,
+						  .write_msr = controller_writes };
+	static const uint32_t kernels[] = { 0x1b, 0x6e0, 0x80b, 0x830, 0xc0000080 };
+	struct kvm_run *run = rig_kv->run;
+
+	rig.v.intc_ops = &ops;
+	asked = 0;
+	for (unsigned i = 0; i < 2 * ARRAY_SIZE(kernels); i++) {
+		run->msr.index = kernels[i / 2];
+		run->msr.reason = KVM_MSR_EXIT_REASON_INVAL;
+		run->msr.data = 0;
+		run->msr.error = 0;
+		x86_kvm_msr_exit(rig_kv, i & 1);
+		g_assert_cmphex(run->msr.error, ==, 1);
+	}
+	g_assert_cmpuint(asked, ==, 0);
+	/* One that it does not know, and we do: IA32_MISC_ENABLE. */
+	run->msr.index = 0x1a0;
+	run->msr.reason = KVM_MSR_EXIT_REASON_UNKNOWN;
+	x86_kvm_msr_exit(rig_kv, false);
+	g_assert_cmphex(run->msr.error, ==, 0);
+	rig.v.intc_ops = NULL;
+}
+
 static void test_halted_and_waiting(void)
 {
 	struct err err = { 0 };
@@ -281,6 +330,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/accel/kvm/chips/i8254_new", test_i8254_as_it_was_made);
 	g_test_add_func("/accel/kvm/chips/i8254", test_i8254);
 	g_test_add_func("/accel/kvm/chips/i8254_out", test_i8254_that_has_run_out);
+	g_test_add_func("/accel/kvm/chips/msrs", test_msrs_that_the_kernel_refused);
 	g_test_add_func("/accel/kvm/chips/halted", test_halted_and_waiting);
 	status = g_test_run();
 	rig_end();
