@@ -256,13 +256,8 @@ static void watch_work(struct vcpu *v, void *opaque)
 /* Pages that are watched leave the soft TLB; they come back by themselves. */
 static void watches_changed(struct tcg_accel *t)
 {
-	g_autoptr(GPtrArray) vcpus = g_ptr_array_new();
+	g_autoptr(GPtrArray) vcpus = tcg_vcpus(t);
 
-	/* The vCPUs' locks rank below this one. */
-	lock_take(&t->vcpus_lock);
-	for (struct tcg_vcpu *tv = t->vcpus; tv; tv = tv->next)
-		g_ptr_array_add(vcpus, tv->v);
-	lock_drop(&t->vcpus_lock);
 	for (unsigned i = 0; i < vcpus->len; i++)
 		vcpu_run_sync(vcpus->pdata[i], watch_work, NULL);
 }

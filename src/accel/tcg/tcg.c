@@ -160,6 +160,17 @@ static void tcg_stop(struct accel *a)
 
 /* ---- changes of the memory map ---- */
 
+GPtrArray *tcg_vcpus(struct tcg_accel *t)
+{
+	GPtrArray *vcpus = g_ptr_array_new();
+
+	lock_take(&t->vcpus_lock);
+	for (struct tcg_vcpu *tv = t->vcpus; tv; tv = tv->next)
+		g_ptr_array_add(vcpus, tv->v);
+	lock_drop(&t->vcpus_lock);
+	return vcpus;
+}
+
 static void flush_work(struct vcpu *v, void *opaque)
 {
 	(void)opaque;
@@ -170,14 +181,8 @@ static void flush_work(struct vcpu *v, void *opaque)
  * place, as on a real bus. */
 static void map_changed(struct memory_listener *l)
 {
-	struct tcg_accel *t = container_of(l, struct tcg_accel, listener);
-	g_autoptr(GPtrArray) vcpus = g_ptr_array_new();
+	g_autoptr(GPtrArray) vcpus = tcg_vcpus(container_of(l, struct tcg_accel, listener));
 
-	/* The vCPUs' locks rank below this one.  vCPUs go only with the machine, after this. */
-	lock_take(&t->vcpus_lock);
-	for (struct tcg_vcpu *tv = t->vcpus; tv; tv = tv->next)
-		g_ptr_array_add(vcpus, tv->v);
-	lock_drop(&t->vcpus_lock);
 	for (unsigned i = 0; i < vcpus->len; i++)
 		vcpu_post_work(vcpus->pdata[i], flush_work, NULL);
 }
@@ -185,13 +190,8 @@ static void map_changed(struct memory_listener *l)
 /* Pages that the soft TLBs hold for writable are to be told of again. */
 static void log_after(struct memory_listener *l)
 {
-	struct tcg_accel *t = container_of(l, struct tcg_accel, listener);
-	g_autoptr(GPtrArray) vcpus = g_ptr_array_new();
+	g_autoptr(GPtrArray) vcpus = tcg_vcpus(container_of(l, struct tcg_accel, listener));
 
-	lock_take(&t->vcpus_lock);
-	for (struct tcg_vcpu *tv = t->vcpus; tv; tv = tv->next)
-		g_ptr_array_add(vcpus, tv->v);
-	lock_drop(&t->vcpus_lock);
 	for (unsigned i = 0; i < vcpus->len; i++)
 		vcpu_run_sync(vcpus->pdata[i], flush_work, NULL);
 }

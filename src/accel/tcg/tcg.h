@@ -14,6 +14,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include <glib.h>
+
 #include "base/lock.h"
 #include "memory/address_space.h"
 #include "memory/ram.h"
@@ -288,6 +290,11 @@ static inline struct tcg_vcpu *tcg_of_vcpu(struct vcpu *v)
 {
 	return tcg_of(v->arch->guest->env(v));
 }
+
+/* ---- tcg.c ---- */
+/* All there are now, for who takes their locks, which rank below vcpus_lock.  They go only with the
+ * machine, after its memory map. */
+GPtrArray *tcg_vcpus(struct tcg_accel *t);
 
 /* ---- cache.c ---- */
 bool tcg_cache_init(struct tcg_cache *c, uint64_t limit);

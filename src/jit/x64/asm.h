@@ -165,6 +165,16 @@ static inline struct x64_rm x64_mx(unsigned base, unsigned index, unsigned shift
 				.shift = (uint8_t)shift,
 				.disp = disp };
 }
+/* The registers in x, by a bit (1 << reg) each. */
+static inline unsigned x64_rm_mask(struct x64_rm x)
+{
+	unsigned mask = x.base < 16 ? 1u << x.base : 0;
+
+	if (x.kind == X64_RM_MEM && x.index < 16)
+		mask |= 1u << x.index;
+	return mask;
+}
+static inline bool x64_rm_uses(struct x64_rm x, unsigned reg) { return x64_rm_mask(x) >> reg & 1; }
 /* What runs, or lies, at target; within 2 GiB of the code. */
 static inline struct x64_rm x64_at(uint64_t target)
 {

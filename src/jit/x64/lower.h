@@ -417,9 +417,21 @@ static inline unsigned place_pinned(const struct x64_compiler *c, uint32_t offse
 }
 
 /* ---- lower_alu.c ---- */
+/* The register of op i's PUT, or X64_NO_REG. */
+unsigned alu_pinned_dest(const struct x64_compiler *c, unsigned i);
 /* Where op i's result goes: a pinned register (its PUT's) or a scratch one. */
 unsigned alu_dest(struct x64_compiler *c, unsigned i, unsigned avoid);
 void lower_value_op(struct x64_compiler *c, unsigned i);
+/* The second operand: an immediate or an rm. */
+struct alu_source {
+	bool is_imm;
+	int64_t imm;
+	struct x64_rm rm;
+};
+/* Only moves are emitted: EFLAGS stay. */
+struct alu_source alu_second(struct x64_compiler *c, const struct ir_op *op, unsigned avoid);
+/* A lazy first operand needs scratch registers of its own: make it real while there are some. */
+void alu_force_lazy(struct x64_compiler *c, unsigned v, unsigned size);
 /* Do op i (an RMW's) on reg, whose value is its first operand. */
 void alu_apply(struct x64_compiler *c, const struct ir_op *op, unsigned reg, const struct arg *b);
 /* Do it on memory; the result is not wanted elsewhere.  Uses S1. */
@@ -428,6 +440,11 @@ void alu_apply_to(struct x64_compiler *c, const struct ir_op *op, struct x64_rm 
 /* EFLAGS after it. */
 void alu_applied(struct x64_compiler *c, unsigned i);
 void alu_capture(struct x64_compiler *c, unsigned v, unsigned size, struct arg *out);
+
+/* ---- lower_mul.c ---- */
+void lower_mul_bytes(struct x64_compiler *c, unsigned i);
+/* MULUH, MULSH. */
+void lower_high_product(struct x64_compiler *c, unsigned i);
 
 /* ---- lower_mem.c ---- */
 void lower_load(struct x64_compiler *c, unsigned i);

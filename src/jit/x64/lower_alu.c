@@ -7,7 +7,7 @@ static bool wants_flags(const struct x64_compiler *c, unsigned i)
 	return op_at(c, i)->form & IR_FORM_FLAGS && c->plan[i].flags_last > c->pos;
 }
 
-static unsigned pinned_dest(const struct x64_compiler *c, unsigned i)
+unsigned alu_pinned_dest(const struct x64_compiler *c, unsigned i)
 {
 	return c->plan[i].put ? place_pinned(c, (uint32_t)op_at(c, c->plan[i].put)->imm)
 			      : X64_NO_REG;
@@ -26,7 +26,7 @@ static bool ends_in(const struct x64_compiler *c, unsigned v, unsigned reg, unsi
 
 unsigned alu_dest(struct x64_compiler *c, unsigned i, unsigned avoid)
 {
-	unsigned reg = pinned_dest(c, i);
+	unsigned reg = alu_pinned_dest(c, i);
 
 	if (reg == X64_NO_REG)
 		return place_scratch(c, avoid);
@@ -41,25 +41,9 @@ static void result(struct x64_compiler *c, unsigned i, unsigned reg)
 	place_reg(c, i, reg, size == 4 ? 8 : size);
 }
 
-static unsigned rm_mask(struct x64_rm m)
+struct alu_source alu_second(struct x64_compiler *c, const struct ir_op *op, unsigned avoid)
 {
-	unsigned mask = m.base < 16 ? 1u << m.base : 0;
-
-	if (m.kind == X64_RM_MEM && m.index < 16)
-		mask |= 1u << m.index;
-	return mask;
-}
-
-struct source { /* second operand: an immediate or an rm */
-	bool is_imm;
-	int64_t imm;
-	struct x64_rm rm;
-};
-
-/* Only moves are emitted: EFLAGS stay. */
-static struct source second(struct x64_compiler *c, const struct ir_op *op, unsigned avoid)
-{
-	struct source s = { 0 };
+	struct alu_source s = { 0 };
 	unsigned size = ir_size(op), reg;
 
 	if (ir_has_imm(op)) {
@@ -94,7 +78,7 @@ static bool is_commutative(enum ir_code code)
 
 /* reg = reg op b */
 static void apply(struct x64_compiler *c, enum ir_code code, unsigned size, unsigned reg,
-		  const struct source *b)
+		  const struct alu_source *b)
 {
 	if (code == IR_MUL) {
 		if (b->is_imm)
@@ -108,24 +92,22 @@ static void apply(struct x64_compiler *c, enum ir_code code, unsigned size, unsi
 	}
 }
 
-static bool is_reg(struct x64_rm m, unsigned reg) { return rm_mask(m) & 1u << reg; }
-
 /* Bring a to the result's register, which b does not involve then; returns it.  *swap: b is there
  * already and a is what to apply. */
 static unsigned first_to_dest(struct x64_compiler *c, unsigned i, const struct ir_op *op,
-			      struct source *b, unsigned *move_to)
+			      struct alu_source *b, unsigned *move_to)
 {
-	unsigned size = ir_size(op), t = pinned_dest(c, i), reg;
+	unsigned size = ir_size(op), t = alu_pinned_dest(c, i), reg;
 	bool a_in_t;
 
 	*move_to = X64_NO_REG;
 	if (t != X64_NO_REG) {
 		a_in_t = place_is_in(c, op->a, t, size);
 		place_evict(c, t, false);
-		*b = second(c, op, 0);
+		*b = alu_second(c, op, 0);
 		if (a_in_t)
 			return t;
-		if (b->is_imm || !is_reg(b->rm, t)) {
+		if (b->is_imm || !x64_rm_uses(b->rm, t)) {
 			place_copy(c, t, op->a, size, false);
 			return t;
 		}
@@ -135,19 +117,18 @@ static unsigned first_to_dest(struct x64_compiler *c, unsigned i, const struct i
 		}
 		*move_to = t;
 	} else {
-		*b = second(c, op, 0);
+		*b = alu_second(c, op, 0);
 	}
 	if (t == X64_NO_REG)
 		for (reg = S0; reg <= S1; reg++)
-			if (ends_in(c, op->a, reg, size) && (b->is_imm || !is_reg(b->rm, reg)))
+			if (ends_in(c, op->a, reg, size) && (b->is_imm || !x64_rm_uses(b->rm, reg)))
 				return reg;
-	reg = place_scratch(c, b->is_imm ? 0 : rm_mask(b->rm));
+	reg = place_scratch(c, b->is_imm ? 0 : x64_rm_mask(b->rm));
 	place_copy(c, reg, op->a, size, false);
 	return reg;
 }
 
-/* A lazy first operand needs scratch registers of its own: make it real while there are some. */
-static void force_lazy(struct x64_compiler *c, unsigned v, unsigned size)
+void alu_force_lazy(struct x64_compiler *c, unsigned v, unsigned size)
 {
 	if (c->value[v].at.kind == PLACE_LAZY)
 		place_in_reg(c, v, size, 0);
@@ -157,9 +138,9 @@ static void lower_binary(struct x64_compiler *c, unsigned i)
 {
 	const struct ir_op *op = op_at(c, i);
 	unsigned size = ir_size(op), reg, move_to;
-	struct source b;
+	struct alu_source b;
 
-	force_lazy(c, op->a, size);
+	alu_force_lazy(c, op->a, size);
 	if (op->code == IR_ADC || op->code == IR_SBB) {
 		flags_keep_carry(c, i);
 		flags_carry(c, op->c);
@@ -182,7 +163,7 @@ static void lower_andn(struct x64_compiler *c, unsigned i)
 {
 	const struct ir_op *op = op_at(c, i);
 	unsigned size = ir_size(op), a = place_in_reg(c, op->a, size, 0), d;
-	struct source b = second(c, op, 1u << a);
+	struct alu_source b = alu_second(c, op, 1u << a);
 
 	if (b.is_imm) {
 		unsigned r = place_scratch(c, 1u << a);
@@ -190,12 +171,12 @@ static void lower_andn(struct x64_compiler *c, unsigned i)
 		x64_mov_ri(&c->a, r, (uint64_t)b.imm);
 		b.rm = x64_r(r);
 	}
-	d = size < 4 ? X64_NO_REG : pinned_dest(c, i); /* it writes 4 bytes or 8 */
+	d = size < 4 ? X64_NO_REG : alu_pinned_dest(c, i); /* it writes 4 bytes or 8 */
 	if (d != X64_NO_REG)
 		place_evict(c, d, false);
 	else
-		d = rm_mask(b.rm) & 1u << S1 || a == S1 ? S1 : S0;
-	if (d == S0 && !(rm_mask(b.rm) & 1u << S0))
+		d = x64_rm_mask(b.rm) & 1u << S1 || a == S1 ? S1 : S0;
+	if (d == S0 && !(x64_rm_mask(b.rm) & 1u << S0))
 		place_settle(c, 0);
 	if (d == S0 || d == S1)
 		place_evict(c, d, true);
@@ -225,11 +206,11 @@ static unsigned only_to_dest(struct x64_compiler *c, unsigned i, const struct ir
 	unsigned size = ir_size(op), reg;
 	bool is_there;
 
-	force_lazy(c, op->a, size);
+	alu_force_lazy(c, op->a, size);
 	for (reg = S0; reg <= S1; reg++)
-		if (pinned_dest(c, i) == X64_NO_REG && ends_in(c, op->a, reg, size))
+		if (alu_pinned_dest(c, i) == X64_NO_REG && ends_in(c, op->a, reg, size))
 			return reg;
-	reg = pinned_dest(c, i);
+	reg = alu_pinned_dest(c, i);
 	is_there = reg != X64_NO_REG && place_is_in(c, op->a, reg, size);
 	reg = alu_dest(c, i, 0);
 	if (!is_there)
@@ -294,11 +275,11 @@ static void lower_scan(struct x64_compiler *c, unsigned i)
 			x64_alu_i(&c->a, X64_SUB, 4, x64_r(d), 24);
 	} else {
 		m = place_rm(c, op->a, size, 0);
-		d = alu_dest(c, i, rm_mask(m));
+		d = alu_dest(c, i, x64_rm_mask(m));
 		x64_scan(&c->a, scan, size, d, m);
 	}
 	flags_lost(c);
-	if (size < 4 && pinned_dest(c, i) != X64_NO_REG && d != pinned_dest(c, i)) {
+	if (size < 4 && alu_pinned_dest(c, i) != X64_NO_REG && d != alu_pinned_dest(c, i)) {
 		unsigned t = alu_dest(c, i, 0);
 
 		x64_mov_rr(&c->a, size, t, d);
@@ -368,11 +349,11 @@ static void shift_x(struct x64_compiler *c, unsigned i)
 	unsigned size = ir_size(op), n = place_in_reg(c, op->b, 1, 0), reg;
 	struct x64_rm m = place_rm(c, op->a, size, 1u << n);
 
-	reg = pinned_dest(c, i);
+	reg = alu_pinned_dest(c, i);
 	if (reg != X64_NO_REG) {
 		place_evict(c, reg, false);
 	} else {
-		reg = n == S0 || is_reg(m, S0) ? S0 : S1;
+		reg = n == S0 || x64_rm_uses(m, S0) ? S0 : S1;
 		place_settle(c, m.kind == X64_RM_MEM && m.base == S0 ? op->a : 0);
 		place_evict(c, reg, true);
 	}
@@ -421,7 +402,7 @@ static void lower_shift(struct x64_compiler *c, unsigned i)
 		lower_shift_imm(c, i);
 		return;
 	}
-	force_lazy(c, op->a, ir_size(op));
+	alu_force_lazy(c, op->a, ir_size(op));
 	if (op->code <= IR_SAR && op->c)
 		flags_keep_if_zero(c, i, op->b);
 	else if (takes_carry(op->code) || (op->c && wants_flags(c, i)))
@@ -430,138 +411,6 @@ static void lower_shift(struct x64_compiler *c, unsigned i)
 		shift_x(c, i);
 	else
 		shift_by_cl(c, i);
-}
-
-/* ---- multiplication ---- */
-
-/* The high half of what fits 64 bits: widen, multiply, shift. */
-static void high_narrow(struct x64_compiler *c, unsigned i)
-{
-	const struct ir_op *op = op_at(c, i);
-	unsigned size = ir_size(op);
-	bool is_signed = op->code == IR_MULSH;
-	struct source b;
-
-	place_in_reg(c, op->a, size, 0);
-	b = second(c, op, 0);
-	if (b.is_imm) {
-		unsigned r = place_scratch(c, 1u << S0);
-
-		x64_mov_ri(&c->a, r, (uint64_t)b.imm);
-		b.rm = x64_r(r);
-	}
-	/* both to scratch registers: b first, as it may be one already */
-	place_evict(c, S1, true);
-	if (is_signed)
-		x64_movsx(&c->a, 8, size, S1, b.rm);
-	else
-		x64_movzx(&c->a, size, S1, b.rm);
-	place_settle(c, 0);
-	place_evict(c, S0, true);
-	place_copy(c, S0, op->a, size, true);
-	if (is_signed)
-		x64_movsx(&c->a, 8, size, S0, x64_r(S0));
-	x64_imul(&c->a, 8, S0, x64_r(S1));
-	x64_shift_i(&c->a, X64_SHR, 8, x64_r(S0), 8 * size);
-	flags_lost(c);
-	place_reg(c, i, S0, size == 4 ? 8 : size);
-	if (size == 4)
-		x64_mov_rr(&c->a, 4, S0, S0);
-}
-
-/* The second operand of a product of 8 bytes, which is no immediate; the first is not lazy. */
-static struct source factor(struct x64_compiler *c, const struct ir_op *op)
-{
-	struct source b;
-	unsigned r;
-
-	force_lazy(c, op->a, 8);
-	b = second(c, op, 0);
-	if (b.is_imm) {
-		r = place_scratch(c, 0);
-		x64_mov_ri(&c->a, r, (uint64_t)b.imm);
-		b.rm = x64_r(r);
-	}
-	return b;
-}
-
-/* MULX takes one operand from RDX, which is lent where it is not there. */
-static void high_unsigned(struct x64_compiler *c, unsigned i)
-{
-	const struct ir_op *op = op_at(c, i);
-	unsigned in_rdx = op->a, t = pinned_dest(c, i);
-	struct x64_rm rdx = { 0 };
-	struct source b;
-	struct place p;
-	bool is_there;
-
-	b = factor(c, op);
-	if (is_reg(b.rm, X64_RDX)) {
-		in_rdx = op->b;
-		b.rm = place_rm(c, op->a, 8, 0);
-	}
-	is_there = place_is_in(c, in_rdx, X64_RDX, 8);
-	t = t == X64_NO_REG ? place_scratch(c, rm_mask(b.rm)) : alu_dest(c, i, 0);
-	if (!is_there && t != X64_RDX) {
-		rdx = place_new_tmp(c, &p);
-		x64_mov_to(&c->a, 8, rdx, X64_RDX);
-	}
-	if (!is_there)
-		place_copy(c, X64_RDX, in_rdx, 8, false);
-	x64_bmi_rvm(&c->a, X64_MULX, 8, t, t, b.rm);
-	if (!is_there && t != X64_RDX)
-		x64_mov(&c->a, 8, X64_RDX, rdx);
-	place_reg(c, i, t, 8);
-}
-
-/* RDX:RAX are lent. */
-static void high_signed(struct x64_compiler *c, unsigned i)
-{
-	const struct ir_op *op = op_at(c, i);
-	struct place t;
-	struct x64_rm rax = place_new_tmp(c, &t), rdx = place_new_tmp(c, &t);
-	struct source b;
-
-	b = factor(c, op);
-	if (b.rm.kind != X64_RM_REG || b.rm.base != S1) {
-		place_evict(c, S1, true);
-		x64_mov(&c->a, 8, S1, b.rm);
-	} else {
-		place_evict(c, S1, true);
-	}
-	place_settle(c, 0);
-	place_evict(c, S0, true);
-	place_copy(c, S0, op->a, 8, false);
-	x64_mov_to(&c->a, 8, rax, X64_RAX);
-	x64_mov_to(&c->a, 8, rdx, X64_RDX);
-	x64_mov_rr(&c->a, 8, X64_RAX, S0);
-	x64_unary(&c->a, X64_IMUL, 8, x64_r(S1));
-	flags_lost(c);
-	x64_mov_rr(&c->a, 8, S0, X64_RDX);
-	x64_mov(&c->a, 8, X64_RAX, rax);
-	x64_mov(&c->a, 8, X64_RDX, rdx);
-	place_reg(c, i, S0, 8);
-}
-
-/* There is no two-operand multiplication of bytes. */
-static void mul_bytes(struct x64_compiler *c, unsigned i)
-{
-	const struct ir_op *op = op_at(c, i);
-	struct source b;
-
-	place_in_reg(c, op->a, 1, 0);
-	b = second(c, op, 0);
-	place_evict(c, S1, true);
-	if (b.is_imm)
-		x64_mov_ri(&c->a, S1, (uint64_t)b.imm);
-	else
-		x64_movzx(&c->a, 1, S1, b.rm);
-	place_settle(c, 0);
-	place_evict(c, S0, true);
-	place_copy(c, S0, op->a, 1, true);
-	x64_imul(&c->a, 4, S0, x64_r(S1));
-	flags_lost(c);
-	place_reg(c, i, S0, 1);
 }
 
 /* ---- moves, comparisons, choices ---- */
@@ -588,7 +437,7 @@ static void lower_sext(struct x64_compiler *c, unsigned i)
 {
 	const struct ir_op *op = op_at(c, i);
 	struct x64_rm m = place_rm(c, op->a, ir_size(op), 0);
-	unsigned reg = alu_dest(c, i, m.kind == X64_RM_MEM ? rm_mask(m) : 0);
+	unsigned reg = alu_dest(c, i, m.kind == X64_RM_MEM ? x64_rm_mask(m) : 0);
 
 	x64_movsx(&c->a, op->b, ir_size(op), reg, m);
 	place_reg(c, i, reg, op->b == 2 ? 2 : 8);
@@ -622,7 +471,7 @@ static void lower_lea(struct x64_compiler *c, unsigned i)
 		x64_mov_ri(&c->a, t, op->imm);
 		x64_lea(&c->a, wide, reg, x64_mx(reg, t, 0, 0));
 	}
-	t = pinned_dest(c, i);
+	t = alu_pinned_dest(c, i);
 	if (t != X64_NO_REG) {
 		place_evict(c, t, false);
 		x64_mov_rr(&c->a, size < 4 ? size : 8, t, reg);
@@ -643,11 +492,11 @@ static void lower_set(struct x64_compiler *c, unsigned i)
 static void lower_select(struct x64_compiler *c, unsigned i)
 {
 	const struct ir_op *op = op_at(c, i);
-	unsigned reg, yes, valid, t = pinned_dest(c, i);
+	unsigned reg, yes, valid, t = alu_pinned_dest(c, i);
 	enum x64_cc cc;
 
-	force_lazy(c, op->b, 8);
-	force_lazy(c, op->c, 8);
+	alu_force_lazy(c, op->b, 8);
+	alu_force_lazy(c, op->c, 8);
 	cc = flags_test(c, op->a);
 	yes = place_in_reg(c, op->b, 8, 0);
 	reg = t != X64_NO_REG && t != yes ? alu_dest(c, i, 0) : place_scratch(c, 1u << yes);
@@ -685,7 +534,7 @@ void alu_capture(struct x64_compiler *c, unsigned v, unsigned size, struct arg *
 
 void alu_apply(struct x64_compiler *c, const struct ir_op *op, unsigned reg, const struct arg *b)
 {
-	struct source s = { .is_imm = b->is_imm, .imm = (int64_t)b->imm, .rm = b->rm };
+	struct alu_source s = { .is_imm = b->is_imm, .imm = (int64_t)b->imm, .rm = b->rm };
 
 	if (op->code == IR_NEG || op->code == IR_NOT || op->code == IR_INC || op->code == IR_DEC)
 		apply_unary(c, op->code, ir_size(op), reg);
@@ -735,16 +584,6 @@ void alu_applied(struct x64_compiler *c, unsigned i)
 
 /* ---- all of them ---- */
 
-static void lower_high(struct x64_compiler *c, unsigned i)
-{
-	if (ir_size(op_at(c, i)) < 8)
-		high_narrow(c, i);
-	else if (op_at(c, i)->code == IR_MULUH)
-		high_unsigned(c, i);
-	else
-		high_signed(c, i);
-}
-
 void lower_value_op(struct x64_compiler *c, unsigned i)
 {
 	const struct ir_op *op = op_at(c, i);
@@ -770,7 +609,7 @@ void lower_value_op(struct x64_compiler *c, unsigned i)
 	case IR_ANDN: lower_andn(c, i); break;
 	case IR_MUL:
 		if (ir_size(op) == 1)
-			mul_bytes(c, i);
+			lower_mul_bytes(c, i);
 		else
 			lower_binary(c, i);
 		break;
@@ -779,7 +618,7 @@ void lower_value_op(struct x64_compiler *c, unsigned i)
 	case IR_INC:
 	case IR_DEC: lower_unary(c, i); break;
 	case IR_MULUH:
-	case IR_MULSH: lower_high(c, i); break;
+	case IR_MULSH: lower_high_product(c, i); break;
 	case IR_BSWAP: lower_bswap(c, i); break;
 	case IR_CLZ:
 	case IR_CTZ:
