@@ -26,15 +26,14 @@ static bool pages_of(const struct kvm_vm *vm, const struct flat_range *r,
 		     struct kvm_userspace_memory_region *out)
 {
 	const struct region *region = r->region;
-	gpa_t first = align_up(r->start, kvm_page_bytes());
-	gpa_t end = align_down(r->last + 1, kvm_page_bytes()); /* 0: the top of all */
+	gpa_t first = align_up(r->start, kvm_page_bytes()); /* 0: behind the top of all */
 	uint64_t at;
 
 	if (region->kind != REGION_RAM && region->kind != REGION_ROM)
 		return false;
 	if (region->kind == REGION_ROM && !vm->sys->caps.readonly_mem)
 		return false;
-	if (first < r->start || end - first - 1 > r->last - first || end == first)
+	if (first < r->start || r->last < first || r->last - first < kvm_page_bytes() - 1)
 		return false;
 	at = region->ram_offset + r->offset + (first - r->start);
 	if (at % kvm_page_bytes())
@@ -42,7 +41,7 @@ static bool pages_of(const struct kvm_vm *vm, const struct flat_range *r,
 	*out = (struct kvm_userspace_memory_region){
 		.flags = region->kind == REGION_ROM ? KVM_MEM_READONLY : 0,
 		.guest_phys_addr = first,
-		.memory_size = end - first,
+		.memory_size = align_down(r->last - first + 1, kvm_page_bytes()),
 		.userspace_addr = (uintptr_t)region->ram->host + at,
 	};
 	return true;
