@@ -3,6 +3,7 @@
  * becomes RAM_PAGE_DIRTY flags, as of stores that go through our hands.
  * SPDX-License-Identifier: MIT */
 #include <errno.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -10,6 +11,7 @@
 
 #include "accel/kvm/kvm.h"
 #include "base/err.h"
+#include "base/log.h"
 #include "memory/ram.h"
 
 /* ---- pages ---- */
@@ -60,14 +62,12 @@ void kvm_dirty_sync_slot(struct kvm_vm *vm, const struct kvm_slot *s)
 	struct kvm_dirty_log l = { .slot = (uint32_t)(s - vm->slots) };
 	bool is_any = false;
 
-	if (s->is_deaf) {
-		mark_all(s);
-		return;
-	}
-	if (vm->ring_entries) {
+	if (vm->ring_entries)
 		kvm_rings_reap_locked(vm);
+	if (s->is_deaf || vm->has_lost_rings)
+		mark_all(s);
+	if (s->is_deaf || vm->ring_entries)
 		return;
-	}
 	bits = g_new0(uint64_t, words);
 	l.dirty_bitmap = bits;
 	/* What the kernel does not tell may have been written. */
@@ -171,11 +171,18 @@ static unsigned reap(struct kvm_vm *vm, struct kvm_ring *r)
 void kvm_rings_reap_locked(struct kvm_vm *vm)
 {
 	unsigned n = 0;
+	int result = 0;
 
 	for (struct kvm_ring *r = vm->rings; r; r = r->link)
 		n += reap(vm, r);
 	if (n)
-		kvm_ioctl_value(vm->fd, KVM_RESET_DIRTY_RINGS, 0);
+		result = kvm_ioctl_value(vm->fd, KVM_RESET_DIRTY_RINGS, 0);
+	if (result >= 0 || vm->has_lost_rings)
+		return;
+	/* Pages that were told are not protected again: stores to them go by unseen. */
+	vm->has_lost_rings = true;
+	log_line("kvm: the kernel does not reset dirty rings, all memory counts as written: %s",
+		 strerror(-result));
 }
 
 bool kvm_ring_full(struct kvm_vcpu *kv)

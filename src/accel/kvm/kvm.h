@@ -102,6 +102,7 @@ struct kvm_vm {
 	unsigned slot_count;
 	struct lock lock;          /* what dirty.c has */
 	struct kvm_ring *rings;    /* lock */
+	bool has_lost_rings;       /* lock: what they tell is not all */
 	uint32_t ring_entries;     /* const: of each; 0: bitmaps */
 	bool has_manual_dirty;     /* const: the kernel waits for KVM_CLEAR_DIRTY_LOG */
 	void *scratch;             /* const: a page */

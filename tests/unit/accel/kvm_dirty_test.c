@@ -37,12 +37,13 @@ int kvm_ioctl(int fd, unsigned long what, const void *arg)
 	return what == KVM_GET_DIRTY_LOG && !has_log ? -ENOENT : 0;
 }
 
+static bool resets_rings = true;
+
 int kvm_ioctl_value(int fd, unsigned long what, unsigned long value)
 {
 	(void)fd;
-	(void)what;
 	(void)value;
-	return 0;
+	return what == KVM_RESET_DIRTY_RINGS && !resets_rings ? -EINVAL : 0;
 }
 
 /* ---- tests ---- */
@@ -115,7 +116,7 @@ static void finish(unsigned times)
 
 	log_close();
 	g_assert_true(g_file_get_contents(deaf.path, &text, NULL, NULL));
-	for (const char *at = text; (at = strstr(at, "does not log")); at++)
+	for (const char *at = text; (at = strstr(at, "counts as written")); at++)
 		n++;
 	g_assert_cmpuint(n, ==, times);
 	unlink(deaf.path);
@@ -182,6 +183,30 @@ static void test_memory_that_comes_while_logged_stays_a_slot(void)
 	finish(1);
 }
 
+/* A page that was collected and not protected again is written without a word. */
+static void test_rings_that_are_not_reset_tell_of_nothing(void)
+{
+	struct kvm_dirty_gfn gfns[4] = { { 0 } };
+	struct kvm_ring ring = { .gfns = gfns };
+	uint64_t each = kvm_page_bytes() / RAM_PAGE_SIZE;
+
+	begin(ARRAY_SIZE(gfns));
+	has_log = true;
+	deaf.vm.rings = &ring;
+	kvm_slot_add(&deaf.vm, &deaf.range);
+	log_pages(true);
+	kvm_slot_log(&deaf.vm, &deaf.range, true);
+	gfns[0] = (struct kvm_dirty_gfn){ .flags = KVM_DIRTY_GFN_F_DIRTY, .offset = 3 };
+	g_assert_cmpuint(take_written(), ==, each);
+	g_assert_cmpuint(take_written(), ==, 0);
+	resets_rings = false;
+	gfns[1] = (struct kvm_dirty_gfn){ .flags = KVM_DIRTY_GFN_F_DIRTY, .offset = 4 };
+	g_assert_cmpuint(take_written(), ==, PAGES * each);
+	g_assert_cmpuint(take_written(), ==, PAGES * each);
+	resets_rings = true;
+	finish(1);
+}
+
 /* Nothing is safe that the guest sees and we give to others. */
 static void remove_what_is_kept(void)
 {
@@ -213,6 +238,8 @@ int main(int argc, char **argv)
 			test_refused_log_means_all_is_written_with_rings);
 	g_test_add_func("/accel/kvm/dirty/refused_when_added",
 			test_memory_that_comes_while_logged_stays_a_slot);
+	g_test_add_func("/accel/kvm/dirty/not_reset",
+			test_rings_that_are_not_reset_tell_of_nothing);
 	g_test_add_func("/accel/kvm/dirty/kept", test_memory_that_cannot_be_taken_back_ends_it_all);
 	return g_test_run();
 }
