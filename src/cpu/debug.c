@@ -21,7 +21,7 @@ void vcpu_debug_stopped(struct vcpu *v, const struct debug_stop *s)
 	v->debug_stop = *s;
 	v->is_held = v->must_stop = true;
 	lock_drop(&v->lock);
-	atomic_fetch_or(&v->exit_request, VCPU_EXIT_STOP);
+	atomic_fetch_or(v->exit_request, VCPU_EXIT_STOP);
 	if (v->on_debug)
 		v->on_debug(v);
 }

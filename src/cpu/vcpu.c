@@ -27,7 +27,8 @@ void vcpu_init(struct vcpu *v, uint32_t id, const struct arch_ops *arch, void *c
 	v->id = id;
 	v->arch = arch;
 	v->cpu = cpu;
-	atomic_store(&v->exit_request, 0);
+	atomic_store(&v->own_exit_request, 0);
+	v->exit_request = &v->own_exit_request;
 	atomic_store(&v->inputs, 0);
 	lock_init(&v->lock, LOCK_VCPU, "vcpu");
 	lock_cond_init(&v->cond);
@@ -156,7 +157,7 @@ static void wake(struct vcpu *v)
 
 void vcpu_kick(struct vcpu *v, enum vcpu_exit why)
 {
-	atomic_fetch_or(&v->exit_request, why);
+	atomic_fetch_or(v->exit_request, why);
 	wake(v);
 	if (v->accel && v->accel->ops->vcpu_kick)
 		v->accel->ops->vcpu_kick(v);
@@ -293,7 +294,7 @@ bool vcpu_wait_event(struct vcpu *v)
 	lock_take(&v->lock);
 	for (;;) {
 		/* Cleared before anything is looked at: what comes later sets it again. */
-		atomic_store(&v->exit_request, 0);
+		atomic_store(v->exit_request, 0);
 		serve_work_locked(v);
 		if (v->must_end) {
 			go_on = false;

@@ -95,9 +95,11 @@ struct vcpu {
 	void *cpu;                        /* const: struct x86_cpu etc. (architectural state) */
 	void *accel_data;                 /* const: the accelerator's */
 
-	_Atomic uint32_t exit_request; /* atomic: enum vcpu_exit */
-	_Atomic uint32_t inputs;       /* atomic: enum vcpu_input */
-	_Atomic uint8_t sipi_vector;   /* atomic */
+	/* atomic: enum vcpu_exit.  Where: const after cpu is made, whose executors poll it. */
+	_Atomic uint16_t *exit_request;
+	_Atomic uint16_t own_exit_request; /* that of a cpu without a place for it */
+	_Atomic uint32_t inputs;           /* atomic: enum vcpu_input */
+	_Atomic uint8_t sipi_vector;       /* atomic */
 
 	struct lock lock;                         /* rank LOCK_VCPU */
 	pthread_cond_t cond;                      /* halted or stopped: something changed */

@@ -153,8 +153,6 @@ struct jit_env {
 	gva_t bounce_addr; /* host code only: where bounce is to be stored */
 	uint8_t bounce[64] __attribute__((aligned(64))); /* operand of an access made in C */
 
-	/* const: the vCPU's; non-zero: leave at the next block end */
-	_Atomic uint32_t *exit_request;
 	uint64_t pc;   /* vcpu thread: guest pc (x86: RIP) at block boundaries */
 	uint64_t page; /* host code only: address of the page where the running block begins */
 	/* The executor's own, meaningful only while it runs.  flags_kind != 0: the six flags are
@@ -172,10 +170,20 @@ struct jit_env {
 	uint64_t tlb_view;  /* host code only: the running view's tables */
 	uint64_t probe;     /* host code only: table of indirect targets */
 	uint64_t name;      /* host code only: of what that is for (x64_key()) */
-	uint64_t floor;     /* host code only: lowest host stack pointer for calls */
-	uint64_t host_sp;   /* host code only: stack pointer to leave with */
-	uint32_t why;       /* host code only: enum x64_why, when it is left */
-	int32_t key_wait;   /* host code only: passages until an exit asks for a key */
+	/* Host code compares its stack pointer with floor, below which is no room for calls.  The
+	 * host's addresses have fewer than 48 bits, so it is below as well while anything is asked
+	 * for. */
+	union {
+		uint64_t floor;
+		struct {
+			uint16_t floor_low[3]; /* host code only */
+			/* atomic: non-zero: leave at the next block end */
+			_Atomic uint16_t exit_request;
+		};
+	};
+	uint64_t host_sp; /* host code only: stack pointer to leave with */
+	uint32_t why;     /* host code only: enum x64_why, when it is left */
+	int32_t key_wait; /* host code only: passages until an exit asks for a key */
 };
 
 /* size bytes at host were stored to, in C. */

@@ -96,7 +96,7 @@ static bool count_round(struct vcpu *v)
 
 	if (!is_halted && rounds) {
 		rounds--;
-		atomic_fetch_or(&v->exit_request, VCPU_EXIT_INPUT);
+		atomic_fetch_or(v->exit_request, VCPU_EXIT_INPUT);
 		return false;
 	}
 	if (!is_over) {

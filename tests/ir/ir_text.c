@@ -116,11 +116,10 @@ static bool check_run(struct context *x, const char *before, const char *after)
 	static struct tlb_view tlb[TLB_VIEWS];
 	static uint8_t mem[TEST_MEM];
 	struct interp_run run = { .next = no_next, .budget = 1000 };
-	_Atomic uint32_t exit_request = 0;
 	struct test_cpu c;
 
 	memset(mem, 0, sizeof(mem));
-	test_cpu_init(&c, tlb, &exit_request, mem);
+	test_cpu_init(&c, tlb, mem);
 	if (!each_value(x, &c, before, false))
 		return false;
 	interp_run(&c.env, &x->code, &test_desc, &run);

@@ -119,7 +119,7 @@ void kvm_round_end(struct kvm_vcpu *kv, bool must_forget, bool wants_kvm)
 		r->is_closing |= wants_kvm;
 		for (struct kvm_vcpu *o = r->vcpus; o && r->is_closing; o = o->next)
 			if (o->is_assisted)
-				atomic_fetch_or(&o->v->exit_request, VCPU_EXIT_TURN);
+				atomic_fetch_or(o->v->exit_request, VCPU_EXIT_TURN);
 	}
 	let_in(kv->kvm);
 	lock_drop(&r->lock);

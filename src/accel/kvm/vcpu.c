@@ -176,7 +176,7 @@ static bool run_once(struct kvm_vcpu *kv)
 		kvm_round_left_kvm(kv);
 		return kvm_round_join(kv);
 	}
-	if (atomic_load(&v->exit_request)) {
+	if (atomic_load(v->exit_request)) {
 		atomic_store(&kv->is_inside, false);
 		kvm_round_left_kvm(kv);
 		return true;
@@ -206,13 +206,13 @@ static void run_until_asked(struct kvm_vcpu *kv)
 	struct vcpu *v = kv->v;
 
 	do {
-		uint32_t asked = atomic_load(&v->exit_request);
+		uint32_t asked = atomic_load(v->exit_request);
 
-		if (asked & ~(uint32_t)VCPU_EXIT_INPUT)
+		if (asked & (uint16_t)~VCPU_EXIT_INPUT)
 			return;
 		/* Cleared before inputs are looked at: one that comes later sets it again. */
 		if (asked)
-			atomic_fetch_and(&v->exit_request, ~(uint32_t)VCPU_EXIT_INPUT);
+			atomic_fetch_and(v->exit_request, (uint16_t)~VCPU_EXIT_INPUT);
 	} while (run_once(kv));
 }
 

@@ -54,7 +54,7 @@ static void flush_or_leave(struct tcg_vcpu *tv)
 	if (is_due(tv, TCG_CHAOS_FLUSH))
 		tlb_flush_all(tv);
 	if (is_due(tv, TCG_CHAOS_LEAVE))
-		atomic_fetch_or(&tv->v->exit_request, VCPU_EXIT_RCU);
+		atomic_fetch_or(tv->v->exit_request, VCPU_EXIT_RCU);
 }
 
 void tcg_chaos(struct tcg_vcpu *tv)

@@ -515,7 +515,7 @@ static void accept(struct tcg_vcpu *tv)
 
 static bool is_asked(const struct tcg_vcpu *tv)
 {
-	return atomic_load_explicit(&tv->v->exit_request, memory_order_relaxed);
+	return atomic_load_explicit(tv->v->exit_request, memory_order_relaxed);
 }
 
 /* Both executors, one after the other.  False: there is nothing to compare. */

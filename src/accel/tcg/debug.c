@@ -115,7 +115,7 @@ void tcg_debug_accessed(struct tcg_vcpu *tv, gva_t addr, unsigned size, enum mmu
 		return;
 	/* The instruction is done, the block left, a string stopped at this element. */
 	tv->env->code_stored = true;
-	atomic_fetch_or(&tv->v->exit_request, VCPU_EXIT_STOP);
+	atomic_fetch_or(tv->v->exit_request, VCPU_EXIT_STOP);
 	if (tv->has_hit)
 		return;
 	tv->has_hit = true;
@@ -162,9 +162,9 @@ static bool step(struct tcg_vcpu *tv, struct interp_run *run)
 	bool was_halted = tv->guest->is_halted(v);
 
 	if (!tv->env->fault) {
-		if (atomic_load(&v->exit_request) & ~(uint32_t)VCPU_EXIT_INPUT)
+		if (atomic_load(v->exit_request) & (uint16_t)~VCPU_EXIT_INPUT)
 			return false;
-		atomic_fetch_and(&v->exit_request, ~(uint32_t)VCPU_EXIT_INPUT);
+		atomic_fetch_and(v->exit_request, (uint16_t)~VCPU_EXIT_INPUT);
 		if (atomic_load(&v->inputs) &&
 		    (was_halted || !(tv->step_how & DEBUG_STEP_NO_INTERRUPTS) ||
 		     has_other_inputs(v)))

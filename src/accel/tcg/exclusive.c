@@ -50,7 +50,7 @@ static void kick_others(struct tcg_accel *t)
 	lock_take(&t->vcpus_lock);
 	for (struct tcg_vcpu *tv = t->vcpus; tv; tv = tv->next)
 		if (tv->v != vcpu_current())
-			atomic_fetch_or(&tv->v->exit_request, VCPU_EXIT_WORK);
+			atomic_fetch_or(tv->v->exit_request, VCPU_EXIT_WORK);
 	lock_drop(&t->vcpus_lock);
 }
 

@@ -243,12 +243,12 @@ static int64_t run_slice(struct tcg_vcpu *tv, int64_t budget)
 			tv->guest->deliver_fault(v);
 			continue;
 		}
-		asked = atomic_load(&v->exit_request);
-		if (asked & ~(uint32_t)VCPU_EXIT_INPUT)
+		asked = atomic_load(v->exit_request);
+		if (asked & (uint16_t)~VCPU_EXIT_INPUT)
 			break;
 		/* Cleared before inputs are looked at: one that comes later sets it again. */
 		if (asked)
-			atomic_fetch_and(&v->exit_request, ~(uint32_t)VCPU_EXIT_INPUT);
+			atomic_fetch_and(v->exit_request, (uint16_t)~VCPU_EXIT_INPUT);
 		if (atomic_load(&v->inputs)) {
 			take_inputs(tv);
 			if (tv->env->fault || unlikely(tv->has_hit))

@@ -89,7 +89,7 @@ static bool must_look(struct tcg_vcpu *tv)
 {
 	struct vcpu *v = tv->v;
 
-	return tv->env->fault || atomic_load(&v->exit_request) || atomic_load(&v->inputs) ||
+	return tv->env->fault || atomic_load(v->exit_request) || atomic_load(&v->inputs) ||
 	       tv->guest->is_halted(v);
 }
 

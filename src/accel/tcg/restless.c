@@ -114,7 +114,7 @@ void tcg_restless_stored(struct tcg_accel *t, struct ram_block *ram, uint64_t of
 	r->wanted.offset = offset;
 	atomic_store(&r->look_ns, 0);
 	if (self && self->accel == &t->accel)
-		atomic_fetch_or(&self->exit_request, VCPU_EXIT_RCU);
+		atomic_fetch_or(self->exit_request, VCPU_EXIT_RCU);
 }
 
 /* ---- changing sides: needs cache.lock and all vCPUs to stand still ---- */

@@ -1,6 +1,7 @@
 /* accel/tcg/tcg.c - the translating accelerator: its properties, start and stop, vCPUs coming and
  * going.
  * SPDX-License-Identifier: MIT */
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -55,7 +56,7 @@ static void push_readers(struct rcu_pusher *p)
 
 	lock_take(&t->vcpus_lock);
 	for (struct tcg_vcpu *tv = t->vcpus; tv; tv = tv->next)
-		atomic_fetch_or(&tv->v->exit_request, VCPU_EXIT_RCU);
+		atomic_fetch_or(tv->v->exit_request, VCPU_EXIT_RCU);
 	lock_drop(&t->vcpus_lock);
 }
 
@@ -231,7 +232,7 @@ static bool tcg_vcpu_attach(struct accel *a, struct vcpu *v, struct err *err)
 	tv->builder = ir_builder_new(tv->guest->desc);
 	tv->lowerer = interp_lowerer_new(tv->guest->desc);
 	tcg_tlb_init(tv);
-	tv->env->exit_request = &v->exit_request;
+	assert(v->exit_request == &tv->env->exit_request);
 	tv->env->mem = &t->mem_ops;
 	tv->env->accel = tv;
 	if (t->native && !tcg_native_attach(tv, &why))

@@ -43,7 +43,7 @@ void tcg_turn_take(struct tcg_turn *t, struct vcpu *v)
 			continue;
 		/* Between two holders there is nobody to ask. */
 		if (t->holder)
-			atomic_fetch_or(&t->holder->exit_request, VCPU_EXIT_TURN);
+			atomic_fetch_or(t->holder->exit_request, VCPU_EXIT_TURN);
 		t->ends_ns = slice_end();
 	}
 	t->holder = v;

@@ -124,7 +124,7 @@ void x86_step_end(struct x86_cpu *c)
 	}
 	x86_mode_update_cs(c);
 	if ((c->rflags & FL_IF) && c->vcpu && atomic_load(&c->vcpu->inputs))
-		atomic_fetch_or(&c->vcpu->exit_request, VCPU_EXIT_INPUT);
+		atomic_fetch_or(&c->env.exit_request, VCPU_EXIT_INPUT);
 }
 
 void x86_shadow_set(struct x86_cpu *c, bool is_mov_ss)

@@ -9,7 +9,7 @@ void x86_halt(struct x86_cpu *c)
 {
 	c->is_halted = true;
 	c->vcpu->is_halted = true;
-	atomic_fetch_or(&c->vcpu->exit_request, VCPU_EXIT_INPUT);
+	atomic_fetch_or(&c->env.exit_request, VCPU_EXIT_INPUT);
 }
 
 void x86_wake(struct x86_cpu *c)

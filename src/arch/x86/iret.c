@@ -48,7 +48,7 @@ static void iret_unblock_nmi(struct x86_cpu *c)
 		return;
 	c->nmi_blocked = false;
 	if (c->vcpu && (atomic_load(&c->vcpu->inputs) & VCPU_NMI))
-		atomic_fetch_or(&c->vcpu->exit_request, VCPU_EXIT_INPUT);
+		atomic_fetch_or(&c->env.exit_request, VCPU_EXIT_INPUT);
 }
 
 static bool iret_real(struct x86_cpu *c, struct iret_frame *f)

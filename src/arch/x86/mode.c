@@ -143,7 +143,7 @@ void x86_rflags_set(struct x86_cpu *c, uint32_t value, uint32_t mask)
 		x86_mode_update_cs(c);
 	/* Interrupts that waited must be looked at before the next block. */
 	if ((now & ~old & FL_IF) && c->vcpu && atomic_load(&c->vcpu->inputs))
-		atomic_fetch_or(&c->vcpu->exit_request, VCPU_EXIT_INPUT);
+		atomic_fetch_or(&c->env.exit_request, VCPU_EXIT_INPUT);
 }
 
 void x86_mode_update_traps(struct x86_cpu *c)

@@ -120,7 +120,7 @@ static bool msr_plain_write(struct x86_cpu *c, const struct msr_plain *p, uint64
 	memcpy((char *)c + p->offset, &v, sizeof(v));
 	/* The kernel is to hear of it before the guest looks. */
 	if (p->feature == X86_FEAT_KVMCLOCK)
-		atomic_fetch_or(&c->vcpu->exit_request, VCPU_EXIT_TURN);
+		atomic_fetch_or(&c->env.exit_request, VCPU_EXIT_TURN);
 	return true;
 }
 

@@ -86,8 +86,7 @@ static bool string_end(struct string *s, bool is_done)
 static bool string_goes_on(const struct string *s)
 {
 	return s->quota && !s->c->env.code_stored &&
-	       !(s->c->env.exit_request &&
-		 atomic_load_explicit(s->c->env.exit_request, memory_order_relaxed));
+	       !atomic_load_explicit(&s->c->env.exit_request, memory_order_relaxed);
 }
 
 static unsigned index_seg(const struct string *s, unsigned reg)

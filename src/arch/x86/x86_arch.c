@@ -59,7 +59,7 @@ static void *arch_cpu_new(struct vcpu *v, const char *model, struct err *err)
 		g_error("out of memory for a vCPU");
 	memset(c, 0, sizeof(*c));
 	c->vcpu = v;
-	c->env.exit_request = &v->exit_request;
+	v->exit_request = &c->env.exit_request;
 	if (!x86_cpu_check_host(model, v->accel, err) ||
 	    !x86_cpuid_init(c, model, &warnings, err)) {
 		arch_cpu_free(c);

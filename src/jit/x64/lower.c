@@ -8,6 +8,9 @@
 #include "base/bits.h"
 #include "jit/x64/lower_flags.h"
 
+/* What a host fetches at once: blocks are entered where one begins. */
+enum { WINDOW = 32 };
+
 /* ---- guest state ---- */
 
 /* The flags slot changes under our hands: read it now. */
@@ -274,11 +277,10 @@ static bool lower_direct(struct x64_compiler *c, unsigned i)
 
 /* ---- a block ---- */
 
-static void begin(struct x64_compiler *c, struct x64_code *code, const struct ir_block *ir)
+static void begin(struct x64_compiler *c, const struct ir_block *ir)
 {
 	c->ir = ir;
 	c->ops = ir->ops;
-	c->code = code;
 	c->is_full = false;
 	c->stub_count = c->site_count = c->exit_count = c->constant_count = c->native_count = 0;
 	c->eflags = c->slot_flags = c->env_flags = 0;
@@ -286,7 +288,7 @@ static void begin(struct x64_compiler *c, struct x64_code *code, const struct ir
 	c->left_at = 0;
 	c->late.op = 0;
 	lower_plan(c);
-	code->natives = c->native_count ? g_new(struct ir_native, c->native_count) : NULL;
+	c->code->natives = c->native_count ? g_new(struct ir_native, c->native_count) : NULL;
 	c->native_count = 0;
 	place_begin(c);
 	vec_begin(c);
@@ -334,6 +336,7 @@ enum x64_result x64_compile(struct x64_compiler *c, struct x64_code *code,
 	size_t room = MIN(code_max_room(c->jit->cache), 1024 + (size_t)ir->op_count * 160);
 	uint8_t *write;
 	uint64_t run;
+	unsigned gap;
 
 	*code = (struct x64_code){ .is_free = how & X64_FREE, .pc_size = ir->pc_size };
 	code->pc_base = code->is_free ? pc % 4096 : pc;
@@ -341,9 +344,11 @@ enum x64_result x64_compile(struct x64_compiler *c, struct x64_code *code,
 	c->origin = origin;
 	if (!code_reserve(&c->writer, room, &write, &run))
 		return X64_NO_ROOM;
-	x64_begin(&c->a, write, run, room);
-	code->base = run;
-	begin(c, code, ir);
+	c->code = code;
+	gap = (unsigned)-(run + lower_entry_size(c)) % WINDOW;
+	code->base = run + gap;
+	x64_begin(&c->a, write + gap, code->base, room - gap);
+	begin(c, ir);
 	lower_block(c);
 	if (c->is_full || c->a.is_full) {
 		code_commit(&c->writer, 0, NULL);
@@ -352,7 +357,7 @@ enum x64_result x64_compile(struct x64_compiler *c, struct x64_code *code,
 		return X64_TOO_BIG;
 	}
 	finish(c);
-	code_written(run, code->size);
-	code_commit(&c->writer, code->size, code);
+	code_written(code->base, code->size);
+	code_commit(&c->writer, gap + code->size, code);
 	return X64_DONE;
 }

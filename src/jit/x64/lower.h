@@ -103,6 +103,8 @@ struct x64_thunks {
 	uint64_t dispatch;   /* jumped to: env->pc, env->mode say where on */
 	uint64_t asked;      /* jumped to: a request waits, at the pc in S0 */
 	uint64_t asked_here; /* the same, at that offset in env->page */
+	uint64_t room;       /* called: a request waits, at the pc in S0, or a frame has no room */
+	uint64_t room_here;  /* the same, at that offset in env->page */
 	uint64_t far; /* jumped to, called for calls: likewise to there; S1: the exit's key */
 	uint64_t vectors, x87; /* the guest's to the host's registers; keep all but EFLAGS */
 	uint64_t x87_unload;   /* the reverse */
@@ -113,12 +115,11 @@ struct x64_thunks {
 /* Sequences that are pasted; in brackets: their fields. */
 struct x64_pieces {
 	struct x64_piece page;     /* env->page := that of S0 */
-	struct x64_piece poll;     /* leave for a request [to] */
+	struct x64_piece poll;     /* leave for a request, or no room for a frame [to] */
 	struct x64_piece check[2]; /* S0, an address, becomes the host's [4096 - bytes, else to];
 				    * of the read or the write table */
 	struct x64_piece lookup;   /* flow_emit_lookup() of this vCPU's targets */
 	struct x64_piece far;      /* to another page [key, else to, distance] */
-	struct x64_piece floor;    /* is there room for a frame? [else to] */
 	struct x64_piece pad;      /* S1 := the frame's pc, if that is S0 [else to] */
 	struct x64_piece pad_page; /* env->page := that of S1 */
 };
@@ -213,6 +214,7 @@ struct stub {
 	bool is_end;       /* STUB_HELPER: the instruction's last deed: may leave behind it */
 	bool is_return;    /* STUB_LATE */
 	bool is_call;      /* STUB_FAR */
+	bool is_direct;    /* STUB_FRAMES: to the target of exit, not to the pc in S0 */
 	bool has_b, has_c; /* record: arg[1], arg[2] */
 	uint8_t bytes;     /* STUB_LOAD: if no power of two; STUB_HELPER: of its store, or 0 */
 	uint16_t native;   /* STUB_STORE: the NATIVE whose result it is, or 0 */
@@ -547,6 +549,8 @@ void lower_exit_if(struct x64_compiler *c, unsigned i);
 /* At the start of an instruction, op i. */
 void lower_check_stored(struct x64_compiler *c, unsigned i);
 void lower_entry(struct x64_compiler *c);
+/* How far in front of where links lead, if they are not polled, code begins. */
+unsigned lower_entry_size(const struct x64_compiler *c);
 /* Look for the pc in S0 in the first place of two, S1: equal when it is there. */
 void flow_emit_lookup(struct x64_asm *a, struct x64_rm table);
 void flow_lookup(struct x64_compiler *c);
@@ -555,6 +559,8 @@ void flow_probe(struct x64_compiler *c);
 struct x64_exit *flow_exit_new(struct x64_compiler *c, int64_t pc_delta, bool is_polled);
 /* The block's end: by exit x. */
 void flow_leave_by(struct x64_compiler *c, struct x64_exit *x);
+/* To `asked` for a request, or where there is no room for a frame. */
+void flow_poll(struct x64_compiler *c, struct x64_label *asked);
 /* Does x lead to another page of code that can have keys (x64_key())? */
 bool flow_is_far(const struct x64_compiler *c, const struct x64_exit *x);
 /* The first half of such an exit, which the jump or call to its target follows; its stub. */

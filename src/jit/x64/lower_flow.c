@@ -484,12 +484,19 @@ void lower_exit_if(struct x64_compiler *c, unsigned i)
 
 /* ---- ways in ---- */
 
-static void emit_poll(struct x64_compiler *c, struct x64_label *asked)
+void flow_poll(struct x64_compiler *c, struct x64_label *asked)
 {
 	const struct x64_piece *poll = &c->jit->piece.poll;
 
 	if (x64_paste(&c->a, poll))
 		x64_fill_label(&c->a, poll, 0, asked);
+}
+
+unsigned lower_entry_size(const struct x64_compiler *c)
+{
+	const struct x64_pieces *p = &c->jit->piece;
+
+	return p->poll.size + (c->code->is_free ? p->page.size : 0u);
 }
 
 void lower_entry(struct x64_compiler *c)
@@ -501,7 +508,7 @@ void lower_entry(struct x64_compiler *c)
 	if (c->code->is_free)
 		x64_paste(a, &c->jit->piece.page);
 	c->code->poll_entry = x64_pc(a);
-	emit_poll(c, &c->asked);
+	flow_poll(c, &c->asked);
 	c->code->run = x64_pc(a);
 	if (c->origin)
 		check_entry(c);
@@ -521,7 +528,7 @@ static void stub_exit(struct x64_compiler *c, struct stub *s)
 	if (!x->skip || !x->is_polled)
 		return;
 	poll = x64_offset(&c->a);
-	emit_poll(c, &record);
+	flow_poll(c, &record);
 	x->poll_jump = x64_jmp_patchable(&c->a, c->a.run + x->record);
 	x->poll_size = (uint8_t)(x->poll_jump - poll);
 }

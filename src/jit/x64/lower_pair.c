@@ -54,10 +54,9 @@ static bool returns_behind_page(const struct x64_compiler *c, unsigned i)
 
 /* The first half of a frame; S0 is taken, S1 is free behind it.  A return that is to fault must not
  * find its own pc there: a canonical one stands for it, whose pad looks for its target anyway. */
-static void push_pc(struct x64_compiler *c, unsigned i)
+static struct stub *push_pc(struct x64_compiler *c, unsigned i)
 {
 	enum { SPARE_BITS = 16 };
-	const struct x64_piece *floor = &c->jit->piece.floor;
 	struct stub *s = stub_new(c, STUB_FRAMES, i);
 	bool is_border = returns_behind_page(c, i);
 	unsigned v = is_border ? 0 : pair_pushed(c, i), reg = S1;
@@ -70,10 +69,10 @@ static void push_pc(struct x64_compiler *c, unsigned i)
 		x64_shift_i(&c->a, X64_SHL, 8, x64_r(S1), SPARE_BITS);
 		x64_shift_i(&c->a, X64_SAR, 8, x64_r(S1), SPARE_BITS);
 	}
-	if (x64_paste(&c->a, floor))
-		x64_fill_label(&c->a, floor, 0, &s->in);
+	flow_poll(c, &s->in);
 	x64_bind(&c->a, &s->back);
 	x64_push(&c->a, reg);
+	return s;
 }
 
 /* Where the host returns to, right behind its CALL: the guest's target is in S0, the address of
@@ -107,7 +106,7 @@ void pair_call_to(struct x64_compiler *c, unsigned i)
 
 void pair_call(struct x64_compiler *c, unsigned i)
 {
-	struct x64_exit *x = flow_exit_new(c, (int64_t)op_at(c, i)->imm, true);
+	struct x64_exit *x = flow_exit_new(c, (int64_t)op_at(c, i)->imm, false);
 	struct stub *s;
 
 	if (!x->can_link && !flow_is_far(c, x)) {
@@ -115,7 +114,9 @@ void pair_call(struct x64_compiler *c, unsigned i)
 		pair_call_to(c, i);
 		return;
 	}
-	push_pc(c, i);
+	s = push_pc(c, i);
+	s->is_direct = true;
+	s->exit = (uint16_t)(x - c->exits);
 	if (!x->can_link) {
 		s = flow_far(c, (unsigned)(x - c->exits));
 		s->is_call = true;
@@ -292,6 +293,12 @@ void pair_stub(struct x64_compiler *c, struct stub *s)
 
 	switch (s->kind) {
 	case STUB_FRAMES:
+		if (s->is_direct) {
+			x64_mov_ri(&c->a, S0, c->code->pc_base + (uint64_t)x->pc_delta);
+			x64_call_at(&c->a, c->jit->thunk.room_here);
+		} else {
+			x64_call_at(&c->a, c->jit->thunk.room);
+		}
 		x64_mov(&c->a, 8, X64_RSP, ENV(c, host_sp));
 		x64_jmp(&c->a, &s->back);
 		break;

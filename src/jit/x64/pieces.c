@@ -59,9 +59,8 @@ static void write_page(struct piece_asm *p, struct x64_piece *out)
 static void write_poll(struct piece_asm *p, struct x64_piece *out)
 {
 	begin(p, out);
-	x64_mov(&p->a, 8, S1, PIECE_ENV(p, exit_request));
-	x64_alu_i(&p->a, X64_CMP, 4, x64_m(S1, 0), 0);
-	branch(p, X64_CC_NE);
+	x64_alu(&p->a, X64_CMP, 8, X64_RSP, PIECE_ENV(p, floor));
+	branch(p, X64_CC_BE);
 	end(p);
 }
 
@@ -105,14 +104,6 @@ static void write_far(struct piece_asm *p, struct x64_piece *out)
 	end(p);
 }
 
-static void write_floor(struct piece_asm *p, struct x64_piece *out)
-{
-	begin(p, out);
-	x64_alu(&p->a, X64_CMP, 8, X64_RSP, PIECE_ENV(p, floor));
-	branch(p, X64_CC_BE);
-	end(p);
-}
-
 static void write_pad(struct piece_asm *p, struct x64_piece *out)
 {
 	begin(p, out);
@@ -141,7 +132,6 @@ void x64_pieces_write(struct x64_jit *j)
 	write_check(&p, &j->piece.check[true], true);
 	write_lookup(&p, &j->piece.lookup);
 	write_far(&p, &j->piece.far);
-	write_floor(&p, &j->piece.floor);
 	write_pad(&p, &j->piece.pad);
 	write_pad_page(&p, &j->piece.pad_page);
 }

@@ -161,7 +161,7 @@ static uint64_t go_on(struct jit_env *env, struct x64_code *from, unsigned n)
 {
 	const struct x64_code *to;
 
-	if (n != X64_FAULTED && atomic_load_explicit(env->exit_request, memory_order_relaxed)) {
+	if (n != X64_FAULTED && atomic_load_explicit(&env->exit_request, memory_order_relaxed)) {
 		env->why = X64_ASKED;
 		return 0;
 	}

@@ -95,6 +95,19 @@ static void emit_reload(struct thunk_asm *t, uint32_t which)
 
 /* ---- in and out ---- */
 
+/* Beside the bits above it, which others set. */
+static void emit_floor(struct thunk_asm *t)
+{
+	struct x64_rm low = THUNK_ENV(t, floor_low), middle = low;
+
+	BUILD_ASSERT(offsetof(struct jit_env, exit_request) == offsetof(struct jit_env, floor) + 6);
+	middle.disp += 4;
+	x64_lea(&t->a, 8, S0, x64_m(X64_RSP, -FRAMES_BYTES));
+	x64_mov_to(&t->a, 4, low, S0);
+	x64_shift_i(&t->a, X64_SHR, 8, x64_r(S0), 32);
+	x64_mov_to(&t->a, 2, middle, S0);
+}
+
 static void emit_enter(struct thunk_asm *t, uint64_t bottom)
 {
 	struct x64_asm *a = &t->a;
@@ -106,8 +119,7 @@ static void emit_enter(struct thunk_asm *t, uint64_t bottom)
 	x64_mov_to(a, 8, THUNK_ENV(t, host_sp), X64_RSP);
 	x64_lea(a, 8, S0, x64_at(bottom));
 	x64_mov_to(a, 8, x64_m(X64_RSP, 0), S0);
-	x64_lea(a, 8, S0, x64_m(X64_RSP, -FRAMES_BYTES));
-	x64_mov_to(a, 8, THUNK_ENV(t, floor), S0);
+	emit_floor(t);
 	x64_mov_rr(a, 8, S0, X64_RSI);
 	emit_reload(t, ALL);
 	x64_jmp_rm(a, x64_r(S0));
@@ -504,6 +516,17 @@ static uint64_t emit_asked(struct thunk_asm *t, uint64_t *here)
 	return start;
 }
 
+/* Called on a way that `asked` is told of: comes back where there is just no room for a frame. */
+static uint64_t emit_room(struct thunk_asm *t, uint64_t asked)
+{
+	uint64_t start = begin(t);
+
+	x64_alu_i(&t->a, X64_CMP, 2, THUNK_ENV(t, exit_request), 0);
+	x64_jcc_at(&t->a, X64_CC_NE, asked);
+	x64_ret(&t->a);
+	return start;
+}
+
 /* ---- all of it ---- */
 
 static void emit_memory(struct thunk_asm *t, struct x64_thunks *out)
@@ -552,6 +575,8 @@ static void emit_all(struct thunk_asm *t, struct x64_thunks *out)
 	out->dispatch = emit_go_on(t, C_ADDR(x64_rt_dispatch), false);
 	out->far = emit_far(t, out->miss);
 	out->asked = emit_asked(t, &out->asked_here);
+	out->room = emit_room(t, out->asked);
+	out->room_here = emit_room(t, out->asked_here);
 }
 
 bool x64_thunks_write(struct x64_jit *j)

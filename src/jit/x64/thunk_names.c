@@ -31,8 +31,9 @@ static const struct thunk_name names[] = {
 	ONE(atomic),      ONE(sync),         ONE(carry),        ONE(env_bits),
 	ONE(bits),        ONE(link),         ONE(miss),         ONE(ask),
 	ONE(probe),       ONE(unpaired),     ONE(dispatch),     ONE(asked),
-	ONE(asked_here),  ONE(far),          ONE(vectors),      ONE(x87),
-	ONE(x87_unload),  ONE(vectors_save), ONE(x87_save),     ONE(end),
+	ONE(asked_here),  ONE(room),         ONE(room_here),    ONE(far),
+	ONE(vectors),     ONE(x87),          ONE(x87_unload),   ONE(vectors_save),
+	ONE(x87_save),    ONE(end),
 };
 BUILD_ASSERT(ARRAY_SIZE(names) == sizeof(struct x64_thunks) / sizeof(uint64_t));
 

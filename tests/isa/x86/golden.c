@@ -73,7 +73,7 @@ static bool guest_start(struct err *err)
 	if (!x86_cpuid_init(cpu, "max", &warnings, err) || !tier1_init(err))
 		return false;
 	g_free(warnings);
-	cpu->env.exit_request = &vcpu.exit_request;
+	vcpu.exit_request = &cpu->env.exit_request;
 	x86_reset(cpu);
 	cpu->cr0 = CR0_PE | CR0_MP | CR0_ET | CR0_NE | CR0_WP | CR0_PG;
 	cpu->cr4 = CR4_PAE | CR4_OSFXSR | CR4_OSXMMEXCPT | CR4_OSXSAVE;

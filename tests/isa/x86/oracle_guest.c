@@ -157,7 +157,7 @@ bool guest_init(unsigned use_tier, struct err *err)
 		return false;
 	cpu->env.mem = &mem_ops;
 	cpu->env.tlb = tlb;
-	cpu->env.exit_request = &vcpu.exit_request;
+	vcpu.exit_request = &cpu->env.exit_request;
 	x86_reset(cpu);
 	cpu->cr0 = CR0_PE | CR0_MP | CR0_ET | CR0_NE | CR0_WP | CR0_AM | CR0_PG;
 	cpu->cr4 = CR4_PAE | CR4_OSFXSR | CR4_OSXMMEXCPT | CR4_OSXSAVE;

@@ -101,6 +101,7 @@ static void setup(struct board *m, unsigned count, const char *props)
 	for (unsigned i = 0; i < count; i++) {
 		m->cpu[i] = g_new0(struct toy_cpu, 1);
 		vcpu_init(&m->v[i], i, &toy_arch, m->cpu[i]);
+		m->v[i].exit_request = &m->cpu[i]->env.exit_request;
 		m->v[i].memory = &m->as;
 		m->v[i].accel = m->accel;
 		m->cpu[i]->env.pc = CODE;
@@ -619,7 +620,7 @@ static void test_single_means_one_at_a_time(void)
 	vcpu_resume(&m.v[1]);
 	g_usleep(30000);
 	g_assert_cmpuint(atomic_load(&m.cpu[1]->halts), ==, 0);
-	g_assert_true(atomic_load(&m.v[0].exit_request) & VCPU_EXIT_TURN);
+	g_assert_true(atomic_load(m.v[0].exit_request) & VCPU_EXIT_TURN);
 	tcg_turn_drop(turn);
 	wait_halts(&m, 1, 1);
 	teardown(&m);

@@ -123,6 +123,7 @@ static inline struct rig *rig_new(unsigned vcpus)
 	g_assert_nonnull(r->accel);
 	for (unsigned i = 0; i < vcpus; i++) {
 		vcpu_init(&r->v[i], i, &rig_arch, &r->cpu[i]);
+		r->v[i].exit_request = &r->cpu[i].env.exit_request;
 		r->v[i].memory = &r->as;
 		r->v[i].accel = r->accel;
 		g_assert_true(r->accel->ops->vcpu_attach(r->accel, &r->v[i], &err));

@@ -80,7 +80,7 @@ static void rig_init(void)
 	rig.l = interp_lowerer_new(&x86_state_desc);
 	g_assert_true(x86_cpuid_init(rig.c, "max", &warnings, &err));
 	rig.c->env.tlb = rig.tlb;
-	rig.c->env.exit_request = &rig.v.exit_request;
+	rig.v.exit_request = &rig.c->env.exit_request;
 	x86_reset(rig.c);
 	rig.c->env.mem = &rig_mem;
 }

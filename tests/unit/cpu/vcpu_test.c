@@ -39,7 +39,7 @@ static void run(struct vcpu *v)
 
 	while (vcpu_wait_event(v)) {
 		v->is_halted = false;
-		while (!atomic_load(&v->exit_request)) {
+		while (!atomic_load(v->exit_request)) {
 			atomic_fetch_add(&t->rounds, 1);
 			if (t->call)
 				vcpu_run_sync(&t->call->v, count_served, NULL);

@@ -19,7 +19,6 @@ struct fixture {
 	struct test_cpu cpu, ref_cpu;
 	struct tlb_view *tlb;
 	uint8_t *mem, *ref_mem, *init_mem;
-	_Atomic uint32_t exit_request;
 	struct ref *ref;
 };
 
@@ -44,7 +43,7 @@ static void setup(struct fixture *f)
 	memcpy(f->mem, f->init_mem, TEST_MEM);
 	memcpy(f->ref_mem, f->init_mem, TEST_MEM);
 	f->ref = g_new0(struct ref, 1);
-	test_cpu_init(&f->cpu, f->tlb, &f->exit_request, f->mem);
+	test_cpu_init(&f->cpu, f->tlb, f->mem);
 }
 
 static void teardown(struct fixture *f)

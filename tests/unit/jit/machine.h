@@ -125,12 +125,10 @@ static const struct jit_mem_ops test_mem_ops = {
 };
 
 /* Pages 0-2 are in the soft TLB, the others take the slow path. */
-static inline void test_cpu_init(struct test_cpu *c, struct tlb_view *tlb,
-				 _Atomic uint32_t *exit_request, uint8_t *mem)
+static inline void test_cpu_init(struct test_cpu *c, struct tlb_view *tlb, uint8_t *mem)
 {
 	memset(c, 0, sizeof(*c));
 	c->mem = mem;
-	c->env.exit_request = exit_request;
 	c->env.mem = &test_mem_ops;
 	c->env.tlb = tlb;
 	tlb_view_init(&tlb[0]);

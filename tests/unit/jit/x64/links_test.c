@@ -153,7 +153,7 @@ static void test_exits_leave(void)
 	w.g->next_faults = true;
 	assert_left(&w, block_run(&b), X64_FAULT, BLOCK_PC + 8);
 	w.g->nexts = 0;
-	w.g->exit_request = 4;
+	w.g->env.exit_request = 4;
 	assert_left(&w, block_run(&b), X64_ASKED, BLOCK_PC + 8);
 	g_assert_cmpuint(w.g->nexts, ==, 0);
 	assert_registers(&w, 0);
@@ -285,10 +285,10 @@ static void test_dispatch_looks_around(void)
 	w.g->env.fault = 6;
 	assert_left(&w, block_run(&b), X64_FAULT, 0x5678);
 	w.g->env.fault = 0;
-	w.g->exit_request = 1;
+	w.g->env.exit_request = 1;
 	assert_left(&w, block_run(&b), X64_ASKED, 0x5678);
 	g_assert_cmpuint(w.g->nexts, ==, 0);
-	w.g->exit_request = 0;
+	w.g->env.exit_request = 0;
 	w.g->to = NULL;
 	assert_left(&w, block_run(&b), X64_LOOP, 0x5678);
 	world_fini(&w);
@@ -408,6 +408,48 @@ static void test_frames_are_dropped_when_told(void)
 	world_fini(&w);
 }
 
+/* What a call and a poll compare: rbx += 1 where that says that there is room and no request, rdi
+ * += 1 behind thunk.room; both lead on. */
+static void block_room(struct world *w, struct block *b, bool is_here)
+{
+	struct x64_label room = X64_LABEL;
+
+	block_begin(w, b);
+	x64_alu(&b->a, X64_CMP, 8, X64_RSP, GUEST(b, env.floor));
+	x64_jcc(&b->a, X64_CC_BE, &room);
+	x64_alu_i(&b->a, X64_ADD, 8, x64_r(X64_RBX), 1);
+	x64_bind(&b->a, &room);
+	x64_mov_ri(&b->a, S0, is_here ? 0x123 : 0x5678);
+	x64_call_at(&b->a, is_here ? w->jit->thunk.room_here : w->jit->thunk.room);
+	x64_alu_i(&b->a, X64_ADD, 8, x64_r(X64_RDI), 1);
+	block_end(b);
+}
+
+static void test_requests_leave_no_room(void)
+{
+	struct block b;
+	struct world w;
+
+	if (!world_init(&w))
+		return;
+	for (unsigned k = 0; k < 34; k++) {
+		bool is_here = k & 1;
+		uint16_t asked = (uint16_t)(1u << k / 2); /* the last: nothing */
+		uint64_t pc = is_here ? align_down(BLOCK_PC, UINT64_C(4096)) + 0x123 : 0x5678;
+
+		block_room(&w, &b, is_here);
+		w.g->gpr[RBX] = w.g->gpr[RDI] = 0;
+		w.g->env.pc = BLOCK_PC;
+		w.g->env.exit_request = asked;
+		assert_left(&w, block_run(&b), X64_ASKED, asked ? pc : BLOCK_PC);
+		g_assert_cmpuint(w.g->gpr[RBX], ==, !asked);
+		g_assert_cmpuint(w.g->gpr[RDI], ==, !asked);
+		g_assert_cmphex(w.g->env.exit_request, ==, asked);
+		assert_registers(&w, 1u << RBX | 1u << RDI);
+	}
+	world_fini(&w);
+}
+
 static void add_tests(void)
 {
 	g_test_add_func("/jit/x64/links/link", test_exits_are_linked);
@@ -420,6 +462,7 @@ static void add_tests(void)
 	g_test_add_func("/jit/x64/links/dispatch", test_dispatch_looks_around);
 	g_test_add_func("/jit/x64/links/returns", test_returns);
 	g_test_add_func("/jit/x64/links/drop_frames", test_frames_are_dropped_when_told);
+	g_test_add_func("/jit/x64/links/room", test_requests_leave_no_room);
 }
 
 #endif

@@ -24,7 +24,6 @@ struct fixture {
 	struct tlb_view *tlb;
 	struct x64_target *targets;
 	uint8_t *mem, *ref_mem, *init_mem;
-	_Atomic uint32_t exit_request;
 	struct ref *ref;
 };
 
@@ -109,7 +108,7 @@ static bool setup(struct fixture *f)
 	f->cpu = new_cpu();
 	f->ref_cpu = new_cpu();
 	f->start = new_cpu();
-	test_cpu_init(f->start, f->tlb, &f->exit_request, f->mem);
+	test_cpu_init(f->start, f->tlb, f->mem);
 	f->start->is_host = true;
 	f->start->env.probe = (uintptr_t)f->targets;
 	return true;

@@ -28,7 +28,6 @@ struct guest {
 	uint64_t gpr[16];
 	uint32_t flags;
 	uint8_t mem[MEM];
-	_Atomic uint32_t exit_request;
 
 	/* what C was told */
 	unsigned view, size, loads, stores, fills, nexts;
@@ -248,7 +247,6 @@ static inline bool world_init(struct world *w)
 	memset(w->g, 0, sizeof(*w->g));
 	w->g->env.mem = &guest_mem;
 	w->g->env.tlb = w->tlb;
-	w->g->env.exit_request = &w->g->exit_request;
 	w->g->env.view = 1;
 	w->g->env.pc = BLOCK_PC;
 	for (unsigned i = 0; i < 16; i++)
