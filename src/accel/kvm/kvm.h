@@ -234,7 +234,7 @@ struct kvm_rounds {
 	bool is_closing;            /* lock: those are asked to come to an end; nobody joins */
 	bool must_forget;           /* lock */
 	bool is_bare;               /* lock: a debugger's instructions are not in memory */
-	struct kvm_vcpu *vcpus;     /* lock */
+	struct kvm_vcpu *vcpus;     /* lock to change, which only the main thread does */
 };
 
 /* The words of kernel-irqchip. */
