@@ -523,7 +523,7 @@ unsigned place_in_reg(struct x64_compiler *c, unsigned v, unsigned size, unsigne
 		place_reg(c, v, reg, 8);
 		return reg;
 	}
-	if (p.kind == PLACE_REG && (p.reg == S0 || p.reg == S1)) {
+	if (p.kind == PLACE_REG && (p.reg == S0 || p.reg == S1) && !(avoid & 1u << p.reg)) {
 		place_evict(c, p.reg, true); /* others may be wider */
 		copy_zero(c, p.reg, p);
 		place_reg(c, v, p.reg, 8);

@@ -311,10 +311,40 @@ static void test_late_sum(void)
 	teardown(&f);
 }
 
+/* A value and its own low byte in one scratch register, both wanted whole: the byte becomes whole
+ * elsewhere. */
+static void emit_wide_and_narrow(struct ir_builder *b)
+{
+	uint32_t r = offsetof(struct test_cpu, r);
+	ir_val wide, narrow;
+
+	ir_begin(b, 0, 3);
+	ir_insn_begin(b, 0);
+	wide = ir_sext(b, 1, 8, ir_get(b, 8, r));
+	narrow = ir_zext(b, 1, wide);
+	ir_put(b, 8, r + 8, ir_lea(b, 4, wide, narrow, 1, 40));
+	ir_insn_end(b, 4);
+	ir_insn_begin(b, 4);
+	ir_exit(b, -33);
+	ir_insn_end(b, 1);
+}
+
+static void test_wide_and_narrow(void)
+{
+	struct fixture f;
+
+	if (!setup(&f))
+		return;
+	for (unsigned i = 0; i < 100; i++)
+		g_assert_true(check_block(&f, i, emit_wide_and_narrow));
+	teardown(&f);
+}
+
 static void add_tests(void)
 {
 	g_test_add_func("/jit/x64/random/blocks", test_random_blocks);
 	g_test_add_func("/jit/x64/random/late-sum", test_late_sum);
+	g_test_add_func("/jit/x64/random/wide-and-narrow", test_wide_and_narrow);
 }
 
 #endif
