@@ -35,8 +35,14 @@ static struct {
 static const int deadly[] = { SIGHUP, SIGINT,  SIGQUIT, SIGTERM, SIGSEGV, SIGBUS,  SIGILL,
 			      SIGFPE, SIGABRT, SIGTRAP, SIGSYS,  SIGXCPU, SIGXFSZ, SIGALRM };
 
-/* tcsetattr() in the background would stop the process. */
-static bool is_foreground(void) { return tcgetpgrp(terminal.fd) == getpgrp(); }
+/* tcsetattr() in the background would stop the process; on a terminal that is not the session's
+ * controlling one (ENOTTY) nobody stops anybody. */
+static bool is_foreground(void)
+{
+	pid_t group = tcgetpgrp(terminal.fd);
+
+	return group < 0 ? errno == ENOTTY : group == getpgrp();
+}
 
 static void go_raw(void)
 {

@@ -1,6 +1,7 @@
 /* tests/unit/chardev/terminal_test.c - the terminal is raw while we run, and itself whenever we
  * end.
  * SPDX-License-Identifier: MIT */
+#include <sys/ioctl.h>
 #include <sys/resource.h>
 
 #include "base/sanitizer.h"
@@ -29,6 +30,15 @@ static void take_and_wait(void)
 {
 	take(false);
 	wait_for_ever();
+}
+
+/* As under a script that opened the terminal for us, and made it nobody's. */
+static void take_and_wait_uncontrolled(void)
+{
+	signal(SIGHUP, SIG_IGN);
+	if (ioctl(0, TIOCNOTTY) != 0 || tcgetpgrp(0) >= 0)
+		_exit(96);
+	take_and_wait();
 }
 
 static void take_and_wait_with_signals(void)
@@ -121,6 +131,11 @@ static void test_restored_after_signals(void)
 	expect_restored_after(take_and_wait, SIGTERM, SIGTERM, 0);
 	expect_restored_after(take_and_wait, SIGHUP, SIGHUP, 0);
 	expect_restored_after(take_and_wait, SIGQUIT, SIGQUIT, 0);
+}
+
+static void test_a_terminal_that_controls_nobody(void)
+{
+	expect_restored_after(take_and_wait_uncontrolled, SIGTERM, SIGTERM, 0);
 }
 
 static void test_ctrl_c_ends_us_where_asked(void)
@@ -258,6 +273,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/chardev/terminal/abort", test_restored_at_abort);
 	g_test_add_func("/chardev/terminal/crash", test_restored_after_a_crash);
 	g_test_add_func("/chardev/terminal/signals", test_restored_after_signals);
+	g_test_add_func("/chardev/terminal/uncontrolled", test_a_terminal_that_controls_nobody);
 	g_test_add_func("/chardev/terminal/ctrl-c", test_ctrl_c_ends_us_where_asked);
 	g_test_add_func("/chardev/terminal/raw", test_ctrl_c_is_the_guests_otherwise);
 	g_test_add_func("/chardev/terminal/stop", test_stop_and_continue);
