@@ -52,61 +52,73 @@ const struct accel_ops *accel_default(const struct accel_ops *const *list, char 
 	return found ? found : list[0];
 }
 
-/* False with *is_final false: this one cannot run here, the next may. */
-static struct accel *try_one(const struct accel_ops *ops, struct machine *machine,
-			     const struct accel_choice *choice, bool *is_final, struct err *err)
+static bool is_available(const struct accel_ops *ops, struct err *err)
 {
+	return !ops->available || ops->available(err);
+}
+
+/* Not started yet; NULL: the user's mistake.  One that is not built in lacks its properties too. */
+static struct accel *choice_make(const struct accel_ops *const *list, struct machine *machine,
+				 const struct accel_choice *choice, struct err *err)
+{
+	const struct accel_ops *ops = accel_find(list, choice->name, err);
 	struct accel *a;
 
-	*is_final = false;
-	if (ops->available && !ops->available(err))
+	if (!ops)
 		return NULL;
 	a = container_of(object_new(ops->type), struct accel, obj);
 	a->ops = ops;
 	a->machine = machine;
-	if (choice->configure && !choice->configure(&a->obj, choice->opaque, err)) {
-		*is_final = true;
-	} else if (ops->start(a, err)) {
-		a->obj.is_complete = true;
+	if (!choice->configure || !is_available(ops, err) ||
+	    choice->configure(&a->obj, choice->opaque, err))
 		return a;
-	}
 	object_put(&a->obj);
 	return NULL;
+}
+
+static bool try_one(struct accel *a, struct err *err)
+{
+	if (!is_available(a->ops, err) || !a->ops->start(a, err))
+		return false;
+	a->obj.is_complete = true;
+	return true;
 }
 
 struct accel *accel_start_first(const struct accel_ops *const *list, struct machine *machine,
 				const struct accel_choice *choices, unsigned count, char **notes,
 				struct err *err)
 {
+	g_autoptr(GPtrArray) made = g_ptr_array_new();
 	g_autoptr(GString) reasons = g_string_new(NULL);
-	struct accel *a = NULL;
-	bool is_final = false;
+	struct accel *a, *started = NULL;
 
 	*notes = NULL;
-	for (unsigned i = 0; i < count && !a; i++) {
-		const struct accel_ops *ops = accel_find(list, choices[i].name, err);
-
-		if (!ops)
-			return NULL;
-		a = try_one(ops, machine, &choices[i], &is_final, err);
-		if (is_final)
-			return NULL;
+	for (unsigned i = 0; i < count; i++) {
+		a = choice_make(list, machine, &choices[i], err);
 		if (!a)
-			g_string_append_printf(reasons, "%s%s: %s", reasons->len ? "\n" : "",
-					       ops->name, err->text);
-		else if (reasons->len)
-			g_string_append_printf(reasons, "\nfalling back to %s", ops->name);
+			goto out;
+		g_ptr_array_add(made, a);
 	}
-	if (!a) {
-		if (!count)
-			err_set(err, 0, "no accelerator was given");
+	for (unsigned i = 0; i < count && !started; i++) {
+		a = made->pdata[i];
+		if (try_one(a, err))
+			started = a;
 		else
-			err_set(err, 0, "no accelerator could be started\n%s", reasons->str);
-		return NULL;
+			g_string_append_printf(reasons, "%s%s: %s", reasons->len ? "\n" : "",
+					       a->ops->name, err->text);
 	}
-	if (reasons->len)
-		*notes = g_string_free(g_steal_pointer(&reasons), FALSE);
-	return a;
+	if (!count)
+		err_set(err, 0, "no accelerator was given");
+	else if (!started)
+		err_set(err, 0, "no accelerator could be started\n%s", reasons->str);
+	else if (reasons->len)
+		*notes = g_strdup_printf("%s\nfalling back to %s", reasons->str,
+					 started->ops->name);
+out:
+	for (unsigned i = 0; i < made->len; i++)
+		if (made->pdata[i] != started)
+			object_put(&((struct accel *)made->pdata[i])->obj);
+	return started;
 }
 
 void accel_stop(struct accel *a)

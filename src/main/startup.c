@@ -114,32 +114,22 @@ static bool irqchip_check(const char *word, struct err *err)
 	       err_set(err, 0, "-machine kernel-irqchip=%s: must be on, split, off or auto", word);
 }
 
-/* -accel in order, else the machine's accel=a:b, else what is fast here. */
-static unsigned accel_collect(struct session *s, char **names, const char *irqchip,
-			      struct accel_words *words, struct accel_choice *choices, unsigned max,
-			      struct err *err)
+/* -accel in order, else the machine's accel=a:b, else what is fast here: count of them. */
+static bool accel_collect(struct session *s, char **names, const char *irqchip,
+			  struct accel_words *words, struct accel_choice *choices, unsigned count,
+			  struct err *err)
 {
-	unsigned n = 0;
+	for (unsigned i = 0; i < count; i++) {
+		const struct keyvals *kv = names ? NULL : &s->opt.accels.items[i];
 
-	for (unsigned i = 0; i < s->opt.accels.count && n < max; i++, n++) {
-		const struct keyvals *kv = &s->opt.accels.items[i];
-
-		words[n] = (struct accel_words){ s, kv, irqchip };
-		choices[n].name = keyvals_get(kv, "accel");
-		if (!choices[n].name) {
-			err_set(err, 0, "-accel: no name given; -accel help lists them");
-			return 0;
-		}
+		words[i] = (struct accel_words){ s, kv, irqchip };
+		choices[i] = (struct accel_choice){ names ? names[i] : keyvals_get(kv, "accel"),
+						    accel_configure, &words[i] };
+		if (!choices[i].name || !*choices[i].name)
+			return err_set(err, 0, "%s: no name given; -accel help lists them",
+				       names ? "-machine accel=" : "-accel");
 	}
-	for (unsigned i = 0; names && names[i] && n < max; i++, n++) {
-		words[n] = (struct accel_words){ s, NULL, irqchip };
-		choices[n].name = names[i];
-	}
-	for (unsigned i = 0; i < n; i++) {
-		choices[i].configure = accel_configure;
-		choices[i].opaque = &words[i];
-	}
-	return n;
+	return true;
 }
 
 /* Nobody runs where there is no CPU. */
@@ -165,9 +155,9 @@ static bool step_accel(struct session *s, struct err *err)
 	g_autofree char *new_word = keyvals_take(&s->opt.machine, "kernel-irqchip");
 	const char *irqchip = new_word ? new_word : old_word;
 	char **names = NULL;
-	struct accel_words words[16];
-	struct accel_choice choices[16];
-	unsigned n;
+	g_autofree struct accel_words *words = NULL;
+	g_autofree struct accel_choice *choices = NULL;
+	unsigned n = s->opt.accels.count;
 
 	if (list && s->opt.accels.count)
 		return err_set(err, 0,
@@ -178,10 +168,13 @@ static bool step_accel(struct session *s, struct err *err)
 			       "use one");
 	if (!irqchip_check(irqchip, err))
 		return false;
-	if (!s->opt.accels.count)
-		names = list ? g_strsplit(list, ":", 0) : accel_default_names(s);
-	n = accel_collect(s, names, irqchip, words, choices, ARRAY_SIZE(choices), err);
-	if (n)
+	if (!n) {
+		names = list ? g_strsplit(*list ? list : ":", ":", 0) : accel_default_names(s);
+		n = g_strv_length(names);
+	}
+	words = g_new0(struct accel_words, n);
+	choices = g_new0(struct accel_choice, n);
+	if (accel_collect(s, names, irqchip, words, choices, n, err))
 		s->accel = accel_start_first(accel_list, s->machine, choices, n, &notes, err);
 	print_lines(s, "", notes);
 	g_free(notes);

@@ -152,6 +152,11 @@ def test_host_cpu_needs_kvm():
 def test_accelerators_are_tried_in_order():
     r = rhea('-M', 'none', '-accel', 'xen', '-accel', 'nonsense')
     assert r.returncode == 1 and "unknown accelerator 'nonsense'" in r.stderr, r.stderr
+    refused_with("unknown accelerator 'nonsense'", '-M', 'none', '-accel', 'tcg', '-accel', 'nonsense')
+    refused_with("unknown accelerator 'nonsense'", '-M', 'none,accel=tcg:nonsense')
+    refused_with("-accel qtest: 'qtest-accel' has no property 'x'",
+                 '-M', 'none', '-accel', 'tcg', '-accel', 'qtest,x=1')
+    refused_with('-machine accel=: no name given; -accel help lists them', '-M', 'none,accel=')
     r = rhea('-M', 'none', '-accel', 'xen')
     assert r.returncode == 1 and 'xen: ' in r.stderr, r.stderr
     p = running('-M', 'none', '-nodefaults', '-display', 'none', '-accel', 'xen', '-accel', 'tcg')
@@ -165,6 +170,7 @@ def test_doctor_explains_the_choice():
     r = rhea('doctor')
     assert r.returncode == 0 and not r.stderr, r
     assert re.search(r'^kvm: (not usable: .|usable: /dev/kvm opens|this build)', r.stdout, re.M), r
+    assert re.search(r'^xen: (not usable: .|this build)', r.stdout, re.M), r
     assert re.search(r'^without -accel, guests run under (tcg|kvm)$', r.stdout, re.M), r
     if 'under tcg' in r.stdout and 'this build' not in r.stdout:
         assert re.search(r'under tcg\n  kvm: .', r.stdout), r

@@ -11,6 +11,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <glib.h>
+
 #ifdef XEN_LIBRARY
 #include <dlfcn.h>
 #include <xenctrl.h>
@@ -148,10 +150,22 @@ static bool xen_start(struct accel *a, struct err *err)
 		       major, minor);
 }
 
+static char *xen_explain(void)
+{
+	unsigned major, minor;
+	struct err err;
+
+	if (!xen_available(&err) || !xen_probe(&(struct xen_paths){ 0 }, &major, &minor, &err))
+		return g_strdup_printf("not usable: %s", err.text);
+	return g_strdup_printf("not usable: Xen %u.%u is here, but guests are not run on it yet",
+			       major, minor);
+}
+
 const struct accel_ops xen_accel_ops = {
 	.name = "xen",
 	.help = "Xen's hypervisor (a Xen host is recognized, guests are not run yet)",
 	.type = &xen_accel_type,
 	.available = xen_available,
 	.start = xen_start,
+	.explain = xen_explain,
 };

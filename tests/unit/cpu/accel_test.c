@@ -96,6 +96,13 @@ static void test_mistakes_end_the_search(void)
 	const struct accel_choice wrong[] = {
 		{ .name = "broken", .configure = refuse, .opaque = (void *)"x" }, { .name = "good" }
 	};
+	const struct accel_choice not_built_in[] = {
+		{ .name = "absent", .configure = refuse, .opaque = (void *)"z" }
+	};
+	const struct accel_choice late_typo[] = { { .name = "good" }, { .name = "goood" } };
+	const struct accel_choice late_wrong[] = {
+		{ .name = "good" }, { .name = "broken", .configure = refuse, .opaque = (void *)"y" }
+	};
 	struct err err;
 	char *notes;
 
@@ -104,7 +111,14 @@ static void test_mistakes_end_the_search(void)
 	g_assert_cmpstr(err.text, ==, "unknown accelerator 'goood' (did you mean 'good'?)");
 	g_assert_null(accel_start_first(list, NULL, wrong, 2, &notes, &err));
 	g_assert_cmpstr(err.text, ==, "no property 'x'");
+	g_assert_null(accel_start_first(list, NULL, not_built_in, 1, &notes, &err));
+	g_assert_nonnull(strstr(err.text, "absent: not here"));
+	g_assert_null(accel_start_first(list, NULL, late_typo, 2, &notes, &err));
+	g_assert_cmpstr(err.text, ==, "unknown accelerator 'goood' (did you mean 'good'?)");
+	g_assert_null(accel_start_first(list, NULL, late_wrong, 2, &notes, &err));
+	g_assert_cmpstr(err.text, ==, "no property 'y'");
 	g_assert_null(accel_start_first(list, NULL, typo, 0, &notes, &err));
+	g_assert_cmpstr(err.text, ==, "no accelerator was given");
 	g_assert_cmpuint(started, ==, 0);
 }
 
