@@ -389,6 +389,7 @@ static bool options_apply_switch(struct options *o, enum option_id id)
 	case OPT_H:
 	case OPT_HELP: o->help = true; break;
 	case OPT_VERSION: o->version = true; break;
+	case OPT_NO_ACPI: keyvals_add(&o->machine, "acpi", "off"); break;
 	case OPT_ENABLE_KVM: keyvals_add(keyvals_list_add(&o->accels), "accel", "kvm"); break;
 	case OPT_NOGRAPHIC: o->nographic = true; break;
 	case OPT_NODEFAULTS: o->nodefaults = true; break;

@@ -57,6 +57,9 @@ static void test_a_kernel_command_line(void)
 	g_assert_cmpuint(o.accels.count, ==, 2);
 	g_assert_cmpstr(keyvals_get(&o.accels.items[1], "accel"), ==, "tcg");
 	options_clear(&o);
+	accepted(&o, "rhea -M microvm -no-acpi");
+	g_assert_cmpstr(keyvals_get(&o.machine, "acpi"), ==, "off");
+	options_clear(&o);
 }
 
 static void test_memory_is_in_mib_without_a_suffix(void)
