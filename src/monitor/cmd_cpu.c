@@ -22,10 +22,19 @@ QMP_OBJECT_TYPE(machine_info, REQUIRED("name", qmp_str), OPTIONAL("alias", qmp_s
 QMP_LIST_TYPE(machine_info_list, machine_info);
 /* clang-format on */
 
+/* libvirt gives a domain without <cpu> the default by name, as one of the models that it knows
+ * itself, and refuses one called "max": who is told of no default asks for none. */
+static char *default_cpu_type(const struct machine_type *t)
+{
+	return t->arch && strcmp(t->arch->default_model, "max")
+		       ? cpu_object_type_name(t->arch, t->arch->default_model)
+		       : NULL;
+}
+
 static struct json_object *machine_row(const struct machine_type *t)
 {
 	struct json_object *o = json_object_new_object();
-	char *cpu = t->arch ? cpu_object_type_name(t->arch, t->arch->default_model) : NULL;
+	char *cpu = default_cpu_type(t);
 
 	json_put_str(o, "name", t->name);
 	if (t->alias)
