@@ -3,6 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <glib.h>
+
 #include "arch/x86/x86_arch.h"
 #include "base/err.h"
 #include "base/log.h"
@@ -17,11 +19,15 @@ static bool is_help(const char *word)
 	return word && (!strcmp(word, "help") || !strcmp(word, "?"));
 }
 
-static void print_type_row(const struct object_type *t, void *opaque)
+/* By the name that the option takes: without the types' prefix. */
+static void print_type_row(const struct object_type *t, void *prefix)
 {
-	(void)opaque;
+	const char *name = t->name;
+
+	if (g_str_has_prefix(name, prefix))
+		name += strlen(prefix);
 	if (!t->is_abstract)
-		printf("  %-18s %s\n", t->name, t->help ? t->help : "");
+		printf("  %-22s %s\n", name, t->help ? t->help : "");
 }
 
 static void print_device_row(const struct object_type *t, void *opaque)
@@ -30,7 +36,7 @@ static void print_device_row(const struct object_type *t, void *opaque)
 
 	(void)opaque;
 	if (d && d->is_user_creatable)
-		printf("  %-18s bus %s%s%s\n", t->name, d->bus ? d->bus : "none",
+		printf("  %-22s bus %s%s%s\n", t->name, d->bus ? d->bus : "none",
 		       t->help ? ", " : "", t->help ? t->help : "");
 }
 
@@ -102,7 +108,7 @@ static bool help_list(const struct keyvals_list *l, const char *key, const char 
 
 		if (is_help(name)) {
 			printf("%s types:\n", what);
-			object_types_each(ancestor, row, NULL);
+			object_types_each(ancestor, row, (void *)(uintptr_t)prefix);
 			*done = true;
 		} else if (name && keyvals_get(&l->items[i], "help")) {
 			*done = true;

@@ -268,7 +268,8 @@ static bool step_finish(struct session *s, struct err *err)
 {
 	const struct options *o = &s->opt;
 
-	if (s->machine->type->arch && !o->kernel && !o->bios && !o->stopped)
+	if (s->machine->type->arch && !s->accel->ops->is_by_hand && !o->kernel && !o->bios &&
+	    !o->stopped)
 		log_message(s->program,
 			    "warning: machine '%s' has no firmware of its own: without -kernel or "
 			    "-bios there is nothing to run",

@@ -62,7 +62,8 @@ def test_version_and_help_end_well():
 def test_every_list_is_printed():
     for args, words in ((('-M', 'help'), 'microvm'), (('-cpu', 'help'), 'Haswell'),
                         (('-device', 'help'), 'isa-debug-exit'), (('-accel', 'help'), 'tcg'),
-                        (('-object', 'help'), 'iothread'), (('-chardev', 'help'), 'socket'),
+                        (('-object', 'help'), '  iothread '), (('-chardev', 'help'), '  socket '),
+                        (('-object', 'help'), '  memory-backend-memfd   guest RAM'),
                         (('-d', 'help'), 'guest_errors'), (('-trace', 'help'), 'startup_step'),
                         (('-M', 'microvm,help'), 'acpi'), (('-device', 'isa-serial,help'), 'irq')):
         r = rhea(*args)
@@ -441,6 +442,10 @@ def test_a_machine_with_nothing_to_run_is_told_of():
     assert 'without -kernel or -bios there is nothing to run' in line, line
     p.terminate()
     p.communicate(timeout=20)
+    r = subprocess.run([RHEA, '-M', 'microvm', '-nodefaults', '-display', 'none', '-accel', 'qtest',
+                        '-monitor', 'stdio'], input='quit\n', capture_output=True, text=True,
+                       timeout=20, check=False)
+    assert r.returncode == 0 and 'nothing to run' not in r.stderr, r
 
 
 def test_each_warning_about_the_cpu_is_a_line():
