@@ -141,14 +141,16 @@ static bool set_number_text(struct object *o, const struct prop *p, const char *
 
 static bool set_word(struct object *o, const struct prop *p, const char *text, struct err *err)
 {
+	g_autofree char *list = NULL;
+
 	for (unsigned i = 0; p->words[i]; i++) {
 		if (strcmp(p->words[i], text) == 0) {
 			store_number(o, p, i);
 			return true;
 		}
 	}
-	err_set(err, EINVAL, "'%s' is none of its values", text);
-	err_suggest(err, text, p->words);
+	list = g_strjoinv(", ", (char **)(uintptr_t)p->words);
+	err_set(err, EINVAL, "'%s' is none of %s", text, list);
 	return false;
 }
 
