@@ -279,6 +279,7 @@ def test_log_and_trace():
         assert hmp(q, f'logfile "{path}"') == ''
         assert hmp(q, 'trace-event vcpu* on') == ''
         assert 'vcpu_state : state 1' in hmp(q, 'info trace-events')
+        assert "no trace point matches 'x*'" in hmp(q, 'info trace-events x*')
         hmp(q, 'cont')
         stop = time.monotonic() + SECONDS
         while 'vcpu_state' not in read(path):

@@ -167,6 +167,7 @@ def test_bad_lines():
             ('', "FAIL Unknown command ''"),
             ('inb', 'FAIL the command is inb PORT'),
             ('inb 1 2', 'FAIL the command is inb PORT'),
+            ('endianness 1', 'FAIL the command is endianness'),
             ('inb 0x10000', 'FAIL 0x10000 is more than 0xffff'),
             ('inb x', "FAIL 'x' is not a number"),
             ('inb -1', "FAIL '-1' is not a number"),

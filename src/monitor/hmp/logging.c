@@ -45,8 +45,14 @@ void hmp_info_trace_events(struct hmp_call *call)
 #undef TRACE_POINT
 	};
 	const char *pattern = call->values[0].text;
+	bool is_any = false;
 
-	for (unsigned i = 0; i < TRACE_COUNT; i++)
-		if (!pattern || !fnmatch(pattern, names[i], 0))
-			fprintf(call->out, "%s : state %u\n", names[i], trace_on((enum trace_id)i));
+	for (unsigned i = 0; i < TRACE_COUNT; i++) {
+		if (pattern && fnmatch(pattern, names[i], 0))
+			continue;
+		is_any = true;
+		fprintf(call->out, "%s : state %u\n", names[i], trace_on((enum trace_id)i));
+	}
+	if (!is_any)
+		hmp_error(call, "no trace point matches '%s'", pattern);
 }

@@ -220,7 +220,8 @@ static void run_line(struct qtest *q, char *line)
 	}
 	call = (struct qtest_call){ words + 1, n - 1 };
 	if (call.count < cmd->min || call.count > cmd->max)
-		qtest_fail(q, "the command is %s %s", cmd->name, cmd->usage);
+		qtest_fail(q, "the command is %s%s%s", cmd->name, *cmd->usage ? " " : "",
+			   cmd->usage);
 	else
 		cmd->run(q, cmd, &call);
 }
