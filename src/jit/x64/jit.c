@@ -157,13 +157,8 @@ static void lead_past(struct x64_jit *j, const struct x64_code *code, const stru
 	bool is_past = target && target->kills_flags;
 	uint64_t to = is_past ? target->run : code->base + x->record, run = code->base + x->skip;
 
-	if (!x->skip)
-		return;
-	if (x->is_polled) {
-		lead_to(j, code, x->poll_jump, to);
-		to = code->base + (is_past ? x->poll_jump - x->poll_size : x->record);
-	}
-	x64_patch_in_line(code_writable(j->cache, run), run, to);
+	if (x->skip)
+		x64_patch_in_line(code_writable(j->cache, run), run, to);
 }
 
 void x64_link(struct x64_jit *j, struct x64_code *code, unsigned n, const struct x64_code *target)

@@ -116,6 +116,7 @@ struct x64_thunks {
 struct x64_pieces {
 	struct x64_piece page;     /* env->page := that of S0 */
 	struct x64_piece poll;     /* leave for a request, or no room for a frame [to] */
+	struct x64_piece again;    /* the reverse [to] */
 	struct x64_piece check[2]; /* S0, an address, becomes the host's [4096 - bytes, else to];
 				    * of the read or the write table */
 	struct x64_piece lookup;   /* flow_emit_lookup() of this vCPU's targets */
@@ -213,6 +214,7 @@ struct stub {
 	bool has_arg;              /* STUB_HELPER: its first argument is arg[0], a register */
 	bool is_end;       /* STUB_HELPER: the instruction's last deed: may leave behind it */
 	bool is_return;    /* STUB_LATE */
+	bool is_back;      /* STUB_EXIT: all but what asks for a link stands in line */
 	bool is_call;      /* STUB_FAR */
 	bool is_direct;    /* STUB_FRAMES: to the target of exit, not to the pc in S0 */
 	bool has_b, has_c; /* record: arg[1], arg[2] */
@@ -568,6 +570,7 @@ struct stub *flow_far(struct x64_compiler *c, unsigned exit);
 void stub_far(struct x64_compiler *c, struct stub *s);
 /* Where exit x leads at first. */
 void flow_ask_for_link(struct x64_compiler *c, struct x64_exit *x);
+void flow_ask_behind(struct x64_compiler *c, struct x64_exit *x);
 /* Argument n of a helper. */
 struct x64_rm flow_bounce(const struct x64_compiler *c, unsigned n);
 void lower_stubs(struct x64_compiler *c);

@@ -357,6 +357,13 @@ void flow_ask_for_link(struct x64_compiler *c, struct x64_exit *x)
 	x64_jmp_at(&c->a, c->jit->thunk.probe);
 }
 
+/* The same for a jump or call that stands elsewhere. */
+void flow_ask_behind(struct x64_compiler *c, struct x64_exit *x)
+{
+	x64_patch(c->a.start + x->jump, c->a.run + x->jump, x64_pc(&c->a));
+	flow_ask_for_link(c, x);
+}
+
 /* How far its page is from the block's. */
 static int64_t pages_to(const struct x64_compiler *c, const struct x64_exit *x)
 {
@@ -421,8 +428,7 @@ void flow_leave_by(struct x64_compiler *c, struct x64_exit *x)
 	}
 	/* Aligned, and its target is right behind it. */
 	x->jump = x64_jmp_patchable(&c->a, x64_pc(&c->a));
-	x64_patch(c->a.start + x->jump, c->a.run + x->jump, x64_pc(&c->a));
-	flow_ask_for_link(c, x);
+	flow_ask_behind(c, x);
 }
 
 static void exit_to(struct x64_compiler *c, unsigned i)
@@ -466,6 +472,36 @@ void lower_exit(struct x64_compiler *c, unsigned i)
 	}
 }
 
+/* Past the record of flags right behind it, unless something is asked for: one jump, which
+ * x64_link() leads on.  Its displacement is in one line, as others run it; nothing stands between
+ * CMP and JCC. */
+static uint32_t emit_again(struct x64_compiler *c)
+{
+	const struct x64_piece *again = &c->jit->piece.again;
+	unsigned at = (x64_pc(&c->a) + again->field[0]) % LINE;
+
+	x64_nop(&c->a, at > LINE - 4 ? LINE - at : 0);
+	if (x64_paste(&c->a, again))
+		x64_fill_at(&c->a, again, 0, x64_pc(&c->a));
+	return x64_offset(&c->a) - 4;
+}
+
+/* Backwards: it is mostly taken, so all of it stands in line. */
+static void exit_back(struct x64_compiler *c, enum x64_cc cc, struct stub *s, struct x64_exit *x)
+{
+	struct x64_label on = X64_LABEL;
+
+	s->is_back = true;
+	x64_jcc_short(&c->a, cc ^ 1, &on);
+	if (s->record_kind) {
+		x->skip = emit_again(c);
+		x->record = x64_offset(&c->a);
+		stub_record(c, s);
+	}
+	x->jump = x64_jmp_patchable(&c->a, x64_pc(&c->a));
+	x64_bind(&c->a, &on);
+}
+
 void lower_exit_if(struct x64_compiler *c, unsigned i)
 {
 	const struct ir_op *op = op_at(c, i);
@@ -475,6 +511,10 @@ void lower_exit_if(struct x64_compiler *c, unsigned i)
 
 	s->exit = (uint16_t)(x - c->exits);
 	flags_record_later(c, c->slot_flags, s);
+	if (x->is_polled && x->can_link) {
+		exit_back(c, cc, s, x);
+		return;
+	}
 	x64_jcc(&c->a, cc, &s->in);
 	/* Not aligned, for nothing is to stand between CMP and JCC: in one line, as others run it.
 	 */
@@ -519,18 +559,14 @@ void lower_entry(struct x64_compiler *c)
 static void stub_exit(struct x64_compiler *c, struct stub *s)
 {
 	struct x64_exit *x = &c->exits[s->exit];
-	struct x64_label record = { .at = x64_offset(&c->a) };
-	uint32_t poll;
 
+	if (s->is_back) {
+		flow_ask_behind(c, x);
+		return;
+	}
 	x->record = x64_offset(&c->a);
 	stub_record(c, s);
 	flow_leave_by(c, x);
-	if (!x->skip || !x->is_polled)
-		return;
-	poll = x64_offset(&c->a);
-	flow_poll(c, &record);
-	x->poll_jump = x64_jmp_patchable(&c->a, c->a.run + x->record);
-	x->poll_size = (uint8_t)(x->poll_jump - poll);
 }
 
 void lower_stubs(struct x64_compiler *c)

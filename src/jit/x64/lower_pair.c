@@ -302,10 +302,7 @@ void pair_stub(struct x64_compiler *c, struct stub *s)
 		x64_mov(&c->a, 8, X64_RSP, ENV(c, host_sp));
 		x64_jmp(&c->a, &s->back);
 		break;
-	case STUB_CALL:
-		x64_patch(c->a.start + x->jump, c->a.run + x->jump, x64_pc(&c->a));
-		flow_ask_for_link(c, x);
-		break;
+	case STUB_CALL: flow_ask_behind(c, x); break;
 	case STUB_CALL_MISS:
 		x64_call_at(&c->a, c->jit->thunk.miss);
 		x64_jmp(&c->a, &s->back);

@@ -56,11 +56,11 @@ static void write_page(struct piece_asm *p, struct x64_piece *out)
 	end(p);
 }
 
-static void write_poll(struct piece_asm *p, struct x64_piece *out)
+static void write_poll(struct piece_asm *p, enum x64_cc cc, struct x64_piece *out)
 {
 	begin(p, out);
 	x64_alu(&p->a, X64_CMP, 8, X64_RSP, PIECE_ENV(p, floor));
-	branch(p, X64_CC_BE);
+	branch(p, cc);
 	end(p);
 }
 
@@ -127,7 +127,8 @@ void x64_pieces_write(struct x64_jit *j)
 	struct piece_asm p = { .jit = j };
 
 	write_page(&p, &j->piece.page);
-	write_poll(&p, &j->piece.poll);
+	write_poll(&p, X64_CC_BE, &j->piece.poll);
+	write_poll(&p, X64_CC_A, &j->piece.again);
 	write_check(&p, &j->piece.check[false], false);
 	write_check(&p, &j->piece.check[true], true);
 	write_lookup(&p, &j->piece.lookup);

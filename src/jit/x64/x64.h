@@ -26,11 +26,10 @@ struct x64_exit {
 	uint32_t probe;   /* offset of code that looks for the target by its pc, or 0: none */
 	uint32_t key;     /* to another page: offset of its key, 8 bytes; else 0 */
 	uint32_t ask;     /* then: where it asks for a key, before it goes to that page */
-	/* Past the record of flags, to a target that sees none: offset of the displacement of the
-	 * JCC that leads there, or 0: there is no such way; of the record; and (is_polled) of the
-	 * displacement behind what polls on the way, which is poll_size bytes long. */
-	uint32_t skip, record, poll_jump;
-	uint8_t poll_size;
+	/* Past the record of flags, to the plain entry of a target that sees none: offset of the
+	 * displacement of the JCC that leads there, or 0: there is no such way; and of the record.
+	 * If links are polled, this one was before. */
+	uint32_t skip, record;
 	bool is_polled; /* links go to the target's poll entry: backward jumps */
 	bool to_single; /* to code without groups (X64_SINGLE), which nobody else leads to */
 	bool is_stale;  /* taken instead of the block: its bytes are not those it was made from */

@@ -11,6 +11,7 @@
 #include "../generator.h"
 #include "../reference.h"
 #include "base/err.h"
+#include "jit/ir_eval.h"
 #include "jit/x64/x64.h"
 
 enum { CACHE = 4 << 20, TRAP = 0xcc };
@@ -340,10 +341,60 @@ static void test_wide_and_narrow(void)
 	teardown(&f);
 }
 
+/* r0 += 3 until the sum is 0. */
+static void emit_loop(struct ir_builder *b)
+{
+	uint32_t r = offsetof(struct test_cpu, r);
+	ir_val sum;
+
+	ir_begin(b, 0, 3);
+	ir_insn_begin(b, 0);
+	sum = ir_bini(b, IR_ADD, 8, ir_get(b, 8, r), 3);
+	ir_put(b, 8, r, sum);
+	ir_flags_set(b, sum);
+	ir_insn_end(b, 4);
+	ir_insn_begin(b, 4);
+	ir_exit_if(b, ir_cond(b, IR_COND_NE), 0);
+	ir_exit(b, 8);
+	ir_insn_end(b, 4);
+}
+
+/* A block whose way back leads past the record of flags: a request finds them recorded. */
+static void test_loops_are_left_with_their_flags(void)
+{
+	struct x64_code code = { 0 };
+	struct fixture f;
+
+	if (!setup(&f))
+		return;
+	emit_loop(f.b);
+	g_assert_cmpuint(x64_compile(f.compiler, &code, ir_end(f.b), 0x1000, X64_FREE, NULL), ==,
+			 X64_DONE);
+	g_assert_true(code.kills_flags);
+	x64_link(f.jit, &code, 0, &code);
+	for (unsigned asked = 0; asked < 2; asked++) {
+		*f.cpu = *f.start;
+		f.cpu->r[0] = (uint64_t)-30;
+		f.cpu->flags = 0;
+		f.cpu->env.pc = 0x1000;
+		f.cpu->env.exit_request = (uint16_t)asked;
+		g_assert_cmpuint(x64_run(f.jit, &f.cpu->env, &code), ==,
+				 asked ? X64_ASKED : X64_LOOP);
+		g_assert_cmphex(f.cpu->r[0], ==, asked ? (uint64_t)-27 : 0);
+		g_assert_cmphex(f.cpu->flags, ==,
+				ir_eval_flags(IR_ADD, 3, (uint64_t)(asked ? -30 : -3), 3, 0));
+		g_assert_cmphex(f.cpu->env.pc, ==, asked ? 0x1000 : 0x1008);
+	}
+	code_drop(f.cache, code.base);
+	x64_code_fini(&code);
+	teardown(&f);
+}
+
 static void add_tests(void)
 {
 	g_test_add_func("/jit/x64/random/blocks", test_random_blocks);
 	g_test_add_func("/jit/x64/random/late-sum", test_late_sum);
+	g_test_add_func("/jit/x64/random/loop", test_loops_are_left_with_their_flags);
 	g_test_add_func("/jit/x64/random/wide-and-narrow", test_wide_and_narrow);
 }
 
