@@ -51,7 +51,8 @@ struct x86_cpuid_features {
 	 */
 	uint32_t kvm_wanted, kvm_named;
 	bool hides_kvm;
-	bool is_all, is_enforced; /* the model is "whatever there is"; must nothing be missing? */
+	bool is_all;                    /* the model is "whatever there is" */
+	bool is_enforced, is_unchecked; /* must nothing be missing?  is what is missing not told? */
 	/* Topology from -smp (x86_cpu_set_topology); at least 1 each. */
 	uint32_t sockets, dies, cores, threads;
 };

@@ -99,7 +99,6 @@ struct cpu_options {
 	struct x86_cpuid_features want, asked; /* asked: turned on by name or by the model */
 	uint32_t plus[X86_WORD_COUNT], minus[X86_WORD_COUNT]; /* +f and -f win over f=on */
 	unsigned phys_bits, family, model, stepping;
-	bool enforce;
 };
 
 static void features_set(uint32_t *words, unsigned f, bool on)
@@ -177,10 +176,16 @@ static enum option_result option_text(struct cpu_options *o, const char *key, co
 		g_strlcpy(o->want.brand, value ? value : "", sizeof(o->want.brand));
 		return OPTION_OK;
 	}
-	if (!strcmp(key, "check"))
-		return OPTION_OK; /* missing features are always told */
+	if (!strcmp(key, "check")) {
+		bool is_checked;
+
+		if (!option_bool(key, value, &is_checked, err))
+			return OPTION_BAD;
+		o->want.is_unchecked = !is_checked;
+		return OPTION_OK;
+	}
 	if (!strcmp(key, "enforce"))
-		return option_bool(key, value, &o->enforce, err) ? OPTION_OK : OPTION_BAD;
+		return option_bool(key, value, &o->want.is_enforced, err) ? OPTION_OK : OPTION_BAD;
 	return OPTION_NOT_MINE;
 }
 
@@ -305,27 +310,57 @@ static void features_drop_orphans(uint32_t *w)
 			features_set(w, deps[i].f, false);
 }
 
-/* Drops what the emulator lacks; says so. */
-static char *features_mask(struct x86_cpuid_features *feat, const char *model)
+/* Features that cannot be had: a line each, and their names. */
+struct missing {
+	const char *model, *who;
+	GString *lines, *names;
+};
+
+static void missing_init(struct missing *m, const char *model, const char *who)
 {
-	GString *text = NULL;
+	*m = (struct missing){ model, who, g_string_new(NULL), g_string_new(NULL) };
+}
 
+static void missing_add(struct missing *m, unsigned f)
+{
+	const char *name = x86_feature_name(f);
+
+	g_string_append_printf(m->lines,
+			       "CPU model '%s': %s doesn't support requested feature: "
+			       "%s.%s [bit %u]\n",
+			       m->model, m->who, word_names[f / 32], name ? name : "?", f % 32);
+	g_string_append_printf(m->names, "%s%s", m->names->len ? ", " : "", name ? name : "?");
+}
+
+/* As warnings, or, with enforce=on, as an error; not at all with check=off. */
+static bool missing_tell(struct missing *m, const struct x86_cpuid_features *feat, char **warnings,
+			 struct err *err)
+{
+	bool ok = !m->lines->len || !feat->is_enforced;
+
+	if (!ok)
+		err_set(err, 0, "CPU model '%s' has features that %s doesn't support: %s", m->model,
+			m->who, m->names->str);
+	*warnings = g_string_free(m->lines, !ok || !m->lines->len || feat->is_unchecked);
+	g_string_free(m->names, TRUE);
+	return ok;
+}
+
+/* Drops what the emulator lacks; says so. */
+static bool features_mask(struct x86_cpuid_features *feat, const char *model, char **warnings,
+			  struct err *err)
+{
+	struct missing m;
+
+	missing_init(&m, model, "TCG");
 	for (unsigned f = 0; f < X86_FEAT_COUNT; f++) {
-		const char *name;
-
 		if (!features_get(feat->word, f) || x86_feature_works((enum x86_feature)f))
 			continue;
 		features_set(feat->word, f, false);
-		if (!text)
-			text = g_string_new(NULL);
-		name = x86_feature_name(f);
-		g_string_append_printf(text,
-				       "CPU model '%s': TCG doesn't support requested feature: "
-				       "%s.%s [bit %u]\n",
-				       model, word_names[f / 32], name ? name : "?", f % 32);
+		missing_add(&m, f);
 	}
 	features_drop_orphans(feat->word);
-	return text ? g_string_free(text, FALSE) : NULL;
+	return missing_tell(&m, feat, warnings, err);
 }
 
 static uint32_t signature(unsigned family, unsigned model, unsigned stepping)
@@ -360,7 +395,7 @@ char *x86_cpuid_no_kvm(const struct x86_cpu *c)
 {
 	g_autoptr(GString) text = g_string_new(NULL);
 
-	for (unsigned i = 0; i < 32; i++)
+	for (unsigned i = 0; i < 32 && !c->feat->is_unchecked; i++)
 		if (c->feat->kvm_named >> i & 1)
 			g_string_append_printf(
 				text,
@@ -373,30 +408,19 @@ char *x86_cpuid_no_kvm(const struct x86_cpu *c)
 bool x86_cpuid_restrict(struct x86_cpu *c, const uint32_t words[X86_WORD_COUNT], const char *who,
 			char **warnings, struct err *err)
 {
-	g_autoptr(GString) text = g_string_new(NULL);
+	struct missing m;
 
-	*warnings = NULL;
+	missing_init(&m, c->model->name, who);
 	for (unsigned f = 0; f < X86_FEAT_COUNT; f++) {
-		const char *name = x86_feature_name(f);
-
 		if (!features_get(c->feat->word, f) || features_get(words, f))
 			continue;
 		features_set(c->feat->word, f, false);
 		if (!c->feat->is_all)
-			g_string_append_printf(text,
-					       "CPU model '%s': %s doesn't support requested "
-					       "feature: %s.%s [bit %u]\n",
-					       c->model->name, who, word_names[f / 32],
-					       name ? name : "?", f % 32);
+			missing_add(&m, f);
 	}
 	features_drop_orphans(c->feat->word);
 	features_of_isa(c);
-	if (text->len && c->feat->is_enforced)
-		return err_set(err, 0, "CPU model '%s' has features that %s doesn't support",
-			       c->model->name, who);
-	if (text->len)
-		*warnings = g_string_free(g_steal_pointer(&text), FALSE);
-	return true;
+	return missing_tell(&m, c->feat, warnings, err);
 }
 
 char *x86_cpuid_adopt(struct x86_cpu *c, const uint32_t words[X86_WORD_COUNT])
@@ -477,14 +501,9 @@ bool x86_cpuid_init(struct x86_cpu *c, const char *text, char **warnings, struct
 	o.want.kvm_wanted = o.want.word[X86_WORD_KVM];
 	o.want.kvm_named &= o.want.kvm_wanted;
 	o.want.word[X86_WORD_KVM] = 0; /* until somebody says that it runs there */
-	*warnings = features_mask(&o.want, name);
-	if (*warnings && o.enforce) {
-		g_clear_pointer(warnings, g_free);
-		return err_set(err, 0, "CPU model '%s' has features that TCG doesn't support",
-			       name);
-	}
+	if (!features_mask(&o.want, name, warnings, err))
+		return false;
 	o.want.signature = signature(o.family, o.model, o.stepping);
-	o.want.is_enforced = o.enforce;
 	o.want.is_all = !m->features;
 	memcpy(o.want.hypervisor, "TCGTCGTCGTCG", sizeof(o.want.hypervisor));
 	if (!c->feat)

@@ -93,7 +93,10 @@ static void test_bad_options_are_told(void)
 	expect_error("max,phys-bits=99", "from 32 to 52, not '99'");
 	expect_error("max,phys-bits", "expects a number");
 	expect_error("max,vendor=Cyrix", "not 'Cyrix'");
-	expect_error("EPYC,enforce", "doesn't support");
+	expect_error("qemu64,enforce,+avx512f,+vmx", "TCG doesn't support: ");
+	expect_error("qemu64,enforce,+avx512f,+vmx", "vmx, ");
+	expect_error("qemu64,enforce,+avx512f,+vmx", "avx512f");
+	expect_error("qemu64,check=maybe", "CPU feature 'check' expects 'on' or 'off'");
 }
 
 static void test_missing_features_are_warned_of(void)
@@ -106,6 +109,8 @@ static void test_missing_features_are_warned_of(void)
 	g_assert_nonnull(strstr(warnings, "CPUID.80000001H:ECX.svm [bit 2]"));
 	g_free(warnings);
 	g_assert_true(x86_cpuid_init(&c, "qemu64", &warnings, &err));
+	g_assert_null(warnings);
+	g_assert_true(x86_cpuid_init(&c, "max,+svm,check=off", &warnings, &err));
 	g_assert_null(warnings);
 	g_free(c.feat);
 }
