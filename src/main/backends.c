@@ -170,16 +170,32 @@ static bool qtest_open(struct session *s, struct err *err)
 				: err_prefix(err, "-qtest %s: ", spec);
 }
 
-/* Does a monitor want this terminal for itself? */
-static bool monitor_has_terminal(const struct options *o)
-{
-	for (unsigned i = 0; i < o->monitors.count; i++) {
-		const char *spec = keyvals_get(&o->monitors.items[i], "spec");
+static bool is_stdio(const char *spec) { return spec && g_str_has_prefix(spec, "stdio"); }
 
-		if (spec && g_str_has_prefix(spec, "stdio"))
+/* Does something else want this terminal for itself? */
+static bool terminal_is_wanted(const struct options *o)
+{
+	for (unsigned i = 0; i < o->monitors.count; i++)
+		if (is_stdio(keyvals_get(&o->monitors.items[i], "spec")))
 			return true;
-	}
-	return false;
+	for (unsigned i = 0; i < o->chardevs.count; i++)
+		if (is_stdio(keyvals_get(&o->chardevs.items[i], "backend")))
+			return true;
+	return is_stdio(o->qtest) || is_stdio(o->gdb);
+}
+
+/* The first serial port and a monitor.  With no display built in, this terminal is where a guest
+ * without options is seen. */
+static bool terminal_has_default(const struct session *s)
+{
+	const struct options *o = &s->opt;
+
+	if (o->serials.count || o->nodefaults || o->daemonize)
+		return false;
+	/* -nographic asks for it, but where there is no serial port others come first. */
+	if (o->nographic)
+		return s->machine->type->arch || !terminal_is_wanted(o);
+	return !o->no_display && !terminal_is_wanted(o);
 }
 
 /* The set gets a duplicate: the descriptor itself may stand in several -add-fd. */
@@ -228,6 +244,7 @@ static bool fds_add_user(const struct keyvals_list *fds, struct err *err)
 bool backends_open(struct session *s, struct err *err)
 {
 	const struct options *o = &s->opt;
+	bool has_default = terminal_has_default(s); /* before chardevs take their words */
 
 	if (!fds_add_user(&o->fds, err))
 		return false;
@@ -242,9 +259,7 @@ bool backends_open(struct session *s, struct err *err)
 			return false;
 	if (!qtest_open(s, err))
 		return false;
-	/* With no display built in, this terminal is where a guest without options is seen. */
-	if (o->serials.count || o->nodefaults || o->daemonize ||
-	    (!o->nographic && (o->no_display || monitor_has_terminal(o))))
+	if (!has_default)
 		return true;
 	if (!serial_open(s, 0, "mon:stdio", err))
 		return false;

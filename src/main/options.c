@@ -444,7 +444,9 @@ static bool options_apply_arg(struct options *o, const struct option_row *row, c
 	case OPT_QMP_PRETTY: return option_monitor_spec(o, arg, "control", "on");
 	case OPT_MON: return option_mon(o, arg, err);
 	case OPT_MONITOR: return option_monitor(o, arg);
-	case OPT_DISPLAY: return option_only_none(row->name, arg, "there is no display yet", err);
+	case OPT_DISPLAY:
+		o->no_display = true;
+		return option_only_none(row->name, arg, "there is no display yet", err);
 	case OPT_VGA:
 		return option_only_none(row->name, arg, "no board has a graphics adapter yet", err);
 	case OPT_NET:

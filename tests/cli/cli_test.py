@@ -367,6 +367,27 @@ def test_a_second_stdio_is_refused():
     refused_with('stdio', *IDLE, '-serial', 'stdio', '-serial', 'stdio')
 
 
+def test_who_has_the_terminal():
+    # Ctrl-A X ends where a serial port has it.
+    p = subprocess.Popen([RHEA, '-M', 'microvm', '-S', '-display', 'none'], stdin=subprocess.PIPE,
+                         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    p.stdin.write('\x01x')
+    p.stdin.flush()
+    try:
+        p.wait(0.5)
+        assert False, 'the terminal is used with -display none'
+    except subprocess.TimeoutExpired:
+        p.terminate()
+    assert p.communicate(timeout=20)[0] == '' and p.returncode == 0
+    quit_it = '{"execute": "qmp_capabilities"} {"execute": "quit"}'
+    for args in (('microvm', '-S', '-chardev', 'stdio,id=c', '-mon', 'c,mode=control'),
+                 ('microvm', '-S', '-qmp', 'stdio'), ('none', '-nographic', '-qmp', 'stdio'),
+                 ('none', '-nographic', '-chardev', 'stdio,id=c', '-qmp', 'chardev:c')):
+        r = subprocess.run([RHEA, '-M', *args], input=quit_it, capture_output=True, text=True,
+                           timeout=20, check=False)
+        assert r.returncode == 0 and '"QMP"' in r.stdout and '(qemu)' not in r.stdout, (args, r)
+
+
 def test_a_pid_file_in_use_is_refused():
     with tempfile.TemporaryDirectory() as d:
         pidfile = os.path.join(d, 'pid')
