@@ -208,7 +208,7 @@ static struct json_object *run_human_command(struct qmp_call *call)
 {
 	const struct monitor_host *h = &call->env->host;
 	struct json_object *o;
-	char *text;
+	char *text, **lines;
 
 	if (!h->human_command)
 		return qmp_fail(call, QMP_GENERIC_ERROR, "there is no human monitor");
@@ -216,6 +216,11 @@ static struct json_object *run_human_command(struct qmp_call *call)
 				(int)qmp_arg_int(call, "cpu-index", 0), &call->err);
 	if (!text)
 		return NULL;
+	/* Lines end as they do at a terminal: QEMU's do, and programs split them there. */
+	lines = g_strsplit(text, "\n", 0);
+	g_free(text);
+	text = g_strjoinv("\r\n", lines);
+	g_strfreev(lines);
 	o = json_object_new_string(text);
 	g_free(text);
 	return o;

@@ -34,7 +34,9 @@ def idle(*args, **kw):
 
 
 def hmp(q, line, **kw):
-    return q.run('human-monitor-command', **{'command_line': line}, **kw)
+    text = q.run('human-monitor-command', **{'command_line': line}, **kw)
+    assert '\n' not in text.replace('\r\n', ''), text
+    return text.replace('\r\n', '\n')
 
 
 def read(path):
