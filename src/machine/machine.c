@@ -124,6 +124,9 @@ struct machine *machine_new(const struct machine_type *type, struct object *root
 				      .request = machine_request,
 				      .opaque = m };
 	object_add_child(root, "machine", &m->obj, &err);
+	/* Managers list them, and take their absence for a failure. */
+	object_container(root, "/machine/peripheral");
+	object_container(root, "/machine/unattached");
 	region_init_container(&m->memory_root, "system", 0);
 	region_init_container(&m->io_root, "io", 0x10000);
 	address_space_init(&m->memory, "memory", &m->memory_root);

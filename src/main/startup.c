@@ -64,6 +64,8 @@ static bool step_loop(struct session *s, struct err *err)
 	if (!s->loop)
 		return false;
 	s->root = object_new(&object_container_type);
+	object_container(s->root, "/objects");
+	object_container(s->root, "/chardevs");
 	return true;
 }
 

@@ -312,6 +312,13 @@ def test_the_tree_is_read_and_written():
             'GenericError'
 
 
+def test_an_empty_tree_has_its_branches():
+    with Rhea(RHEA, '-M', 'none', '-nodefaults', '-display', 'none') as r:
+        q = r.client()
+        for path in ('/objects', '/machine/peripheral', '/machine/unattached'):
+            assert q.run('qom-list', path=path) == [{'name': 'type', 'type': 'string'}]
+
+
 def test_types_and_their_properties():
     with none() as r:
         q = r.client()
