@@ -7,6 +7,7 @@ sizes      no file over 1200 lines, no function over 120, tables aside
 budget     a device file pulls in fewer than 25 project headers and 4000 lines of them
 heads      every source names its licence, every header has #pragma once
 words      no path of one machine, no unfinished business
+strays     nothing is tracked that is built, dumped or large
 SPDX-License-Identifier: MIT
 """
 import os
@@ -168,6 +169,20 @@ def words(tree_):
                     yield f'{path}:{number}: "{m[0]}": {what}'
 
 
+KNOWN = {*tree.PLACES, *tree.TOP_FILES, '.clang-format', '.gitignore', 'LICENSE'}
+LARGEST = 256 << 10
+
+
+def strays(tree_):
+    tracked = tree_.tracked()
+    if tracked is None:
+        return 'no checkout of git, or no git'
+    tops = {path.split('/')[0] for path in tracked}
+    return [*(f'{top}: nothing of the project is there' for top in sorted(tops - KNOWN)),
+            *(f'{path}: over {LARGEST >> 10} KiB' for path in tracked
+              if os.path.getsize(os.path.join(tree_.root, path)) > LARGEST)]
+
+
 def listed(gate):
     """A generator as a gate."""
     return lambda tree_: list(gate(tree_))
@@ -180,6 +195,7 @@ GATES = [
     ('budget', listed(budget)),
     ('heads', listed(heads)),
     ('words', listed(words)),
+    ('strays', strays),
 ]
 
 if __name__ == '__main__':

@@ -5,6 +5,7 @@ SPDX-License-Identifier: MIT
 """
 import os
 import re
+import subprocess
 import sys
 
 PLACES = ('src', 'tests', 'tools', 'docs', '.ci')
@@ -27,6 +28,17 @@ class Tree:
     def _is_text(self, path):
         with open(os.path.join(self.root, path), 'rb') as f:
             return b'\0' not in f.read(4096)
+
+    def tracked(self):
+        """Paths of all files that git tracks; None: that cannot be told."""
+        try:
+            r = subprocess.run(['git', '-C', self.root, 'ls-files', '-z'], capture_output=True,
+                               check=False)
+        except FileNotFoundError:
+            return None
+        paths = [os.fsdecode(p) for p in r.stdout.split(b'\0') if p]
+        return None if r.returncode else [p for p in paths
+                                          if os.path.isfile(os.path.join(self.root, p))]
 
     def text(self, path):
         if path not in self.texts:
