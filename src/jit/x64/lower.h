@@ -18,6 +18,7 @@
 
 /* TLB: the tables of the running view, as of env->tlb_view. */
 enum { P = X64_R14, TLB = X64_R9, S0 = X64_R10, S1 = X64_R11, GUEST_SP = X64_R15 };
+enum { SCRATCH = 1 << S0 | 1 << S1 };
 
 /* ---- sites: what the C side must know of a place that may leave inside an instruction ---- */
 
@@ -386,7 +387,7 @@ void place_stored(struct x64_compiler *c, unsigned v, uint32_t offset);
 void place_evict_state(struct x64_compiler *c);
 /* Before code that destroys S0 and S1. */
 void place_evict_scratch(struct x64_compiler *c, bool too);
-/* A scratch register, not one of those in the mask (1 << reg). */
+/* A scratch register, not one of those in the mask (1 << reg), which leaves one. */
 unsigned place_scratch(struct x64_compiler *c, unsigned avoid);
 /* A pending load is done now, unless it is v. */
 void place_settle(struct x64_compiler *c, unsigned v);

@@ -55,13 +55,6 @@ static struct x64_rm operand(struct x64_compiler *c, const struct ir_op *op, uns
 	return place_rm(c, op->b, size, avoid);
 }
 
-unsigned flags_rm_mask(struct x64_rm m)
-{
-	unsigned mask = m.base < 16 ? 1u << m.base : 0;
-
-	return m.kind == X64_RM_MEM && m.index < 16 ? mask | 1u << m.index : mask;
-}
-
 /* CMP or TEST of the operands themselves: nothing is destroyed. */
 static void compare(struct x64_compiler *c, const struct ir_op *op)
 {
@@ -84,7 +77,7 @@ static void compare(struct x64_compiler *c, const struct ir_op *op)
 			x64_alu_i(&c->a, X64_CMP, size, m, imm);
 		return;
 	}
-	a = place_in_reg(c, op->a, size, flags_rm_mask(b));
+	a = place_in_reg(c, op->a, size, x64_rm_mask(b));
 	if (op->code == IR_AND)
 		x64_test(&c->a, size, b, a);
 	else
@@ -119,16 +112,21 @@ static uint32_t again_ab(struct x64_compiler *c, unsigned f)
 	if (ir_has_imm(op) || ir_operand_is_value(op, 1))
 		b = operand(c, op, 0, &is_imm, &imm);
 	if (op->code == IR_ANDN) {
-		unsigned taken = is_imm ? 0 : flags_rm_mask(b);
+		unsigned taken = is_imm ? 0 : x64_rm_mask(b);
 		unsigned a = place_in_reg(c, op->a, size, taken);
 
-		reg = place_scratch(c, taken | 1u << a);
+		taken |= 1u << a;
+		reg = a;
+		if ((taken & SCRATCH) == SCRATCH) /* the other one has, or points to, the second */
+			place_evict(c, a, true);
+		else
+			reg = place_scratch(c, taken);
 		if (is_imm)
 			x64_mov_ri(&c->a, reg, (uint64_t)imm);
 		x64_bmi_rvm(&c->a, X64_ANDN, size, reg, a, is_imm ? x64_r(reg) : b);
 		return IR_C | IR_O | IR_Z | IR_S;
 	}
-	reg = place_scratch(c, is_imm ? 0 : flags_rm_mask(b));
+	reg = place_scratch(c, is_imm ? 0 : x64_rm_mask(b));
 	place_copy(c, reg, op->a, size, false);
 	if (c->value[f].carry.kind != PLACE_NONE && (op->code == IR_ADC || op->code == IR_SBB))
 		x64_bt_i(&c->a, X64_BT, 4, tmp_rm(c, c->value[f].carry.imm), 0);
@@ -155,11 +153,11 @@ static uint32_t again_rb(struct x64_compiler *c, unsigned f, uint32_t need)
 		place_whole(c, f, size);
 	b = operand(c, op, 0, &is_imm, &imm);
 	if (op->code == IR_ADD && need == IR_C) {
-		reg = place_in_reg(c, f, size, is_imm ? 0 : flags_rm_mask(b));
+		reg = place_in_reg(c, f, size, is_imm ? 0 : x64_rm_mask(b));
 		alu_with(c, X64_CMP, size, reg, is_imm, imm, b);
 		return IR_C;
 	}
-	reg = place_scratch(c, is_imm ? 0 : flags_rm_mask(b));
+	reg = place_scratch(c, is_imm ? 0 : x64_rm_mask(b));
 	place_copy(c, reg, f, size, false);
 	if (op->code == IR_SUB) {
 		alu_with(c, X64_ADD, size, reg, is_imm, imm, b);
@@ -245,7 +243,7 @@ static enum x64_cc test_bits(struct x64_compiler *c, unsigned f, enum ir_cond co
 		return if_clear ? X64_CC_E : X64_CC_NE;
 	}
 	/* S differs from O (LE: or Z): bring O to where S is */
-	reg = place_scratch(c, flags_rm_mask(m));
+	reg = place_scratch(c, x64_rm_mask(m));
 	other = reg == S0 ? S1 : S0;
 	if (m.kind == X64_RM_REG && m.base == other) {
 		x64_mov_rr(&c->a, 4, reg, other);

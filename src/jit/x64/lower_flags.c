@@ -184,7 +184,9 @@ void flags_record(struct x64_compiler *c, unsigned f)
 		evict_kept(c);
 	capture_record(c, f, &r);
 	if (arg_needs_scratch(&r.a) || (r.has_b && arg_needs_scratch(&r.b)) || r.has_c) {
-		scratch = place_scratch(c, arg_mask(&r.a) | (r.has_b ? arg_mask(&r.b) : 0));
+		unsigned taken = arg_mask(&r.a) | (r.has_b ? arg_mask(&r.b) : 0);
+
+		scratch = place_scratch(c, (taken & SCRATCH) == SCRATCH ? 1u << S1 : taken);
 		capture_record(c, f, &r); /* that may have moved an operand */
 	}
 	emit_record(c, &r, scratch);
@@ -435,11 +437,27 @@ static void keep_of_env(struct x64_compiler *c, unsigned i)
 	flags_lost(c);
 }
 
+/* Can somebody behind op i ask for what env knows?  What it knew before the block is asked for
+ * without a name. */
+static bool is_env_wanted(const struct x64_compiler *c, unsigned i)
+{
+	unsigned f = flags_at_fault(c, i);
+
+	if (c->plan[c->env_flags].flags_last > c->pos)
+		return true;
+	if ((c->env_flags && !is_in_env(c, c->env_flags)) || (f && !is_in_env(c, f)))
+		return false;
+	for (unsigned k = i + 1; k < insn_end(c, c->plan[i].insn); k++)
+		if (ir_may_leave(op_at(c, k)))
+			return true;
+	return false;
+}
+
 /* INC and DEC have it in flags_c, if nobody can ask for what env knows any more. */
 static bool keep_in_env(struct x64_compiler *c, unsigned i)
 {
 	const struct ir_op *op = op_at(c, i);
-	unsigned f = lower_merge_source(c, op->c, IR_C), known = c->env_flags;
+	unsigned f = lower_merge_source(c, op->c, IR_C);
 
 	if (!is_step(op))
 		return false;
@@ -450,7 +468,7 @@ static bool keep_in_env(struct x64_compiler *c, unsigned i)
 	if (is_in_env(c, f) && c->value[f].bits.kind == PLACE_NONE) {
 		evict_kept(c);
 		keep_of_env(c, i);
-	} else if (!c->plan[i].modify && (!known || c->plan[known].flags_last <= c->pos)) {
+	} else if (!c->plan[i].modify && !is_env_wanted(c, i)) {
 		evict_kept(c);
 		flags_carry(c, op->c);
 		x64_setcc(&c->a, X64_CC_B, ENV(c, flags_c));
@@ -547,14 +565,14 @@ static void lower_merge(struct x64_compiler *c, unsigned i)
 	if (c->plan[i].flags_last <= c->pos)
 		return;
 	m = flags_bits(c, op->a);
-	reg = place_scratch(c, flags_rm_mask(m));
+	reg = place_scratch(c, x64_rm_mask(m));
 	x64_mov(&c->a, 4, reg, m);
 	x64_alu_i(&c->a, X64_AND, 4, x64_r(reg), (int32_t)mask);
 	to = place_new_tmp(c, &half);
 	x64_mov_to(&c->a, 8, to, reg);
 	flags_lost(c);
 	m = flags_bits(c, op->b);
-	reg = place_scratch(c, flags_rm_mask(m));
+	reg = place_scratch(c, x64_rm_mask(m));
 	x64_mov(&c->a, 4, reg, m);
 	x64_alu_i(&c->a, X64_AND, 4, x64_r(reg), (int32_t)(IR_FLAGS_ALL & ~mask));
 	x64_alu(&c->a, X64_OR, 4, reg, to);
@@ -566,7 +584,7 @@ static void lower_merge(struct x64_compiler *c, unsigned i)
 static void lower_flags_to(struct x64_compiler *c, unsigned i)
 {
 	struct x64_rm m = flags_bits(c, op_at(c, i)->a);
-	unsigned reg = place_scratch(c, flags_rm_mask(m));
+	unsigned reg = place_scratch(c, x64_rm_mask(m));
 
 	x64_mov(&c->a, 4, reg, m);
 	x64_alu_i(&c->a, X64_AND, 4, x64_r(reg), IR_FLAGS_ALL);

@@ -24,8 +24,6 @@ void flags_carry(struct x64_compiler *c, unsigned f);
 void flags_again(struct x64_compiler *c, unsigned f, uint32_t need);
 /* Is there no doing it again? */
 bool flags_are_opaque(const struct x64_compiler *c, unsigned f);
-/* Registers of m, 1 << reg. */
-unsigned flags_rm_mask(struct x64_rm m);
 
 /* ---- lower_flags.c ---- */
 /* CF to a new temporary; EFLAGS stay. */

@@ -1,10 +1,9 @@
 /* jit/x64/lower_place.c - where values are, and how they get out of the way.
  * SPDX-License-Identifier: MIT */
+#include <assert.h>
 #include <string.h>
 
 #include "jit/x64/lower.h"
-
-#define SCRATCH (1u << S0 | 1u << S1)
 
 static bool is_scratch(unsigned reg) { return reg == S0 || reg == S1; }
 
@@ -243,6 +242,7 @@ unsigned place_scratch(struct x64_compiler *c, unsigned avoid)
 {
 	unsigned reg = avoid & 1u << S1 ? S0 : S1;
 
+	assert((avoid & SCRATCH) != SCRATCH);
 	if (!(avoid & 1u << S0) && reg == S1 && !is_idle(c, S1) && is_idle(c, S0))
 		reg = S0;
 	if (reg == S0)
@@ -297,6 +297,19 @@ static void add_far(struct x64_compiler *c, unsigned reg, uint64_t v)
 	x64_mov(&c->a, 8, X64_RCX, to);
 }
 
+/* One of m's own scratch registers that the caller does not keep (avoid), to be written when m is
+ * read; or X64_NO_REG. */
+static unsigned own_scratch(struct x64_compiler *c, struct x64_rm m, unsigned avoid)
+{
+	unsigned own = x64_rm_mask(m) & SCRATCH & ~avoid;
+	unsigned reg = own & 1u << S1 ? S1 : S0;
+
+	if (!own)
+		return X64_NO_REG;
+	place_evict(c, reg, true);
+	return reg;
+}
+
 /* A displacement of 64 bits, in a register of its own where the caller leaves one (not in avoid):
  * the sum of base and index takes the other. */
 static struct x64_rm far_address(struct x64_compiler *c, const struct ir_op *op, unsigned base,
@@ -307,7 +320,9 @@ static struct x64_rm far_address(struct x64_compiler *c, const struct ir_op *op,
 	if (index != X64_NO_REG) {
 		struct x64_rm m = x64_mx(base, index, op->code == IR_ADD ? 0 : op->c, 0);
 
-		reg = place_scratch(c, taken);
+		reg = own_scratch(c, m, avoid);
+		if (reg == X64_NO_REG)
+			reg = place_scratch(c, avoid);
 		x64_lea(&c->a, 8, reg, m);
 		base = reg;
 		taken = avoid | 1u << base;
@@ -441,19 +456,11 @@ unsigned place_force(struct x64_compiler *c, unsigned v, unsigned reg, unsigned 
 		struct x64_rm m = place_address(c, v, avoid);
 
 		if (reg == X64_NO_REG) {
-			/* the operands' own registers will do */
 			bool s0_free = !(avoid & 1u << S0) && is_idle(c, S0);
-			unsigned used = (m.base == S0 || m.index == S0 ? 1u << S0 : 0) |
-					(m.base == S1 || m.index == S1 ? 1u << S1 : 0);
 
-			if (used && !(avoid & used))
-				reg = used & 1u << S1 ? S1 : S0;
-			else
-				reg = s0_free && !(used & 1u << S0)
-					      ? S0
-					      : place_scratch(c, avoid | used);
-			if (used & 1u << reg)
-				place_evict(c, reg, true);
+			reg = own_scratch(c, m, avoid);
+			if (reg == X64_NO_REG)
+				reg = s0_free ? S0 : place_scratch(c, avoid);
 		} else if (is_scratch(reg)) {
 			place_evict(c, reg, true); /* operands that were just brought there */
 		}

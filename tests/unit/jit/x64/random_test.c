@@ -390,12 +390,104 @@ static void test_loops_are_left_with_their_flags(void)
 	teardown(&f);
 }
 
+static ir_val reg(struct ir_builder *b, unsigned n)
+{
+	return ir_get(b, 8, offsetof(struct test_cpu, r[n]));
+}
+
+static void set_reg(struct ir_builder *b, unsigned n, ir_val v)
+{
+	ir_put(b, 8, offsetof(struct test_cpu, r[n]), v);
+}
+
+static void end_block(struct ir_builder *b)
+{
+	ir_insn_end(b, 4);
+	ir_insn_begin(b, 4);
+	ir_exit(b, -33);
+	ir_insn_end(b, 1);
+}
+
+/* A sum of two values in the scratch registers, one of which must stay as it is. */
+static void emit_sum_beside_operand(struct ir_builder *b)
+{
+	ir_val narrow, sum, busy;
+
+	ir_begin(b, 0, 3);
+	ir_insn_begin(b, 0);
+	narrow = ir_bini(b, IR_MUL, 1, reg(b, 0), 0x7e);
+	narrow = ir_bini(b, IR_SUB, 2, narrow, 3);
+	ir_call_if(b, ir_wider(b, reg(b, 0), 40), &helpers[0], narrow, narrow);
+	ir_insn_end(b, 4);
+	ir_insn_begin(b, 4);
+	sum = ir_lea(b, 2, ir_pc(b, 36), narrow, 0, 12);
+	busy = ir_emit(b, IR_DEC, 8, 0, reg(b, 12), 0, IR_NONE, 0);
+	set_reg(b, 3, ir_bin(b, IR_ANDN, 1, narrow, sum));
+	set_reg(b, 7, sum);
+	set_reg(b, 8, ir_bini(b, IR_XOR, 8, busy, 5));
+	end_block(b);
+}
+
+/* The carry of ANDN, done again with one operand in a scratch register and the other where the
+ * other one points to. */
+static void emit_andn_again(struct ir_builder *b)
+{
+	ir_val x, y, f;
+
+	ir_begin(b, 0, 3);
+	ir_insn_begin(b, 0);
+	x = ir_bini(b, IR_XOR, 4, reg(b, 0), 0x55);
+	y = ir_load(b, 4, ir_bini(b, IR_AND, 8, reg(b, 2), 0xff), 0, 0);
+	f = ir_bin(b, IR_ANDN, 4, x, y);
+	ir_insn_end(b, 4);
+	ir_insn_begin(b, 4);
+	f = ir_emit(b, IR_DEC, 4, 0, reg(b, 1), 0, f, 0);
+	ir_flags_set(b, f);
+	end_block(b);
+}
+
+/* INC keeps a carry while the flags of before, which have one of their own, are still asked for by
+ * a load that faults. */
+static void emit_fault_behind_inc(struct ir_builder *b)
+{
+	ir_val x, f;
+
+	ir_begin(b, 0, 3);
+	ir_insn_begin(b, 0);
+	x = ir_binf(b, IR_SBB, 4, reg(b, 1), reg(b, 2), ir_flags(b));
+	ir_flags_set(b, x);
+	ir_call_if(b, ir_wider(b, reg(b, 0), 40), &helpers[1], reg(b, 0), reg(b, 1));
+	ir_insn_end(b, 4);
+	ir_insn_begin(b, 4);
+	f = ir_flags(b);
+	set_reg(b, 12, ir_cond(b, IR_COND_AE));
+	f = ir_emit(b, IR_INC, 8, 0, reg(b, 3), 0, f, 0);
+	ir_load(b, 1, ir_bini(b, IR_AND, 8, reg(b, 4), 0x7fff), 0, 0);
+	ir_flags_set(b, f);
+	end_block(b);
+}
+
+static void test_registers_and_flags(void)
+{
+	void (*const emit[])(struct ir_builder * b) = { emit_sum_beside_operand, emit_andn_again,
+							emit_fault_behind_inc };
+	struct fixture f;
+
+	if (!setup(&f))
+		return;
+	for (unsigned n = 0; n < ARRAY_SIZE(emit); n++)
+		for (unsigned i = 0; i < 300; i++)
+			g_assert_true(check_block(&f, n, emit[n]));
+	teardown(&f);
+}
+
 static void add_tests(void)
 {
 	g_test_add_func("/jit/x64/random/blocks", test_random_blocks);
 	g_test_add_func("/jit/x64/random/late-sum", test_late_sum);
 	g_test_add_func("/jit/x64/random/loop", test_loops_are_left_with_their_flags);
 	g_test_add_func("/jit/x64/random/wide-and-narrow", test_wide_and_narrow);
+	g_test_add_func("/jit/x64/random/registers-and-flags", test_registers_and_flags);
 }
 
 #endif
