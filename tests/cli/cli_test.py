@@ -593,6 +593,17 @@ def test_a_guest_ends_the_process_with_its_status():
         assert r.returncode == 0x21, r
 
 
+def test_guest_code_is_logged():
+    with tempfile.TemporaryDirectory() as d:
+        # mov %ax, %ss goes alone, with what follows
+        rom(b'\x8e\xd0\x90' + out_byte(0x501, 0), d + '/rom')
+        r = rhea(*IDLE[:-1], '-bios', d + '/rom', '-device', 'isa-debug-exit', '-d', 'in_asm,op')
+        assert r.returncode == 1, r
+        assert 'IN: 0xfffffff0\n' in r.stderr and 'OP: 0xfffffff0\n' in r.stderr, r
+        code = re.findall(r'^0x[0-9a-f]+:  (.*)$', r.stderr, re.M)
+        assert len(code) > 5 and '' not in code, code
+
+
 def test_what_happens_when_a_guest_crashes():
     with tempfile.TemporaryDirectory() as d:
         rom(out_byte(0x505, 1), d + '/rom')

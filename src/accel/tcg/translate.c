@@ -139,6 +139,8 @@ static void log_block(struct tcg_vcpu *tv, const struct ir_block *ir, gva_t pc, 
 			unsigned n = f->host[0] ? fetch_bytes(&f->base, at, bytes, ir->insns[k].len)
 						: 0;
 
+			if (!ir->insns[k].len) /* what a step does before its instruction */
+				continue;
 			fprintf(out, "0x%" PRIx64 ":  ", at);
 			if (n)
 				tv->guest->disassemble(tv->v, at, bytes, n, out);
