@@ -52,6 +52,24 @@ const struct accel_ops *accel_default(const struct accel_ops *const *list, char 
 	return found ? found : list[0];
 }
 
+/* Of other host systems: lists that are used everywhere name them. */
+static const struct {
+	const char *name, *system;
+} foreign[] = {
+	{ "hax", "Windows and macOS" },
+	{ "hvf", "macOS" },
+	{ "nvmm", "NetBSD" },
+	{ "whpx", "Windows" },
+};
+
+static const char *foreign_system(const char *name)
+{
+	for (unsigned i = 0; i < ARRAY_SIZE(foreign); i++)
+		if (!strcmp(foreign[i].name, name))
+			return foreign[i].system;
+	return NULL;
+}
+
 static bool is_available(const struct accel_ops *ops, struct err *err)
 {
 	return !ops->available || ops->available(err);
@@ -84,6 +102,18 @@ static bool try_one(struct accel *a, struct err *err)
 	return true;
 }
 
+static void tell_why(GString *reasons, const char *name, const struct err *err)
+{
+	const char *system = foreign_system(name);
+
+	if (reasons->len)
+		g_string_append_c(reasons, '\n');
+	if (system)
+		g_string_append_printf(reasons, "%s: an accelerator of %s", name, system);
+	else
+		g_string_append_printf(reasons, "%s: %s", name, err->text);
+}
+
 struct accel *accel_start_first(const struct accel_ops *const *list, struct machine *machine,
 				const struct accel_choice *choices, unsigned count, char **notes,
 				struct err *err)
@@ -94,18 +124,19 @@ struct accel *accel_start_first(const struct accel_ops *const *list, struct mach
 
 	*notes = NULL;
 	for (unsigned i = 0; i < count; i++) {
-		a = choice_make(list, machine, &choices[i], err);
-		if (!a)
+		bool is_foreign = foreign_system(choices[i].name);
+
+		a = is_foreign ? NULL : choice_make(list, machine, &choices[i], err);
+		if (!a && !is_foreign)
 			goto out;
 		g_ptr_array_add(made, a);
 	}
 	for (unsigned i = 0; i < count && !started; i++) {
 		a = made->pdata[i];
-		if (try_one(a, err))
+		if (a && try_one(a, err))
 			started = a;
 		else
-			g_string_append_printf(reasons, "%s%s: %s", reasons->len ? "\n" : "",
-					       a->ops->name, err->text);
+			tell_why(reasons, choices[i].name, err);
 	}
 	if (!count)
 		err_set(err, 0, "no accelerator was given");
@@ -116,7 +147,7 @@ struct accel *accel_start_first(const struct accel_ops *const *list, struct mach
 					 started->ops->name);
 out:
 	for (unsigned i = 0; i < made->len; i++)
-		if (made->pdata[i] != started)
+		if (made->pdata[i] && made->pdata[i] != started)
 			object_put(&((struct accel *)made->pdata[i])->obj);
 	return started;
 }

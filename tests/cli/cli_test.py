@@ -155,6 +155,7 @@ def test_accelerators_are_tried_in_order():
     assert r.returncode == 1 and "unknown accelerator 'nonsense'" in r.stderr, r.stderr
     refused_with("unknown accelerator 'nonsense'", '-M', 'none', '-accel', 'tcg', '-accel', 'nonsense')
     refused_with("unknown accelerator 'nonsense'", '-M', 'none,accel=tcg:nonsense')
+    refused_with('hvf: an accelerator of macOS', '-M', 'none', '-accel', 'hvf')
     refused_with("-accel qtest: 'qtest-accel' has no property 'x'",
                  '-M', 'none', '-accel', 'tcg', '-accel', 'qtest,x=1')
     refused_with('-machine accel=: no name given; -accel help lists them', '-M', 'none,accel=')
