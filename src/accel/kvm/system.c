@@ -2,7 +2,9 @@
  * SPDX-License-Identifier: MIT */
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -108,6 +110,24 @@ static bool ask_caps(struct kvm_system *s, struct err *err)
 	return true;
 }
 
+static bool no_permission(const struct stat *st, int error, struct err *err)
+{
+	const struct group *g = getgrgid(st->st_gid);
+	char number[16];
+	const char *name = g ? g->gr_name : number;
+
+	snprintf(number, sizeof(number), "%u", (unsigned)st->st_gid);
+	if (st->st_gid && (st->st_mode & (S_IRGRP | S_IWGRP)) == (S_IRGRP | S_IWGRP))
+		return err_set(err, error,
+			       "no permission to open /dev/kvm, which is group %s's: become a "
+			       "member (sudo usermod -aG %s USER, and log in again)",
+			       name, name);
+	return err_set(err, error,
+		       "no permission to open /dev/kvm, which is its owner's alone: give it to a "
+		       "group (sudo chgrp kvm /dev/kvm && sudo chmod 660 /dev/kvm) and become a "
+		       "member (sudo usermod -aG kvm USER, and log in again)");
+}
+
 static bool open_failed(struct err *err)
 {
 	int error = errno;
@@ -120,10 +140,7 @@ static bool open_failed(struct err *err)
 			       "switched off",
 			       kvm_host.modules);
 	if ((error == EACCES || error == EPERM) && stat("/dev/kvm", &st) == 0)
-		return err_set(err, error,
-			       "no permission to open /dev/kvm, which is group %u's: become a "
-			       "member (sudo usermod -aG kvm USER, and log in again)",
-			       (unsigned)st.st_gid);
+		return no_permission(&st, error, err);
 	return err_errno(err, error, "cannot open /dev/kvm");
 }
 
@@ -136,7 +153,9 @@ bool kvm_system_open(struct kvm_system *s, struct err *err)
 		return open_failed(err);
 	version = kvm_ioctl_value(s->fd, KVM_GET_API_VERSION, 0);
 	s->run_bytes = kvm_ioctl_value(s->fd, KVM_GET_VCPU_MMAP_SIZE, 0);
-	if (version != API_VERSION)
+	if (version == -ENOTTY)
+		err_set(err, ENOTTY, "/dev/kvm is not KVM's");
+	else if (version != API_VERSION)
 		err_set(err, 0, "/dev/kvm speaks version %d of its interface, not %d", version,
 			API_VERSION);
 	else if (s->run_bytes < (int)sizeof(struct kvm_run))
