@@ -6,8 +6,9 @@
 
 enum {
 	PAGE = 4096,
-	LINE = 64,    /* of the host's caches */
-	REACH = 1024, /* blocks that begin so near to the end of a page may lie on two */
+	LINE = 64,     /* of the host's caches */
+	LONG_TURN = 8, /* instructions of the guest's */
+	REACH = 1024,  /* blocks that begin so near to the end of a page may lie on two */
 };
 
 struct stub *stub_new(struct x64_compiler *c, enum stub_kind kind, unsigned i)
@@ -472,18 +473,28 @@ void lower_exit(struct x64_compiler *c, unsigned i)
 	}
 }
 
-/* Past the record of flags right behind it, unless something is asked for: one jump, which
- * x64_link() leads on.  Its displacement is in one line, as others run it; nothing stands between
- * CMP and JCC. */
-static uint32_t emit_again(struct x64_compiler *c)
+/* Past the record of flags right behind it, unless something is asked for.  With a jump that has no
+ * condition hosts foresee the last of up to a hundred turns, else of some forty: it counts where
+ * turns are short, and costs others a twentieth. */
+static void emit_skip(struct x64_compiler *c, struct x64_exit *x)
 {
 	const struct x64_piece *again = &c->jit->piece.again;
-	unsigned at = (x64_pc(&c->a) + again->field[0]) % LINE;
+	struct x64_label record = X64_LABEL;
+	unsigned at;
 
+	if (c->ir->insn_count < LONG_TURN) {
+		flow_poll(c, &record);
+		x->skip = x64_jmp_patchable(&c->a, x64_pc(&c->a));
+		x64_patch(c->a.start + x->skip, c->a.run + x->skip, x64_pc(&c->a));
+		x64_bind(&c->a, &record);
+		return;
+	}
+	/* Nothing is to stand between CMP and JCC. */
+	at = (x64_pc(&c->a) + again->field[0]) % LINE;
 	x64_nop(&c->a, at > LINE - 4 ? LINE - at : 0);
 	if (x64_paste(&c->a, again))
 		x64_fill_at(&c->a, again, 0, x64_pc(&c->a));
-	return x64_offset(&c->a) - 4;
+	x->skip = x64_offset(&c->a) - 4;
 }
 
 /* Backwards: it is mostly taken, so all of it stands in line. */
@@ -493,11 +504,10 @@ static void exit_back(struct x64_compiler *c, enum x64_cc cc, struct stub *s, st
 
 	s->is_back = true;
 	x64_jcc_short(&c->a, cc ^ 1, &on);
-	if (s->record_kind) {
-		x->skip = emit_again(c);
-		x->record = x64_offset(&c->a);
-		stub_record(c, s);
-	}
+	if (s->record_kind && (x->pc_delta || c->ir->kills_flags)) /* else a loop that asks */
+		emit_skip(c, x);
+	x->record = x64_offset(&c->a);
+	stub_record(c, s);
 	x->jump = x64_jmp_patchable(&c->a, x64_pc(&c->a));
 	x64_bind(&c->a, &on);
 }

@@ -27,7 +27,7 @@ struct x64_exit {
 	uint32_t key;     /* to another page: offset of its key, 8 bytes; else 0 */
 	uint32_t ask;     /* then: where it asks for a key, before it goes to that page */
 	/* Past the record of flags, to the plain entry of a target that sees none: offset of the
-	 * displacement of the JCC that leads there, or 0: there is no such way; and of the record.
+	 * displacement of the jump that leads there, or 0: there is no such way; and of the record.
 	 * If links are polled, this one was before. */
 	uint32_t skip, record;
 	bool is_polled; /* links go to the target's poll entry: backward jumps */
