@@ -102,8 +102,8 @@ struct accel_choice {
 };
 /* Start the first of the choices that starts.  A choice that is unknown or wrongly configured is
  * the user's error, wherever it stands, and nothing is started; one that cannot run here is noted,
- * a line each, in *notes (g_free(); NULL when there is nothing to tell), with "falling back to NAME"
- * after them when a later one started.  NULL: err holds all reasons. */
+ * a line each, in *notes (g_free(); NULL when there is nothing to tell), with "falling back to
+ * NAME" after them when a later one started.  NULL: err holds all reasons. */
 struct accel *accel_start_first(const struct accel_ops *const *list, struct machine *machine,
 				const struct accel_choice *choices, unsigned count, char **notes,
 				struct err *err);

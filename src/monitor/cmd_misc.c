@@ -204,11 +204,13 @@ static struct json_object *run_query_accelerators(struct qmp_call *call)
 QMP_OBJECT_TYPE(human_args, REQUIRED("command-line", qmp_str), OPTIONAL("cpu-index", qmp_int));
 /* clang-format on */
 
+/* Its lines end as they do at a terminal: QEMU's do, and programs split them there. */
 static struct json_object *run_human_command(struct qmp_call *call)
 {
 	const struct monitor_host *h = &call->env->host;
 	struct json_object *o;
-	char *text, **lines;
+	g_autofree char *text = NULL;
+	GString *lines;
 
 	if (!h->human_command)
 		return qmp_fail(call, QMP_GENERIC_ERROR, "there is no human monitor");
@@ -216,13 +218,14 @@ static struct json_object *run_human_command(struct qmp_call *call)
 				(int)qmp_arg_int(call, "cpu-index", 0), &call->err);
 	if (!text)
 		return NULL;
-	/* Lines end as they do at a terminal: QEMU's do, and programs split them there. */
-	lines = g_strsplit(text, "\n", 0);
-	g_free(text);
-	text = g_strjoinv("\r\n", lines);
-	g_strfreev(lines);
-	o = json_object_new_string(text);
-	g_free(text);
+	lines = g_string_sized_new(strlen(text) + 16);
+	for (const char *p = text; *p; p++) {
+		if (*p == '\n')
+			g_string_append_c(lines, '\r');
+		g_string_append_c(lines, *p);
+	}
+	o = json_object_new_string_len(lines->str, (int)lines->len);
+	g_string_free(lines, TRUE);
 	return o;
 }
 
