@@ -76,6 +76,7 @@ start:
 	CHECK(je)
 	/* REP stops in the middle with its registers true */
 	movl $(FRAME + 7), PT + 8
+	invlpg ADDR + 0x2000
 	EXPECT_AT_2
 	movl $(ADDR + 0x2ff0), %edi
 	movl $8, %ecx
