@@ -1,36 +1,14 @@
 /* tests/unit/accel/kvm_refusal_test.c - a kernel that does not tell or take a vCPU's state any
  * more: the board hears of it once, and the vCPU stays where it is.  Skips where /dev/kvm does not
  * open. SPDX-License-Identifier: MIT */
-#include <errno.h>
-#include <sys/ioctl.h>
-
+#include "kvm_refusing.h"
 #include "kvm_rig.h"
 
 /* ---- the kernel ---- */
 
 static unsigned long refused; /* this call, always */
 
-static int call(int fd, unsigned long what, unsigned long arg)
-{
-	int r;
-
-	if (what == refused)
-		return -EIO;
-	do
-		r = ioctl(fd, what, arg);
-	while (r < 0 && errno == EINTR);
-	return r < 0 ? -errno : r;
-}
-
-int kvm_ioctl(int fd, unsigned long what, const void *arg)
-{
-	return call(fd, what, (unsigned long)arg);
-}
-
-int kvm_ioctl_value(int fd, unsigned long what, unsigned long value)
-{
-	return call(fd, what, value);
-}
+static int refuse(unsigned long what) { return what == refused ? -EIO : 0; }
 
 /* ---- tests ---- */
 
@@ -93,6 +71,7 @@ int main(int argc, char **argv)
 	int status;
 
 	g_test_init(&argc, &argv, NULL);
+	kvm_refusal = refuse;
 	if (!rig_begin("kvm,assist=off", &err)) {
 		g_print("1..0 # SKIP %s\n", err.text);
 		return 0;

@@ -2,41 +2,22 @@
  * calls in turn, leaves nothing behind: no descriptor, no lock.  Skips where /dev/kvm does not
  * open. SPDX-License-Identifier: MIT */
 #include <dlfcn.h>
-#include <errno.h>
 #include <pthread.h>
-#include <sys/ioctl.h>
 
 #include <glib.h>
 
 #include "accel/accel.h"
-#include "accel/kvm/kvm.h"
 #include "base/err.h"
+#include "kvm_refusing.h"
 
 /* ---- the kernel, which says no once ---- */
 
 static unsigned calls, refused;
 
-static int call(int fd, unsigned long what, unsigned long arg)
+/* What it has is asked for in plenty, and "no" is an answer. */
+static int refuse(unsigned long what)
 {
-	int r;
-
-	/* What it has is asked for in plenty, and "no" is an answer. */
-	if (what != KVM_CHECK_EXTENSION && ++calls == refused)
-		return -ENOMEM;
-	do
-		r = ioctl(fd, what, arg);
-	while (r < 0 && errno == EINTR);
-	return r < 0 ? -errno : r;
-}
-
-int kvm_ioctl(int fd, unsigned long what, const void *arg)
-{
-	return call(fd, what, (unsigned long)arg);
-}
-
-int kvm_ioctl_value(int fd, unsigned long what, unsigned long value)
-{
-	return call(fd, what, value);
+	return what != KVM_CHECK_EXTENSION && ++calls == refused ? -ENOMEM : 0;
 }
 
 /* ---- what is there ---- */
@@ -127,6 +108,7 @@ static void test_start_with_local_apics(void) { check("split", "on"); }
 int main(int argc, char **argv)
 {
 	g_test_init(&argc, &argv, NULL);
+	kvm_refusal = refuse;
 	object_types_add(accel_types);
 	g_test_add_func("/accel/kvm/start/alone", test_start);
 	g_test_add_func("/accel/kvm/start/chips", test_start_with_chips);
