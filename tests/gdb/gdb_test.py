@@ -31,6 +31,21 @@ SYMBOLS = {name: int(at, 16) for at, _, name in
             .stdout.splitlines())}
 
 
+def is_listened_on(path):
+    """Whether a unix socket takes connections: its file is there from bind(), before listen()."""
+    with open('/proc/net/unix', encoding='utf-8', errors='replace') as sockets:
+        return any(words[3] == '00010000' and words[-1] == path  # __SO_ACCEPTCON
+                   for words in map(str.split, sockets))
+
+
+def wait_for_listener(path, process):
+    end = time.monotonic() + LIMIT_S
+    while not is_listened_on(path):
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < end, f'nobody listens on {path}'
+        time.sleep(0.01)
+
+
 class Machine:
     """The guest, waiting for a debugger."""
 
@@ -42,10 +57,7 @@ class Machine:
              '-cpu', cpu, '-kernel', GUEST, '-gdb', f'unix:{self.path}', '-accel', accel,
              *(['-S'] if stopped else []), *more],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        end = time.monotonic() + LIMIT_S
-        while not os.path.exists(self.path) and time.monotonic() < end:
-            assert self.process.poll() is None, self.process.communicate()
-            time.sleep(0.01)
+        wait_for_listener(self.path, self.process)
 
     def __enter__(self):
         return self
@@ -385,6 +397,7 @@ def test_gdbserver_of_the_monitor():
         with Machine('-monitor', f'unix:{path},server=on,wait=off') as m:
             with socket.socket(socket.AF_UNIX) as monitor:
                 monitor.settimeout(LIMIT_S)
+                wait_for_listener(path, m.process)
                 monitor.connect(path)
                 text = b''
                 for n, device in enumerate(('none', f'unix:{m.path}2', f'unix:{m.path}2')):
