@@ -156,11 +156,37 @@ static void deliver(struct tcg_vcpu *tv)
 	tv->guest->deliver_fault(tv->v);
 }
 
+/* The usual case of native_next(X64_LOOPED): nothing is to be looked at, and the tables know where
+ * env->pc leads.  NULL: all of it is still to be done. */
+static inline struct x64_code *next_known(struct tcg_vcpu *tv)
+{
+	struct jit_env *env = tv->env;
+	struct tcg_block *b;
+
+	if (tv->check || tv->chaos.random || env->mode & tv->guest->step || must_look(tv) ||
+	    log_on(LOG_EXEC | LOG_CPU))
+		return NULL;
+	tlb_block_begins(tv->sets);
+	env->code_stored = false;
+	b = tcg_targets_next(tv);
+	if (unlikely(!b))
+		return NULL;
+	tv->wants_single = false;
+	return &b->host;
+}
+
 static struct x64_code *native_next(struct jit_env *env, struct x64_code *from, unsigned n)
 {
 	struct tcg_vcpu *tv = tcg_of(env);
 	struct tcg_block *b, *known;
+	struct x64_code *code;
 
+	if (n == X64_LOOPED) {
+		tv->counts.asks++;
+		code = next_known(tv);
+		if (likely(code))
+			return code;
+	}
 	tv->wants_single = wants_single(from, n);
 	if (tv->check || env->mode & tv->guest->step)
 		return NULL;
@@ -171,8 +197,9 @@ static struct x64_code *native_next(struct jit_env *env, struct x64_code *from, 
 		n = X64_LOOPED;
 		if (env->mode & tv->guest->step)
 			return NULL;
-	} else if (n == X64_LOOPED) {
-		tv->counts.asks++;
+		code = next_known(tv);
+		if (likely(code))
+			return code;
 	}
 	if (n == X64_LOOPED && must_look(tv))
 		return NULL;

@@ -35,11 +35,14 @@ enum {
 /* Indexes of pcs with the same offset in their page have these bits in common. */
 enum { SAME_PAGE_INDEX = PAGE / 16 - 1 };
 
+#define KEY_USED BIT(32)
+
+struct table;
 struct table_key {
-	uint64_t base;  /* linear address minus pc */
-	uint64_t space; /* tlb_exec_generation() */
-	uint32_t mode;
-	bool is_used;
+	uint64_t base;       /* linear address minus pc */
+	uint64_t space;      /* tlb_exec_generation() */
+	uint64_t mode;       /* and KEY_USED */
+	struct table *table; /* const */
 };
 
 struct table {
@@ -57,9 +60,9 @@ struct table {
 };
 
 struct tcg_targets {
-	unsigned present;  /* env->probe */
-	unsigned previous; /* present before that */
-	void *memory;      /* of this */
+	struct table_key *present;  /* env->probe */
+	struct table_key *previous; /* present before that */
+	void *memory;               /* of this */
 	struct table_key keys[TABLES];
 	uint64_t uses;
 	uint32_t names; /* drawn so far */
@@ -160,12 +163,12 @@ static void rename_table(struct tcg_vcpu *tv, struct table *t)
 		t->name = name_of(tv, s->names);
 		t->is_name_known = false;
 	}
-	tv->env->name = s->tables[s->present].name;
+	tv->env->name = s->present->table->name;
 }
 
 uint64_t tcg_targets_name(struct tcg_vcpu *tv, uint64_t pc)
 {
-	struct table *t = &tv->targets->tables[tv->targets->present];
+	struct table *t = tv->targets->present->table;
 
 	if (tv->v->id >= NAMED_VCPUS)
 		return 0;
@@ -174,10 +177,7 @@ uint64_t tcg_targets_name(struct tcg_vcpu *tv, uint64_t pc)
 	return t->name;
 }
 
-void tcg_targets_rename(struct tcg_vcpu *tv)
-{
-	rename_table(tv, &tv->targets->tables[tv->targets->present]);
-}
+void tcg_targets_rename(struct tcg_vcpu *tv) { rename_table(tv, tv->targets->present->table); }
 
 /* ---- memory ---- */
 
@@ -188,9 +188,11 @@ struct tcg_targets *tcg_targets_new(void)
 
 	s->memory = memory;
 	for (unsigned k = 0; k < TABLES; k++) {
+		s->keys[k].table = &s->tables[k];
 		empty_at(&s->tables[k], 0);
 		empty_at(&s->tables[k], 1);
 	}
+	s->present = s->previous = &s->keys[0];
 	return s;
 }
 
@@ -202,56 +204,62 @@ void tcg_targets_free(struct tcg_targets *s)
 
 /* ---- which table ---- */
 
-static bool is_for(const struct table_key *have, const struct table_key *want)
+static inline bool is_for(const struct table_key *have, uint64_t mode, uint64_t base,
+			  uint64_t space)
 {
-	return have->mode == want->mode && have->base == want->base && have->space == want->space &&
-	       have->is_used;
+	return have->mode == mode && have->space == space && have->base == base;
 }
 
-static unsigned table_for(struct tcg_vcpu *tv, const struct table_key *want)
+static struct table_key *key_for(struct tcg_vcpu *tv, uint64_t mode, uint64_t base, uint64_t space)
 {
 	struct tcg_targets *s = tv->targets;
-	unsigned oldest = 0;
+	struct table_key *oldest = &s->keys[0];
 
 	for (unsigned k = 0; k < TABLES; k++) {
-		if (is_for(&s->keys[k], want))
-			return k;
-		if (s->tables[k].last_use < s->tables[oldest].last_use)
-			oldest = k;
+		if (is_for(&s->keys[k], mode, base, space))
+			return &s->keys[k];
+		if (s->tables[k].last_use < oldest->table->last_use)
+			oldest = &s->keys[k];
 	}
-	clear(&s->tables[oldest]);
-	rename_table(tv, &s->tables[oldest]);
-	s->tables[oldest].views = 0;
-	s->tables[oldest].base = want->base;
-	s->keys[oldest] = *want;
+	clear(oldest->table);
+	rename_table(tv, oldest->table);
+	oldest->table->views = 0;
+	oldest->table->base = oldest->base = base;
+	oldest->space = space;
+	oldest->mode = mode;
 	return oldest;
 }
 
-void tcg_targets_select(struct tcg_vcpu *tv)
+/* The table of the present mode. */
+static inline struct table *select_table(struct tcg_vcpu *tv)
 {
 	struct tcg_targets *s = tv->targets;
+	struct table_key *was = s->present;
 	struct jit_env *env = tv->env;
-	struct table_key want = {
-		.space = tlb_exec_generation(tv->sets),
-		.mode = (uint32_t)env->mode,
-		.is_used = true,
-	};
-	unsigned was = s->present;
+	uint64_t mode = (uint32_t)env->mode | KEY_USED, space = tlb_exec_generation(tv->sets);
+	uint64_t base = 0;
+	struct table *t;
 
-	if (!(want.mode & tv->guest->flat_code))
-		want.base = tv->guest->linear_pc(tv->v) - env->pc;
-	if (unlikely(!is_for(&s->keys[was], &want))) {
+	if (unlikely(!(mode & tv->guest->flat_code)))
+		base = tv->guest->linear_pc(tv->v) - env->pc;
+	if (!is_for(was, mode, base, space)) {
 		env->drop_frames = true;
 		/* there and back again, as a program that calls its kernel */
-		s->present = is_for(&s->keys[s->previous], &want) ? s->previous
-								  : table_for(tv, &want);
+		s->present = is_for(s->previous, mode, base, space)
+				     ? s->previous
+				     : key_for(tv, mode, base, space);
 		s->previous = was;
-		s->tables[s->present].last_use = ++s->uses;
-		env->probe = (uintptr_t)s->tables[s->present].entries;
-		env->name = s->tables[s->present].name;
+		t = s->present->table;
+		t->last_use = ++s->uses;
+		env->probe = (uintptr_t)t->entries;
+		env->name = t->name;
 	}
-	s->tables[s->present].views |= 1u << env->view;
+	t = s->present->table;
+	t->views |= 1u << env->view;
+	return t;
 }
+
+void tcg_targets_select(struct tcg_vcpu *tv) { select_table(tv); }
 
 /* ---- entering ---- */
 
@@ -290,7 +298,7 @@ static void empty_if_dead(struct table *t, unsigned i)
 }
 
 /* The place where pc is in t, or X64_PROBE_SIZE. */
-static unsigned place_of(const struct table *t, uint64_t pc)
+static inline unsigned place_of(const struct table *t, uint64_t pc)
 {
 	unsigned i = x64_probe_index(pc);
 
@@ -299,17 +307,26 @@ static unsigned place_of(const struct table *t, uint64_t pc)
 	return pc_of(&t->entries[i ^ 1]) == pc ? i ^ 1 : X64_PROBE_SIZE;
 }
 
-struct tcg_block *tcg_targets_find(const struct tcg_vcpu *tv)
+static inline struct tcg_block *find_in(const struct table *t, uint64_t pc)
 {
-	const struct table *t = &tv->targets->tables[tv->targets->present];
-	unsigned i = place_of(t, tv->env->pc);
+	unsigned i = place_of(t, pc);
 
 	return i < X64_PROBE_SIZE ? t->blocks[i] : NULL;
 }
 
+struct tcg_block *tcg_targets_find(const struct tcg_vcpu *tv)
+{
+	return find_in(tv->targets->present->table, tv->env->pc);
+}
+
+struct tcg_block *tcg_targets_next(struct tcg_vcpu *tv)
+{
+	return find_in(select_table(tv), tv->env->pc);
+}
+
 void tcg_targets_enter(struct tcg_vcpu *tv, struct tcg_block *b)
 {
-	struct table *t = &tv->targets->tables[tv->targets->present];
+	struct table *t = tv->targets->present->table;
 	uint64_t pc = tv->env->pc;
 	unsigned i = x64_probe_index(pc), at = place_of(t, pc);
 	uint64_t first = pc_of(&t->entries[i]);

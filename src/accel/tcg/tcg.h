@@ -448,6 +448,8 @@ void tcg_targets_free(struct tcg_targets *s);
 void tcg_targets_select(struct tcg_vcpu *tv);
 /* Where env->pc leads in the present table, or NULL. */
 struct tcg_block *tcg_targets_find(const struct tcg_vcpu *tv);
+/* The same, selected first. */
+struct tcg_block *tcg_targets_next(struct tcg_vcpu *tv);
 /* In the present table env->pc leads to b from now on, unless b was dropped. */
 void tcg_targets_enter(struct tcg_vcpu *tv, struct tcg_block *b);
 /* The name (X64_NAME_BITS) of what is mapped at present, for a key that leads to pc, good until the
