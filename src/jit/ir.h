@@ -107,6 +107,9 @@ struct ir_helper {
 	/* It neither reads nor changes general registers, vectors, x87 or the six flags, and never
 	 * faults: can_fault says that it may set env->code_stored. */
 	bool is_quick;
+	/* NULL, or the usual case of fn, where that writes the flags slot: all of it, while the six
+	 * flags in the slot need not be up to date, or nothing (false). */
+	bool (*shortcut)(void *env, uint64_t a, uint64_t b, uint64_t c);
 	/* Where sets or clears are not 0, or view_plus_1 is not, this is all it does, and a back
 	 * end can do it itself: bits of the 4 bytes of state at `slot`, none of them one of the six
 	 * flags, and the view of accesses from now on. */

@@ -60,6 +60,12 @@ bool x86_sysret(struct x86_cpu *c, unsigned size)
 	return true;
 }
 
+bool x86_sysret_usual(struct x86_cpu *c)
+{
+	return x86_is_code64(c) && !x86_cpl(c) && c->efer & EFER_SCE &&
+	       x86_is_canonical(c->gpr[RCX]) && x86_sysret(c, 8);
+}
+
 bool x86_sysenter(struct x86_cpu *c)
 {
 	uint16_t cs = (uint16_t)c->msr_sysenter_cs & 0xfffc;

@@ -161,20 +161,6 @@ static bool int_push_frame(struct x86_cpu *c, const struct int_gate *g, const st
 	return !e->has_error || x86_stack_push(s, size, e->error);
 }
 
-/* The same on a 64-bit stack, where all of it lies on one page at hand; the fault of a frame on two
- * pages depends on the order of its pushes. */
-static bool int_push_words(struct x86_cpu *c, const struct x86_event *e, struct x86_stack *s)
-{
-	const uint64_t frame[] = { e->error,          e->next,     c->seg[SEG_CS].sel,
-				   event_flags(c, e), c->gpr[RSP], c->seg[SEG_SS].sel };
-	unsigned first = e->has_error ? 0 : 1, n = 6 - first;
-
-	if (!x86_store_words(c, s->view, s->sp - 8 * n, frame + first, n))
-		return false;
-	s->sp -= 8 * n;
-	return true;
-}
-
 static void int_commit(struct x86_cpu *c, const struct int_gate *g, const struct x86_desc *cs,
 		       const struct x86_stack *s, unsigned cpl)
 {
@@ -256,6 +242,100 @@ static bool int_protected(struct x86_cpu *c, const struct x86_event *e)
 
 /* ---- long mode (SDM 3A 6.14) ---- */
 
+/* An event where all that is read and written for it is at hand and as it mostly is: nothing can
+ * fault.  False: nothing was done. */
+
+struct int_usual {
+	struct x86_desc cs;
+	uint64_t off, sp;
+	uint16_t sel;
+	unsigned cpl, view;
+	uint32_t clear; /* flags */
+};
+
+static bool usual_gate(struct x86_cpu *c, const struct x86_event *e, struct int_usual *u,
+		       unsigned *ist)
+{
+	enum { TYPE = 0xf00, TRAP = 0x100, INT = 0xe00 };
+	const uint8_t *gate;
+	struct x86_desc d;
+	uint64_t low;
+
+	if (e->vector * 16u + 15 > c->idtr.limit)
+		return false;
+	gate = tlb_find(&c->env.tlb[VIEW_KERNEL], TLB_READ, c->idtr.base + e->vector * 16u, 16);
+	if (!gate)
+		return false;
+	low = x86_read_once(gate);
+	d.hi = (uint32_t)(low >> 32);
+	if ((d.hi & (DESC_P | DESC_S | (TYPE & ~TRAP))) != (DESC_P | INT) ||
+	    (e->is_software && desc_dpl(&d) < x86_cpl(c)))
+		return false;
+	u->sel = (uint16_t)(low >> 16);
+	u->off = (low & 0xffff) | (d.hi & 0xffff0000) | x86_read_once(gate + 8) << 32;
+	u->clear = FL_NT | FL_RF | (d.hi & TRAP ? 0 : FL_IF);
+	*ist = d.hi & 7;
+	return x86_is_canonical(u->off);
+}
+
+/* Where the frame is pushed. */
+static bool usual_stack(struct x86_cpu *c, struct int_usual *u, unsigned ist)
+{
+	bool is_inner = u->cpl != x86_cpl(c);
+
+	u->sp = c->gpr[RSP];
+	u->view = is_inner ? VIEW_KERNEL : c->env.view;
+	return (!is_inner && !ist) || x86_tss_rsp_at_hand(c, ist ? 2 + ist : u->cpl, &u->sp);
+}
+
+/* Its view of memory and RSP are the new ones.  Word by word: what was stored in words just now
+ * comes sooner so than in greater pieces. */
+static bool usual_push(struct x86_cpu *c, const struct x86_event *e, struct int_usual *u)
+{
+	unsigned n = e->has_error ? 6 : 5;
+	uint64_t sp = (u->sp & ~UINT64_C(15)) - 8 * n;
+	uint8_t *to = tlb_find(&c->env.tlb[u->view], TLB_WRITE, sp, 8 * n);
+
+	if (!to)
+		return false;
+	if (e->has_error) {
+		st64_le(to, e->error);
+		to += 8;
+	}
+	st64_le(to, e->next);
+	st64_le(to + 8, c->seg[SEG_CS].sel);
+	st64_le(to + 16, event_flags(c, e));
+	st64_le(to + 24, c->gpr[RSP]);
+	st64_le(to + 32, c->seg[SEG_SS].sel);
+	c->gpr[RSP] = sp;
+	return true;
+}
+
+static bool int_long_usual(struct x86_cpu *c, const struct x86_event *e)
+{
+	struct int_usual u;
+	unsigned ist;
+
+	if (c->env.mode & MODE_STEP || !usual_gate(c, e, &u, &ist) ||
+	    !x86_desc_at_hand(c, u.sel, &u.cs))
+		return false;
+	u.cpl = desc_dpl(&u.cs);
+	if (u.cpl > x86_cpl(c) || !x86_desc_is_usual_code(&u.cs, u.cpl) ||
+	    !usual_stack(c, &u, ist) || !usual_push(c, e, &u))
+		return false;
+	x86_seg_fill(&c->seg[SEG_CS], (uint16_t)((u.sel & 0xfffc) | u.cpl), &u.cs);
+	c->env.pc = u.off;
+	c->rflags &= ~u.clear;
+	if (u.cpl != x86_cpl(c))
+		c->seg[SEG_SS] = (struct x86_seg){
+			.sel = (uint16_t)u.cpl,
+			.attr = (uint16_t)(u.cpl << SEG_ATTR_DPL_SHIFT),
+		};
+	if (u.cpl != x86_cpl(c) || !x86_is_code64(c))
+		x86_mode_update_cs(c);
+	return true;
+}
+
 static bool int_long(struct x86_cpu *c, const struct x86_event *e)
 {
 	struct int_gate g = { .ext = event_ext(e), .size = 8 };
@@ -264,10 +344,11 @@ static bool int_long(struct x86_cpu *c, const struct x86_event *e)
 	struct x86_stack s;
 	uint64_t raw[2];
 
+	if (int_long_usual(c, e))
+		return true;
 	if (e->vector * 16u + 15 > c->idtr.limit)
 		return x86_raise_code(c, EXC_GP, idt_error(e, g.ext));
-	if (!x86_load_words(c, VIEW_KERNEL, c->idtr.base + e->vector * 16u, raw, 2) &&
-	    !x86_load_bytes(c, VIEW_KERNEL, c->idtr.base + e->vector * 16u, raw, 16))
+	if (!x86_load_bytes(c, VIEW_KERNEL, c->idtr.base + e->vector * 16u, raw, 16))
 		return false;
 	g.d = (struct x86_desc){ .lo = (uint32_t)raw[0], .hi = (uint32_t)(raw[0] >> 32) };
 	type = desc_type(&g.d);
@@ -293,7 +374,7 @@ static bool int_long(struct x86_cpu *c, const struct x86_event *e)
 		return false;
 	}
 	s.sp &= ~UINT64_C(15);
-	if (!int_push_words(c, e, &s) && !int_push_frame(c, &g, e, &s, true))
+	if (!int_push_frame(c, &g, e, &s, true))
 		return false;
 	if (cpl != x86_cpl(c)) {
 		x86_seg_fill_null(&c->seg[SEG_SS], (uint16_t)cpl);

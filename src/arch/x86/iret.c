@@ -10,31 +10,11 @@ enum {
 struct iret_frame {
 	uint64_t ip, cs, flags, sp, ss;
 	unsigned size;
-	bool has_stack; /* sp and ss were popped already */
 	struct x86_stack s;
 };
 
-/* All of a frame for 64-bit code, where it lies on one page at hand. */
-static bool iret_pop_words(struct iret_frame *f)
-{
-	uint64_t w[5];
-
-	if (!f->s.is_64 || f->size != 8 ||
-	    !x86_load_words(f->s.c, f->s.view, f->s.sp, w, ARRAY_SIZE(w)))
-		return false;
-	f->ip = w[0];
-	f->cs = w[1] & 0xffff;
-	f->flags = w[2];
-	f->sp = w[3];
-	f->ss = w[4];
-	f->has_stack = true;
-	return true;
-}
-
 static bool iret_pop(struct iret_frame *f)
 {
-	if (iret_pop_words(f))
-		return true;
 	if (!x86_stack_pop(&f->s, f->size, &f->ip) || !x86_stack_pop(&f->s, f->size, &f->cs) ||
 	    !x86_stack_pop(&f->s, f->size, &f->flags))
 		return false;
@@ -191,8 +171,7 @@ static uint32_t iret_mask(const struct x86_cpu *c, unsigned size, unsigned cpl)
 /* The stack returned to. */
 static bool iret_stack(struct x86_cpu *c, struct iret_frame *f, bool to_code64, struct x86_desc *ss)
 {
-	if (!f->has_stack &&
-	    (!x86_stack_pop(&f->s, f->size, &f->sp) || !x86_stack_pop(&f->s, f->size, &f->ss)))
+	if (!x86_stack_pop(&f->s, f->size, &f->sp) || !x86_stack_pop(&f->s, f->size, &f->ss))
 		return false;
 	return x86_outer_ss(c, (uint16_t)f->ss, f->cs & 3, to_code64, ss);
 }
@@ -229,13 +208,74 @@ static bool iret_protected(struct x86_cpu *c, struct iret_frame *f)
 	return true;
 }
 
+/* The stack segment of x86_iret_usual(), null or not. */
+static bool iret_usual_stack(struct x86_cpu *c, uint16_t sel, unsigned rpl, struct x86_desc *ss)
+{
+	const uint32_t want = DESC_S | DESC_W | DESC_P | DESC_A;
+
+	if ((sel & 3u) != rpl)
+		return false;
+	*ss = (struct x86_desc){ .hi = rpl << DESC_DPL_SHIFT };
+	if (!(sel & 0xfffc))
+		return rpl != 3;
+	return x86_desc_at_hand(c, sel, ss) &&
+	       (ss->hi & (want | DESC_CODE | DESC_DPL)) == (want | rpl << DESC_DPL_SHIFT);
+}
+
+/* As x86_rflags_set() and x86_mode_update_cs(), between privilege levels of 64-bit code. */
+static void iret_usual_flags(struct x86_cpu *c, uint32_t now, bool same_cpl)
+{
+	uint32_t old = c->rflags;
+
+	c->rflags = now | FL_ONE;
+	if (!same_cpl || (old ^ now) & (FL_AC | FL_DF))
+		x86_mode_update_cs(c);
+	if ((now & ~old & FL_IF) && c->vcpu && atomic_load(&c->vcpu->inputs))
+		atomic_fetch_or(&c->env.exit_request, VCPU_EXIT_INPUT);
+}
+
+bool x86_iret_usual(struct x86_cpu *c)
+{
+	unsigned cpl = x86_cpl(c), rpl;
+	uint16_t cs_sel, ss_sel;
+	struct x86_desc cs, ss;
+	const uint8_t *frame;
+	uint64_t ip, sp;
+	uint32_t flags, mask;
+
+	if ((c->env.mode & (MODE_CODE64 | MODE_STEP)) != MODE_CODE64 || c->rflags & FL_NT)
+		return false;
+	frame = tlb_find(&c->env.tlb[c->env.view], TLB_READ, c->gpr[RSP], 40);
+	if (!frame)
+		return false;
+	ip = x86_read_once(frame);
+	cs_sel = (uint16_t)x86_read_once(frame + 8);
+	flags = (uint32_t)x86_read_once(frame + 16);
+	sp = x86_read_once(frame + 24);
+	ss_sel = (uint16_t)x86_read_once(frame + 32);
+	rpl = cs_sel & 3;
+	if (rpl < cpl || flags & FL_TF || !x86_is_canonical(ip) ||
+	    !x86_desc_at_hand(c, cs_sel, &cs) || !x86_desc_is_usual_code(&cs, rpl) ||
+	    !iret_usual_stack(c, ss_sel, rpl, &ss))
+		return false;
+	mask = iret_mask(c, 8, cpl);
+	x86_seg_fill(&c->seg[SEG_CS], cs_sel, &cs);
+	x86_seg_fill(&c->seg[SEG_SS], ss_sel, &ss);
+	c->env.pc = ip;
+	c->gpr[RSP] = sp;
+	if (rpl > cpl)
+		x86_seg_drop_inner(c, rpl);
+	iret_usual_flags(c, (c->rflags & ~mask) | (flags & mask), rpl == cpl);
+	iret_unblock_nmi(c);
+	return true;
+}
+
 bool x86_iret(struct x86_cpu *c, unsigned size, uint64_t next)
 {
 	struct iret_frame f;
 	bool ok;
 
 	f.size = size;
-	f.has_stack = false;
 	x86_stack_current(c, &f.s);
 	if (x86_is_real(c)) {
 		ok = iret_real(c, &f);

@@ -94,32 +94,6 @@ bool x86_store(struct x86_cpu *c, unsigned view, gva_t addr, unsigned size, uint
 	return true;
 }
 
-/* Word by word: what was stored in words just now comes sooner so than in greater pieces. */
-bool x86_load_words(struct x86_cpu *c, unsigned view, gva_t addr, uint64_t *out, unsigned n)
-{
-	const uint8_t *host = mem_hit(c, view, TLB_READ, addr, 8 * n);
-
-	if (!host)
-		return false;
-	for (unsigned i = 0; i < n; i++)
-		__atomic_store_n(&out[i], ld64_le(host + 8 * i), __ATOMIC_RELAXED);
-	return true;
-}
-
-bool x86_store_words(struct x86_cpu *c, unsigned view, gva_t addr, const uint64_t *in, unsigned n)
-{
-	uint8_t *host = mem_hit(c, view, TLB_WRITE, addr, 8 * n);
-
-	if (!host)
-		return false;
-	for (unsigned i = 0; i < n; i++) {
-		uint64_t v = __atomic_load_n(&in[i], __ATOMIC_RELAXED);
-
-		memcpy(host + 8 * i, &v, 8);
-	}
-	return true;
-}
-
 /* Without process-context identifiers there is one address space, whose tables change. */
 static uint64_t tlb_asid(const struct x86_cpu *c)
 {

@@ -23,6 +23,8 @@ enum {
 	DESC_E = 1u << 10,
 	DESC_CODE = 1u << 11,
 	DESC_S = 1u << 12,
+	DESC_DPL_SHIFT = 13,
+	DESC_DPL = 3u << DESC_DPL_SHIFT,
 	DESC_P = 1u << 15,
 	DESC_L = 1u << 21,
 	DESC_DB = 1u << 22,
@@ -44,7 +46,7 @@ enum {
 	SYS_INT32 = 14,
 	SYS_TRAP32 = 15,
 };
-static inline unsigned desc_dpl(const struct x86_desc *d) { return d->hi >> 13 & 3; }
+static inline unsigned desc_dpl(const struct x86_desc *d) { return d->hi >> DESC_DPL_SHIFT & 3; }
 static inline unsigned desc_type(const struct x86_desc *d) { return d->hi >> 8 & 15; }
 static inline bool desc_is_code(const struct x86_desc *d)
 {
@@ -80,6 +82,38 @@ bool x86_desc_probe(struct x86_cpu *c, uint16_t sel, struct x86_desc *d, bool *f
 /* The upper half of a 16-byte descriptor. */
 bool x86_desc_read_top(struct x86_cpu *c, uint16_t sel, enum x86_vector v, uint32_t ext,
 		       struct x86_desc *d);
+/* Eight bytes of guest memory, which others may write: what was checked is what is used. */
+static inline uint64_t x86_read_once(const uint8_t *host)
+{
+	uint64_t v = ld64_le(host);
+
+	__asm__("" : "+r"(v)); /* not to be read again */
+	return v;
+}
+/* The eight bytes of the GDT's descriptor sel, not null, where they are at hand. */
+static inline bool x86_desc_at_hand(struct x86_cpu *c, uint16_t sel, struct x86_desc *d)
+{
+	const uint8_t *host;
+	uint64_t raw;
+
+	if (!(sel & 0xfffc) || sel & 4 || (uint32_t)(sel | 7) > c->gdtr.limit)
+		return false;
+	host = tlb_find(&c->env.tlb[VIEW_KERNEL], TLB_READ, c->gdtr.base + (sel & 0xfff8), 8);
+	if (!host)
+		return false;
+	raw = x86_read_once(host);
+	d->lo = (uint32_t)raw;
+	d->hi = (uint32_t)(raw >> 32);
+	d->top = 0;
+	return true;
+}
+/* It is one of 64-bit code for privilege level dpl alone, present and accessed. */
+static inline bool x86_desc_is_usual_code(const struct x86_desc *d, unsigned dpl)
+{
+	const uint32_t want = DESC_S | DESC_CODE | DESC_P | DESC_L | DESC_A;
+
+	return (d->hi & (want | DESC_C | DESC_DB | DESC_DPL)) == (want | dpl << DESC_DPL_SHIFT);
+}
 bool x86_desc_set_accessed(struct x86_cpu *c, struct x86_desc *d);
 bool x86_desc_set_busy(struct x86_cpu *c, struct x86_desc *d, bool busy);
 static inline void x86_seg_fill(struct x86_seg *s, uint16_t sel, const struct x86_desc *d)
@@ -163,12 +197,16 @@ bool x86_far_jump(struct x86_cpu *c, uint16_t sel, uint64_t off, unsigned size, 
 bool x86_far_call(struct x86_cpu *c, uint16_t sel, uint64_t off, unsigned size, uint64_t next);
 bool x86_far_ret(struct x86_cpu *c, unsigned size, unsigned release);
 bool x86_iret(struct x86_cpu *c, unsigned size, uint64_t next);
+/* IRETQ from 64-bit code to 64-bit code, where all that it reads is at hand and as it mostly is,
+ * with whatever the six arithmetic flags were.  False: nothing was done. */
+bool x86_iret_usual(struct x86_cpu *c);
 /* The stack segment of a return to outer level rpl (RET, IRET); for a null one a descriptor that
  * fills it so. */
 bool x86_outer_ss(struct x86_cpu *c, uint16_t sel, unsigned rpl, bool to_code64,
 		  struct x86_desc *ss);
 bool x86_syscall(struct x86_cpu *c, uint64_t next);
 bool x86_sysret(struct x86_cpu *c, unsigned size);
+bool x86_sysret_usual(struct x86_cpu *c); /* as x86_iret_usual() */
 bool x86_sysenter(struct x86_cpu *c);
 bool x86_sysexit(struct x86_cpu *c, unsigned size);
 
@@ -185,6 +223,8 @@ bool x86_task_gate(struct x86_cpu *c, const struct x86_desc *gate, enum x86_task
 /* SS:ESP for privilege level dpl from the TSS (RSP or IST n in long mode). */
 bool x86_tss_stack(struct x86_cpu *c, unsigned dpl, uint32_t ext, uint16_t *ss, uint32_t *esp);
 bool x86_tss_rsp(struct x86_cpu *c, unsigned slot, uint32_t ext, uint64_t *rsp);
+/* The same where it is at hand; false: nothing is said. */
+bool x86_tss_rsp_at_hand(struct x86_cpu *c, unsigned slot, uint64_t *rsp);
 /* The new stack segment of a transfer to inner level dpl. */
 bool x86_inner_ss(struct x86_cpu *c, uint16_t sel, unsigned dpl, uint32_t ext, struct x86_seg *ss);
 /* A stack segment, not null, for privilege dpl; else v, but #SS if it is absent. */

@@ -31,9 +31,21 @@ HELPER(seg_load, MODE)
 HELPER(far_jump, TRANSFER) { return x86_far_jump(env, (uint16_t)a, b, a >> 16 & 0xff, x); }
 HELPER(far_call, TRANSFER) { return x86_far_call(env, (uint16_t)a, b, a >> 16 & 0xff, x); }
 HELPER(far_ret, TRANSFER) { return x86_far_ret(env, (unsigned)a, (unsigned)b); }
-HELPER(iret, TRANSFER) { return x86_iret(env, (unsigned)a, b); }
+static bool iret_shortcut(void *env, uint64_t size, uint64_t next, uint64_t x)
+{
+	(void)next, (void)x;
+	return size == 8 && x86_iret_usual(env);
+}
+
+static bool sysret_shortcut(void *env, uint64_t size, uint64_t b, uint64_t x)
+{
+	(void)b, (void)x;
+	return size == 8 && x86_sysret_usual(env);
+}
+
+HELPER(iret, TRANSFER, .shortcut = iret_shortcut) { return x86_iret(env, (unsigned)a, b); }
 HELPER(syscall, TRANSFER) { return x86_syscall(env, a); }
-HELPER(sysret, TRANSFER) { return x86_sysret(env, (unsigned)a); }
+HELPER(sysret, TRANSFER, .shortcut = sysret_shortcut) { return x86_sysret(env, (unsigned)a); }
 HELPER(sysenter, TRANSFER) { return x86_sysenter(env); }
 HELPER(sysexit, TRANSFER) { return x86_sysexit(env, (unsigned)a); }
 HELPER(int, FAULTS) { return x86_software_interrupt(env, (uint8_t)a, (unsigned)b, false); }

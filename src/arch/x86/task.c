@@ -52,10 +52,30 @@ bool x86_tss_stack(struct x86_cpu *c, unsigned dpl, uint32_t ext, uint16_t *ss, 
 }
 
 /* slot 0-2: RSPn, 3-9: IST1-7 (SDM 3A figure 7-11). */
+static unsigned tss_rsp_at(unsigned slot)
+{
+	return slot < 3 ? 4 + 8 * slot : 0x24 + 8 * (slot - 3);
+}
+
+bool x86_tss_rsp_at_hand(struct x86_cpu *c, unsigned slot, uint64_t *rsp)
+{
+	const struct x86_seg *tr = &c->seg[SEG_TR];
+	unsigned at = tss_rsp_at(slot);
+	const uint8_t *host;
+
+	if (at + 7 > tr->limit)
+		return false;
+	host = tlb_find(&c->env.tlb[VIEW_KERNEL], TLB_READ, tr->base + at, 8);
+	if (!host)
+		return false;
+	*rsp = x86_read_once(host);
+	return x86_is_canonical(*rsp);
+}
+
 bool x86_tss_rsp(struct x86_cpu *c, unsigned slot, uint32_t ext, uint64_t *rsp)
 {
 	const struct x86_seg *tr = &c->seg[SEG_TR];
-	unsigned at = slot < 3 ? 4 + 8 * slot : 0x24 + 8 * (slot - 3);
+	unsigned at = tss_rsp_at(slot);
 
 	if (at + 7 > tr->limit)
 		return x86_raise_code(c, EXC_TS, tss_error(c, ext));

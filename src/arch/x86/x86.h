@@ -42,10 +42,6 @@ bool x86_load(struct x86_cpu *c, unsigned view, gva_t addr, unsigned size, uint6
 bool x86_store(struct x86_cpu *c, unsigned view, gva_t addr, unsigned size, uint64_t value);
 bool x86_load_bytes(struct x86_cpu *c, unsigned view, gva_t addr, void *out, unsigned len);
 bool x86_store_bytes(struct x86_cpu *c, unsigned view, gva_t addr, const void *in, unsigned len);
-/* n quadwords at once where all are on one page that the soft TLB holds.  False: nothing was done,
- * take them singly. */
-bool x86_load_words(struct x86_cpu *c, unsigned view, gva_t addr, uint64_t *out, unsigned n);
-bool x86_store_words(struct x86_cpu *c, unsigned view, gva_t addr, const uint64_t *in, unsigned n);
 static inline unsigned x86_view(const struct x86_cpu *c) { return c->env.view; }
 /* Drop translations (SDM 3A 4.10.4); call what the accelerator gave.  All of every PCID, or with
  * keep_global those of the running one that are not global. */

@@ -373,6 +373,10 @@ uint64_t x64_rt_transfer(struct jit_env *env, const struct ir_helper *h, uint32_
 
 	(void)unused;
 	bounce_take(env, arg);
+	if (h->shortcut && likely(h->shortcut(env, arg[0], arg[1], arg[2]))) {
+		env->flags_kind = 0;
+		return go_on(env, NULL, X64_LOOPED);
+	}
 	if (is_synced)
 		x64_flags_sync(env, jit_of(env)->desc);
 	h->fn(env, arg[0], arg[1], arg[2]);
