@@ -73,7 +73,8 @@ struct guest_ops {
 	/* Between instructions: is nothing of the last one still to be done that its registers do
 	 * not show (an interrupt shadow, a trap)? */
 	bool (*is_settled)(struct vcpu *v);
-	/* HLT and wait-for-SIPI; vcpu.is_halted is what the loop waits on. */
+	/* HLT and wait-for-SIPI; vcpu.is_halted is what the loop waits on.  What halts sets
+	 * VCPU_EXIT_INPUT in exit_request. */
 	bool (*is_halted)(struct vcpu *v);
 
 	/* One instruction as text for -d in_asm; its length, 0 when it cannot be decoded. */

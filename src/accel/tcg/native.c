@@ -84,13 +84,13 @@ static const struct code_cache_ops cache_ops = { .evict = native_evict, .retire 
 
 /* ---- what host code asks for ---- */
 
-/* After an instruction that may have changed anything: is it for run_slice() to go on? */
-static bool must_look(struct tcg_vcpu *tv)
+/* After an instruction that may have changed anything: is it for run_slice() to go on?  Who halts
+ * has asked for it. */
+static inline bool must_look(struct tcg_vcpu *tv)
 {
 	struct vcpu *v = tv->v;
 
-	return tv->env->fault || atomic_load(v->exit_request) || atomic_load(&v->inputs) ||
-	       tv->guest->is_halted(v);
+	return tv->env->fault || atomic_load(v->exit_request) || atomic_load(&v->inputs);
 }
 
 /* Passages without a key until one asks: often enough for code that stays, too seldom to matter for
@@ -156,7 +156,7 @@ static void deliver(struct tcg_vcpu *tv)
 	tv->guest->deliver_fault(tv->v);
 }
 
-/* The usual case of native_next(X64_LOOPED): nothing is to be looked at, and the tables know where
+/* The usual case of next_block(X64_LOOPED): nothing is to be looked at, and the tables know where
  * env->pc leads.  NULL: all of it is still to be done. */
 static inline struct x64_code *next_known(struct tcg_vcpu *tv)
 {
@@ -175,32 +175,15 @@ static inline struct x64_code *next_known(struct tcg_vcpu *tv)
 	return &b->host;
 }
 
-static struct x64_code *native_next(struct jit_env *env, struct x64_code *from, unsigned n)
+static __attribute__((noinline)) struct x64_code *next_block(struct jit_env *env,
+							     struct x64_code *from, unsigned n)
 {
 	struct tcg_vcpu *tv = tcg_of(env);
 	struct tcg_block *b, *known;
-	struct x64_code *code;
 
-	if (n == X64_LOOPED) {
-		tv->counts.asks++;
-		code = next_known(tv);
-		if (likely(code))
-			return code;
-	}
 	tv->wants_single = wants_single(from, n);
 	if (tv->check || env->mode & tv->guest->step)
 		return NULL;
-	if (n == X64_FAULTED) {
-		if (env->fault == JIT_FAULT_DEBUG)
-			return NULL;
-		deliver(tv);
-		n = X64_LOOPED;
-		if (env->mode & tv->guest->step)
-			return NULL;
-		code = next_known(tv);
-		if (likely(code))
-			return code;
-	}
 	if (n == X64_LOOPED && must_look(tv))
 		return NULL;
 	tcg_chaos(tv);
@@ -228,6 +211,27 @@ static struct x64_code *native_next(struct jit_env *env, struct x64_code *from, 
 		lead_on(tv, from, n, b);
 	}
 	return &b->host;
+}
+
+static struct x64_code *native_next(struct jit_env *env, struct x64_code *from, unsigned n)
+{
+	struct tcg_vcpu *tv = tcg_of(env);
+	struct x64_code *code;
+
+	if (n == X64_FAULTED) {
+		if (tv->check || env->mode & tv->guest->step || env->fault == JIT_FAULT_DEBUG)
+			return NULL;
+		deliver(tv);
+		n = X64_LOOPED;
+	} else if (n == X64_LOOPED) {
+		tv->counts.asks++;
+	}
+	if (n == X64_LOOPED) {
+		code = next_known(tv);
+		if (likely(code))
+			return code;
+	}
+	return next_block(env, from, n);
 }
 
 static bool native_hits_code(struct jit_env *env, unsigned view, gva_t addr, unsigned size)

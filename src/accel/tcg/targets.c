@@ -210,7 +210,8 @@ static inline bool is_for(const struct table_key *have, uint64_t mode, uint64_t 
 	return have->mode == mode && have->space == space && have->base == base;
 }
 
-static struct table_key *key_for(struct tcg_vcpu *tv, uint64_t mode, uint64_t base, uint64_t space)
+static __attribute__((noinline)) struct table_key *key_for(struct tcg_vcpu *tv, uint64_t mode,
+							   uint64_t base, uint64_t space)
 {
 	struct tcg_targets *s = tv->targets;
 	struct table_key *oldest = &s->keys[0];
@@ -231,7 +232,7 @@ static struct table_key *key_for(struct tcg_vcpu *tv, uint64_t mode, uint64_t ba
 }
 
 /* The table of the present mode. */
-static inline struct table *select_table(struct tcg_vcpu *tv)
+static inline __attribute__((always_inline)) struct table *select_table(struct tcg_vcpu *tv)
 {
 	struct tcg_targets *s = tv->targets;
 	struct table_key *was = s->present;
@@ -242,19 +243,21 @@ static inline struct table *select_table(struct tcg_vcpu *tv)
 
 	if (unlikely(!(mode & tv->guest->flat_code)))
 		base = tv->guest->linear_pc(tv->v) - env->pc;
-	if (!is_for(was, mode, base, space)) {
+	if (is_for(was, mode, base, space)) {
+		t = was->table;
+	} else {
 		env->drop_frames = true;
 		/* there and back again, as a program that calls its kernel */
-		s->present = is_for(s->previous, mode, base, space)
-				     ? s->previous
-				     : key_for(tv, mode, base, space);
+		if (likely(is_for(s->previous, mode, base, space)))
+			s->present = s->previous;
+		else
+			s->present = key_for(tv, mode, base, space);
 		s->previous = was;
 		t = s->present->table;
 		t->last_use = ++s->uses;
 		env->probe = (uintptr_t)t->entries;
 		env->name = t->name;
 	}
-	t = s->present->table;
 	t->views |= 1u << env->view;
 	return t;
 }

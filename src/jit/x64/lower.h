@@ -636,9 +636,7 @@ void x64_pieces_write(struct x64_jit *j);
 /* ---- run.c: what thunks call ---- */
 /* env->flags_* as jit/interp_slow.h takes them: the operands themselves. */
 void x64_flags_normalize(struct jit_env *env);
-/* The flags, if they are those of an operation that is done fast (run_flags.c). */
-bool x64_flags_now(const struct jit_env *env, uint32_t *flags);
-/* Make the slot true. */
+/* Make the slot true (run_flags.c). */
 void x64_flags_sync(struct jit_env *env, const struct ir_state_desc *desc);
 /* Those that return uint64_t to a block: not 0: the address where to go on instead.  ret: return
  * address in the block.  A value is left in env->bounce. */

@@ -12,7 +12,7 @@ static const struct ir_helper *helper_of(const struct ir_op *op)
 
 static bool is_change(const struct ir_helper *h) { return h->sets || h->clears || h->view_plus_1; }
 
-/* What x64_env_update() does when env->view changes. */
+/* What env_update() does when env->view changes. */
 static void emit_view(struct x64_compiler *c, unsigned view)
 {
 	struct x64_asm *a = &c->a;

@@ -46,21 +46,6 @@ void x64_flags_normalize(struct jit_env *env)
 	env->flags_kind &= 0xffff;
 }
 
-void x64_flags_sync(struct jit_env *env, const struct ir_state_desc *desc)
-{
-	uint32_t *slot = (uint32_t *)(void *)((char *)env + desc->flags_offset), flags;
-
-	if (!env->flags_kind)
-		return;
-	if (likely(x64_flags_now(env, &flags))) {
-		*slot = (*slot & ~(uint32_t)IR_FLAGS_ALL) | flags;
-		env->flags_kind = 0;
-		return;
-	}
-	x64_flags_normalize(env);
-	interp_flags_sync(env, desc);
-}
-
 /* ---- where the guest is ---- */
 
 /* Its code may be dropped by now, but not gone: somebody runs there. */
@@ -156,6 +141,13 @@ static void go_back(struct jit_env *env, uint64_t ret, const uint64_t *gpr)
 		site_flags(env, code, &site, gpr);
 }
 
+/* What follows from env->pc and env->view. */
+static inline void env_update(struct jit_env *env)
+{
+	env->tlb_view = (uintptr_t)&env->tlb[env->view];
+	env->page = align_down(env->pc, UINT64_C(4096));
+}
+
 /* Where the code for env->pc runs, or 0: leave. */
 static uint64_t go_on(struct jit_env *env, struct x64_code *from, unsigned n)
 {
@@ -170,7 +162,7 @@ static uint64_t go_on(struct jit_env *env, struct x64_code *from, unsigned n)
 		env->why = env->fault ? X64_FAULT : X64_LOOP;
 		return 0;
 	}
-	x64_env_update(env);
+	env_update(env);
 	return to->run;
 }
 
@@ -462,12 +454,6 @@ uint64_t x64_rt_dispatch(struct jit_env *env)
 	return go_on(env, NULL, X64_LOOPED);
 }
 
-void x64_env_update(struct jit_env *env)
-{
-	env->tlb_view = (uintptr_t)&env->tlb[env->view];
-	env->page = align_down(env->pc, UINT64_C(4096));
-}
-
 enum x64_why x64_run(struct x64_jit *j, struct jit_env *env, const struct x64_code *code)
 {
 	enum x64_why (*enter)(struct jit_env *, uint64_t) = (enum x64_why(*)(
@@ -477,7 +463,7 @@ enum x64_why x64_run(struct x64_jit *j, struct jit_env *env, const struct x64_co
 	env->native = j;
 	env->flags_kind = 0;
 	env->drop_frames = false;
-	x64_env_update(env);
+	env_update(env);
 	why = enter(env, code->run);
 	x64_flags_sync(env, j->desc);
 	return why;

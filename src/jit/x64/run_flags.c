@@ -1,6 +1,7 @@
 /* jit/x64/run_flags.c - the six flags of a recipe, by doing its operation again on this host.
  * SPDX-License-Identifier: MIT */
 #include "base/bits.h"
+#include "jit/interp_slow.h"
 #include "jit/x64/lower.h"
 
 /* LAHF and SETO: SF ZF AF PF CF in AH as in EFLAGS, OF in AL. */
@@ -22,7 +23,7 @@ static uint32_t six(uint32_t ax) { return (ax >> 8 & 0xd5) | (ax & 1) << 11; }
 	 : (size) == 1 ? DO(op "w", uint16_t, x, y) \
 		       : DO(op "b", uint8_t, x, y))
 
-bool x64_flags_now(const struct jit_env *env, uint32_t *flags)
+static inline bool flags_now(const struct jit_env *env, uint32_t *flags)
 {
 	unsigned form = env->flags_kind >> 16, size = env->flags_kind >> 8 & 3;
 	uint64_t a = env->flags_a, b = env->flags_b;
@@ -48,4 +49,19 @@ bool x64_flags_now(const struct jit_env *env, uint32_t *flags)
 		return true;
 	default: return false;
 	}
+}
+
+void x64_flags_sync(struct jit_env *env, const struct ir_state_desc *desc)
+{
+	uint32_t *slot = (uint32_t *)(void *)((char *)env + desc->flags_offset), flags;
+
+	if (!env->flags_kind)
+		return;
+	if (likely(flags_now(env, &flags))) {
+		*slot = (*slot & ~(uint32_t)IR_FLAGS_ALL) | flags;
+		env->flags_kind = 0;
+		return;
+	}
+	x64_flags_normalize(env);
+	interp_flags_sync(env, desc);
 }

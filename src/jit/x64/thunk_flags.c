@@ -140,15 +140,19 @@ static uint64_t emit_carry(struct flags_asm *t, uint64_t env_bits)
 static uint64_t emit_sync(struct flags_asm *t, uint64_t env_bits)
 {
 	const struct x64_rm slot = flags_state(t, t->jit->desc->flags_offset);
+	struct x64_label in_slot = X64_LABEL;
 	struct x64_asm *a = t->a;
 	uint64_t start = begin(t);
 
+	x64_alu_i(a, X64_CMP, 4, FLAGS_ENV(t, flags_kind), 0);
+	x64_jcc_short(a, X64_CC_E, &in_slot);
 	emit_call_bits(t, env_bits);
 	x64_mov(a, 4, S1, slot);
 	x64_alu_i(a, X64_AND, 4, x64_r(S1), ~(int32_t)IR_FLAGS_ALL);
 	x64_alu_rr(a, X64_OR, 4, S1, S0);
 	x64_mov_to(a, 4, slot, S1);
 	x64_mov_i(a, 4, FLAGS_ENV(t, flags_kind), 0);
+	x64_bind(a, &in_slot);
 	x64_ret(a);
 	return start;
 }

@@ -147,9 +147,5 @@ void x64_key(struct x64_jit *j, struct x64_code *code, unsigned n, uint64_t key)
  * False: this one can only ask.  Context: as x64_link(). */
 bool x64_link_probe(struct x64_jit *j, struct x64_code *code, unsigned n);
 
-/* The mode, the view's tables or the probe table changed: what env->mode, env->view and env->tlb
- * mean for env->tlb_view.  Called by x64_run() and when `next` returned. */
-void x64_env_update(struct jit_env *env);
-
 /* Run from code (for env->pc) on.  On return the flags slot, registers and env->pc are true. */
 enum x64_why x64_run(struct x64_jit *j, struct jit_env *env, const struct x64_code *code);

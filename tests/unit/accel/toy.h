@@ -64,6 +64,7 @@ static uint64_t toy_do_halt(void *env, uint64_t a, uint64_t b, uint64_t c)
 	(void)b;
 	(void)c;
 	cpu->is_halted = true;
+	atomic_fetch_or(&cpu->env.exit_request, VCPU_EXIT_INPUT);
 	cpu->env.pc += 4;
 	atomic_fetch_add(&cpu->halts, 1);
 	return a;
