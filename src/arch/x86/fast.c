@@ -21,10 +21,10 @@ bool x86_syscall(struct x86_cpu *c, uint64_t next)
 	if (x86_is_long(c)) {
 		c->gpr[R11] = c->rflags & ~(uint32_t)FL_RF;
 		c->env.pc = in_64 ? c->msr_lstar : c->msr_cstar;
-		x86_rflags_set(c, 0, (uint32_t)c->msr_fmask | FL_RF);
+		x86_rflags_put(c, c->rflags & ~((uint32_t)c->msr_fmask | FL_RF));
 	} else {
 		c->env.pc = (uint32_t)c->msr_star;
-		x86_rflags_set(c, 0, FL_VM | FL_IF | FL_RF);
+		x86_rflags_put(c, c->rflags & ~(uint32_t)(FL_VM | FL_IF | FL_RF));
 	}
 	/* the step trap is taken by what TF has become */
 	c->step_armed = c->step_armed && (c->rflags & FL_TF);
@@ -35,8 +35,10 @@ bool x86_syscall(struct x86_cpu *c, uint64_t next)
 /* The step trap follows the new TF as if the caller's SYSCALL had just ended. */
 static void fast_sysret_flags(struct x86_cpu *c, uint32_t flags)
 {
+	uint32_t mask = ~(uint32_t)(FL_RF | FL_VM) & 0x3f7fd5;
+
 	c->step_armed = false;
-	x86_rflags_set(c, flags, ~(uint32_t)(FL_RF | FL_VM) & 0x3f7fd5);
+	x86_rflags_put(c, (c->rflags & ~mask) | (flags & mask));
 	if (c->rflags & FL_TF)
 		c->pending_db |= DR6_BS;
 }

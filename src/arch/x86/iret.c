@@ -222,18 +222,6 @@ static bool iret_usual_stack(struct x86_cpu *c, uint16_t sel, unsigned rpl, stru
 	       (ss->hi & (want | DESC_CODE | DESC_DPL)) == (want | rpl << DESC_DPL_SHIFT);
 }
 
-/* As x86_rflags_set() and x86_mode_update_cs(), between privilege levels of 64-bit code. */
-static void iret_usual_flags(struct x86_cpu *c, uint32_t now, bool same_cpl)
-{
-	uint32_t old = c->rflags;
-
-	c->rflags = now | FL_ONE;
-	if (!same_cpl || (old ^ now) & (FL_AC | FL_DF))
-		x86_mode_update_cs(c);
-	if ((now & ~old & FL_IF) && c->vcpu && atomic_load(&c->vcpu->inputs))
-		atomic_fetch_or(&c->env.exit_request, VCPU_EXIT_INPUT);
-}
-
 bool x86_iret_usual(struct x86_cpu *c)
 {
 	unsigned cpl = x86_cpl(c), rpl;
@@ -241,7 +229,7 @@ bool x86_iret_usual(struct x86_cpu *c)
 	struct x86_desc cs, ss;
 	const uint8_t *frame;
 	uint64_t ip, sp;
-	uint32_t flags, mask;
+	uint32_t flags, mask, old = c->rflags;
 
 	if ((c->env.mode & (MODE_CODE64 | MODE_STEP)) != MODE_CODE64 || c->rflags & FL_NT)
 		return false;
@@ -265,7 +253,9 @@ bool x86_iret_usual(struct x86_cpu *c)
 	c->gpr[RSP] = sp;
 	if (rpl > cpl)
 		x86_seg_drop_inner(c, rpl);
-	iret_usual_flags(c, (c->rflags & ~mask) | (flags & mask), rpl == cpl);
+	x86_rflags_put(c, (old & ~mask) | (flags & mask));
+	if (rpl > cpl || (old ^ c->rflags) & (FL_AC | FL_DF))
+		x86_mode_update_cs(c);
 	iret_unblock_nmi(c);
 	return true;
 }

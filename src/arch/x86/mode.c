@@ -136,14 +136,10 @@ void x86_mode_update_cs(struct x86_cpu *c)
 void x86_rflags_set(struct x86_cpu *c, uint32_t value, uint32_t mask)
 {
 	uint32_t old = c->rflags;
-	uint32_t now = ((old & ~mask) | (value & mask)) | FL_ONE;
 
-	c->rflags = now;
-	if ((old ^ now) & (FL_TF | FL_VM | FL_AC | FL_DF))
+	x86_rflags_put(c, (old & ~mask) | (value & mask));
+	if ((old ^ c->rflags) & (FL_TF | FL_VM | FL_AC | FL_DF))
 		x86_mode_update_cs(c);
-	/* Interrupts that waited must be looked at before the next block. */
-	if ((now & ~old & FL_IF) && c->vcpu && atomic_load(&c->vcpu->inputs))
-		atomic_fetch_or(&c->env.exit_request, VCPU_EXIT_INPUT);
 }
 
 void x86_mode_update_traps(struct x86_cpu *c)

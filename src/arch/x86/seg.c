@@ -100,17 +100,6 @@ void x86_seg_fill_vm86(struct x86_seg *s, uint16_t sel)
 
 void x86_seg_fill_null(struct x86_seg *s, uint16_t sel) { *s = (struct x86_seg){ .sel = sel }; }
 
-void x86_seg_fill_flat(struct x86_seg *s, uint16_t sel, bool is_code, bool is_64, unsigned dpl)
-{
-	unsigned attr = SEG_ATTR_P | SEG_ATTR_S | SEG_ATTR_RW | SEG_ATTR_A | SEG_ATTR_G |
-			dpl << SEG_ATTR_DPL_SHIFT;
-
-	if (is_code)
-		attr |= SEG_ATTR_CODE;
-	attr |= is_64 ? SEG_ATTR_L : SEG_ATTR_DB;
-	*s = (struct x86_seg){ .sel = sel, .attr = (uint16_t)attr, .limit = UINT32_MAX };
-}
-
 bool x86_code_offset_check(struct x86_cpu *c, const struct x86_desc *cs, uint64_t off, uint32_t ext)
 {
 	bool is_64 = x86_is_long(c) && (cs->hi & DESC_L);

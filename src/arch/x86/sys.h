@@ -127,7 +127,17 @@ void x86_seg_fill_real(struct x86_seg *s, uint16_t sel);
 void x86_seg_fill_vm86(struct x86_seg *s, uint16_t sel);
 void x86_seg_fill_null(struct x86_seg *s, uint16_t sel);
 /* Flat segments as SYSCALL and SYSENTER make them. */
-void x86_seg_fill_flat(struct x86_seg *s, uint16_t sel, bool is_code, bool is_64, unsigned dpl);
+static inline void x86_seg_fill_flat(struct x86_seg *s, uint16_t sel, bool is_code, bool is_64,
+				     unsigned dpl)
+{
+	unsigned attr = SEG_ATTR_P | SEG_ATTR_S | SEG_ATTR_RW | SEG_ATTR_A | SEG_ATTR_G |
+			dpl << SEG_ATTR_DPL_SHIFT;
+
+	if (is_code)
+		attr |= SEG_ATTR_CODE;
+	attr |= is_64 ? SEG_ATTR_L : SEG_ATTR_DB;
+	*s = (struct x86_seg){ .sel = sel, .attr = (uint16_t)attr, .limit = UINT32_MAX };
+}
 /* MOV/POP/LDS...: ES SS DS FS GS in every mode. */
 bool x86_seg_load(struct x86_cpu *c, enum x86_seg_id id, uint16_t sel);
 /* Does CS:off lie in the code segment about to be loaded (#GP(0))? */
@@ -140,6 +150,16 @@ void x86_seg_drop_inner(struct x86_cpu *c, unsigned cpl);
 static inline unsigned seg_dpl(const struct x86_seg *s)
 {
 	return s->attr >> SEG_ATTR_DPL_SHIFT & 3;
+}
+/* RFLAGS, where the caller sees to the mode word. */
+static inline void x86_rflags_put(struct x86_cpu *c, uint32_t now)
+{
+	uint32_t old = c->rflags;
+
+	c->rflags = now | FL_ONE;
+	/* Interrupts that waited must be looked at before the next block. */
+	if ((now & ~old & FL_IF) && c->vcpu && atomic_load(&c->vcpu->inputs))
+		atomic_fetch_or(&c->env.exit_request, VCPU_EXIT_INPUT);
 }
 static inline bool x86_is_real(const struct x86_cpu *c) { return !(c->cr0 & CR0_PE); }
 static inline bool x86_is_vm86(const struct x86_cpu *c)
