@@ -6,7 +6,7 @@
  * be emptied like a full one: the writer finds out at its next reservation.
  *
  * Code grows from the chunk's start, its entries from the end downwards: sorted by address, found
- * without a lock.
+ * without a lock.  What C must know of the code lies beside the chunk, in memory that goes with it.
  * SPDX-License-Identifier: MIT */
 #include "jit/code_cache.h"
 
@@ -27,7 +27,7 @@
 #include "base/lock.h"
 
 enum { MIN_CHUNKS = 8, AIM_CHUNKS = 64, MIN_CHUNK = 64 << 10, MAX_CHUNK = 1 << 20 };
-enum { POPULATE = 64 << 10 };
+enum { POPULATE = 64 << 10, SIDE_BYTES = (16 << 10) - 64 };
 /* Code reaches all other code, and the cache's own data, by 32-bit displacements. */
 #define MAX_SIZE GIB
 
@@ -44,11 +44,19 @@ struct code_entry {
 	void *owner;    /* atomic */
 };
 
+/* Memory that belongs to a chunk's code. */
+struct code_side {
+	struct code_side *next;
+	uint64_t bytes[];
+};
+
 struct code_chunk {
 	_Atomic uint64_t state;
 	_Atomic uint32_t count; /* entries; grows by the writer, after what they say is written */
 	_Atomic uint32_t live;  /* entries that are not dead */
+	_Atomic uint32_t bytes; /* of all entries; likewise */
 	uint32_t used;          /* the writer, while BUSY */
+	struct code_side *side; /* likewise; newest first */
 };
 
 struct code_cache {
@@ -63,7 +71,8 @@ struct code_cache {
 	pthread_cond_t freed;         /* lock */
 	uint32_t free_count, emptied; /* lock: chunks in these states */
 	uint64_t births, evicted;     /* lock */
-	_Atomic uint64_t blocks, bytes, refused;
+	uint64_t blocks, bytes;       /* lock: of chunks that were freed */
+	_Atomic uint64_t refused;
 	struct code_chunk chunks[];
 };
 
@@ -153,10 +162,21 @@ struct code_cache *code_cache_new(uint64_t size, uint8_t fill, const struct code
 	return c;
 }
 
+static void free_side(struct code_chunk *ch)
+{
+	for (struct code_side *s = ch->side, *next; s; s = next) {
+		next = s->next;
+		free(s);
+	}
+	ch->side = NULL;
+}
+
 void code_cache_free(struct code_cache *c)
 {
 	if (!c)
 		return;
+	for (unsigned k = 0; k < c->count; k++)
+		free_side(&c->chunks[k]);
 	if (c->write)
 		munmap(c->write, c->size);
 	if (c->run)
@@ -279,6 +299,7 @@ static bool take_free(struct code_writer *w)
 			continue;
 		w->chunk = (int)k;
 		w->populated = 0;
+		w->side = w->side_end = NULL;
 		w->birth = ++c->births;
 		atomic_store(&ch->state, state_word(w->birth, CHUNK_BUSY));
 		c->free_count--;
@@ -314,10 +335,12 @@ void code_chunk_free(struct code_cache *c, unsigned k)
 	struct code_chunk *ch = &c->chunks[k];
 
 	assert(k < c->count && state_of(atomic_load(&ch->state)) == CHUNK_EMPTIED);
-	atomic_store(&ch->count, 0);
 	ch->used = 0;
+	free_side(ch);
 	memset(chunk_write(c, k), c->fill, c->chunk_size);
 	lock_take(&c->lock);
+	c->blocks += atomic_exchange(&ch->count, 0);
+	c->bytes += atomic_exchange(&ch->bytes, 0);
 	atomic_store(&ch->state, state_word(0, CHUNK_FREE));
 	c->free_count++;
 	c->emptied--;
@@ -350,11 +373,15 @@ void code_cache_stats(struct code_cache *c, struct code_stats *out)
 		.chunks = c->count,
 		.free_chunks = c->free_count,
 		.retired_chunks = c->emptied,
-		.blocks = atomic_load(&c->blocks),
-		.bytes = atomic_load(&c->bytes),
+		.blocks = c->blocks,
+		.bytes = c->bytes,
 		.evicted = c->evicted,
 		.refused = atomic_load(&c->refused),
 	};
+	for (unsigned k = 0; k < c->count; k++) {
+		out->blocks += atomic_load(&c->chunks[k].count);
+		out->bytes += atomic_load(&c->chunks[k].bytes);
+	}
 	lock_drop(&c->lock);
 }
 
@@ -367,7 +394,8 @@ void code_writer_init(struct code_writer *w, struct code_cache *c, bool is_fixed
 
 static void set_state(const struct code_writer *w, enum chunk_state state)
 {
-	atomic_store(&w->cache->chunks[w->chunk].state, state_word(w->birth, state));
+	atomic_store_explicit(&w->cache->chunks[w->chunk].state, state_word(w->birth, state),
+			      memory_order_release);
 }
 
 /* Nothing more is written to w's chunk, which is BUSY. */
@@ -440,6 +468,29 @@ bool code_reserve(struct code_writer *w, size_t room, uint8_t **write, uint64_t 
 	return true;
 }
 
+void *code_side(struct code_writer *w, size_t size)
+{
+	struct code_chunk *ch = &w->cache->chunks[w->chunk];
+	uint8_t *p;
+
+	assert(w->room);
+	size = align_up(size, sizeof(uint64_t));
+	if (size > (size_t)(w->side_end - w->side)) {
+		size_t bytes = MAX(size, (size_t)SIDE_BYTES);
+		struct code_side *s = malloc(sizeof(*s) + bytes);
+
+		if (!s)
+			g_error("out of memory for translated code");
+		s->next = ch->side;
+		ch->side = s;
+		w->side = (uint8_t *)s->bytes;
+		w->side_end = w->side + bytes;
+	}
+	p = w->side;
+	w->side += size;
+	return p;
+}
+
 void code_commit(struct code_writer *w, size_t size, void *owner)
 {
 	struct code_cache *c = w->cache;
@@ -456,10 +507,12 @@ void code_commit(struct code_writer *w, size_t size, void *owner)
 		__atomic_store_n(&e->end, ch->used, __ATOMIC_RELAXED);
 		__atomic_store_n(&e->owner, owner, __ATOMIC_RELEASE);
 		atomic_fetch_add(&ch->live, 1);
-		atomic_store(&ch->count, count + 1);
+		atomic_store_explicit(&ch->bytes,
+				      atomic_load_explicit(&ch->bytes, memory_order_relaxed) +
+					      (uint32_t)size,
+				      memory_order_relaxed);
+		atomic_store_explicit(&ch->count, count + 1, memory_order_release);
 		code_written((uintptr_t)c->run + (size_t)w->chunk * c->chunk_size + w->at, size);
-		atomic_fetch_add(&c->blocks, 1);
-		atomic_fetch_add(&c->bytes, size);
 	}
 	if (!w->is_fixed)
 		set_state(w, CHUNK_OPEN);

@@ -35,7 +35,8 @@ struct code_writer {
 	uint64_t birth; /* of that chunk: it may have been taken away and be another's */
 	uint32_t at;    /* offset in the chunk, while something is reserved */
 	uint32_t room;
-	uint32_t populated; /* offset in the chunk: up to there memory is at hand */
+	uint32_t populated;       /* offset in the chunk: up to there memory is at hand */
+	uint8_t *side, *side_end; /* what is left of the chunk's newest side memory */
 };
 
 struct code_stats {
@@ -66,6 +67,9 @@ void code_writer_fini(struct code_writer *w);
  * code_max_room().  Context: owners that evict may be told of stay allocated until this returns,
  * even when code_drop() was called for them meanwhile. */
 bool code_reserve(struct code_writer *w, size_t room, uint8_t **write, uint64_t *run);
+/* Memory beside the room's code, aligned to 8 bytes, that lives as long as whoever may be running
+ * there.  Context: between code_reserve() and code_commit(). */
+void *code_side(struct code_writer *w, size_t size);
 /* The first size bytes of the room are owner's code, which may be evicted from now on; size 0: the
  * room was not used. */
 void code_commit(struct code_writer *w, size_t size, void *owner);

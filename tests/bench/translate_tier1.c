@@ -19,7 +19,6 @@ static struct x64_compiler *compiler;
 static void drop_code(void *opaque, void *owner)
 {
 	(void)opaque;
-	x64_code_fini(owner);
 	g_free(owner);
 }
 

@@ -357,11 +357,7 @@ void tcg_native_drop(struct tcg_accel *t, struct tcg_block *b)
 	code_drop(t->native->cache, b->host.base);
 }
 
-void tcg_native_fini(struct tcg_block *b)
-{
-	tcg_check_free(b);
-	x64_code_fini(&b->host);
-}
+void tcg_native_fini(struct tcg_block *b) { tcg_check_free(b); }
 
 enum x64_why tcg_native_run(struct tcg_vcpu *tv, const struct tcg_block *b)
 {

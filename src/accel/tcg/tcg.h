@@ -483,6 +483,7 @@ void tcg_native_key(struct tcg_accel *t, struct tcg_block *from, unsigned n, uin
 bool tcg_native_link_probe(struct tcg_accel *t, struct tcg_block *from, unsigned n);
 /* b's code is not entered any more: the code cache need not tell of it. */
 void tcg_native_drop(struct tcg_accel *t, struct tcg_block *b);
+/* What else b has; its code, and what belongs to that, is the code cache's. */
 void tcg_native_fini(struct tcg_block *b);
 enum x64_why tcg_native_run(struct tcg_vcpu *tv, const struct tcg_block *b);
 /* Until there is room again.  Context: not in an RCU reader. */

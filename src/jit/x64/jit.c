@@ -136,13 +136,6 @@ void x64_compiler_free(struct x64_compiler *c)
 	g_free(c);
 }
 
-void x64_code_fini(struct x64_code *code)
-{
-	g_free(code->natives);
-	free(code->exits);
-	*code = (struct x64_code){ 0 };
-}
-
 static void lead_to(struct x64_jit *j, const struct x64_code *code, uint32_t field, uint64_t to)
 {
 	uint64_t run = code->base + field;

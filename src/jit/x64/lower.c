@@ -200,7 +200,7 @@ static void lower_put(struct x64_compiler *c, unsigned i)
 
 uint64_t lower_native_copy(struct x64_compiler *c, const struct ir_native *n)
 {
-	struct ir_native *copy = &c->code->natives[c->native_count++];
+	struct ir_native *copy = &c->natives[c->native_count++];
 
 	*copy = *n;
 	return (uint64_t)(uintptr_t)copy;
@@ -288,7 +288,9 @@ static void begin(struct x64_compiler *c, const struct ir_block *ir)
 	c->left_at = 0;
 	c->late.op = 0;
 	lower_plan(c);
-	c->code->natives = c->native_count ? g_new(struct ir_native, c->native_count) : NULL;
+	c->natives = NULL;
+	if (c->native_count)
+		c->natives = code_side(&c->writer, c->native_count * sizeof(*c->natives));
 	c->native_count = 0;
 	place_begin(c);
 	vec_begin(c);
@@ -304,11 +306,8 @@ static void finish(struct x64_compiler *c)
 		.site_count = c->site_count,
 		.constant_count = c->constant_count,
 	};
-	void *memory = malloc(tables_size(&t) + 1);
 
-	if (!memory)
-		g_error("out of memory for a translated block");
-	tables_write(c->code, &t, memory);
+	tables_write(c->code, &t, code_side(&c->writer, tables_size(&t)));
 	c->code->insn_count = c->ir->insn_count;
 	c->code->kills_flags = c->ir->kills_flags && !c->origin; /* what comes instead may not */
 	c->code->size = x64_offset(&c->a);
@@ -352,7 +351,6 @@ enum x64_result x64_compile(struct x64_compiler *c, struct x64_code *code,
 	lower_block(c);
 	if (c->is_full || c->a.is_full) {
 		code_commit(&c->writer, 0, NULL);
-		g_free(code->natives);
 		*code = (struct x64_code){ 0 };
 		return X64_TOO_BIG;
 	}

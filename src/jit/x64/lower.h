@@ -36,9 +36,10 @@ enum place_kind {
 struct place {
 	uint8_t kind;
 	uint8_t reg;
-	uint8_t valid; /* bytes; those above belong to the value as zeros but may hold anything */
+	uint16_t valid; /* bytes; those above belong to the value as zeros but may hold anything */
 	uint32_t imm;
 };
+BUILD_ASSERT(sizeof(struct place) == 8); /* and no bit unused: it is handed about in a register */
 
 /* Operands of the flags at a site, for C. */
 struct site_place {
@@ -164,8 +165,17 @@ struct arg { /* an operand captured for a stub */
 	bool is_imm;
 	bool is_pc; /* pc of the entry + imm: only what is stored */
 	uint8_t valid;
-	uint64_t imm;
-	struct x64_rm rm;
+	union {
+		uint64_t imm;
+		struct x64_rm rm;
+	};
+};
+
+/* Flags to tell env of. */
+struct record {
+	uint32_t kind; /* recipe_kind(); 0: none */
+	bool has_b, has_c;
+	struct arg a, b, c;
 };
 
 enum stub_kind {
@@ -213,25 +223,27 @@ struct stub {
 	bool has_old;
 	bool has_vectors, has_x87; /* STUB_HELPER: they are in the host's registers */
 	bool has_arg;              /* STUB_HELPER: its first argument is arg[0], a register */
-	bool is_end;       /* STUB_HELPER: the instruction's last deed: may leave behind it */
-	bool is_return;    /* STUB_LATE */
-	bool is_back;      /* STUB_EXIT: all but what asks for a link stands in line */
-	bool is_call;      /* STUB_FAR */
-	bool is_direct;    /* STUB_FRAMES: to the target of exit, not to the pc in S0 */
-	bool has_b, has_c; /* record: arg[1], arg[2] */
-	uint8_t bytes;     /* STUB_LOAD: if no power of two; STUB_HELPER: of its store, or 0 */
-	uint16_t native;   /* STUB_STORE: the NATIVE whose result it is, or 0 */
-	uint16_t at;       /* the IR op whose place in the block it stands for */
-	uint16_t op;       /* STUB_MODIFY: the operation */
+	bool is_end;     /* STUB_HELPER: the instruction's last deed: may leave behind it */
+	bool is_return;  /* STUB_LATE */
+	bool is_back;    /* STUB_EXIT: all but what asks for a link stands in line */
+	bool is_call;    /* STUB_FAR */
+	bool is_direct;  /* STUB_FRAMES: to the target of exit, not to the pc in S0 */
+	uint8_t bytes;   /* STUB_LOAD: if no power of two; STUB_HELPER: of its store, or 0 */
+	uint16_t native; /* STUB_STORE: the NATIVE whose result it is, or 0 */
+	uint16_t at;     /* the IR op whose place in the block it stands for */
+	uint16_t op;     /* STUB_MODIFY: the operation */
 	uint16_t exit;
-	uint32_t record_kind; /* STUB_EXIT, _GROUP: flags to tell env of; their operands are arg */
 	struct x64_site site;
-	struct x64_label in, back, key;
+	struct x64_label in, back;
+	/* A new stub has anything here: what is above says what is meant. */
+	struct x64_label key;       /* STUB_FAR */
 	struct x64_label checked;   /* behind the check: S0 is the host pointer */
 	struct x64_label unaligned; /* STUB_ATOMIC: S0 is the address */
-	/* A new stub has anything here: what is above says what is meant. */
-	struct x64_rm old; /* STUB_MODIFY: where the value that was there is kept */
-	struct arg arg[3];
+	struct x64_rm old;          /* STUB_MODIFY: where the value that was there is kept */
+	union {
+		struct arg arg[2];
+		struct record record; /* STUB_EXIT, _GROUP, _STORED */
+	};
 };
 
 /* What is planned of an operation; then what is known of its value and its flags. */
@@ -291,7 +303,8 @@ struct x64_compiler {
 	unsigned exit_count;
 	uint64_t constants[LOWER_SITES];
 	unsigned constant_count;
-	unsigned native_count; /* those copied; by the plan: all */
+	struct ir_native *natives; /* beside the code: the copies that it uses */
+	unsigned native_count;     /* those copied; by the plan: all */
 	struct x64_label asked;
 	bool may_have_stored; /* a helper that is not the last of its instruction */
 	uint16_t left_at;     /* the way out that a helper's call has already taken, or 0 */
@@ -357,13 +370,18 @@ static inline bool is_live(const struct x64_compiler *c, unsigned v)
 {
 	return c->plan[v].last_use > c->pos;
 }
-/* Is v in reg, size bytes of it? */
-static inline bool place_is_in(const struct x64_compiler *c, unsigned v, unsigned reg,
-			       unsigned size)
+/* Is v in a register, size bytes of it? */
+static inline bool place_has(const struct x64_compiler *c, unsigned v, unsigned size)
 {
 	const struct place *p = &c->value[v].at;
 
-	return p->kind == PLACE_REG && p->reg == reg && p->valid >= size;
+	return p->kind == PLACE_REG && p->valid >= size;
+}
+/* In this one? */
+static inline bool place_is_in(const struct x64_compiler *c, unsigned v, unsigned reg,
+			       unsigned size)
+{
+	return place_has(c, v, size) && c->value[v].at.reg == reg;
 }
 void place_begin(struct x64_compiler *c);
 /* Say where v is from now on. */

@@ -130,7 +130,8 @@ static uint32_t again_ab(struct x64_compiler *c, unsigned f)
 	place_copy(c, reg, op->a, size, false);
 	if (c->value[f].carry.kind != PLACE_NONE && (op->code == IR_ADC || op->code == IR_SBB))
 		x64_bt_i(&c->a, X64_BT, 4, tmp_rm(c, c->value[f].carry.imm), 0);
-	arg = (struct arg){ .is_imm = is_imm, .imm = (uint64_t)imm, .rm = b };
+	arg = is_imm ? (struct arg){ .is_imm = true, .imm = (uint64_t)imm }
+		     : (struct arg){ .rm = b };
 	alu_apply(c, op, reg, &arg);
 	alu_applied(c, f);
 	if (op->code == IR_MUL)

@@ -18,12 +18,6 @@ unsigned flags_at_fault(const struct x64_compiler *c, unsigned i)
 
 /* ---- telling env ---- */
 
-struct record {
-	uint32_t kind;
-	struct arg a, b, c;
-	bool has_b, has_c;
-};
-
 /* Of logic, whose carry is told with the kind: clear. */
 static bool has_no_carry(uint32_t kind)
 {
@@ -37,10 +31,12 @@ static void capture(struct x64_compiler *c, unsigned v, struct arg *out)
 {
 	const struct ir_op *op = op_at(c, v);
 
-	*out = (struct arg){ .is_imm = true, .valid = 8, .imm = op->imm };
-	if (op->code == IR_CONST)
+	out->is_imm = op->code == IR_CONST;
+	out->valid = 8;
+	if (out->is_imm) {
+		out->imm = op->imm;
 		return;
-	out->is_imm = false;
+	}
 	if (c->value[v].at.kind == PLACE_LAZY || c->value[v].at.kind == PLACE_HIGH ||
 	    c->value[v].at.kind == PLACE_MEM)
 		out->rm = x64_r(place_in_reg(c, v, 1, 0));
@@ -58,7 +54,7 @@ static void capture_once(struct x64_compiler *c, unsigned f, struct record *r)
 	const struct ir_op *op = op_at(c, f);
 	enum recipe_form form = lower_form(c, f);
 
-	*r = (struct record){ 0 };
+	r->has_b = r->has_c = false;
 	if (c->value[f].bits.kind != PLACE_NONE) {
 		r->kind = recipe_kind(IR_FLAGS_OF, 2, FORM_AB);
 		capture_place(c, c->value[f].bits, &r->a);
@@ -194,36 +190,24 @@ void flags_record(struct x64_compiler *c, unsigned f)
 	c->is_synced = false;
 }
 
-/* For a stub, where both scratch registers are free behind it. */
-void flags_record_later(struct x64_compiler *c, unsigned f, struct stub *s)
+void flags_record_later(struct x64_compiler *c, unsigned f, struct record *r)
 {
-	struct record r;
-
-	s->record_kind = 0;
-	if (!f || c->env_flags == f || (is_in_env(c, f) && c->value[f].bits.kind == PLACE_NONE))
-		return;
-	capture_record(c, f, &r);
-	s->record_kind = r.kind;
-	s->arg[0] = r.a;
-	s->arg[1] = r.b;
-	s->arg[2] = r.c;
-	s->has_b = r.has_b;
-	s->has_c = r.has_c;
+	r->kind = 0;
+	if (f && c->env_flags != f && (!is_in_env(c, f) || c->value[f].bits.kind != PLACE_NONE))
+		capture_record(c, f, r);
 }
 
-void stub_record(struct x64_compiler *c, const struct stub *s)
+static bool arg_is_in(const struct arg *a, unsigned reg)
 {
-	struct record r = { .kind = s->record_kind,
-			    .a = s->arg[0],
-			    .b = s->arg[1],
-			    .c = s->arg[2],
-			    .has_b = s->has_b,
-			    .has_c = s->has_c };
-	bool s0_holds = (!r.a.is_imm && r.a.rm.kind == X64_RM_REG && r.a.rm.base == S0) ||
-			(r.has_b && !r.b.is_imm && r.b.rm.kind == X64_RM_REG && r.b.rm.base == S0);
+	return !a->is_imm && a->rm.kind == X64_RM_REG && a->rm.base == reg;
+}
 
-	if (s->record_kind)
-		emit_record(c, &r, s0_holds ? S1 : S0);
+void stub_record(struct x64_compiler *c, const struct record *r)
+{
+	bool s0_holds = arg_is_in(&r->a, S0) || (r->has_b && arg_is_in(&r->b, S0));
+
+	if (r->kind)
+		emit_record(c, r, s0_holds ? S1 : S0);
 }
 
 static void call_sync(struct x64_compiler *c)

@@ -38,8 +38,9 @@ void flags_keep_carry(struct x64_compiler *c, unsigned i);
 void flags_keep_if_zero(struct x64_compiler *c, unsigned i, unsigned count);
 /* Tell env of flags f: stores only, EFLAGS stay. */
 void flags_record(struct x64_compiler *c, unsigned f);
-void flags_record_later(struct x64_compiler *c, unsigned f, struct stub *s);
-void stub_record(struct x64_compiler *c, const struct stub *s);
+/* The same in a stub, by stub_record(): both scratch registers are free behind it. */
+void flags_record_later(struct x64_compiler *c, unsigned f, struct record *r);
+void stub_record(struct x64_compiler *c, const struct record *r);
 void stub_bits(struct x64_compiler *c, struct stub *s);
 void stub_keep(struct x64_compiler *c, struct stub *s);
 /* The six bits of f as an operand of 4 bytes; other bits may be set beside them.  EFLAGS are lost.

@@ -20,10 +20,10 @@ struct stub *stub_new(struct x64_compiler *c, enum stub_kind kind, unsigned i)
 		c->stub_count--;
 	}
 	s = &c->stubs[c->stub_count++];
-	memset(s, 0, offsetof(struct stub, in));
+	memset(s, 0, offsetof(struct stub, key));
 	s->kind = (uint8_t)kind;
 	s->at = (uint16_t)i;
-	s->in = s->back = s->key = s->checked = s->unaligned = X64_LABEL;
+	s->in.at = s->back.at = X64_UNBOUND;
 	return s;
 }
 
@@ -230,7 +230,7 @@ void lower_check_stored(struct x64_compiler *c, unsigned i)
 
 	c->may_have_stored = false;
 	s = stub_new(c, STUB_STORED, i);
-	flags_record_later(c, lower_flags_after(c, i - 1, c->slot_flags), s);
+	flags_record_later(c, lower_flags_after(c, i - 1, c->slot_flags), &s->record);
 	x64_alu_i(&c->a, X64_CMP, 1, ENV(c, code_stored), 0);
 	flags_lost(c);
 	x64_jcc(&c->a, X64_CC_NE, &s->in);
@@ -238,7 +238,7 @@ void lower_check_stored(struct x64_compiler *c, unsigned i)
 
 static void stub_stored(struct x64_compiler *c, struct stub *s)
 {
-	stub_record(c, s);
+	stub_record(c, &s->record);
 	flow_put_pc(c, c->ir->insns[c->plan[s->at - 1u].insn + 1].pc_delta);
 	x64_jmp_at(&c->a, c->jit->thunk.dispatch);
 }
@@ -382,6 +382,7 @@ struct stub *flow_far(struct x64_compiler *c, unsigned exit)
 	struct stub *s = stub_new(c, STUB_FAR, c->pos);
 
 	s->exit = (uint16_t)exit;
+	s->key = X64_LABEL;
 	if (x64_paste(&c->a, far)) {
 		x64_fill_label(&c->a, far, 0, &s->key);
 		x64_fill_label(&c->a, far, 1, &s->in);
@@ -504,10 +505,10 @@ static void exit_back(struct x64_compiler *c, enum x64_cc cc, struct stub *s, st
 
 	s->is_back = true;
 	x64_jcc_short(&c->a, cc ^ 1, &on);
-	if (s->record_kind && (x->pc_delta || c->ir->kills_flags)) /* else a loop that asks */
+	if (s->record.kind && (x->pc_delta || c->ir->kills_flags)) /* else a loop that asks */
 		emit_skip(c, x);
 	x->record = x64_offset(&c->a);
-	stub_record(c, s);
+	stub_record(c, &s->record);
 	x->jump = x64_jmp_patchable(&c->a, x64_pc(&c->a));
 	x64_bind(&c->a, &on);
 }
@@ -520,7 +521,7 @@ void lower_exit_if(struct x64_compiler *c, unsigned i)
 	struct x64_exit *x = exit_of(c, i);
 
 	s->exit = (uint16_t)(x - c->exits);
-	flags_record_later(c, c->slot_flags, s);
+	flags_record_later(c, c->slot_flags, &s->record);
 	if (x->is_polled && x->can_link) {
 		exit_back(c, cc, s, x);
 		return;
@@ -528,7 +529,7 @@ void lower_exit_if(struct x64_compiler *c, unsigned i)
 	x64_jcc(&c->a, cc, &s->in);
 	/* Not aligned, for nothing is to stand between CMP and JCC: in one line, as others run it.
 	 */
-	if (s->record_kind && x->can_link && (x64_pc(&c->a) - 4) % LINE <= LINE - 4)
+	if (s->record.kind && x->can_link && (x64_pc(&c->a) - 4) % LINE <= LINE - 4)
 		x->skip = x64_offset(&c->a) - 4;
 }
 
@@ -575,7 +576,7 @@ static void stub_exit(struct x64_compiler *c, struct stub *s)
 		return;
 	}
 	x->record = x64_offset(&c->a);
-	stub_record(c, s);
+	stub_record(c, &s->record);
 	flow_leave_by(c, x);
 }
 

@@ -258,11 +258,11 @@ static void check(struct x64_compiler *c, struct group *g, unsigned i)
 	bool in_s0;
 
 	/* What it captures may be brought to a scratch register first, and from there to memory. */
-	flags_record_later(c, f, s);
+	flags_record_later(c, f, &s->record);
 	op.imm += g->lo - address_of(c, &op).disp;
 	m = mem_address(c, &op, &in_s0);
 	place_evict_scratch(c, true);
-	flags_record_later(c, f, s);
+	flags_record_later(c, f, &s->record);
 	flags_site(c, i, &s->site);
 	mem_emit_check(c, s, m, in_s0, (unsigned)(g->hi - g->lo), g->is_write);
 	x64_bind(&c->a, &s->back);
@@ -303,7 +303,7 @@ void stub_group(struct x64_compiler *c, struct stub *s)
 	site_add(c, s->at, &s->site);
 	x64_test(&c->a, 8, x64_r(S0), S0);
 	x64_jcc(&c->a, X64_CC_NE, &s->back);
-	stub_record(c, s);
+	stub_record(c, &s->record);
 	x = flow_exit_new(c, c->ir->insns[c->plan[s->at].insn].pc_delta, false);
 	x->can_link = x->to_single = true;
 	flow_leave_by(c, x);

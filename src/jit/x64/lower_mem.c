@@ -14,6 +14,8 @@ struct x64_rm mem_address(struct x64_compiler *c, const struct ir_op *op, bool *
 	struct x64_rm m;
 
 	*in_s0 = false;
+	if (place_has(c, op->a, 8) && x64_fits32(disp))
+		return x64_m(c->value[op->a].at.reg, (int32_t)disp);
 	if (c->value[op->a].at.kind == PLACE_CONST) {
 		imm = (int64_t)base->imm + disp;
 		if (x64_fits32(imm))
@@ -64,7 +66,7 @@ void mem_emit_lookup(struct x64_compiler *c, struct stub *s, unsigned bytes, boo
 		return;
 	x64_fill(&c->a, check, 0, PAGE - (int32_t)bytes);
 	x64_fill_label(&c->a, check, 1, &s->in);
-	x64_bind(&c->a, &s->checked);
+	s->checked = (struct x64_label){ .at = x64_offset(&c->a) };
 }
 
 static void address_to_s0(struct x64_compiler *c, struct x64_rm m, bool in_s0)
@@ -82,6 +84,7 @@ void mem_emit_check(struct x64_compiler *c, struct stub *s, struct x64_rm m, boo
 {
 	address_to_s0(c, m, in_s0);
 	if (s->kind == STUB_ATOMIC && bytes > 1) { /* not across cache lines */
+		s->unaligned = X64_LABEL;
 		x64_test_i(&c->a, 1, x64_r(S0), bytes - 1);
 		x64_jcc(&c->a, X64_CC_NE, &s->unaligned);
 	}
@@ -602,6 +605,25 @@ void mem_stub_address(struct x64_compiler *c, bool write)
 	x64_call_at(&c->a, write ? t->address_write : t->address_read);
 }
 
+static void stub_store(struct x64_compiler *c, struct stub *s, struct x64_rm bounce)
+{
+	unsigned size = 1u << s->size_log2;
+	bool is_general = !s->native && !s->is_vector;
+
+	if (is_general) {
+		mem_store_arg(c, size, bounce, &s->arg[0]);
+	} else if (s->native) {
+		vec_stub_store(c, s, bounce);
+	} else {
+		x64_vmovups(&c->a, size, 15, state(c, op_at(c, s->at)->c * 8u));
+		x64_vmovups_to(&c->a, size, bounce, 15);
+	}
+	stub_call(c, s, c->jit->thunk.store[s->size_log2]);
+	x64_jcc(&c->a, X64_CC_B, &s->checked);
+	if (is_general && s->arg[0].is_pc)
+		lower_pc(c, S1, (int64_t)s->arg[0].imm);
+}
+
 void stub_access(struct x64_compiler *c, struct stub *s)
 {
 	const struct x64_thunks *t = &c->jit->thunk;
@@ -631,19 +653,7 @@ void stub_access(struct x64_compiler *c, struct stub *s)
 		x64_mov_to(&c->a, size, bounce, S1);
 		stub_call(c, s, t->commit[s->size_log2]);
 		break;
-	case STUB_STORE:
-		if (s->native)
-			vec_stub_store(c, s, bounce);
-		else if (s->is_vector)
-			x64_vmovups(&c->a, size, 15, state(c, op_at(c, s->at)->c * 8u)),
-				x64_vmovups_to(&c->a, size, bounce, 15);
-		else
-			mem_store_arg(c, size, bounce, &s->arg[0]);
-		stub_call(c, s, t->store[s->size_log2]);
-		x64_jcc(&c->a, X64_CC_B, &s->checked);
-		if (s->arg[0].is_pc)
-			lower_pc(c, S1, (int64_t)s->arg[0].imm);
-		break;
+	case STUB_STORE: stub_store(c, s, bounce); break;
 	default: stub_atomic(c, s); break;
 	}
 	x64_jmp(&c->a, &s->back);

@@ -106,47 +106,62 @@ void place_stored(struct x64_compiler *c, unsigned v, uint32_t offset)
 		set_home(c, v, (struct place){ .kind = PLACE_SLOT, .valid = 8, .imm = offset });
 }
 
+/* AH to BH: v's own byte of the copy of its register in tmp. */
+static void evict_high(struct x64_compiler *c, unsigned v, struct place tmp)
+{
+	unsigned reg = c->value[v].at.reg;
+	struct x64_rm m = tmp_rm(c, tmp.imm), to;
+	struct place high;
+
+	m.disp += 1;
+	to = place_new_tmp(c, &high);
+	/* through the stack: no register is free here */
+	x64_push(&c->a, reg);
+	x64_movzx(&c->a, 1, reg, m);
+	x64_mov_to(&c->a, 8, to, reg);
+	x64_pop(&c->a, reg);
+	place_set(c, v, high);
+	c->value[v].home = high;
+}
+
+/* v, which must stay, to memory; tmp: where its register has been copied to, or NONE. */
+static void evict(struct x64_compiler *c, unsigned v, struct place *tmp)
+{
+	struct place p = c->value[v].at;
+
+	if (v >= IR_MAX_OPS) {
+		group_evict(c, v);
+		return;
+	}
+	if (has_home(c, v)) {
+		place_set(c, v, c->value[v].home);
+		return;
+	}
+	if (tmp->kind == PLACE_NONE) {
+		struct x64_rm m = place_new_tmp(c, tmp);
+
+		x64_mov_to(&c->a, 8, m, p.reg);
+	}
+	if (p.kind == PLACE_HIGH) {
+		evict_high(c, v, *tmp);
+		return;
+	}
+	tmp->valid = p.valid;
+	place_set(c, v, *tmp);
+	set_home(c, v, *tmp);
+	tmp->valid = 8;
+}
+
 void place_evict_some(struct x64_compiler *c, unsigned reg, bool too)
 {
 	struct place tmp = { 0 };
 
 	for (unsigned v = c->in_reg[reg], next; v; v = next) {
-		struct place p = c->value[v].at;
-
 		next = c->plan[v].next_in_reg;
-		if (v >= IR_MAX_OPS && must_stay(c, v, too)) {
-			group_evict(c, v);
-		} else if (must_stay(c, v, too) && has_home(c, v)) {
-			place_set(c, v, c->value[v].home);
-		} else if (must_stay(c, v, too)) {
-			if (tmp.kind == PLACE_NONE) {
-				struct x64_rm m = place_new_tmp(c, &tmp);
-
-				x64_mov_to(&c->a, 8, m, reg);
-			}
-			if (p.kind == PLACE_HIGH) {
-				/* its own byte of the copy */
-				struct place high = tmp;
-				struct x64_rm m = tmp_rm(c, tmp.imm), to;
-
-				m.disp += 1;
-				to = place_new_tmp(c, &high);
-				/* through the stack: no register is free here */
-				x64_push(&c->a, reg);
-				x64_movzx(&c->a, 1, reg, m);
-				x64_mov_to(&c->a, 8, to, reg);
-				x64_pop(&c->a, reg);
-				place_set(c, v, high);
-				c->value[v].home = high;
-				continue;
-			}
-			tmp.valid = p.valid;
-			place_set(c, v, tmp);
-			set_home(c, v, tmp);
-			tmp.valid = 8;
-		} else if (c->plan[v].last_use < c->pos) {
+		if (must_stay(c, v, too))
+			evict(c, v, &tmp);
+		else if (c->plan[v].last_use < c->pos)
 			place_set(c, v, (struct place){ 0 });
-		}
 	}
 }
 
@@ -437,8 +452,12 @@ static struct ir_op folded(const struct x64_compiler *c, unsigned v)
 
 struct x64_rm place_address(struct x64_compiler *c, unsigned v, unsigned avoid)
 {
-	struct ir_op op = folded(c, v);
+	const struct ir_op *last = op_at(c, v);
+	struct ir_op op;
 
+	if (is_step(last) && place_has(c, last->a, 8) && x64_fits32((int64_t)last->imm))
+		return x64_m(c->value[last->a].at.reg, (int32_t)last->imm);
+	op = folded(c, v);
 	return lazy_address(c, &op, avoid);
 }
 

@@ -1,8 +1,8 @@
 /* jit/x64/tables.c - a block's tables for C: packed when it is compiled, read when it is left in
  * the middle.
  *
- * One allocation: exits, sites, recipes of flags, which neighbours share, and constants of these.
- * SPDX-License-Identifier: MIT */
+ * Beside the code, in one piece: exits, sites, recipes of flags, which neighbours share, and
+ * constants of these. SPDX-License-Identifier: MIT */
 #include <assert.h>
 #include <string.h>
 

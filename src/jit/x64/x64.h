@@ -50,7 +50,6 @@ struct x64_code {
 	bool is_free;     /* pc_base is an offset in the page that the block is entered in */
 	bool kills_flags; /* as of struct ir_block */
 	struct x64_exit *exits;
-	struct ir_native *natives;
 };
 
 enum x64_why {
@@ -124,9 +123,6 @@ enum {
 enum x64_result x64_compile(struct x64_compiler *c, struct x64_code *code,
 			    const struct ir_block *ir, uint64_t pc, unsigned how,
 			    const struct jit_origin *origin);
-/* Frees the tables; the code itself is the cache's. */
-void x64_code_fini(struct x64_code *code);
-
 /* Let exit n of code lead to target, or (NULL) to its stub again.  Context: any thread; the caller
  * serializes links of one exit. */
 void x64_link(struct x64_jit *j, struct x64_code *code, unsigned n, const struct x64_code *target);

@@ -92,8 +92,4 @@ enum x64_why tier1_run(struct jit_env *env, const struct x64_code *code)
 
 bool tier1_wants_single(void) { return wants_single; }
 
-void tier1_drop(struct x64_code *code)
-{
-	code_drop(cache, code->base);
-	x64_code_fini(code);
-}
+void tier1_drop(struct x64_code *code) { code_drop(cache, code->base); }

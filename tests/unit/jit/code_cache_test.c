@@ -106,6 +106,35 @@ static void test_no_address_is_both_writable_and_executable(void)
 	code_cache_free(u.c);
 }
 
+static void test_what_lies_beside_code_lasts_as_long(void)
+{
+	enum { BLOCKS = 300, WORDS = 30, BIG = 100 << 10 };
+	uint64_t *sides[BLOCKS], run;
+	struct code_writer w;
+	uint8_t *write;
+	struct user u;
+
+	if (!user_init(&u))
+		return;
+	code_writer_init(&w, u.c, false);
+	for (unsigned n = 0; n < BLOCKS; n++) {
+		size_t bytes = n == 7 ? BIG : WORDS * sizeof(uint64_t) - n % 8;
+
+		g_assert_true(code_reserve(&w, 64, &write, &run));
+		sides[n] = code_side(&w, bytes);
+		g_assert_cmpuint((uintptr_t)sides[n] % sizeof(uint64_t), ==, 0);
+		memset(sides[n], 0xff, bytes);
+		for (unsigned k = 0; k < WORDS; k++)
+			sides[n][k] = n;
+		code_commit(&w, n % 5 ? 64 : 0, &u);
+	}
+	for (unsigned n = 0; n < BLOCKS; n++)
+		for (unsigned k = 0; k < WORDS; k++)
+			g_assert_cmpuint(sides[n][k], ==, n);
+	code_writer_fini(&w);
+	code_cache_free(u.c); /* a sanitizer tells of leaks */
+}
+
 static void test_what_is_written_is_there_to_run(void)
 {
 	struct code_writer w;
@@ -643,6 +672,7 @@ int main(int argc, char **argv)
 	g_test_init(&argc, &argv, NULL);
 	g_test_add_func("/jit/code_cache/rights", test_no_address_is_both_writable_and_executable);
 	g_test_add_func("/jit/code_cache/views", test_what_is_written_is_there_to_run);
+	g_test_add_func("/jit/code_cache/side", test_what_lies_beside_code_lasts_as_long);
 #ifdef __x86_64__
 	g_test_add_func("/jit/code_cache/runs", test_the_host_runs_it);
 #endif

@@ -72,15 +72,11 @@ static void test_a_full_cache_is_an_error(void)
 	code_cache_free(c);
 }
 
-static void test_compilers_and_tables_are_freed(void)
+static void test_compilers_are_freed(void)
 {
-	struct x64_code code = { .base = 1, .exits = malloc(64) };
 	struct x64_compiler *c;
 	struct world w;
 
-	x64_code_fini(&code);
-	g_assert_null(code.exits);
-	g_assert_cmphex(code.base, ==, 0);
 	if (!world_init(&w))
 		return;
 	c = x64_compiler_new(w.jit);
@@ -96,7 +92,7 @@ static void add_tests(void)
 	g_test_add_func("/jit/x64/jit/host", test_hosts_are_judged_as_the_compiler_does);
 	g_test_add_func("/jit/x64/jit/guests", test_guests_that_do_not_fit_are_refused);
 	g_test_add_func("/jit/x64/jit/full", test_a_full_cache_is_an_error);
-	g_test_add_func("/jit/x64/jit/compiler", test_compilers_and_tables_are_freed);
+	g_test_add_func("/jit/x64/jit/compiler", test_compilers_are_freed);
 }
 
 #endif

@@ -192,7 +192,6 @@ static bool run_host(struct fixture *f, const struct ir_block *blk, unsigned how
 	is_to_single = false;
 	*why = x64_run(f->jit, &f->cpu->env, &code);
 	code_drop(f->cache, code.base);
-	x64_code_fini(&code);
 	return true;
 }
 
@@ -386,7 +385,6 @@ static void test_loops_are_left_with_their_flags(void)
 		g_assert_cmphex(f.cpu->env.pc, ==, asked ? 0x1000 : 0x1008);
 	}
 	code_drop(f.cache, code.base);
-	x64_code_fini(&code);
 	teardown(&f);
 }
 
