@@ -28,6 +28,7 @@
 
 enum { MIN_CHUNKS = 8, AIM_CHUNKS = 64, MIN_CHUNK = 64 << 10, MAX_CHUNK = 1 << 20 };
 enum { POPULATE = 64 << 10, SIDE_BYTES = (16 << 10) - 64 };
+enum { HINTS = 16, HINT_BYTES = 64 };
 /* Code reaches all other code, and the cache's own data, by 32-bit displacements. */
 #define MAX_SIZE GIB
 
@@ -57,12 +58,15 @@ struct code_chunk {
 	_Atomic uint32_t bytes; /* of all entries; likewise */
 	uint32_t used;          /* the writer, while BUSY */
 	struct code_side *side; /* likewise; newest first */
+	/* By place: the entry that was found there last, or any other: who faults does so again. */
+	_Atomic uint32_t hints[HINTS];
 };
 
 struct code_cache {
 	uint8_t *write, *run; /* const: the two views of the same memory */
 	uint64_t size;        /* const */
-	uint32_t chunk_size, count;
+	uint32_t chunk_size;  /* const: a power of two */
+	uint32_t count;       /* const */
 	uint8_t fill;
 	const struct code_cache_ops *ops;
 	void *opaque;
@@ -520,12 +524,23 @@ void code_commit(struct code_writer *w, size_t size, void *owner)
 
 /* ---- finding ---- */
 
+static bool is_in(struct code_entry *e, uint32_t at)
+{
+	return __atomic_load_n(&e->start, __ATOMIC_RELAXED) <= at &&
+	       at < (__atomic_load_n(&e->end, __ATOMIC_RELAXED) & ~ENTRY_DEAD);
+}
+
 /* The last entry that starts at or before offset `at`, if it holds it. */
 static struct code_entry *find_entry(struct code_cache *c, unsigned k, uint32_t at)
 {
-	uint32_t lo = 0, hi = atomic_load(&c->chunks[k].count);
+	_Atomic uint32_t *hint = &c->chunks[k].hints[at / HINT_BYTES % HINTS];
+	uint32_t lo = atomic_load_explicit(hint, memory_order_relaxed);
+	uint32_t hi = atomic_load(&c->chunks[k].count);
 	struct code_entry *e;
 
+	if (lo < hi && is_in(chunk_entry(c, k, lo), at))
+		return chunk_entry(c, k, lo);
+	lo = 0;
 	while (lo < hi) {
 		uint32_t mid = lo + (hi - lo) / 2;
 
@@ -537,18 +552,19 @@ static struct code_entry *find_entry(struct code_cache *c, unsigned k, uint32_t 
 	if (!lo)
 		return NULL;
 	e = chunk_entry(c, k, lo - 1);
-	return at < (__atomic_load_n(&e->end, __ATOMIC_RELAXED) & ~ENTRY_DEAD) ? e : NULL;
+	atomic_store_explicit(hint, lo - 1, memory_order_relaxed);
+	return is_in(e, at) ? e : NULL;
 }
 
 static struct code_entry *entry_at(struct code_cache *c, uint64_t run, struct code_chunk **ch)
 {
 	uint64_t offset = run - (uintptr_t)c->run;
-	unsigned k = (unsigned)(offset / c->chunk_size);
+	unsigned k = (unsigned)(offset >> __builtin_ctz(c->chunk_size));
 
 	if (offset >= c->size)
 		return NULL;
 	*ch = &c->chunks[k];
-	return find_entry(c, k, (uint32_t)(offset % c->chunk_size));
+	return find_entry(c, k, (uint32_t)offset & (c->chunk_size - 1));
 }
 
 void *code_find(struct code_cache *c, uint64_t run)
