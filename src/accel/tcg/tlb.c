@@ -242,11 +242,12 @@ static void drop_bits(struct tlb_space *s, struct tlb_bits *bits, gva_t addr, un
 	}
 }
 
-static void drop_if(struct tlb_space *s, gva_t addr, const struct tlb_bits *only, unsigned view,
-		    unsigned kind, unsigned i)
+/* Mostly there is nothing: other pages are told apart first. */
+static inline void drop_if(struct tlb_space *s, gva_t addr, const struct tlb_bits *only,
+			   unsigned view, unsigned kind, unsigned i)
 {
-	if (only->word[view][kind][i / 64] >> i % 64 & 1 &&
-	    !((entry_page(s, view, kind, i) ^ addr) >> PAGE_SHIFT))
+	if (unlikely(!((entry_page(s, view, kind, i) ^ addr) >> PAGE_SHIFT)) &&
+	    only->word[view][kind][i / 64] >> i % 64 & 1)
 		entry_drop(s, view, kind, i);
 }
 
