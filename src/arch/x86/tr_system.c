@@ -152,7 +152,19 @@ static void write_register(struct x86_tr *t, const struct ir_helper *h)
 	tr_end_loop(t);
 }
 
-void tr_mov_from_cr(struct x86_tr *t) { read_register(t, &helper_cr_read); }
+void tr_mov_from_cr(struct x86_tr *t)
+{
+	static const uint32_t plain[] = {
+		[0] = OFS(cr0), [2] = OFS(cr2), [3] = OFS(cr3), [4] = OFS(cr4)
+	};
+	unsigned n = t->in.reg;
+
+	if (n < ARRAY_SIZE(plain) && plain[n])
+		tr_put_reg(t, register_size(t), t->in.rm, ir_get(t->b, register_size(t), plain[n]));
+	else
+		read_register(t, &helper_cr_read);
+}
+
 void tr_mov_from_dr(struct x86_tr *t) { read_register(t, &helper_dr_read); }
 void tr_mov_to_cr(struct x86_tr *t) { write_register(t, &helper_cr_write); }
 void tr_mov_to_dr(struct x86_tr *t) { write_register(t, &helper_dr_write); }
