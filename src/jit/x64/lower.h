@@ -204,9 +204,10 @@ enum stub_kind {
 
 /* Accesses off one base that one check covers (lower_group.c). */
 struct group {
-	uint16_t first, last; /* of its accesses */
+	uint16_t first; /* of its accesses */
 	uint16_t count;
-	uint64_t lo, hi;    /* what they touch: distances from the base, hi behind the end */
+	unsigned bytes;     /* that any of them touches */
+	uint64_t lo;        /* where: distance from the base */
 	bool is_write;      /* the check is of the write table */
 	bool is_stack;      /* off the guest's stack pointer */
 	bool then_write;    /* the first one loads, and the store is sure to follow */
@@ -505,31 +506,40 @@ static inline bool group_is_address(const struct ir_op *op)
 	return op->code == IR_LOAD || op->code == IR_STORE || op->code == IR_VLOAD ||
 	       op->code == IR_VSTORE;
 }
-/* An access's address as far as groups are concerned; equal ones differ in disp alone. */
+/* An access's address as far as groups are concerned. */
 struct group_address {
-	uint16_t base, index;
-	uint8_t shift;
-	uint8_t form; /* enum address_form */
+	uint64_t base; /* what all of a group have */
 	uint64_t disp;
 };
 /* A group that may still grow. */
 struct open_group {
-	struct group_address at;
-	uint8_t group;
-	bool is_unsure;   /* a branch may have been taken since it began */
-	bool has_foreign; /* something else that may leave the block came since */
+	uint64_t base;
+	unsigned deeds; /* the planner's, but for its own accesses since it began */
+	unsigned branches;
+	unsigned group;
 };
 enum { GROUPS_OPEN = 8 };
 struct group_planner {
-	bool has_begun; /* the instruction did something already */
+	bool has_begun;    /* the instruction did something already */
+	bool has_any;      /* there are groups of more than one access */
+	unsigned deeds;    /* how many may have left the block so far */
+	unsigned branches; /* and of those, how many by what is seldom so */
 	unsigned count, next;
 	struct open_group open[GROUPS_OPEN];
 };
-void group_plan_begin(struct x64_compiler *c, struct group_planner *p);
-/* Op i, one that may leave the block. */
-void group_plan(struct x64_compiler *c, struct group_planner *p, unsigned i);
-/* Are there any of more than one access? */
-bool group_plan_end(struct x64_compiler *c);
+/* Op i, one that group_is_address(). */
+void group_plan(struct x64_compiler *c, struct group_planner *p, const struct ir_op *op,
+		unsigned i);
+/* Another that may leave the block.  What C may have changed the guest's mapping behind, or waited
+ * for all others to stop, ends all groups. */
+static inline void group_plan_other(struct group_planner *p, bool is_branch, bool ends_groups)
+{
+	p->has_begun = true;
+	p->deeds++;
+	p->branches += is_branch;
+	if (ends_groups)
+		p->count = 0;
+}
 /* Is access i in a group?  Then group_rm() is where it is in host memory, which S0 points to: no
  * stub, no fault.  The first one has the check. */
 static inline bool group_has(const struct x64_compiler *c, unsigned i)

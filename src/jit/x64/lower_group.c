@@ -22,38 +22,40 @@ enum {
 
 /* ---- addresses ---- */
 
-enum address_form { ADDRESS_VALUE, ADDRESS_PC, ADDRESS_CONST };
+/* What the first operand of an access is, in struct group_address.base. */
+enum {
+	INDEX_SHIFT = 16,
+	SCALE_SHIFT = 32,
+	ADDRESS_PC = 1, /* neither has a value that counts */
+	ADDRESS_CONST = 2,
+	FORM_SHIFT = 40,
+};
 
-static struct group_address address_of(const struct x64_compiler *c, const struct ir_op *op)
+static inline struct group_address address_of(const struct x64_compiler *c, const struct ir_op *op)
 {
 	const struct ir_op *d = op_at(c, op->a);
-	struct group_address k = { .base = op->a, .disp = op->imm };
+	struct group_address k = { op->a, op->imm };
 
-	if (d->code == IR_CONST) {
-		k = (struct group_address){ .form = ADDRESS_CONST, .disp = op->imm + d->imm };
-	} else if (d->code == IR_PC && ir_size(d) == 8) {
-		k = (struct group_address){ .form = ADDRESS_PC, .disp = op->imm + d->imm };
-	} else if (d->code == IR_LEA && d->b && ir_size(d) == 8) {
-		k = (struct group_address){ .base = d->a,
-					    .index = d->b,
-					    .shift = (uint8_t)d->c,
-					    .disp = op->imm + d->imm };
-	}
+	if (d->code != IR_LEA && d->code > IR_PC)
+		return k;
+	if (d->code == IR_CONST)
+		k.base = (uint64_t)ADDRESS_CONST << FORM_SHIFT;
+	else if (ir_size(d) < 8 || (d->code == IR_LEA && !d->b))
+		return k;
+	else if (d->code == IR_PC)
+		k.base = (uint64_t)ADDRESS_PC << FORM_SHIFT;
+	else
+		k.base = d->a | (uint64_t)d->b << INDEX_SHIFT | (uint64_t)d->c << SCALE_SHIFT;
+	k.disp += d->imm;
 	return k;
-}
-
-static bool has_same_base(const struct group_address *a, const struct group_address *b)
-{
-	return a->base == b->base && a->index == b->index && a->shift == b->shift &&
-	       a->form == b->form;
 }
 
 /* Off the guest's stack pointer: that pages of the stack can be written is safe to assume. */
 static bool is_stack(const struct x64_compiler *c, const struct group_address *k)
 {
-	const struct ir_op *d = op_at(c, k->base);
+	const struct ir_op *d = op_at(c, (uint16_t)k->base);
 
-	return k->form == ADDRESS_VALUE && !k->index && d->code == IR_GET && ir_size(d) == 8 &&
+	return !(k->base >> INDEX_SHIFT) && d->code == IR_GET && ir_size(d) == 8 &&
 	       place_pinned(c, (uint32_t)d->imm) == GUEST_SP;
 }
 
@@ -66,53 +68,48 @@ struct access {
 };
 
 /* False: not one that groups know. */
-static bool access_of(const struct x64_compiler *c, unsigned i, struct access *x)
+static inline bool access_of(const struct x64_compiler *c, const struct ir_op *op, struct access *x)
 {
-	const struct ir_op *op = op_at(c, i);
-
-	switch (op->code) {
-	case IR_LOAD: /* of a read-modify-write: the STORE stands for both */
-		if (op->c || c->plan[i].modify)
-			return false;
-		x->bytes = ir_size(op);
-		x->is_write = op->b & IR_MEM_RMW;
-		break;
-	case IR_STORE:
+	if (op->code == IR_LOAD || op->code == IR_STORE) {
 		if (op->c)
 			return false;
 		x->bytes = ir_size(op);
-		x->is_write = true;
-		break;
-	case IR_VLOAD:
-	case IR_VSTORE:
+		x->is_write = op->code == IR_STORE || op->b & IR_MEM_RMW;
+	} else {
 		if (op->b != 16 && op->b != 32)
 			return false;
 		x->bytes = op->b;
 		x->is_write = op->code == IR_VSTORE;
-		break;
-	default: return false;
 	}
 	x->at = address_of(c, op);
-	return x->at.disp + FAR < 2ull * FAR || x->at.form == ADDRESS_CONST;
+	return x->at.disp + FAR < 2ull * FAR || x->at.base >> FORM_SHIFT == ADDRESS_CONST;
 }
 
 /* Extend g by x.  False: it cannot be. */
-static bool grow(struct group *g, const struct open_group *o, const struct access *x)
+static inline bool grow(const struct group_planner *p, struct group *g, const struct open_group *o,
+			const struct access *x)
 {
-	uint64_t below = g->lo - x->at.disp, above = x->at.disp + x->bytes - g->hi;
-	uint64_t lo = below < SPAN ? x->at.disp : g->lo;
-	uint64_t hi = above < SPAN ? x->at.disp + x->bytes : g->hi;
+	uint64_t at = x->at.disp - g->lo; /* perhaps below it */
+	int lo = (int)at, hi = lo + (int)x->bytes;
 
-	if (hi - lo > SPAN || x->at.disp - lo > SPAN || x->at.disp + x->bytes - lo > hi - lo)
+	if (at + SPAN > 2 * SPAN)
 		return false;
-	/* What is not sure to be written may be a page that cannot be. */
-	if (x->is_write && !g->is_write && o->is_unsure && !g->is_stack)
+	lo = lo < 0 ? lo : 0;
+	hi = hi > (int)g->bytes ? hi : (int)g->bytes;
+	if (hi - lo > SPAN)
 		return false;
-	if (x->is_write && !g->is_write)
-		g->then_write = !o->is_unsure && !o->has_foreign;
-	g->is_write |= x->is_write;
-	g->lo = lo;
-	g->hi = hi;
+	if (x->is_write && !g->is_write) {
+		bool is_unsure = p->branches != o->branches;
+
+		/* What is not sure to be written may be a page that cannot be. */
+		if (is_unsure && !g->is_stack)
+			return false;
+		g->then_write = !is_unsure && p->deeds == o->deeds;
+		g->is_write = true;
+	}
+	g->lo += (uint64_t)lo;
+	g->bytes = (unsigned)(hi - lo);
+	g->count++;
 	return true;
 }
 
@@ -125,112 +122,65 @@ static bool may_begin(const struct x64_compiler *c, const struct group_planner *
 	       c->group_count < LOWER_GROUPS;
 }
 
-static void begin_group(struct x64_compiler *c, struct group_planner *p, struct open_group *o,
-			unsigned i, const struct access *x)
+static __attribute__((noinline)) void begin_group(struct x64_compiler *c, struct group_planner *p,
+						  struct open_group *o, unsigned i,
+						  const struct access *x)
 {
-	struct group *g = &c->groups[c->group_count++];
+	unsigned n = c->group_count++;
 
-	*g = (struct group){
+	c->groups[n] = (struct group){
 		.first = (uint16_t)i,
-		.last = (uint16_t)i,
 		.count = 1,
 		.lo = x->at.disp,
-		.hi = x->at.disp + x->bytes,
+		.bytes = x->bytes,
 		.is_write = x->is_write,
 		.is_stack = is_stack(c, &x->at),
 	};
+	c->plan[IR_MAX_OPS + n].last_use = (uint16_t)i;
 	if (!o && p->count < GROUPS_OPEN)
 		o = &p->open[p->count++];
 	else if (!o)
 		o = &p->open[p->next++ % GROUPS_OPEN];
-	*o = (struct open_group){ .at = x->at, .group = (uint8_t)c->group_count };
-	c->plan[i].group = o->group;
+	*o = (struct open_group){ x->at.base, p->deeds, p->branches, n };
+	c->plan[i].group = (uint8_t)(n + 1);
 }
 
-static void plan_access(struct x64_compiler *c, struct group_planner *p, unsigned i,
+/* Access i becomes part of a group: true; or begins one, if it may. */
+static inline bool join(struct x64_compiler *c, struct group_planner *p, unsigned i,
 			const struct access *x)
 {
-	struct open_group *mine = NULL;
+	struct open_group *o = p->open, *end = o + p->count;
 
-	for (unsigned n = 0; n < p->count; n++) {
-		struct open_group *o = &p->open[n];
-
-		if (has_same_base(&o->at, &x->at))
-			mine = o;
-		else
-			o->has_foreign = true;
+	while (o < end && o->base != x->at.base)
+		o++;
+	if (o < end && grow(p, &c->groups[o->group], o, x)) {
+		c->plan[IR_MAX_OPS + o->group].last_use = (uint16_t)i;
+		c->plan[i].group = (uint8_t)(o->group + 1);
+		o->deeds++; /* its own */
+		p->deeds++;
+		p->has_begun = p->has_any = true;
+		return true;
 	}
-	if (mine && grow(&c->groups[mine->group - 1u], mine, x)) {
-		struct group *g = &c->groups[mine->group - 1u];
-
-		c->plan[i].group = mine->group;
-		g->last = (uint16_t)i;
-		g->count++;
-	} else if (may_begin(c, p, i)) {
-		begin_group(c, p, mine, i, x);
-	} else if (mine) {
-		mine->has_foreign = true;
-	}
+	p->deeds++;
+	if (may_begin(c, p, i))
+		begin_group(c, p, o < end ? o : NULL, i, x);
+	return false;
 }
 
-/* What C may have changed the guest's mapping behind, or waited for all others to stop, ends all
- * groups. */
-static bool ends_groups(const struct ir_op *op)
+void group_plan(struct x64_compiler *c, struct group_planner *p, const struct ir_op *op, unsigned i)
 {
-	const struct ir_helper *h = (const void *)(uintptr_t)op->imm;
-
-	switch (op->code) {
-	case IR_CALL: return !h->is_pure && !h->rule_arg && h->host_op == IR_HOST_NONE;
-	case IR_CALL_IF: return !h->always_faults;
-	default: return op->code >= IR_ATOMIC_XCHG && op->code <= IR_ATOMIC_CAS;
-	}
-}
-
-void group_plan_begin(struct x64_compiler *c, struct group_planner *p)
-{
-	p->count = p->next = 0;
-	c->group_count = 0;
-}
-
-static void plan_other(struct group_planner *p, const struct ir_op *op)
-{
-	p->has_begun = true;
-	if (ends_groups(op))
-		p->count = 0;
-	for (unsigned n = 0; n < p->count; n++) {
-		p->open[n].has_foreign = true;
-		p->open[n].is_unsure |= op->code == IR_EXIT_IF || op->code == IR_CALL_IF;
-	}
-}
-
-void group_plan(struct x64_compiler *c, struct group_planner *p, unsigned i)
-{
-	const struct ir_op *op = op_at(c, i);
 	struct access x;
 
-	if (c->has_groups && !(op->code == IR_LOAD && c->plan[i].modify) && op->code != IR_FENCE) {
-		if (access_of(c, i, &x)) {
-			plan_access(c, p, i, &x);
-			p->has_begun = true;
-		} else {
-			plan_other(p, op);
-		}
+	/* Of a read-modify-write the STORE stands for both. */
+	if (c->has_groups && !(op->code == IR_LOAD && c->plan[i].modify)) {
+		if (!access_of(c, op, &x))
+			p->deeds++;
+		else if (join(c, p, i, &x))
+			return; /* nobody looks at its address */
+		p->has_begun = true;
 	}
-	/* Only a check looks at the address. */
-	if (group_is_address(op) && (!c->plan[i].group || group_is_first(c, i)) &&
-	    c->plan[op->a].last_use < i)
+	if (c->plan[op->a].last_use < i)
 		c->plan[op->a].last_use = (uint16_t)i;
-}
-
-bool group_plan_end(struct x64_compiler *c)
-{
-	bool any = false;
-
-	for (unsigned n = 0; n < c->group_count; n++) {
-		c->plan[IR_MAX_OPS + n].last_use = c->groups[n].last;
-		any |= c->groups[n].count > 1;
-	}
-	return any;
 }
 
 /* ---- the host pointer ---- */
@@ -264,7 +214,7 @@ static void check(struct x64_compiler *c, struct group *g, unsigned i)
 	place_evict_scratch(c, true);
 	flags_record_later(c, f, &s->record);
 	flags_site(c, i, &s->site);
-	mem_emit_check(c, s, m, in_s0, (unsigned)(g->hi - g->lo), g->is_write);
+	mem_emit_check(c, s, m, in_s0, g->bytes, g->is_write);
 	x64_bind(&c->a, &s->back);
 }
 
@@ -289,13 +239,13 @@ struct x64_rm group_rm(struct x64_compiler *c, unsigned i)
 void stub_group(struct x64_compiler *c, struct stub *s)
 {
 	const struct group *g = group_of(c, s->at);
-	struct access first;
+	struct access first = { 0 };
 	struct x64_exit *x;
 
-	access_of(c, s->at, &first);
+	access_of(c, op_at(c, s->at), &first);
 	mem_stub_address(c, g->is_write);
 	x64_mov_ri(&c->a, S1,
-		   (g->hi - g->lo) | (first.at.disp - g->lo) << GROUP_FIRST_SHIFT |
+		   g->bytes | (first.at.disp - g->lo) << GROUP_FIRST_SHIFT |
 			   (g->is_write ? GROUP_WRITE : 0u) |
 			   (first.is_write ? GROUP_FIRST_WRITE : 0u) |
 			   (g->then_write ? GROUP_THEN_WRITE : 0u));

@@ -15,6 +15,8 @@ static inline bool is_among(const struct ir_op *op, uint64_t codes)
 	return codes >> op->code & 1;
 }
 
+#define ACCESS (CODE(LOAD) | CODE(STORE) | CODE(VLOAD) | CODE(VSTORE))
+
 /* LEA and what is like it: can be part of an address, costs nothing until asked for. */
 static inline bool is_lazy_code(const struct ir_op *op)
 {
@@ -42,12 +44,39 @@ BUILD_ASSERT(!FORM_AB);
 	 CODE(MULUH) | CODE(MULSH) | CODE(BSWAP) | CODE(CLZ) | CODE(CTZ) | CODE(POPCNT) |      \
 	 CODE(LEA) | CODE(SELECT) | CODE(FLAGS_OF) | CODE(FLAGS_GET))
 
+/* What the walk over the operations knows. */
+struct planner {
+	struct group_planner groups;
+	unsigned start, slot;       /* flags at the instruction's start, and in the slot */
+	bool has_stored;            /* lower_check_stored() will be at the next instruction's */
+	bool is_left;               /* it was in front of one */
+	bool has_again;             /* a register is put to twice */
+	uint16_t modify, modify_at; /* of a read-modify-write: the operation and the STORE */
+	unsigned put;               /* a bit for each one that is put to, all of it */
+	unsigned late_count;
+	uint16_t late[IR_MAX_OPS]; /* whose operands others than itself may ask for */
+};
+
 /* ---- uses ---- */
 
-static void extend(uint16_t *last, unsigned pos)
+static inline void extend(uint16_t *last, unsigned pos)
 {
 	if (*last < pos)
 		*last = (uint16_t)pos;
+}
+
+/* The same of flags. */
+static inline void ask(struct x64_compiler *c, unsigned f, unsigned pos)
+{
+	if (f)
+		extend(&c->plan[f].flags_last, pos);
+}
+
+/* Is it op i's operands that others may ask for behind it? */
+static inline void note_late(struct planner *p, unsigned i, unsigned is_late)
+{
+	p->late[p->late_count] = (uint16_t)i;
+	p->late_count += is_late;
 }
 
 /* What a call pushed is asked for once more when it leaves. */
@@ -106,7 +135,7 @@ static bool can_modify(const struct ir_op *op)
 }
 
 /* LOAD i, an operation, a STORE to the same place, and nothing else that matters between. */
-static void plan_modify(struct x64_compiler *c, unsigned i)
+static void plan_modify(struct x64_compiler *c, unsigned i, struct planner *p)
 {
 	const struct ir_op *load = op_at(c, i);
 	unsigned j = c->plan[i].last_use, k;
@@ -130,7 +159,16 @@ static void plan_modify(struct x64_compiler *c, unsigned i)
 	    op_at(c, k)->imm != load->imm || op_at(c, k)->c ||
 	    ir_size(op_at(c, k)) != ir_size(load) || k >= insn_end(c, c->plan[i].insn))
 		return;
-	c->plan[i].modify = c->plan[j].modify = (uint16_t)k;
+	c->plan[i].modify = p->modify_at = (uint16_t)k;
+	p->modify = (uint16_t)j;
+}
+
+/* STORE k is that place. */
+static void plan_modified(struct x64_compiler *c, unsigned k, const struct planner *p)
+{
+	unsigned j = p->modify;
+
+	c->plan[j].modify = (uint16_t)k;
 	c->plan[k].modify = (uint16_t)j;
 	if (ir_operand_is_value(op_at(c, j), 1))
 		extend(&c->plan[op_at(c, j)->b].last_use, k);
@@ -143,63 +181,60 @@ static inline bool overlaps(const struct ir_op *op, uint64_t offset, unsigned by
 	return op->imm < offset + bytes && offset < op->imm + ir_size(op);
 }
 
-static bool put_fits(const struct ir_op *op, const struct ir_op *put)
+/* From and to that many bytes, as log2. */
+#define SIZES(from, to) (1u << ((from) << 2 | (to)))
+#define SAME            (SIZES(0, 0) | SIZES(1, 1) | SIZES(3, 3))
+
+static inline bool put_fits(const struct ir_op *op, const struct ir_op *put)
 {
-	switch (op->code) {
-	case IR_LOAD:
-	case IR_MOV: return ir_size(put) == 8 || ir_size(put) == ir_size(op);
-	case IR_SEXT: return ir_size(put) == op->b || (ir_size(put) == 8 && op->b == 4);
-	case IR_GET:
-	case IR_CALL:
-	case IR_CONST:
-	case IR_COND:
-	case IR_WIDER:
-	case IR_CMP: return false;
-	case IR_PC:
-	case IR_LEA: return ir_size(op) >= 4 && (ir_size(put) == 8 || ir_size(put) == ir_size(op));
-	default:
-		if (op->code >= IR_ATOMIC_XCHG && op->code <= IR_ATOMIC_CAS)
-			return false;
-		return ir_size(put) == ir_size(op) || (ir_size(put) == 8 && ir_size(op) == 4);
-	}
+	unsigned from = op->code == IR_SEXT ? (unsigned)__builtin_ctz(op->b) : ir_size_log2(op);
+	unsigned sizes = SIZES(from, ir_size_log2(put));
+
+	if (is_among(op, CODE(GET) | CODE(CALL) | CODE(CONST) | CODE(COND) | CODE(WIDER) |
+				 CODE(CMP) | CODE(ATOMIC_XCHG) | CODE(ATOMIC_ADD) |
+				 CODE(ATOMIC_AND) | CODE(ATOMIC_OR) | CODE(ATOMIC_XOR) |
+				 CODE(ATOMIC_CAS)))
+		return false;
+	if (is_among(op, CODE(LOAD) | CODE(MOV)))
+		return sizes & (SAME | SIZES(0, 3) | SIZES(1, 3) | SIZES(2, 3));
+	if (is_among(op, CODE(PC) | CODE(LEA)))
+		return sizes & (SIZES(2, 3) | SIZES(3, 3));
+	return sizes & (SAME | SIZES(2, 3));
 }
 
-static bool must_stay_behind(const struct x64_compiler *c, const struct ir_op *op,
-			     const struct ir_op *put)
+static bool must_stay_behind(const struct ir_op *op, const struct ir_op *put)
 {
-	unsigned size = ir_size(put);
-
-	if (ir_may_leave(op) || ir_clobbers_state(op))
-		return true;
-	if (op->code == IR_GET || op->code == IR_PUT)
-		return overlaps(op, put->imm, size);
-	(void)c;
-	return op->code == IR_VLOAD;
+	if (is_among(op, CODE(GET) | CODE(PUT)))
+		return overlaps(op, put->imm, ir_size(put));
+	return ir_may_leave(op);
 }
 
-static void plan_put(struct x64_compiler *c, unsigned p)
+static inline void plan_put(struct x64_compiler *c, const struct ir_op *put, unsigned i,
+			    struct planner *p)
 {
-	const struct ir_op *put = op_at(c, p);
-	unsigned i = put->a;
+	unsigned v = put->a, reg = place_pinned(c, (uint32_t)put->imm), sz = ir_size_log2(put);
 
-	/* What is put into the low half alone leaves the upper one; AH to BH are turned. */
-	if (ir_size(put) == 4 || put->imm % 8 || c->plan[i].put || c->plan[i].modify ||
-	    c->plan[i].is_fused || !put_fits(op_at(c, i), put) ||
-	    place_pinned(c, (uint32_t)put->imm) == X64_NO_REG)
+	p->groups.has_begun = true;
+	if (reg == X64_NO_REG) {
+		if (covers_flags_slot(c, put))
+			ask(c, p->slot, i);
 		return;
-	for (unsigned k = i + 1; k < p; k++)
-		if (must_stay_behind(c, op_at(c, k), put))
+	}
+	if (sz == 3) {
+		p->has_again |= p->put >> reg & 1;
+		p->put |= 1u << reg;
+	}
+	/* What is put into the low half alone leaves the upper one; AH to BH are turned. */
+	if (sz == 2 || put->imm % 8 || !put_fits(op_at(c, v), put) || c->plan[v].put ||
+	    c->plan[v].modify || c->plan[v].is_fused)
+		return;
+	for (unsigned k = v + 1; k < i; k++)
+		if (must_stay_behind(op_at(c, k), put))
 			return;
-	c->plan[i].put = (uint16_t)p;
+	c->plan[v].put = (uint16_t)i;
 }
 
 /* ---- flags ---- */
-
-static void ask(struct x64_compiler *c, unsigned f, unsigned pos)
-{
-	if (f)
-		extend(&c->plan[f].flags_last, pos);
-}
 
 unsigned lower_merge_source(const struct x64_compiler *c, unsigned f, uint32_t mask)
 {
@@ -224,117 +259,169 @@ unsigned lower_flags_after(const struct x64_compiler *c, unsigned i, unsigned sl
 	return f ? f : slot;
 }
 
-/* The flags that op i has for operands. */
-static void plan_flags_used(struct x64_compiler *c, const struct ir_op *op, unsigned i,
-			    unsigned operands)
+/* COND i: of the flags that it looks at. */
+static void plan_cond(struct x64_compiler *c, const struct ir_op *op, unsigned i)
 {
-	unsigned pos = c->plan[i].modify > i ? c->plan[i].modify : i;
+	unsigned f = op->a;
 
-	if (op->code == IR_COND) {
-		ask(c, lower_merge_source(c, op->a, ir_cond_flags(op->b)),
-		    c->plan[i].is_fused ? c->plan[i].last_use : i);
-	} else if (operands & 4) { /* to begin with, its carry */
-		ask(c, lower_merge_source(c, op->c, IR_C), pos);
-		if (!ir_reads_carry_only(op))
-			ask(c, op->c, pos);
-	} else if (op->code != IR_FLAGS_PUT) {
-		ask(c, op->a, pos);
-		if (operands & 2)
-			ask(c, op->b, pos);
-	}
+	if (op_at(c, f)->code == IR_FLAGS_MERGE)
+		f = lower_merge_source(c, f, ir_cond_flags(op->b));
+	plan_fused(c, i);
+	ask(c, f, c->plan[i].is_fused ? c->plan[i].last_use : i);
 }
 
-/* What the walk over the operations knows. */
-struct planner {
-	struct group_planner groups;
-	unsigned start, slot; /* flags at the instruction's start, and in the slot */
-	bool has_stored;      /* lower_check_stored() will be at the next instruction's */
-};
+/* Op i, which begins with flags. */
+static void plan_flags_in(struct x64_compiler *c, const struct ir_op *op, unsigned i,
+			  struct planner *p)
+{
+	unsigned pos = p->modify == i ? p->modify_at : i;
 
-/* Op i may leave the block, or look at all of the state. */
-static void plan_flags_left(struct x64_compiler *c, const struct ir_op *op, unsigned i,
-			    struct planner *p)
+	note_late(p, i, 1);
+	if (!op->c)
+		return;
+	ask(c, lower_merge_source(c, op->c, IR_C), pos);
+	if (!ir_reads_carry_only(op))
+		ask(c, op->c, pos);
+}
+
+/* CALL and CALL_IF i. */
+static void plan_helper(struct x64_compiler *c, const struct ir_op *op, unsigned i,
+			struct planner *p)
 {
 	const struct ir_helper *h = (const void *)(uintptr_t)op->imm;
-	bool is_exit = op->code == IR_EXIT_IF || ir_info[op->code].props & IR_PROP_ENDS;
+	bool is_branch = op->code == IR_CALL_IF;
 
-	if (op->code != IR_FENCE)
-		ask(c, is_exit || !p->start ? p->slot : p->start, i);
-	if (op->code != IR_CALL && op->code != IR_CALL_IF)
-		return;
+	ask(c, p->start ? p->start : p->slot, i);
 	if (h->reads_flags || h->writes_flags)
 		ask(c, p->slot, i);
 	if (h->writes_flags)
 		p->slot = 0;
-	p->has_stored |= op->code == IR_CALL && helper_may_store(h);
+	p->has_stored |= !is_branch && helper_may_store(h);
+	group_plan_other(&p->groups, is_branch,
+			 is_branch ? !h->always_faults
+				   : !h->is_pure && !h->rule_arg && h->host_op == IR_HOST_NONE);
 }
 
 /* What op i wants to know of those before it. */
 static void plan_op(struct x64_compiler *c, const struct ir_op *op, unsigned i, struct planner *p)
 {
 	switch (op->code) {
-	case IR_GET:
-		if (covers_flags_slot(c, op))
-			ask(c, p->slot, i);
-		return;
-	case IR_PUT:
-		plan_put(c, i);
-		if (covers_flags_slot(c, op))
-			ask(c, p->slot, i);
-		p->groups.has_begun = true;
-		return;
 	case IR_FLAGS_PUT:
 		p->slot = op->a;
 		p->groups.has_begun = true;
-		return;
-	case IR_COND: plan_fused(c, i); break;
+		break;
+	case IR_COND: plan_cond(c, op, i); break;
+	case IR_EXIT_IF:
+		ask(c, p->slot, i);
+		group_plan_other(&p->groups, true, false);
+		break;
+	case IR_EXIT:
+	case IR_EXIT_TO:
+	case IR_EXIT_LOOP:
+	case IR_EXIT_STATE: ask(c, p->slot, i); break;
 	case IR_CMP:
-	case IR_WIDER: plan_fused(c, i); return;
-	case IR_LOAD: plan_modify(c, i); break;
-	case IR_NATIVE: c->native_count++; break;
-	default: break;
+	case IR_WIDER: plan_fused(c, i); break;
+	case IR_FLAGS_MERGE:
+		ask(c, op->a, i);
+		ask(c, op->b, i);
+		note_late(p, i, 1);
+		break;
+	case IR_FLAGS_TO: ask(c, op->a, i); break;
+	case IR_CALL:
+	case IR_CALL_IF: plan_helper(c, op, i, p); break;
+	case IR_NATIVE:
+		c->native_count++;
+		ask(c, p->start ? p->start : p->slot, i);
+		group_plan_other(&p->groups, false, false);
+		break;
+	case IR_ATOMIC_XCHG:
+	case IR_ATOMIC_ADD:
+	case IR_ATOMIC_AND:
+	case IR_ATOMIC_OR:
+	case IR_ATOMIC_XOR:
+	case IR_ATOMIC_CAS:
+		ask(c, p->start ? p->start : p->slot, i);
+		group_plan_other(&p->groups, false, true);
+		break;
+	case IR_FENCE: break;
+	default: plan_flags_in(c, op, i, p); break;
 	}
-	if (ir_info[op->code].flags)
-		plan_flags_used(c, op, i, ir_info[op->code].flags);
-	if (!(ir_info[op->code].props & IR_PROP_LEAVES))
+}
+
+/* Of the general registers nobody wants to know anything. */
+static inline void plan_get(struct x64_compiler *c, const struct ir_op *op, unsigned i,
+			    const struct planner *p)
+{
+	if (!place_is_general(c, (uint32_t)op->imm) && covers_flags_slot(c, op))
+		ask(c, p->slot, i);
+}
+
+static inline void plan_access(struct x64_compiler *c, const struct ir_op *op, unsigned i,
+			       struct planner *p)
+{
+	if (op->code == IR_LOAD && op->b & IR_MEM_RMW)
+		plan_modify(c, i, p);
+	if (i == p->modify_at)
+		plan_modified(c, i, p);
+	ask(c, p->start ? p->start : p->slot, i);
+	group_plan(c, &p->groups, op, i);
+}
+
+/* Instruction k begins with op i. */
+static inline void plan_insn(struct x64_compiler *c, unsigned k, unsigned i, struct planner *p)
+{
+	p->start = c->ir->insns[k].flags_op;
+	p->groups.has_begun = false;
+	if (!k)
 		return;
-	plan_flags_left(c, op, i, p);
-	group_plan(c, &p->groups, i);
+	if (p->has_stored) {
+		ask(c, lower_flags_after(c, i - 1, p->slot), i);
+		p->is_left = true;
+		p->has_stored = false;
+	}
+	ask(c, p->start, i);
 }
 
-static inline bool is_general_get(const struct x64_compiler *c, const struct ir_op *op)
+/* What is known of op i, of instruction k, when it comes. */
+static inline void plan_begin(struct x64_compiler *c, unsigned k, unsigned i)
 {
-	return op->code == IR_GET && place_is_general(c, (uint32_t)op->imm);
+	struct ir_use use = c->ir->uses[i];
+
+	c->plan[i] = (struct op_plan){ .insn = (uint16_t)k,
+				       .uses = use.count,
+				       .last_use = use.last };
 }
 
-static void plan_ops(struct x64_compiler *c, bool *has_groups, bool *is_left)
+static void plan_ops(struct x64_compiler *c, struct planner *p)
 {
-	struct planner p; /* open groups are as many as their count says */
+	unsigned count = c->ir->op_count;
 
-	p.slot = 0;
-	p.has_stored = false;
-	group_plan_begin(c, &p.groups);
-	for (unsigned k = 0, i = 1; i < c->ir->op_count; k++) {
+	plan_begin(c, 0, 0);
+	for (unsigned k = 0, i = 1; i < count; k++) {
 		unsigned end = insn_end(c, k);
 
-		p.start = c->ir->insns[k].flags_op;
-		p.groups.has_begun = false;
-		if (k && i < end) {
-			if (p.has_stored)
-				ask(c, lower_flags_after(c, i - 1, p.slot), i);
-			*is_left |= p.has_stored;
-			p.has_stored = false;
-			ask(c, p.start, i);
-		}
+		if (i == end)
+			continue;
+		plan_insn(c, k, i, p);
 		for (; i < end; i++) {
-			c->plan[i].insn = (uint16_t)k;
-			c->plan[i].uses = c->ir->uses[i].count;
-			extend(&c->plan[i].last_use, c->ir->uses[i].last);
-			if (!is_among(op_at(c, i), PLAIN) && !is_general_get(c, op_at(c, i)))
-				plan_op(c, op_at(c, i), i, &p);
+			const struct ir_op *op = op_at(c, i);
+
+			plan_begin(c, k, i);
+			if (is_among(op, PLAIN)) {
+				note_late(p, i,
+					  (unsigned)is_among(op, CODE(ADD) | CODE(LEA)) |
+						  (unsigned)has_flags(op));
+			} else if (op->code == IR_PUT) {
+				plan_put(c, op, i, p);
+			} else if (op->code == IR_GET) {
+				plan_get(c, op, i, p);
+			} else if (is_among(op, ACCESS)) {
+				plan_access(c, op, i, p);
+			} else {
+				plan_op(c, op, i, p);
+			}
 		}
 	}
-	*has_groups = group_plan_end(c);
 }
 
 /* Until when the recipe of op i's flags wants its operands; its value lives as long as that asks.
@@ -355,8 +442,9 @@ static unsigned plan_recipe(struct x64_compiler *c, const struct ir_op *op, unsi
 }
 
 /* Operands of recipes and of what is computed late live as long as these. */
-static inline void plan_life(struct x64_compiler *c, const struct ir_op *op, unsigned i)
+static inline void plan_life(struct x64_compiler *c, unsigned i)
 {
+	const struct ir_op *op = op_at(c, i);
 	const struct op_plan *p = &c->plan[i];
 	unsigned until = 0, values;
 
@@ -427,31 +515,37 @@ static unsigned plan_unseen(struct x64_compiler *c, const struct ir_op *op, unsi
 	return again | 1u << reg;
 }
 
-/* From the end: what those behind it make of an operation. */
-static void plan_back(struct x64_compiler *c, bool has_groups, bool is_left)
+static void plan_seen(struct x64_compiler *c, bool is_left)
 {
 	unsigned again = 0;
 
 	for (unsigned i = c->ir->op_count; i-- > 1;) {
-		const struct ir_op *op = op_at(c, i);
-
 		if (is_left && is_left_behind(c, i))
 			again = 0;
-		if (has_groups)
-			again = plan_unseen(c, op, i, again);
-		if (c->plan[i].flags_last || is_lazy_code(op))
-			plan_life(c, op, i);
+		again = plan_unseen(c, op_at(c, i), i, again);
 	}
-	c->plan[0].last_use = 0;
+}
+
+static void begin(struct x64_compiler *c, struct planner *p)
+{
+	c->group_count = 0;
+	p->groups.has_any = p->has_stored = p->is_left = p->has_again = false;
+	p->groups.deeds = p->groups.branches = p->groups.count = p->groups.next = 0;
+	p->slot = p->put = p->late_count = 0;
+	p->modify = p->modify_at = 0;
 }
 
 void lower_plan(struct x64_compiler *c)
 {
-	/* instructions end with a look whether a helper stored to the block */
-	bool has_groups = false, is_left = false;
+	struct planner p; /* of its tables, what its counts say */
 
-	memset(c->plan, 0, c->ir->op_count * sizeof(c->plan[0]));
-	plan_ops(c, &has_groups, &is_left);
+	begin(c, &p);
+	plan_ops(c, &p);
 	plan_call(c);
-	plan_back(c, has_groups, is_left);
+	if (p.groups.has_any && p.has_again)
+		plan_seen(c, p.is_left);
+	/* From the end: what is asked of one may be asked of its operands too. */
+	while (p.late_count)
+		plan_life(c, p.late[--p.late_count]);
+	c->plan[0].last_use = 0;
 }
