@@ -57,6 +57,7 @@ struct code_chunk {
 	_Atomic uint32_t live;  /* entries that are not dead */
 	_Atomic uint32_t bytes; /* of all entries; likewise */
 	uint32_t used;          /* the writer, while BUSY */
+	uint32_t populated;     /* likewise; up to there memory is at hand */
 	struct code_side *side; /* likewise; newest first */
 	/* By place: the entry that was found there last, or any other: who faults does so again. */
 	_Atomic uint32_t hints[HINTS];
@@ -302,7 +303,6 @@ static bool take_free(struct code_writer *w)
 		if (state_of(atomic_load(&ch->state)) != CHUNK_FREE)
 			continue;
 		w->chunk = (int)k;
-		w->populated = 0;
 		w->side = w->side_end = NULL;
 		w->birth = ++c->births;
 		atomic_store(&ch->state, state_word(w->birth, CHUNK_BUSY));
@@ -441,16 +441,17 @@ static bool fits(const struct code_writer *w, size_t room)
  * Where the host does not know how, that is what happens. */
 static void populate(struct code_writer *w)
 {
+	struct code_chunk *ch = &w->cache->chunks[w->chunk];
 	uint32_t end = w->at + w->room;
 
-	if (end <= w->populated)
+	if (end <= ch->populated)
 		return;
 	end = MIN((uint32_t)align_up(end, POPULATE), w->cache->chunk_size);
 #ifdef MADV_POPULATE_WRITE
-	(void)madvise(chunk_write(w->cache, (unsigned)w->chunk) + w->populated, end - w->populated,
-		      MADV_POPULATE_WRITE);
+	(void)madvise(chunk_write(w->cache, (unsigned)w->chunk) + ch->populated,
+		      end - ch->populated, MADV_POPULATE_WRITE);
 #endif
-	w->populated = end;
+	ch->populated = end;
 }
 
 bool code_reserve(struct code_writer *w, size_t room, uint8_t **write, uint64_t *run)

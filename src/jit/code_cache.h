@@ -35,7 +35,6 @@ struct code_writer {
 	uint64_t birth; /* of that chunk: it may have been taken away and be another's */
 	uint32_t at;    /* offset in the chunk, while something is reserved */
 	uint32_t room;
-	uint32_t populated;       /* offset in the chunk: up to there memory is at hand */
 	uint8_t *side, *side_end; /* what is left of the chunk's newest side memory */
 };
 
