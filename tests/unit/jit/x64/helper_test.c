@@ -273,6 +273,50 @@ static void test_transfers_go_on_by_themselves(void)
 	world_fini(&w);
 }
 
+static bool go_by_shortcut(void *state, uint64_t x, uint64_t y, uint64_t z)
+{
+	struct guest *g = state;
+
+	if (!g->is_usual)
+		return false;
+	help(state, x, y, z);
+	g->flags = 2 | IR_P;
+	g->env.pc = 0x1234;
+	return true;
+}
+
+static void test_shortcuts_replace_flags(void)
+{
+	static const struct ir_helper h = { .name = "h",
+					    .fn = go_elsewhere,
+					    .shortcut = go_by_shortcut,
+					    .can_fault = true,
+					    .reads_flags = true,
+					    .writes_flags = true };
+	uint32_t flags = 2 | ir_eval_flags(IR_SUB, 3, 1, 2, 0);
+	struct block b, to;
+	struct world w;
+
+	if (!world_init(&w))
+		return;
+	block_target(&w, &to, 3);
+	w.g->to = &to.code;
+	w.g->is_usual = true;
+	block_transfer(&w, &b, &h);
+	assert_left(&w, block_run(&b), X64_ASKED, 0x1234);
+	g_assert_cmphex(w.g->gpr[RBX], ==, 3);
+	g_assert_cmphex(w.g->seen_flags, ==, 2);
+	g_assert_cmphex(w.g->flags, ==, 2 | IR_P);
+	assert_stack(&w);
+
+	w.g->is_usual = false;
+	block_transfer(&w, &b, &h);
+	assert_left(&w, block_run(&b), X64_ASKED, 0x5678);
+	g_assert_cmphex(w.g->seen_flags, ==, flags);
+	g_assert_cmphex(w.g->flags, ==, flags);
+	world_fini(&w);
+}
+
 static void add_tests(void)
 {
 	g_test_add_func("/jit/x64/helper/state", test_helpers_see_and_change_the_state);
@@ -282,6 +326,7 @@ static void add_tests(void)
 			test_helpers_that_store_to_code_end_their_instruction);
 	g_test_add_func("/jit/x64/helper/quick", test_quick_helpers_leave_registers_alone);
 	g_test_add_func("/jit/x64/helper/transfer", test_transfers_go_on_by_themselves);
+	g_test_add_func("/jit/x64/helper/shortcut", test_shortcuts_replace_flags);
 }
 
 #endif

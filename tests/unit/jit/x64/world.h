@@ -39,7 +39,7 @@ struct guest {
 
 	/* what it is to answer */
 	struct x64_code *to;
-	bool links, next_faults;
+	bool links, next_faults, is_usual;
 	uint32_t fault, stored;
 };
 
