@@ -204,10 +204,9 @@ static bool arg_is_in(const struct arg *a, unsigned reg)
 
 void stub_record(struct x64_compiler *c, const struct record *r)
 {
-	bool s0_holds = arg_is_in(&r->a, S0) || (r->has_b && arg_is_in(&r->b, S0));
-
-	if (r->kind)
-		emit_record(c, r, s0_holds ? S1 : S0);
+	if (!r->kind) /* there is no more of it */
+		return;
+	emit_record(c, r, arg_is_in(&r->a, S0) || (r->has_b && arg_is_in(&r->b, S0)) ? S1 : S0);
 }
 
 static void call_sync(struct x64_compiler *c)
