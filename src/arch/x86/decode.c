@@ -12,43 +12,18 @@ enum {
 	/* Bytes that decoding may look at before it finds that they are too many: 14 prefixes, and
 	 * the most of all else, be it an instruction or not. */
 	LOOK_AHEAD = 40,
-	TOO_LONG = X86_MAX_INSN + 1, /* for a length that need not be known */
-};
-
-struct decoder {
-	struct x86_insn *in;
-	const struct x86_decode_mode *m;
-	const uint8_t *start, *p; /* the next byte */
-	uint32_t key;             /* KEY_ bits, as far as they are known */
-	uint32_t vex_key;         /* mandatory prefix and L, from VEX */
-	bool seg_given;
+	NO_OPCODE = 0x0f, /* in MAP_1BYTE: no row has it */
 };
 
 /* ---- prefixes and opcode ---- */
 
-/* n bytes, little-endian, sign-extended. */
-static inline uint64_t decode_signed(struct decoder *d, unsigned n)
+/* n bytes (0 to 8; 0 are 0), little-endian, sign-extended: without branches, which nobody could
+ * foresee. */
+static inline uint64_t ld_signed(const uint8_t *p, unsigned n)
 {
-	const uint8_t *at = d->p;
+	unsigned half = 32 - 4 * n; /* of the bits that are not theirs */
 
-	d->p += n;
-	switch (n) {
-	case 0: return 0;
-	case 1: return (uint64_t)(int8_t)*at;
-	case 2: return (uint64_t)(int16_t)ld16_le(at);
-	case 4: return (uint64_t)(int32_t)ld32_le(at);
-	default: return ld64_le(at);
-	}
-}
-
-/* CS, DS, ES and SS overrides change nothing in 64-bit mode: they read as DS, or as the default. */
-static void decode_segment(struct decoder *d, uint8_t seg)
-{
-	if (d->m->code64 && seg < SEG_FS)
-		return;
-	d->in->seg = seg;
-	d->in->prefixes |= PFX_SEG;
-	d->seg_given = true;
+	return (uint64_t)((int64_t)(ld64_le(p) << half << half) >> half >> half);
 }
 
 enum byte_class {
@@ -71,17 +46,24 @@ static const uint8_t byte_classes[256] = {
 };
 /* clang-format on */
 
-static void decode_prefix(struct decoder *d, uint8_t byte)
+/* CS, DS, ES and SS overrides change nothing in 64-bit mode: they read as DS, or as the default. */
+static void decode_segment(struct x86_insn *in, uint8_t seg)
 {
-	struct x86_insn *in = d->in;
+	if (in->is_code64 && seg < SEG_FS)
+		return;
+	in->seg = seg;
+	in->prefixes |= PFX_SEG;
+}
 
+static void decode_prefix(struct x86_insn *in, uint8_t byte)
+{
 	switch (byte) {
-	case 0x26: decode_segment(d, SEG_ES); break;
-	case 0x2e: decode_segment(d, SEG_CS); break;
-	case 0x36: decode_segment(d, SEG_SS); break;
-	case 0x3e: decode_segment(d, SEG_DS); break;
-	case 0x64: decode_segment(d, SEG_FS); break;
-	case 0x65: decode_segment(d, SEG_GS); break;
+	case 0x26: decode_segment(in, SEG_ES); break;
+	case 0x2e: decode_segment(in, SEG_CS); break;
+	case 0x36: decode_segment(in, SEG_SS); break;
+	case 0x3e: decode_segment(in, SEG_DS); break;
+	case 0x64: decode_segment(in, SEG_FS); break;
+	case 0x65: decode_segment(in, SEG_GS); break;
 	case 0x66: in->prefixes |= PFX_66; break;
 	case 0x67: in->prefixes |= PFX_67; break;
 	case 0xf0: in->prefixes |= PFX_LOCK; break;
@@ -90,101 +72,116 @@ static void decode_prefix(struct decoder *d, uint8_t byte)
 	}
 }
 
-/* The rest of a VEX prefix, of two (C5) or three (C4) bytes, and the opcode.  False: #UD. */
-static bool decode_vex(struct decoder *d, bool three)
+/* The rest of a VEX prefix, of two (C5) or three (C4) bytes, and the opcode. */
+static const uint8_t *decode_vex(struct x86_insn *in, const uint8_t *p, bool three)
 {
-	static const uint8_t mandatory[] = { KEY_NP, KEY_66, KEY_F3, KEY_F2 };
-	struct x86_insn *in = d->in;
-	uint8_t byte = *d->p++, last = byte;
+	uint8_t byte = *p++, last = byte;
 
-	if (in->rex || in->prefixes & (PFX_LOCK | PFX_66 | PFX_REP | PFX_REPNE))
-		return false;
 	in->is_vex = true;
-	in->map = MAP_VEX_0F;
+	in->map = MAP_1BYTE;
+	in->opcode = NO_OPCODE;
+	if (in->rex || in->prefixes & (PFX_LOCK | PFX_66 | PFX_REP | PFX_REPNE))
+		return p;
 	in->rex = byte & 0x80 ? 0 : REX_R;
 	if (three) {
 		in->rex |= (byte & 0x40 ? 0 : REX_X) | (byte & 0x20 ? 0 : REX_B);
 		if ((byte & 0x1f) < 1 || (byte & 0x1f) > 3)
-			return false;
-		in->map = MAP_VEX_0F + (byte & 0x1f) - 1;
-		last = *d->p++;
+			return p;
+		last = *p++;
 		if (last & 0x80)
 			in->rex |= REX_W;
 	}
-	if (!d->m->code64)
+	if (!in->is_code64)
 		in->rex &= REX_W;
-	in->vvvv = ~last >> 3 & (d->m->code64 ? 15 : 7);
+	in->vvvv = ~last >> 3 & (in->is_code64 ? 15 : 7);
 	in->vlen = last & 4 ? 32 : 16;
-	d->vex_key = mandatory[last & 3] | (last & 4 ? KEY_L1 : KEY_L0);
 	/* vvvv bit 3 outside 64-bit mode is ignored, but must be 1 when nothing is named */
-	if (!d->m->code64 && !(last & 0x40))
+	if (!in->is_code64 && !(last & 0x40))
 		in->vvvv |= 8;
-	in->opcode = *d->p++;
-	return true;
+	in->map = three ? MAP_VEX_0F + (byte & 0x1f) - 1 : MAP_VEX_0F;
+	in->opcode = *p++;
+	return p;
 }
 
 /* Is C4 or C5 a VEX prefix?  LES and LDS need mod != 3, which the inverted R and X bits rule out
  * (SDM 2 2.3.5.1); real and virtual-8086 mode know no VEX. */
-static bool is_vex(const struct decoder *d)
+static bool is_vex(const struct x86_decode_mode *m, const uint8_t *p)
 {
-	return d->m->code64 || (!d->m->no_vex && *d->p >> 6 == 3);
+	return m->code64 || (!m->no_vex && *p >> 6 == 3);
 }
 
-/* What begins with a byte that is more than an opcode and no prefix. */
-static bool decode_escape(struct decoder *d, uint8_t byte, enum byte_class class)
+/* What follows 0F. */
+static inline const uint8_t *decode_escape(struct x86_insn *in, const uint8_t *p)
 {
-	struct x86_insn *in = d->in;
+	uint8_t byte = *p++;
 
-	if (class == BYTE_VEX && is_vex(d))
-		return decode_vex(d, byte == 0xc4);
-	if (class == BYTE_ESCAPE) {
-		byte = *d->p++;
-		in->map = MAP_0F;
-		if (byte == 0x38 || byte == 0x3a) {
-			in->map = byte == 0x38 ? MAP_0F38 : MAP_0F3A;
-			byte = *d->p++;
-		}
+	in->map = MAP_0F;
+	if (byte == 0x38 || byte == 0x3a) {
+		in->map = byte == 0x38 ? MAP_0F38 : MAP_0F3A;
+		byte = *p++;
 	}
 	in->opcode = byte;
-	return true;
+	return p;
 }
 
-/* Prefixes, escapes and the opcode itself.  False: #UD, or too long. */
-static inline bool decode_opcode(struct decoder *d)
+/* Prefixes, escapes and the opcode itself. */
+static __attribute__((noinline)) const uint8_t *decode_prefixes(struct x86_insn *in,
+								const struct x86_decode_mode *m,
+								const uint8_t *p)
 {
-	struct x86_insn *in = d->in;
+	const uint8_t *last = p + X86_MAX_INSN - 1;
 
 	for (;;) {
-		uint8_t byte = *d->p++, class = byte_classes[byte];
+		uint8_t byte = *p++, class = byte_classes[byte];
 
-		if (class == BYTE_OPCODE || (class == BYTE_REX && !d->m->code64)) {
-			in->opcode = byte;
-			return true;
-		}
-		if (class > BYTE_PREFIX)
-			return decode_escape(d, byte, class);
+		in->opcode = byte;
+		if (class == BYTE_OPCODE || (class == BYTE_REX && !m->code64))
+			return p;
+		if (class == BYTE_VEX)
+			return is_vex(m, p) ? decode_vex(in, p, byte == 0xc4) : p;
+		if (class == BYTE_ESCAPE)
+			return decode_escape(in, p);
 		in->rex = 0; /* a REX that does not come last is ignored */
 		if (class == BYTE_REX)
 			in->rex = byte;
 		else
-			decode_prefix(d, byte);
-		if (d->p - d->start == X86_MAX_INSN) {
-			d->p = d->start + TOO_LONG;
-			return false;
+			decode_prefix(in, byte);
+		if (p > last) {
+			in->opcode = NO_OPCODE;
+			return p + 1; /* too long */
 		}
 	}
 }
 
+/* The same; most have no prefix but REX. */
+static inline const uint8_t *decode_opcode(struct x86_insn *in, const struct x86_decode_mode *m,
+					   const uint8_t *start)
+{
+	const uint8_t *p = start;
+	uint8_t byte = *p++, rex = 0;
+
+	if (byte >> 4 == 4 && m->code64) {
+		rex = byte;
+		byte = *p++;
+	}
+	in->rex = rex;
+	in->opcode = byte;
+	if (likely(byte_classes[byte] == BYTE_OPCODE))
+		return p;
+	if (byte == 0x0f)
+		return decode_escape(in, p);
+	return decode_prefixes(in, m, start);
+}
+
 /* ---- ModRM ---- */
 
-static void decode_ea16(struct decoder *d)
+static const uint8_t *decode_ea16(struct x86_insn *in, const uint8_t *p)
 {
 	/* base, index of rm 0-7 (SDM 2 table 2-1) */
 	static const uint8_t base[] = { RBX, RBX, RBP, RBP, RSI, RDI, RBP, RBX };
 	static const uint8_t index[] = { RSI,       RDI,       RSI,       RDI,
 					 EA_NO_REG, EA_NO_REG, EA_NO_REG, EA_NO_REG };
-	struct x86_insn *in = d->in;
-	unsigned rm = in->modrm & 7, disp = in->mod == 1 ? 1 : in->mod == 2 ? 2 : 0;
+	unsigned rm = in->modrm & 7, disp = in->mod;
 
 	in->base = base[rm];
 	in->index = index[rm];
@@ -192,74 +189,70 @@ static void decode_ea16(struct decoder *d)
 		in->base = EA_NO_REG;
 		disp = 2;
 	}
-	if (!d->seg_given)
+	if (!(in->prefixes & PFX_SEG))
 		in->seg = in->base == RBP ? SEG_SS : SEG_DS;
-	in->disp = (int64_t)decode_signed(d, disp);
+	in->disp = (int64_t)ld_signed(p, disp);
+	return p + disp;
 }
 
-static void decode_ea32(struct decoder *d)
+static inline const uint8_t *decode_ea32(struct x86_insn *in, unsigned modrm, unsigned rex,
+					 const uint8_t *p)
 {
-	struct x86_insn *in = d->in;
-	unsigned rm = in->modrm & 7, base = rm;
-	bool disp32 = in->mod == 2;
+	static const uint8_t disp_bytes[] = { 0, 1, 4 };
+	unsigned mod = modrm >> 6, rm = modrm & 7, base = rm, disp = disp_bytes[mod];
 
 	if (rm == 4) {
-		uint8_t sib = *d->p++;
+		uint8_t sib = *p++, index = (sib >> 3 & 7) | (rex & REX_X) << 2;
 
 		base = sib & 7;
 		in->scale = sib >> 6;
-		in->index = (sib >> 3 & 7) | (in->rex & REX_X) << 2;
-		if (in->index == 4)
-			in->index = EA_NO_REG;
+		in->index = index == 4 ? EA_NO_REG : index;
 	}
-	in->base = base | (in->rex & REX_B) << 3;
-	if (in->mod == 0 && base == 5) {
-		in->base = rm == 5 && d->m->code64 ? EA_RIP : EA_NO_REG;
-		disp32 = true;
+	if (mod == 0 && base == 5) {
+		base = rm == 5 && in->is_code64 ? EA_RIP : EA_NO_REG;
+		disp = 4;
+	} else {
+		base |= (rex & REX_B) << 3;
 	}
-	if (!d->seg_given)
-		in->seg = in->base == RSP || in->base == RBP ? SEG_SS : SEG_DS;
-	if (disp32)
-		in->disp = (int64_t)decode_signed(d, 4);
-	else if (in->mod == 1)
-		in->disp = (int64_t)decode_signed(d, 1);
+	in->base = (uint8_t)base;
+	if (!(in->prefixes & PFX_SEG))
+		in->seg = base / 2 == RSP / 2 ? SEG_SS : SEG_DS; /* or RBP */
+	in->disp = (int64_t)ld_signed(p, disp);
+	return p + disp;
 }
 
-static void decode_modrm(struct decoder *d)
+static inline const uint8_t *decode_modrm(struct x86_insn *in, const uint8_t *p)
 {
-	struct x86_insn *in = d->in;
+	unsigned modrm = *p++, rex = in->rex, mod = modrm >> 6;
 
-	in->modrm = *d->p++;
-	in->mod = in->modrm >> 6;
+	in->modrm = (uint8_t)modrm;
+	in->reg = (uint8_t)((modrm >> 3 & 7) | (rex & REX_R) << 1);
+	in->rm = (uint8_t)((modrm & 7) | (rex & REX_B) << 3);
 	/* MOV to and from control and debug registers takes any mod as 3 */
-	if (in->map == MAP_0F && in->opcode >= 0x20 && in->opcode <= 0x23)
-		in->mod = 3;
-	in->reg = (in->modrm >> 3 & 7) | (in->rex & REX_R) << 1;
-	in->rm = (in->modrm & 7) | (in->rex & REX_B) << 3;
-	d->key |= 1u << (KEY_DIGIT_SHIFT + (in->modrm >> 3 & 7));
-	if (in->mod == 3) {
-		d->key |= KEY_REG | 1u << (KEY_RM_SHIFT + (in->modrm & 7));
-		return;
-	}
-	d->key |= KEY_MEM;
-	if (in->asize == 2)
-		decode_ea16(d);
-	else
-		decode_ea32(d);
+	if (mod != 3 && in->map == MAP_0F && in->opcode >= 0x20 && in->opcode <= 0x23)
+		mod = 3;
+	in->mod = (uint8_t)mod;
+	if (mod == 3)
+		return p;
+	return likely(in->asize != 2) ? decode_ea32(in, modrm, rex, p) : decode_ea16(in, p);
 }
 
 /* ---- which row ---- */
 
-/* What mode, W and the prefixes 66 and 67 make of an instruction without VEX. */
+/* What mode, W and the prefixes 66 and 67 make of an instruction. */
 struct sizes {
-	uint32_t key; /* without ModRM's */
-	uint8_t opsize, asize;
+	uint32_t key;      /* without ModRM's */
+	uint8_t opsize[3]; /* of most rows, of ROW_D64, of ROW_F64 */
+	uint8_t asize;
 };
+BUILD_ASSERT(ROW_F64 == 2 * ROW_D64);
 
 /* clang-format off */
 #define SIZES(mode_key, w, p66, opsize, asize) {                                           \
 	(mode_key) | ((w) ? KEY_W1 : KEY_W0) | ((p66) ? KEY_66 : KEY_NP) | KEY_L0 |        \
-	((opsize) == 2 ? KEY_OS16 : (opsize) == 4 ? KEY_OS32 : KEY_OS64), opsize, asize }
+	((opsize) == 2 ? KEY_OS16 : (opsize) == 4 ? KEY_OS32 : KEY_OS64),                  \
+	{ opsize, (mode_key) == KEY_64 && (opsize) == 4 ? 8 : (opsize),                    \
+	  (mode_key) == KEY_64 ? 8 : (opsize) }, asize }
 #define SIZES_OF_MODE(mode_key, o, o66, a, a67) {                                          \
 	SIZES(mode_key, 0, 0, o, a), SIZES(mode_key, 0, 1, o66, a),                        \
 	SIZES(mode_key, 0, 0, o, a67), SIZES(mode_key, 0, 1, o66, a67),                    \
@@ -273,36 +266,49 @@ static const struct sizes sizes[3][8] = {
 };
 /* clang-format on */
 
-static void decode_sizes(struct decoder *d)
+static inline const struct sizes *decode_sizes(const struct x86_insn *in,
+					       const struct x86_decode_mode *m)
 {
-	enum { ALL_MANDATORY = KEY_NP | KEY_66 | KEY_F3 | KEY_F2 };
-	struct x86_insn *in = d->in;
-	unsigned mode = d->m->code64 ? 2 : d->m->code32, which = in->prefixes / PFX_66 & 3;
-	const struct sizes *s;
+	unsigned which = (in->prefixes / PFX_66 & 3) | (in->rex / 2 & 4);
 
 	BUILD_ASSERT(PFX_67 == 2 * PFX_66 && REX_W == 8);
-	which |= in->rex / 2 & 4;
-	s = &sizes[mode][which];
-	in->opsize = s->opsize;
-	in->asize = s->asize;
-	d->key = s->key;
-	if (in->is_vex) {
-		in->opsize = in->rex & REX_W && d->m->code64 ? 8 : 4;
-		d->key &= ~(uint32_t)(ALL_MANDATORY | KEY_L0 | KEY_OS16 | KEY_OS32 | KEY_OS64);
-		d->key |= d->vex_key | (in->opsize == 8 ? KEY_OS64 : KEY_OS32);
-	} else if (in->prefixes & (PFX_REP | PFX_REPNE)) {
-		d->key &= ~(uint32_t)ALL_MANDATORY;
-		d->key |= in->prefixes & PFX_REP ? KEY_F3 : KEY_F2;
-	}
+	return &sizes[m->code64 ? 2 : m->code32][which];
 }
 
-static const struct x86_row *decode_row(const struct decoder *d, const struct x86_row *row)
+/* With VEX, or with F2 or F3; `after` the opcode. */
+static uint32_t special_key(const struct x86_insn *in, uint32_t key, const uint8_t *after)
 {
-	unsigned l = d->in->vlen == 32;
-	uint32_t key = d->key;
+	enum { ALL_MANDATORY = KEY_NP | KEY_66 | KEY_F3 | KEY_F2 };
+	static const uint8_t mandatory[] = { KEY_NP, KEY_66, KEY_F3, KEY_F2 };
 
+	uint8_t vex;
+
+	key &= ~(uint32_t)ALL_MANDATORY;
+	if (!in->is_vex)
+		return key | (in->prefixes & PFX_REP ? KEY_F3 : KEY_F2);
+	key &= ~(uint32_t)(KEY_L0 | KEY_OS16 | KEY_OS32 | KEY_OS64);
+	vex = after[-2];
+	return key | mandatory[vex & 3] | (vex & 4 ? KEY_L1 : KEY_L0) |
+	       (in->rex & REX_W && in->is_code64 ? KEY_OS64 : KEY_OS32);
+}
+
+/* The first from this row on that allows what is known by now; NULL: none. */
+static __attribute__((noinline)) const struct x86_row *decode_row(const struct x86_insn *in,
+								  const struct x86_row *row,
+								  uint32_t key,
+								  const uint8_t *after,
+								  uint64_t features)
+{
+	unsigned l = in->vlen == 32;
+
+	if (in->is_vex || in->prefixes & (PFX_REP | PFX_REPNE))
+		key = special_key(in, key, after);
+	if (row->attrs & ROW_MODRM) {
+		key |= in->mod == 3 ? KEY_REG | 1u << (KEY_RM_SHIFT + (in->modrm & 7)) : KEY_MEM;
+		key |= 1u << (KEY_DIGIT_SHIFT + (in->modrm >> 3 & 7));
+	}
 	for (;; row++) {
-		if (!(key & ~row->allow) && !(x86_feat_masks[row->feat[l]] & ~d->m->features))
+		if (!(key & ~row->allow) && !(x86_feat_masks[row->feat[l]] & ~features))
 			return row;
 		if (row->attrs & ROW_LAST)
 			return NULL;
@@ -311,104 +317,87 @@ static const struct x86_row *decode_row(const struct decoder *d, const struct x8
 
 /* ---- what the row says ---- */
 
-static unsigned decode_imm_size(const struct x86_insn *in, uint8_t width)
+static inline unsigned imm_size(unsigned width, unsigned opsize, unsigned asize)
 {
-	switch (width) {
-	case WIDTH_V: return in->opsize;
-	case WIDTH_Z: return in->opsize == 2 ? 2 : 4;
-	case IMM_ADDRESS: return in->asize;
-	default: return width; /* bytes */
-	}
+	if (width < WIDTH_V)
+		return width; /* bytes */
+	if (width == WIDTH_Z)
+		return opsize == 2 ? 2 : 4;
+	return width == WIDTH_V ? opsize : asize;
 }
 
-unsigned x86_imm_size(const struct x86_insn *in) { return decode_imm_size(in, in->row->imm[0]); }
-
-static void decode_immediates(struct decoder *d)
+unsigned x86_imm_size(const struct x86_insn *in)
 {
-	struct x86_insn *in = d->in;
+	return imm_size(in->row->imm[0], in->opsize, in->asize);
+}
+
+static inline const uint8_t *decode_immediates(struct x86_insn *in, unsigned opsize,
+					       const uint8_t *p)
+{
 	const struct x86_row *row = in->row;
+	bool is_far = row->imm[0] == WIDTH_P; /* offset, then selector */
+	unsigned n = imm_size(is_far ? WIDTH_Z : row->imm[0], opsize, in->asize);
 
-	if (row->imm[0] == WIDTH_P) { /* offset, then selector */
-		in->imm = decode_signed(d, in->opsize == 2 ? 2 : 4);
-		in->imm2 = decode_signed(d, 2);
-		return;
+	in->imm = ld_signed(p, n);
+	p += n;
+	if (unlikely(row->imm[1] || is_far)) {
+		n = is_far ? 2 : imm_size(row->imm[1], opsize, in->asize);
+		in->imm2 = ld_signed(p, n);
+		p += n;
 	}
-	if (row->imm[0])
-		in->imm = decode_signed(d, decode_imm_size(in, row->imm[0]));
-	if (row->imm[1])
-		in->imm2 = decode_signed(d, decode_imm_size(in, row->imm[1]));
+	return p;
 }
 
-/* 64-bit defaults, LOCK and vvvv rules, which depend on the row. */
-static bool decode_rules(struct decoder *d)
+/* LOCK and VEX rules, which depend on the row.  False: #UD. */
+static bool decode_rules(struct x86_insn *in)
 {
-	struct x86_insn *in = d->in;
 	uint32_t attrs = in->row->attrs;
 
-	if (d->m->code64 && attrs & ROW_F64)
-		in->opsize = 8;
-	else if (d->m->code64 && attrs & ROW_D64 && in->opsize == 4)
-		in->opsize = 8;
 	if (in->prefixes & PFX_LOCK && (!(attrs & ROW_LOCK) || in->mod >= 3))
 		return false;
-	if (in->is_vex && !(attrs & ROW_VVVV) && in->vvvv != 0)
+	if (!in->is_vex)
+		return true;
+	in->opsize = in->rex & REX_W && in->is_code64 ? 8 : 4;
+	if (!(attrs & ROW_VVVV) && in->vvvv != 0)
 		return false;
-	if (!d->m->code64)
+	if (!in->is_code64)
 		in->vvvv &= 7;
 	return true;
 }
 
-/* False: #UD, or too long. */
-static bool decode_all(struct decoder *d)
+/* Returns where it ends.  *ok becomes false for #UD. */
+static inline const uint8_t *decode_all(struct x86_insn *in, const struct x86_decode_mode *m,
+					const uint8_t *start, bool *ok)
 {
-	struct x86_insn *in = d->in;
-	const uint16_t *first;
-	const struct x86_row *row;
+	const uint8_t *p = decode_opcode(in, m, start), *after = p;
+	const struct sizes *s = decode_sizes(in, m);
+	/* Without ModRM all eight are the same. */
+	unsigned first = x86_first_row[in->map][in->opcode][*p >> 3 & 7];
+	const struct x86_row *row = &x86_rows[first];
 
-	if (!decode_opcode(d))
-		return false;
-	decode_sizes(d);
-	first = x86_first_row[in->map][in->opcode];
-	row = &x86_rows[first[0]];
-	if (row == &x86_rows[0])
-		return false;
-	if (row->attrs & ROW_MODRM) {
-		decode_modrm(d);
-		row = &x86_rows[first[in->modrm >> 3 & 7]];
+	*ok = false;
+	if (unlikely(!first))
+		return p;
+	in->asize = s->asize;
+	if (row->attrs & ROW_MODRM)
+		p = decode_modrm(in, p);
+	if (!(row->attrs & ROW_ANY)) {
+		row = decode_row(in, row, s->key, after, m->features);
+		if (unlikely(!row))
+			return p;
 	}
-	in->row = decode_row(d, row);
-	if (!in->row)
-		return false;
-	in->mem_ops = in->mod == 3 ? in->row->mem_ops >> 4 : in->row->mem_ops & 15;
-	decode_immediates(d);
+	in->row = row;
+	in->mem_ops = row->mem_ops >> (in->mod == 3 ? 4 : 0) & 15;
+	in->opsize = s->opsize[row->attrs / ROW_D64 & 3];
+	p = decode_immediates(in, s->opsize[0], p);
 	if (in->base == EA_RIP) /* relative to the next instruction */
-		in->disp += d->p - d->start;
-	return decode_rules(d);
+		in->disp += p - start;
+	*ok = likely(!in->is_vex && !(in->prefixes & PFX_LOCK)) || decode_rules(in);
+	return p;
 }
 
-/* The instruction at LOOK_AHEAD bytes. */
-static enum x86_decode decode_at(struct x86_insn *in, const struct x86_decode_mode *m,
-				 const uint8_t *bytes)
-{
-	struct decoder d = { .in = in, .m = m, .start = bytes, .p = bytes };
-	bool ok;
-
-	*in = (struct x86_insn){ .mod = 0xff,
-				 .base = EA_NO_REG,
-				 .index = EA_NO_REG,
-				 .vlen = 16,
-				 .seg = SEG_DS,
-				 .is_code64 = m->code64 };
-	ok = decode_all(&d);
-	if (d.p - bytes > X86_MAX_INSN) {
-		in->len = X86_MAX_INSN;
-		return DECODE_TOO_LONG;
-	}
-	in->len = (uint8_t)(d.p - bytes);
-	return ok ? DECODE_OK : DECODE_UD;
-}
-
-/* Fewer are at hand.  What comes out is right if it was made of these alone: zeros follow them. */
+/* Fewer than LOOK_AHEAD bytes are at hand.  What comes out is right if it was made of these alone:
+ * zeros follow them. */
 static __attribute__((noinline)) enum x86_decode decode_bit_by_bit(struct x86_insn *in,
 								   const struct x86_decode_mode *m,
 								   struct x86_reader *r)
@@ -417,6 +406,7 @@ static __attribute__((noinline)) enum x86_decode decode_bit_by_bit(struct x86_in
 	unsigned have = 0, used = 0; /* of these, the reader knows that they are used up */
 
 	for (;;) {
+		struct x86_reader all = { .at = bytes, .end = bytes + LOOK_AHEAD };
 		size_t n = (size_t)(r->end - r->at);
 		enum x86_decode result;
 		int byte;
@@ -426,7 +416,7 @@ static __attribute__((noinline)) enum x86_decode decode_bit_by_bit(struct x86_in
 		if (n)
 			memcpy(bytes + have, r->at, n);
 		have += (unsigned)n;
-		result = have ? decode_at(in, m, bytes) : DECODE_FETCH;
+		result = have ? x86_decode(in, m, &all) : DECODE_FETCH;
 		if (result == DECODE_TOO_LONG ? have == X86_MAX_INSN : have && in->len <= have) {
 			if (n)
 				r->at += in->len - used;
@@ -444,13 +434,24 @@ static __attribute__((noinline)) enum x86_decode decode_bit_by_bit(struct x86_in
 enum x86_decode x86_decode(struct x86_insn *in, const struct x86_decode_mode *m,
 			   struct x86_reader *r)
 {
-	enum x86_decode result;
+	const uint8_t *start = r->at;
+	size_t len;
+	bool ok;
 
-	if (r->end - r->at < LOOK_AHEAD)
+	if (r->end - start < LOOK_AHEAD)
 		return decode_bit_by_bit(in, m, r);
-	result = decode_at(in, m, r->at);
+	*in = (struct x86_insn){ .mod = 0xff,
+				 .base = EA_NO_REG,
+				 .index = EA_NO_REG,
+				 .vlen = 16,
+				 .seg = SEG_DS,
+				 .is_code64 = m->code64 };
+	len = (size_t)(decode_all(in, m, start, &ok) - start);
+	in->len = (uint8_t)(len < X86_MAX_INSN ? len : X86_MAX_INSN);
 	r->at += in->len;
-	return result;
+	if (unlikely(len > X86_MAX_INSN))
+		return DECODE_TOO_LONG;
+	return likely(ok) ? DECODE_OK : DECODE_UD;
 }
 
 unsigned x86_width_rule(const struct x86_insn *in, unsigned width)

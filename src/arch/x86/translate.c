@@ -298,6 +298,7 @@ static void reader_init(struct code_reader *r, struct x86_cpu *c, struct x86_fet
 	r->cpu = c;
 	r->fetch = fetch;
 	r->have = 0;
+	r->start = 0;
 	r->hit_limit = false;
 	r->base = x86_linear_pc(c);
 	r->page_end = PAGE - (r->base & (PAGE - 1));
@@ -408,6 +409,11 @@ bool x86_translate(struct x86_cpu *c, struct ir_builder *b, struct x86_fetch *f,
 	unsigned n = 0;
 
 	reader_init(&r, c, f);
+	if (!reader_fill(&r)) {
+		if (r.hit_limit)
+			x86_raise_code(c, EXC_GP, 0);
+		return false;
+	}
 	if (mode & MODE_STEP)
 		max_insns = 1;
 	/* Where paths meet again there will be a block anyway: the code behind is not made twice.
