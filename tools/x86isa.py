@@ -361,15 +361,16 @@ class Emitter:
     def row_text(self, row, opcode, chain):
         ops = [f'{{ PLACE_{place}, {width}, {mem}, {fixed} }}' for place, width, mem, fixed in row.ops]
         mem_ops = sum(1 << n for n, o in enumerate(row.ops) if o[0] in ALWAYS_MEM + MAYBE_MEM)
-        mem_ops |= sum(16 << n for n, o in enumerate(row.ops) if o[0] in ALWAYS_MEM)
+        always_mem = sum(1 << n for n, o in enumerate(row.ops) if o[0] in ALWAYS_MEM)
         attrs = sorted(row.attrs | ({'ROW_LAST'} if row is chain[-1] else set()) |
-                       ({'ROW_ANY'} if self.is_any(row, chain) else set()))
+                       ({'ROW_ANY'} if self.is_any(row, chain) else set()) |
+                       ({'ROW_IMM'} if row.imm else set()))
         imm = row.imm[:2]
         fields = [f'0x{row.key():x}u', ' | '.join(attrs) or '0', row.tr, row.vec or 'NULL',
                   f'"{row.name}"', '{ ' + (', '.join(ops) or '{ 0 }') + ' }',
                   f'{{ {self.mask_index(row.feat[0])}, {self.mask_index(row.feat[1])} }}',
                   '{ ' + ', '.join(['IMM_ADDRESS' if i == 'WIDTH_NONE' else i for i in imm] or ['0']) + ' }',
-                  row.map, f'0x{opcode:02x}', f'0x{mem_ops:02x}', f'0x{row.undef:x}']
+                  row.map, f'0x{opcode:02x}', f'{{ {mem_ops}, {always_mem} }}', f'0x{row.undef:x}']
         return '\t{ ' + ', '.join(fields) + ' },'
 
     def tables(self):
@@ -391,13 +392,9 @@ class Emitter:
         self.out('const struct x86_row x86_rows[] = {\n\t{ 0 },')
         self.lines += body
         self.out(f'}};\nconst uint16_t x86_row_count = {index};\n')
-        self.out('const uint16_t x86_first_row[MAP_COUNT][256][8] = {')
-        for name in MAP_ORDER:
-            self.out(f'\t[{name}] = {{')
-            for m, o in sorted(first):
-                if m == name:
-                    self.out(f'\t\t[0x{o:02x}] = {{ ' + ', '.join(map(str, first[m, o])) + ' },')
-            self.out('\t},')
+        self.out('const uint16_t x86_first_row[MAP_COUNT * 256][8] = {')
+        for m, o in sorted(first, key=lambda k: (MAP_ORDER.index(k[0]), k[1])):
+            self.out(f'\t[{m} * 256 + 0x{o:02x}] = {{ ' + ', '.join(map(str, first[m, o])) + ' },')
         self.out('};\n\nconst uint64_t x86_feat_masks[] = {')
         for names in self.masks:
             bits = [f'BIT({self.used.index(n)})' for n in names]

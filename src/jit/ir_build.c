@@ -17,6 +17,7 @@ struct ir_builder *ir_builder_new(const struct ir_state_desc *desc)
 	struct ir_builder *b = g_malloc0(sizeof(*b));
 
 	b->desc = desc;
+	b->flags_word = desc->flags_offset / 8;
 	/* the widest vector may begin in the last word */
 	b->words = g_new0(struct ir_word, desc->size / 8 + 10);
 	return b;

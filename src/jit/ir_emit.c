@@ -11,15 +11,24 @@
 /* Where the next op is made. */
 static inline struct ir_op *next(struct ir_builder *b) { return &b->ops[b->op_count]; }
 
-/* What was made there stays. */
-static inline uint16_t keep(struct ir_builder *b)
+/* What was made there stays; `count` uses of it are known. */
+static inline uint16_t keep_used(struct ir_builder *b, unsigned count)
 {
 	unsigned i = b->op_count;
 
 	assert(i < IR_MAX_OPS);
-	b->uses[i] = (struct ir_use){ 0 };
+	b->uses[i] = (struct ir_use){ .count = (uint16_t)count };
 	b->op_count = i + 1;
 	return (uint16_t)i;
+}
+
+static inline uint16_t keep(struct ir_builder *b) { return keep_used(b, 0); }
+
+/* The newest op, i, has v for a value. */
+static inline void use_last(struct ir_builder *b, uint16_t v, uint16_t i)
+{
+	b->uses[v].count++;
+	b->uses[v].last = i;
 }
 
 static inline unsigned log2_of(unsigned size) { return (unsigned)__builtin_ctz(size); }
@@ -69,7 +78,7 @@ static void flags_write_back(struct ir_builder *b)
 	*next(b) = (struct ir_op){ .code = IR_FLAGS_PUT, .form = ir_form(2, 2), .a = b->flags };
 	b->slot_flags = b->flags;
 	b->slot_is_ours = true;
-	b->uses[keep(b)].count = 1;
+	keep_used(b, 1);
 }
 
 /* Nothing is known any more of these bytes. */
@@ -79,46 +88,70 @@ static void forget(struct ir_builder *b, uint64_t offset, unsigned bytes)
 		b->words[w].stamp = 0;
 }
 
-static __attribute__((noinline)) uint16_t get_anew(struct ir_builder *b, unsigned size,
-						   uint32_t offset)
+/* Of the flags, of what lies in two words, and for tests: no notes are taken. */
+static __attribute__((noinline)) uint16_t get_odd(struct ir_builder *b, unsigned size,
+						  uint32_t offset)
 {
-	bool is_flags = is_flags_slot(b, offset, size);
-	unsigned sz = log2_of(size), from = offset % 8;
+	unsigned sz = log2_of(size);
 
-	if (is_flags) {
+	if (is_flags_slot(b, offset, size)) {
 		flags_write_back(b);
 		ir_ask_slot(b);
 	}
 	*next(b) = (struct ir_op){ .code = IR_GET, .form = ir_form(sz, sz), .imm = offset };
-	if (from + size > 8)
+	if (offset % 8 + size > 8)
 		forget(b, offset, size);
-	else if (!is_flags && !b->as_written)
-		b->words[offset / 8] = (struct ir_word){ .stamp = b->stamp,
-							 .val = (uint16_t)b->op_count,
-							 .from = (uint8_t)from,
-							 .size = (uint8_t)size };
 	return keep(b);
+}
+
+/* Is it something that no notes are taken of? */
+static inline bool is_odd(const struct ir_builder *b, unsigned size, uint32_t offset)
+{
+	return offset % 8 + size > 8 || offset / 8 == b->flags_word || b->as_written;
+}
+
+static __attribute__((noinline)) uint16_t get_anew(struct ir_builder *b, unsigned size,
+						   uint32_t offset)
+{
+	struct ir_word *w = &b->words[offset / 8];
+	unsigned sz = log2_of(size);
+	uint16_t i;
+
+	if (unlikely(is_odd(b, size, offset)))
+		return get_odd(b, size, offset);
+	*next(b) = (struct ir_op){ .code = IR_GET, .form = ir_form(sz, sz), .imm = offset };
+	i = keep(b);
+	*w = (struct ir_word){
+		.stamp = b->stamp, .val = i, .from = offset % 8, .size = (uint8_t)size
+	};
+	return i;
+}
+
+/* So many bytes of v from byte `skip` on. */
+static uint16_t get_inside(struct ir_builder *b, const struct ir_word *w, unsigned size,
+			   unsigned skip)
+{
+	unsigned sz = log2_of(w->size);
+	uint16_t v = w->val;
+
+	if (skip)
+		v = ir_append(b, (struct ir_op){ .code = IR_SHR,
+						 .form = ir_form(sz, sz) | IR_FORM_IMM,
+						 .a = v,
+						 .imm = skip * 8 });
+	return ir_fold_cut(b, log2_of(size), v);
 }
 
 ir_val ir_get(struct ir_builder *b, unsigned size, uint32_t offset)
 {
 	const struct ir_word *w = &b->words[offset / 8];
 	unsigned skip = offset % 8 - w->from;
-	uint16_t v = w->val;
 
 	if (w->stamp != b->stamp || skip + size > w->size || skip > 8)
 		return ir_val_of(get_anew(b, size, offset));
-	if (skip) {
-		unsigned sz = log2_of(w->size);
-
-		v = ir_append(b, (struct ir_op){ .code = IR_SHR,
-						 .form = ir_form(sz, sz) | IR_FORM_IMM,
-						 .a = v,
-						 .imm = skip * 8 });
-	}
-	if (ir_width_log2(b, v) > log2_of(size))
-		v = ir_fold_cut(b, log2_of(size), v);
-	return ir_val_of(v);
+	if (size < 8 && unlikely(skip || 1u << ir_width_log2(b, w->val) > size))
+		return ir_val_of(get_inside(b, w, size, skip));
+	return ir_val_of(w->val);
 }
 
 /* Low bytes are all that counts: look through zero extensions. */
@@ -129,11 +162,14 @@ static inline uint16_t strip_moves(const struct ir_builder *b, uint16_t v, unsig
 	return v;
 }
 
-/* Of which no notes are taken: the flags, and what lies in two words. */
-static void put_odd(struct ir_builder *b, unsigned size, uint32_t offset)
+static __attribute__((noinline)) void put_odd(struct ir_builder *b, unsigned size, uint32_t offset,
+					      uint16_t a)
 {
-	uint16_t i;
+	unsigned sz = log2_of(size);
 
+	if (!b->as_written)
+		a = strip_moves(b, a, sz);
+	*next(b) = (struct ir_op){ .code = IR_PUT, .form = ir_form(sz, sz), .a = a, .imm = offset };
 	if (b->as_written) {
 		keep_as_written(b);
 		return;
@@ -141,37 +177,60 @@ static void put_odd(struct ir_builder *b, unsigned size, uint32_t offset)
 	if (is_flags_slot(b, offset, size)) /* its six bits are now whatever v has there */
 		b->slot_flags = IR_NONE;
 	forget(b, offset, size);
-	i = keep(b);
-	b->uses[i].count = 1;
-	ir_use(b, b->ops[i].a, i);
+	use_last(b, a, keep_used(b, 1));
 }
 
-void ir_put(struct ir_builder *b, unsigned size, uint32_t offset, ir_val v)
+/* The PUT, and the note of it in w. */
+static inline void put_new(struct ir_builder *b, struct ir_word *w, unsigned size, uint32_t offset,
+			   uint16_t a)
+{
+	unsigned sz = log2_of(size);
+	uint16_t i;
+
+	*next(b) = (struct ir_op){ .code = IR_PUT, .form = ir_form(sz, sz), .a = a, .imm = offset };
+	i = keep_used(b, 1);
+	use_last(b, a, i);
+	*w = (struct ir_word){
+		.stamp = b->stamp, .val = a, .from = offset % 8, .size = (uint8_t)size, .put = i
+	};
+}
+
+/* Instead of the one before, which nobody saw. */
+static __attribute__((noinline)) void put_over(struct ir_builder *b, unsigned size, uint32_t offset,
+					       uint16_t a)
 {
 	struct ir_word *w = &b->words[offset / 8];
-	unsigned sz = log2_of(size), from = offset % 8;
-	uint16_t a = ir_value(v), i;
 
-	if (!b->as_written)
-		a = strip_moves(b, a, sz);
-	*next(b) = (struct ir_op){ .code = IR_PUT, .form = ir_form(sz, sz), .a = a, .imm = offset };
-	if (from + size > 8 || offset / 8 == b->desc->flags_offset / 8 || b->as_written) {
-		put_odd(b, size, offset);
-		return;
-	}
+	ir_drop(b, w->put);
+	put_new(b, w, size, offset, a);
+}
+
+static inline void put(struct ir_builder *b, unsigned size, uint32_t offset, uint16_t a)
+{
+	struct ir_word *w = &b->words[offset / 8];
+	unsigned from = offset % 8;
+
+	a = strip_moves(b, a, log2_of(size));
 	if (w->stamp == b->stamp) {
 		if (w->val == a && w->from == from && w->size >= size)
 			return;
 		if (w->put >= b->first_unseen && w->from >= from &&
-		    w->from + w->size <= from + size)
-			ir_drop(b, w->put);
+		    w->from + w->size <= from + size) {
+			put_over(b, size, offset, a);
+			return;
+		}
 	}
-	i = keep(b);
-	b->uses[i].count = 1;
-	ir_use(b, a, i);
-	*w = (struct ir_word){
-		.stamp = b->stamp, .val = a, .from = (uint8_t)from, .size = (uint8_t)size, .put = i
-	};
+	put_new(b, w, size, offset, a);
+}
+
+void ir_put(struct ir_builder *b, unsigned size, uint32_t offset, ir_val v)
+{
+	if (unlikely(is_odd(b, size, offset)))
+		put_odd(b, size, offset, ir_value(v));
+	else if (likely(size == 8))
+		put(b, 8, align_down(offset, 8), ir_value(v));
+	else
+		put(b, size, offset, ir_value(v));
 }
 
 /* ---- values ---- */
@@ -199,21 +258,31 @@ static ir_val emit_zero(struct ir_builder *b)
 	return ir_fold_const(b, 0) | (ir_val)flags << 16;
 }
 
-/* The pure op in next(). */
-static ir_val emit_value(struct ir_builder *b)
+/* Sums and logic, which are the most, of which there is nothing to fold. */
+static inline bool is_plain(const struct ir_builder *b, const struct ir_op *op)
 {
-	struct ir_op *op = next(b);
+	enum {
+		ANY = BIT(IR_ADD) | BIT(IR_SUB) | BIT(IR_AND) | BIT(IR_OR) | BIT(IR_XOR),
+		NOT_ZERO = BIT(IR_ADD) | BIT(IR_SUB) | BIT(IR_OR) | BIT(IR_XOR),
+	};
+
+	if (b->ops[op->a].code == IR_CONST)
+		return false;
+	if (ir_has_imm(op))
+		return op->code < 32 && NOT_ZERO >> op->code & 1 && (uint8_t)op->imm;
+	return op->code < 32 && ANY >> op->code & 1 && op->a != op->b &&
+	       b->ops[op->b].code != IR_CONST;
+}
+
+/* The pure op in next(), which may have flags. */
+static ir_val emit_with_flags(struct ir_builder *b, struct ir_op *op)
+{
 	uint16_t value, flags, i;
 
-	if (b->as_written)
-		return ir_val_of(keep_as_written(b));
-	strip_operands(b, op);
-	if (!(ir_info[op->code].props & IR_PROP_FLAGS)) {
-		value = ir_fold(b, op, NULL);
-		if (value)
-			return ir_val_of(value);
+	if (is_plain(b, op)) {
 		i = keep(b);
-		ir_use_operands(b, i);
+		use_last(b, op->a, i);
+		use_last(b, op->b, i); /* op 0 where there is an immediate */
 		return ir_val_of(i);
 	}
 	if ((op->code == IR_SUB || op->code == IR_XOR) && !ir_has_imm(op) && op->a == op->b)
@@ -222,6 +291,25 @@ static ir_val emit_value(struct ir_builder *b)
 	value = ir_fold(b, op, &flags);
 	ir_use_operands(b, i);
 	return (value ? value : i) | (ir_val)flags << 16;
+}
+
+/* The pure op in next(). */
+static ir_val emit_value(struct ir_builder *b)
+{
+	struct ir_op *op = next(b);
+	uint16_t value, i;
+
+	if (b->as_written)
+		return ir_val_of(keep_as_written(b));
+	strip_operands(b, op);
+	if (ir_info[op->code].props & IR_PROP_FLAGS)
+		return emit_with_flags(b, op);
+	value = ir_fold(b, op, NULL);
+	if (value)
+		return ir_val_of(value);
+	i = keep(b);
+	ir_use_operands(b, i);
+	return ir_val_of(i);
 }
 
 static inline ir_val value_op(struct ir_builder *b, enum ir_code code, unsigned size, unsigned form,

@@ -51,6 +51,7 @@ struct ir_builder {
 	unsigned first_unseen;     /* what PUTs from here on did, nobody outside can see yet */
 	uint32_t stamp;
 	struct ir_word *words;
+	unsigned flags_word; /* the one that the flags are in */
 
 	struct ir_arena_chunk *arena;
 	struct ir_block block;

@@ -15,6 +15,15 @@ enum {
 	NO_OPCODE = 0x0f, /* in MAP_1BYTE: no row has it */
 };
 
+/* How an instruction begins, up to its opcode: what all else depends on. */
+struct start {
+	unsigned opcode; /* OPCODE() */
+	unsigned prefixes, rex;
+	bool is_vex;
+	bool is_wide; /* its addresses do not have 16 bits */
+};
+#define OPCODE(map, byte) ((map) << 8 | (byte))
+
 /* ---- prefixes and opcode ---- */
 
 /* n bytes (0 to 8; 0 are 0), little-endian, sign-extended: without branches, which nobody could
@@ -95,6 +104,7 @@ static const uint8_t *decode_vex(struct x86_insn *in, const uint8_t *p, bool thr
 		in->rex &= REX_W;
 	in->vvvv = ~last >> 3 & (in->is_code64 ? 15 : 7);
 	in->vlen = last & 4 ? 32 : 16;
+	in->pp = last & 3;
 	/* vvvv bit 3 outside 64-bit mode is ignored, but must be 1 when nothing is named */
 	if (!in->is_code64 && !(last & 0x40))
 		in->vvvv |= 8;
@@ -108,20 +118,6 @@ static const uint8_t *decode_vex(struct x86_insn *in, const uint8_t *p, bool thr
 static bool is_vex(const struct x86_decode_mode *m, const uint8_t *p)
 {
 	return m->code64 || (!m->no_vex && *p >> 6 == 3);
-}
-
-/* What follows 0F. */
-static inline const uint8_t *decode_escape(struct x86_insn *in, const uint8_t *p)
-{
-	uint8_t byte = *p++;
-
-	in->map = MAP_0F;
-	if (byte == 0x38 || byte == 0x3a) {
-		in->map = byte == 0x38 ? MAP_0F38 : MAP_0F3A;
-		byte = *p++;
-	}
-	in->opcode = byte;
-	return p;
 }
 
 /* Prefixes, escapes and the opcode itself. */
@@ -139,8 +135,16 @@ static __attribute__((noinline)) const uint8_t *decode_prefixes(struct x86_insn 
 			return p;
 		if (class == BYTE_VEX)
 			return is_vex(m, p) ? decode_vex(in, p, byte == 0xc4) : p;
-		if (class == BYTE_ESCAPE)
-			return decode_escape(in, p);
+		if (class == BYTE_ESCAPE) {
+			byte = *p++;
+			in->map = MAP_0F;
+			if (byte == 0x38 || byte == 0x3a) {
+				in->map = byte == 0x38 ? MAP_0F38 : MAP_0F3A;
+				byte = *p++;
+			}
+			in->opcode = byte;
+			return p;
+		}
 		in->rex = 0; /* a REX that does not come last is ignored */
 		if (class == BYTE_REX)
 			in->rex = byte;
@@ -151,26 +155,6 @@ static __attribute__((noinline)) const uint8_t *decode_prefixes(struct x86_insn 
 			return p + 1; /* too long */
 		}
 	}
-}
-
-/* The same; most have no prefix but REX. */
-static inline const uint8_t *decode_opcode(struct x86_insn *in, const struct x86_decode_mode *m,
-					   const uint8_t *start)
-{
-	const uint8_t *p = start;
-	uint8_t byte = *p++, rex = 0;
-
-	if (byte >> 4 == 4 && m->code64) {
-		rex = byte;
-		byte = *p++;
-	}
-	in->rex = rex;
-	in->opcode = byte;
-	if (likely(byte_classes[byte] == BYTE_OPCODE))
-		return p;
-	if (byte == 0x0f)
-		return decode_escape(in, p);
-	return decode_prefixes(in, m, start);
 }
 
 /* ---- ModRM ---- */
@@ -196,7 +180,7 @@ static const uint8_t *decode_ea16(struct x86_insn *in, const uint8_t *p)
 }
 
 static inline const uint8_t *decode_ea32(struct x86_insn *in, unsigned modrm, unsigned rex,
-					 const uint8_t *p)
+					 bool has_seg, const uint8_t *p)
 {
 	static const uint8_t disp_bytes[] = { 0, 1, 4 };
 	unsigned mod = modrm >> 6, rm = modrm & 7, base = rm, disp = disp_bytes[mod];
@@ -215,44 +199,44 @@ static inline const uint8_t *decode_ea32(struct x86_insn *in, unsigned modrm, un
 		base |= (rex & REX_B) << 3;
 	}
 	in->base = (uint8_t)base;
-	if (!(in->prefixes & PFX_SEG))
+	if (!has_seg)
 		in->seg = base / 2 == RSP / 2 ? SEG_SS : SEG_DS; /* or RBP */
 	in->disp = (int64_t)ld_signed(p, disp);
 	return p + disp;
 }
 
-static inline const uint8_t *decode_modrm(struct x86_insn *in, const uint8_t *p)
+static inline const uint8_t *decode_modrm(struct x86_insn *in, struct start o, const uint8_t *p)
 {
-	unsigned modrm = *p++, rex = in->rex, mod = modrm >> 6;
+	unsigned modrm = *p++, mod = modrm >> 6;
 
 	in->modrm = (uint8_t)modrm;
-	in->reg = (uint8_t)((modrm >> 3 & 7) | (rex & REX_R) << 1);
-	in->rm = (uint8_t)((modrm & 7) | (rex & REX_B) << 3);
+	in->reg = (uint8_t)((modrm >> 3 & 7) | (o.rex & REX_R) << 1);
+	in->rm = (uint8_t)((modrm & 7) | (o.rex & REX_B) << 3);
 	/* MOV to and from control and debug registers takes any mod as 3 */
-	if (mod != 3 && in->map == MAP_0F && in->opcode >= 0x20 && in->opcode <= 0x23)
+	if (mod != 3 && o.opcode - OPCODE(MAP_0F, 0x20) < 4)
 		mod = 3;
 	in->mod = (uint8_t)mod;
 	if (mod == 3)
 		return p;
-	return likely(in->asize != 2) ? decode_ea32(in, modrm, rex, p) : decode_ea16(in, p);
+	return o.is_wide || in->asize != 2 ? decode_ea32(in, modrm, o.rex, o.prefixes & PFX_SEG, p)
+					   : decode_ea16(in, p);
 }
 
 /* ---- which row ---- */
 
 /* What mode, W and the prefixes 66 and 67 make of an instruction. */
 struct sizes {
-	uint32_t key;      /* without ModRM's */
-	uint8_t opsize[3]; /* of most rows, of ROW_D64, of ROW_F64 */
-	uint8_t asize;
+	uint32_t key; /* without ModRM's */
+	uint32_t
+		bytes; /* from bit 0 on: operand size of most rows, of ROW_D64, of ROW_F64; asize */
 };
-BUILD_ASSERT(ROW_F64 == 2 * ROW_D64);
 
 /* clang-format off */
 #define SIZES(mode_key, w, p66, opsize, asize) {                                           \
 	(mode_key) | ((w) ? KEY_W1 : KEY_W0) | ((p66) ? KEY_66 : KEY_NP) | KEY_L0 |        \
 	((opsize) == 2 ? KEY_OS16 : (opsize) == 4 ? KEY_OS32 : KEY_OS64),                  \
-	{ opsize, (mode_key) == KEY_64 && (opsize) == 4 ? 8 : (opsize),                    \
-	  (mode_key) == KEY_64 ? 8 : (opsize) }, asize }
+	(opsize) | ((mode_key) == KEY_64 && (opsize) == 4 ? 8 : (opsize)) << 8 |           \
+	((mode_key) == KEY_64 ? 8 : (opsize)) << 16 | (asize) << 24 }
 #define SIZES_OF_MODE(mode_key, o, o66, a, a67) {                                          \
 	SIZES(mode_key, 0, 0, o, a), SIZES(mode_key, 0, 1, o66, a),                        \
 	SIZES(mode_key, 0, 0, o, a67), SIZES(mode_key, 0, 1, o66, a67),                    \
@@ -266,43 +250,48 @@ static const struct sizes sizes[3][8] = {
 };
 /* clang-format on */
 
-static inline const struct sizes *decode_sizes(const struct x86_insn *in,
-					       const struct x86_decode_mode *m)
+static inline const struct sizes *decode_sizes(const struct x86_decode_mode *m, struct start o)
 {
-	unsigned which = (in->prefixes / PFX_66 & 3) | (in->rex / 2 & 4);
+	unsigned which = (o.prefixes / PFX_66 & 3) | (o.rex / 2 & 4);
 
 	BUILD_ASSERT(PFX_67 == 2 * PFX_66 && REX_W == 8);
 	return &sizes[m->code64 ? 2 : m->code32][which];
 }
 
-/* With VEX, or with F2 or F3; `after` the opcode. */
-static uint32_t special_key(const struct x86_insn *in, uint32_t key, const uint8_t *after)
+static inline uint8_t size_of_row(uint32_t bytes, uint32_t attrs)
 {
-	enum { ALL_MANDATORY = KEY_NP | KEY_66 | KEY_F3 | KEY_F2 };
+	BUILD_ASSERT(ROW_D64 * 2 == 8 && ROW_F64 * 2 == 16);
+	return (uint8_t)(bytes >> (attrs & (ROW_D64 | ROW_F64)) * 2);
+}
+
+/* The KEY_ bits of all but ModRM. */
+static uint32_t key_of(const struct x86_insn *in, uint32_t key)
+{
+	enum {
+		MANDATORY = KEY_NP | KEY_66 | KEY_F3 | KEY_F2,
+		SIZE = KEY_OS16 | KEY_OS32 | KEY_OS64
+	};
 	static const uint8_t mandatory[] = { KEY_NP, KEY_66, KEY_F3, KEY_F2 };
 
-	uint8_t vex;
-
-	key &= ~(uint32_t)ALL_MANDATORY;
-	if (!in->is_vex)
-		return key | (in->prefixes & PFX_REP ? KEY_F3 : KEY_F2);
-	key &= ~(uint32_t)(KEY_L0 | KEY_OS16 | KEY_OS32 | KEY_OS64);
-	vex = after[-2];
-	return key | mandatory[vex & 3] | (vex & 4 ? KEY_L1 : KEY_L0) |
-	       (in->rex & REX_W && in->is_code64 ? KEY_OS64 : KEY_OS32);
+	if (in->is_vex) {
+		key &= ~(uint32_t)(MANDATORY | KEY_L0 | SIZE);
+		return key | mandatory[in->pp] | (in->vlen == 32 ? KEY_L1 : KEY_L0) |
+		       (in->rex & REX_W && in->is_code64 ? KEY_OS64 : KEY_OS32);
+	}
+	if (in->prefixes & (PFX_REP | PFX_REPNE)) {
+		key &= ~(uint32_t)MANDATORY;
+		key |= in->prefixes & PFX_REP ? KEY_F3 : KEY_F2;
+	}
+	return key;
 }
 
 /* The first from this row on that allows what is known by now; NULL: none. */
-static __attribute__((noinline)) const struct x86_row *decode_row(const struct x86_insn *in,
-								  const struct x86_row *row,
-								  uint32_t key,
-								  const uint8_t *after,
-								  uint64_t features)
+static const struct x86_row *decode_row(const struct x86_insn *in, const struct x86_row *row,
+					uint32_t key, uint64_t features)
 {
 	unsigned l = in->vlen == 32;
 
-	if (in->is_vex || in->prefixes & (PFX_REP | PFX_REPNE))
-		key = special_key(in, key, after);
+	key = key_of(in, key);
 	if (row->attrs & ROW_MODRM) {
 		key |= in->mod == 3 ? KEY_REG | 1u << (KEY_RM_SHIFT + (in->modrm & 7)) : KEY_MEM;
 		key |= 1u << (KEY_DIGIT_SHIFT + (in->modrm >> 3 & 7));
@@ -365,35 +354,107 @@ static bool decode_rules(struct x86_insn *in)
 	return true;
 }
 
-/* Returns where it ends.  *ok becomes false for #UD. */
-static inline const uint8_t *decode_all(struct x86_insn *in, const struct x86_decode_mode *m,
-					const uint8_t *start, bool *ok)
+static enum x86_decode decode_end(struct x86_insn *in, struct x86_reader *r, const uint8_t *p,
+				  bool ok)
 {
-	const uint8_t *p = decode_opcode(in, m, start), *after = p;
-	const struct sizes *s = decode_sizes(in, m);
+	size_t len = (size_t)(p - r->at);
+
+	in->len = (uint8_t)(len < X86_MAX_INSN ? len : X86_MAX_INSN);
+	r->at += in->len;
+	if (unlikely(len > X86_MAX_INSN))
+		return DECODE_TOO_LONG;
+	return ok ? DECODE_OK : DECODE_UD;
+}
+
+/* What follows the ModRM, of an instruction of this row.  bytes: struct sizes. */
+static inline enum x86_decode decode_tail(struct x86_insn *in, const struct x86_row *row,
+					  struct start o, uint32_t bytes, struct x86_reader *r,
+					  const uint8_t *p)
+{
+	uint32_t attrs = row->attrs;
+
+	in->row = row;
+	in->mem_ops = row->mem_ops[in->mod == 3];
+	in->opsize = size_of_row(bytes, attrs);
+	if (attrs & ROW_IMM)
+		p = decode_immediates(in, (uint8_t)bytes, p);
+	if (in->base == EA_RIP) /* relative to the next instruction */
+		in->disp += p - r->at;
+	return decode_end(in, r, p, (!o.is_vex && !(o.prefixes & PFX_LOCK)) || decode_rules(in));
+}
+
+/* From the first row of an opcode on, where it depends on more which it is. */
+static __attribute__((noinline)) enum x86_decode decode_by_key(struct x86_insn *in,
+							       const struct x86_decode_mode *m,
+							       const struct x86_row *row,
+							       struct x86_reader *r,
+							       const uint8_t *p)
+{
+	struct start o = { .prefixes = in->prefixes, .rex = in->rex, .is_vex = in->is_vex };
+	const struct sizes *s = decode_sizes(m, o);
+
+	row = decode_row(in, row, s->key, m->features);
+	return likely(row) ? decode_tail(in, row, o, s->bytes, r, p) : decode_end(in, r, p, false);
+}
+
+/* What follows the opcode. */
+static inline __attribute__((always_inline)) enum x86_decode decode_rest(
+	struct x86_insn *in, const struct x86_decode_mode *m, struct start o, struct x86_reader *r,
+	const uint8_t *p)
+{
+	uint32_t bytes = decode_sizes(m, o)->bytes;
 	/* Without ModRM all eight are the same. */
-	unsigned first = x86_first_row[in->map][in->opcode][*p >> 3 & 7];
+	unsigned first = x86_first_row[o.opcode][*p >> 3 & 7];
 	const struct x86_row *row = &x86_rows[first];
 
-	*ok = false;
 	if (unlikely(!first))
-		return p;
-	in->asize = s->asize;
+		return decode_end(in, r, p, false);
+	in->asize = (uint8_t)(bytes >> 24);
 	if (row->attrs & ROW_MODRM)
-		p = decode_modrm(in, p);
-	if (!(row->attrs & ROW_ANY)) {
-		row = decode_row(in, row, s->key, after, m->features);
-		if (unlikely(!row))
-			return p;
+		p = decode_modrm(in, o, p);
+	if (!(row->attrs & ROW_ANY))
+		return decode_by_key(in, m, row, r, p);
+	return decode_tail(in, row, o, bytes, r, p);
+}
+
+/* An instruction with any prefixes. */
+static __attribute__((noinline)) enum x86_decode decode_any(struct x86_insn *in,
+							    const struct x86_decode_mode *m,
+							    struct x86_reader *r)
+{
+	const uint8_t *p = decode_prefixes(in, m, r->at);
+	struct start o = {
+		.opcode = OPCODE(in->map, in->opcode),
+		.prefixes = in->prefixes,
+		.rex = in->rex,
+		.is_vex = in->is_vex,
+	};
+
+	return decode_rest(in, m, o, r, p);
+}
+
+/* Most have none but REX. */
+static inline enum x86_decode decode_all(struct x86_insn *in, const struct x86_decode_mode *m,
+					 struct x86_reader *r)
+{
+	const uint8_t *p = r->at;
+	struct start o = { .opcode = *p++, .is_wide = true };
+
+	if (!m->code64 && !m->code32)
+		return decode_any(in, m, r);
+	if (o.opcode >> 4 == 4 && m->code64) {
+		o.rex = o.opcode;
+		o.opcode = *p++;
+		in->rex = (uint8_t)o.rex;
 	}
-	in->row = row;
-	in->mem_ops = row->mem_ops >> (in->mod == 3 ? 4 : 0) & 15;
-	in->opsize = s->opsize[row->attrs / ROW_D64 & 3];
-	p = decode_immediates(in, s->opsize[0], p);
-	if (in->base == EA_RIP) /* relative to the next instruction */
-		in->disp += p - start;
-	*ok = likely(!in->is_vex && !(in->prefixes & PFX_LOCK)) || decode_rules(in);
-	return p;
+	if (unlikely(byte_classes[o.opcode] != BYTE_OPCODE)) {
+		if (o.opcode != 0x0f || *p == 0x38 || *p == 0x3a)
+			return decode_any(in, m, r);
+		in->map = MAP_0F;
+		o.opcode = OPCODE(MAP_0F, *p++);
+	}
+	in->opcode = (uint8_t)o.opcode;
+	return decode_rest(in, m, o, r, p);
 }
 
 /* Fewer than LOOK_AHEAD bytes are at hand.  What comes out is right if it was made of these alone:
@@ -434,11 +495,7 @@ static __attribute__((noinline)) enum x86_decode decode_bit_by_bit(struct x86_in
 enum x86_decode x86_decode(struct x86_insn *in, const struct x86_decode_mode *m,
 			   struct x86_reader *r)
 {
-	const uint8_t *start = r->at;
-	size_t len;
-	bool ok;
-
-	if (r->end - start < LOOK_AHEAD)
+	if (r->end - r->at < LOOK_AHEAD)
 		return decode_bit_by_bit(in, m, r);
 	*in = (struct x86_insn){ .mod = 0xff,
 				 .base = EA_NO_REG,
@@ -446,12 +503,7 @@ enum x86_decode x86_decode(struct x86_insn *in, const struct x86_decode_mode *m,
 				 .vlen = 16,
 				 .seg = SEG_DS,
 				 .is_code64 = m->code64 };
-	len = (size_t)(decode_all(in, m, start, &ok) - start);
-	in->len = (uint8_t)(len < X86_MAX_INSN ? len : X86_MAX_INSN);
-	r->at += in->len;
-	if (unlikely(len > X86_MAX_INSN))
-		return DECODE_TOO_LONG;
-	return likely(ok) ? DECODE_OK : DECODE_UD;
+	return decode_all(in, m, r);
 }
 
 unsigned x86_width_rule(const struct x86_insn *in, unsigned width)

@@ -126,6 +126,7 @@ enum {
 	ROW_VEC_DST_ONLY = 1u << 16, /* vec: the destination is only written */
 	ROW_READ_DST = 1u << 17,     /* vec: a memory destination is also read */
 	ROW_ULP = 1u << 18,          /* tests: a processor's result may differ in the last place */
+	ROW_IMM = 1u << 20,          /* has an immediate */
 	ROW_ANY = 1u << 19, /* x86_first_row led here: nothing else needs to be looked at */
 };
 
@@ -140,16 +141,15 @@ struct x86_row {
 	uint8_t imm[2];  /* immediates in the code stream: enum x86_width; WIDTH_P: far pointer */
 	uint8_t map;     /* enum x86_map */
 	uint8_t opcode;
-	uint8_t mem_ops; /* operands in memory, a bit each: with mod < 3, and 4 bits on with mod 3
-			  */
-	uint16_t undef;  /* flags undefined after it (bits of enum ir_flag) */
+	uint8_t mem_ops[2]; /* operands in memory, a bit each: with mod < 3, and with mod 3 */
+	uint16_t undef;     /* flags undefined after it (bits of enum ir_flag) */
 };
 
 extern const struct x86_row x86_rows[];
 extern const uint16_t x86_row_count;
 /* Where to begin looking for the row of an opcode, by ModRM.reg (any, where there is no ModRM).  0:
  * no such opcode. */
-extern const uint16_t x86_first_row[MAP_COUNT][256][8];
+extern const uint16_t x86_first_row[MAP_COUNT * 256][8];
 extern const uint64_t x86_feat_masks[];
 extern const char *const x86_isa_feature_names[]; /* bit order of the masks; ends with NULL */
 
@@ -176,9 +176,9 @@ struct x86_insn {
 	uint8_t opsize;   /* bytes: 2, 4, 8 */
 	uint8_t asize;    /* bytes: 2, 4, 8 */
 	uint8_t vlen;     /* bytes: 16, 32 */
-	uint8_t vvvv;
-	uint8_t mod;     /* 3: register; 0xff: no ModRM */
-	uint8_t mem_ops; /* which operands are in memory, a bit each */
+	uint8_t vvvv, pp; /* of VEX */
+	uint8_t mod;      /* 3: register; 0xff: no ModRM */
+	uint8_t mem_ops;  /* which operands are in memory, a bit each */
 	uint8_t modrm;
 	uint8_t reg, rm;            /* with REX applied */
 	uint8_t base, index, scale; /* of memory; EA_NO_REG, EA_RIP */
