@@ -71,7 +71,7 @@ static uint16_t keep_as_written(struct ir_builder *b)
 /* ---- guest state ---- */
 
 /* The flags slot must be what it should be: somebody outside looks. */
-static void flags_write_back(struct ir_builder *b)
+static inline void flags_write_back(struct ir_builder *b)
 {
 	if (b->flags == b->slot_flags)
 		return;
@@ -258,33 +258,11 @@ static ir_val emit_zero(struct ir_builder *b)
 	return ir_fold_const(b, 0) | (ir_val)flags << 16;
 }
 
-/* Sums and logic, which are the most, of which there is nothing to fold. */
-static inline bool is_plain(const struct ir_builder *b, const struct ir_op *op)
-{
-	enum {
-		ANY = BIT(IR_ADD) | BIT(IR_SUB) | BIT(IR_AND) | BIT(IR_OR) | BIT(IR_XOR),
-		NOT_ZERO = BIT(IR_ADD) | BIT(IR_SUB) | BIT(IR_OR) | BIT(IR_XOR),
-	};
-
-	if (b->ops[op->a].code == IR_CONST)
-		return false;
-	if (ir_has_imm(op))
-		return op->code < 32 && NOT_ZERO >> op->code & 1 && (uint8_t)op->imm;
-	return op->code < 32 && ANY >> op->code & 1 && op->a != op->b &&
-	       b->ops[op->b].code != IR_CONST;
-}
-
 /* The pure op in next(), which may have flags. */
 static ir_val emit_with_flags(struct ir_builder *b, struct ir_op *op)
 {
 	uint16_t value, flags, i;
 
-	if (is_plain(b, op)) {
-		i = keep(b);
-		use_last(b, op->a, i);
-		use_last(b, op->b, i); /* op 0 where there is an immediate */
-		return ir_val_of(i);
-	}
 	if ((op->code == IR_SUB || op->code == IR_XOR) && !ir_has_imm(op) && op->a == op->b)
 		return emit_zero(b);
 	i = flags = keep(b); /* for its flags if not for its value */
@@ -353,50 +331,80 @@ ir_val ir_un(struct ir_builder *b, enum ir_code code, unsigned size, ir_val x)
 	return emit_value(b);
 }
 
+static inline bool is_known(const struct ir_builder *b, uint16_t v)
+{
+	return b->ops[v].code == IR_CONST;
+}
+
+/* Sums and logic, the most of all, need a look at their operands only: what has neither a constant
+ * nor twice the same is as it is. */
+static inline bool is_plain(enum ir_code code)
+{
+	enum { PLAIN = BIT(IR_ADD) | BIT(IR_SUB) | BIT(IR_AND) | BIT(IR_OR) | BIT(IR_XOR) };
+
+	return code < 32 && PLAIN >> code & 1;
+}
+
 ir_val ir_bin(struct ir_builder *b, enum ir_code code, unsigned size, ir_val x, ir_val y)
 {
-	return value_op(b, code, size, 0, x, y, 0, 0);
+	unsigned sz = log2_of(size);
+	uint16_t v = strip_moves(b, ir_value(x), sz), w = strip_moves(b, ir_value(y), sz), i;
+
+	if (!is_plain(code) || v == w || is_known(b, v) || is_known(b, w) || b->as_written)
+		return value_op(b, code, size, 0, x, y, 0, 0);
+	*next(b) = (struct ir_op){ .code = (uint8_t)code, .form = ir_form(sz, sz), .a = v, .b = w };
+	i = keep(b);
+	use_last(b, v, i);
+	use_last(b, w, i);
+	return ir_val_of(i);
 }
 
 ir_val ir_bini(struct ir_builder *b, enum ir_code code, unsigned size, ir_val x, uint64_t imm)
 {
-	return value_op(b, code, size, IR_FORM_IMM, x, 0, 0, imm);
-}
+	unsigned sz = log2_of(size);
+	uint16_t v = strip_moves(b, ir_value(x), sz), i;
 
-/* The op in next(), of which only the flags are wanted. */
-static ir_val emit_flags(struct ir_builder *b)
-{
-	struct ir_op *op = next(b);
-	uint16_t i;
-
-	if (!b->as_written) {
-		strip_operands(b, op);
-		ir_fold_immediate(b, op);
-	}
+	if (!is_plain(code) || code == IR_AND || !(uint8_t)imm || is_known(b, v) || b->as_written)
+		return value_op(b, code, size, IR_FORM_IMM, x, 0, 0, imm);
+	*next(b) = (struct ir_op){ .code = (uint8_t)code,
+				   .form = (uint8_t)(ir_form(sz, sz) | IR_FORM_IMM),
+				   .a = v,
+				   .imm = imm };
 	i = keep(b);
-	ir_use_operands(b, i);
+	use_last(b, v, i);
 	return ir_val_of(i);
 }
 
 ir_val ir_bin_flags(struct ir_builder *b, enum ir_code code, unsigned size, ir_val x, ir_val y)
 {
 	unsigned sz = log2_of(size);
+	uint16_t v = strip_moves(b, ir_value(x), sz), w = strip_moves(b, ir_value(y), sz), i;
+	struct ir_op *op = next(b);
 
-	*next(b) = (struct ir_op){
-		.code = (uint8_t)code, .form = ir_form(sz, sz), .a = ir_value(x), .b = ir_value(y)
-	};
-	return emit_flags(b);
+	if (unlikely(b->as_written))
+		return value_op(b, code, size, 0, x, y, 0, 0);
+	*op = (struct ir_op){ .code = (uint8_t)code, .form = ir_form(sz, sz), .a = v, .b = w };
+	if (is_known(b, v) || is_known(b, w))
+		ir_fold_immediate(b, op);
+	i = keep(b);
+	ir_use_operands(b, i);
+	return ir_val_of(i);
 }
 
 ir_val ir_bini_flags(struct ir_builder *b, enum ir_code code, unsigned size, ir_val x, uint64_t imm)
 {
 	unsigned sz = log2_of(size);
+	uint16_t v = strip_moves(b, ir_value(x), sz), i;
 
+	if (unlikely(b->as_written))
+		return value_op(b, code, size, IR_FORM_IMM, x, 0, 0, imm);
 	*next(b) = (struct ir_op){ .code = (uint8_t)code,
-				   .form = ir_form(sz, sz) | IR_FORM_IMM,
-				   .a = ir_value(x),
+				   .form = (uint8_t)(ir_form(sz, sz) | IR_FORM_IMM),
+				   .a = v,
 				   .imm = imm };
-	return emit_flags(b);
+	i = keep(b);
+	use_last(b, v, i);
+	return ir_val_of(i);
 }
 
 ir_val ir_binf(struct ir_builder *b, enum ir_code code, unsigned size, ir_val x, ir_val y,
@@ -544,10 +552,19 @@ ir_val ir_flags_to(struct ir_builder *b, ir_val flags)
 	return ir_val_of(keep(b));
 }
 
+/* Are these flags an operation's own, all of them?  Then no other op need be looked at. */
+static inline bool is_source(const struct ir_op *op)
+{
+	return op->code < IR_FLAGS_OF && op->code != IR_INC && op->code != IR_DEC;
+}
+
 ir_val ir_cond(struct ir_builder *b, enum ir_cond c)
 {
 	ir_flags(b);
-	return bool_op(b, IR_COND, 1, 0, b->flags, c, 0, 0);
+	if (!is_source(&b->ops[b->flags]) || b->as_written)
+		return bool_op(b, IR_COND, 1, 0, b->flags, c, 0, 0);
+	*next(b) = (struct ir_op){ .code = IR_COND, .form = ir_form(0, 0), .a = b->flags, .b = c };
+	return ir_val_of(keep(b));
 }
 
 /* ---- what may leave the block ---- */
@@ -563,29 +580,58 @@ static inline void may_leave(struct ir_builder *b)
 }
 
 /* The access in next(). */
-static uint16_t emit_access(struct ir_builder *b)
+static inline uint16_t emit_access(struct ir_builder *b, enum ir_code code)
 {
 	struct ir_op *op = next(b);
 	uint16_t i;
 
-	if (b->as_written)
+	if (unlikely(b->as_written))
 		return keep_as_written(b);
-	ir_fold_address(b, op);
-	if (op->code == IR_STORE)
+	if (ir_is_sum(&b->ops[op->a]))
+		ir_fold_address(b, op);
+	if (code == IR_STORE)
 		op->b = strip_moves(b, op->b, ir_size_log2(op));
-	else if (op->code == IR_VLOAD)
+	else if (code == IR_VLOAD)
 		forget(b, (uint64_t)op->c * 8, op->b);
-	i = keep(b);
-	b->uses[i].count = op->code != IR_LOAD;
+	i = keep_used(b, code != IR_LOAD);
 	b->uses[op->a].count++; /* as an address */
-	if (op->code == IR_STORE)
-		ir_use(b, op->b, i);
-	b->may_store |= op->code == IR_STORE || op->code == IR_VSTORE;
+	if (code == IR_STORE)
+		use_last(b, op->b, i);
+	if (code == IR_STORE || code == IR_VSTORE)
+		b->may_store = true;
 	may_leave(b);
 	return i;
 }
 
-/* The call, branch or fence in next(). */
+/* The block is left here, whatever comes. */
+static inline void end_block(struct ir_builder *b)
+{
+	if (b->is_over)
+		return;
+	b->is_over = true;
+	b->end_ops = b->op_count;
+	b->end_insns = b->insn_count + 1;
+}
+
+/* The exit in next(). */
+static inline uint16_t emit_exit(struct ir_builder *b, enum ir_code code)
+{
+	struct ir_op *op = next(b);
+	uint16_t i;
+
+	if (unlikely(b->as_written))
+		return keep_as_written(b);
+	i = keep_used(b, 1);
+	if (code == IR_EXIT_IF || code == IR_EXIT_TO)
+		use_last(b, op->a, i);
+	may_leave(b);
+	ir_ask_slot(b);
+	if (code != IR_EXIT_IF)
+		end_block(b);
+	return i;
+}
+
+/* The call or fence in next(). */
 static uint16_t emit_leave(struct ir_builder *b)
 {
 	struct ir_op *op = next(b);
@@ -593,8 +639,7 @@ static uint16_t emit_leave(struct ir_builder *b)
 
 	if (b->as_written)
 		return keep_as_written(b);
-	i = keep(b);
-	b->uses[i].count = !(ir_info[op->code].props & IR_PROP_RESULT);
+	i = keep_used(b, !(ir_info[op->code].props & IR_PROP_RESULT));
 	ir_use_operands(b, i);
 	if (op->code == IR_FENCE)
 		return i;
@@ -604,26 +649,32 @@ static uint16_t emit_leave(struct ir_builder *b)
 		b->stamp++;
 	if (op->code == IR_CALL || op->code == IR_CALL_IF)
 		after_call(b, op);
-	if (op->code >= IR_EXIT)
-		ir_ask_slot(b);
-	if (ir_info[op->code].props & IR_PROP_ENDS && !b->is_over) {
-		b->is_over = true;
-		b->end_ops = b->op_count;
-		b->end_insns = b->insn_count + 1;
-	}
 	return i;
 }
 
-/* The EXIT_IF or CALL_IF in next(). */
-static void emit_if(struct ir_builder *b)
+/* The CALL_IF in next(). */
+static void emit_call_if(struct ir_builder *b)
 {
-	struct ir_op *op = next(b);
 	uint64_t c = 1;
 
-	if (!b->as_written && ir_fold_is_const(b, op->a, &c) && op->code == IR_EXIT_IF)
-		*op = (struct ir_op){ .code = IR_EXIT, .form = op->form, .imm = op->imm };
+	if (!b->as_written)
+		(void)ir_fold_is_const(b, next(b)->a, &c);
 	if (c)
 		emit_leave(b);
+}
+
+/* The EXIT_IF in next(). */
+static inline void emit_exit_if(struct ir_builder *b)
+{
+	struct ir_op *op = next(b);
+	uint64_t c;
+
+	if (b->as_written || !ir_fold_is_const(b, op->a, &c)) {
+		emit_exit(b, IR_EXIT_IF);
+	} else if (c) {
+		*op = (struct ir_op){ .code = IR_EXIT, .form = op->form, .imm = op->imm };
+		emit_exit(b, IR_EXIT);
+	}
 }
 
 static ir_val base_or_zero(struct ir_builder *b, ir_val base)
@@ -645,7 +696,7 @@ static inline uint16_t access_op(struct ir_builder *b, enum ir_code code, unsign
 		.c = (uint16_t)z,
 		.imm = (uint64_t)disp,
 	};
-	return emit_access(b);
+	return emit_access(b, code);
 }
 
 ir_val ir_load(struct ir_builder *b, unsigned size, ir_val base, int64_t disp, unsigned mem_flags)
@@ -711,7 +762,7 @@ void ir_call_if(struct ir_builder *b, ir_val cond, const struct ir_helper *h, ir
 	if (h->reads_flags || h->writes_flags)
 		flags_write_back(b);
 	leave_op(b, IR_CALL_IF, 8, ir_value(cond), ir_value(x), ir_value(y), (uintptr_t)h);
-	emit_if(b);
+	emit_call_if(b);
 }
 
 void ir_native(struct ir_builder *b, const struct ir_native *n, ir_val value)
@@ -720,11 +771,12 @@ void ir_native(struct ir_builder *b, const struct ir_native *n, ir_val value)
 	emit_leave(b);
 }
 
-static void exit_op(struct ir_builder *b, enum ir_code code, ir_val x, unsigned y, uint64_t imm)
+static inline void exit_op(struct ir_builder *b, enum ir_code code, ir_val x, unsigned y,
+			   uint64_t imm)
 {
 	flags_write_back(b);
 	leave_op(b, code, 8, ir_value(x), (uint16_t)y, 0, imm);
-	emit_leave(b);
+	emit_exit(b, code);
 }
 
 void ir_exit(struct ir_builder *b, int64_t pc_delta)
@@ -741,7 +793,7 @@ void ir_exit_if(struct ir_builder *b, ir_val cond, int64_t pc_delta)
 {
 	flags_write_back(b);
 	leave_op(b, IR_EXIT_IF, 8, ir_value(cond), 0, 0, (uint64_t)pc_delta);
-	emit_if(b);
+	emit_exit_if(b);
 }
 
 void ir_exit_to(struct ir_builder *b, ir_val pc, enum ir_branch kind)
@@ -798,9 +850,13 @@ static ir_val emit_any(struct ir_builder *b)
 	case IR_LOAD:
 	case IR_STORE:
 	case IR_VLOAD:
-	case IR_VSTORE: return ir_val_of(emit_access(b));
-	case IR_CALL_IF:
-	case IR_EXIT_IF: emit_if(b); return IR_NONE;
+	case IR_VSTORE: return ir_val_of(emit_access(b, op->code));
+	case IR_CALL_IF: emit_call_if(b); return IR_NONE;
+	case IR_EXIT_IF: emit_exit_if(b); return IR_NONE;
+	case IR_EXIT:
+	case IR_EXIT_TO:
+	case IR_EXIT_LOOP:
+	case IR_EXIT_STATE: return ir_val_of(emit_exit(b, op->code));
 	default: return props & IR_PROP_LEAVES ? ir_val_of(emit_leave(b)) : emit_value(b);
 	}
 }

@@ -119,6 +119,11 @@ static inline uint16_t ir_append(struct ir_builder *b, struct ir_op op)
 uint16_t ir_fold(struct ir_builder *b, struct ir_op *op, uint16_t *flags);
 /* The constant operand of an op that can have one becomes its immediate. */
 void ir_fold_immediate(struct ir_builder *b, struct ir_op *op);
+/* Could op be a base plus a constant? */
+static inline bool ir_is_sum(const struct ir_op *op)
+{
+	return op->code == IR_ADD || op->code == IR_SUB || op->code == IR_LEA;
+}
 /* A LOAD's, STORE's ... address: displacements are added up. */
 void ir_fold_address(struct ir_builder *b, struct ir_op *op);
 /* The low 1 << sz bytes of v. */
