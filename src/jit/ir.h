@@ -186,9 +186,8 @@ void ir_builder_free(struct ir_builder *b);
 void ir_begin(struct ir_builder *b, uint64_t mode, unsigned pc_size_log2);
 /* Start of a guest instruction at pc_delta from the block's entry. */
 void ir_insn_begin(struct ir_builder *b, int32_t pc_delta);
-void ir_insn_end(struct ir_builder *b, unsigned len);
-/* Room left for one more instruction of the worst size? */
-bool ir_has_room(const struct ir_builder *b);
+/* Its end, len bytes on.  Room left for one more instruction of the worst size? */
+bool ir_insn_end(struct ir_builder *b, unsigned len);
 /* The finished block, without what nobody reads; valid until the next ir_begin(). */
 const struct ir_block *ir_end(struct ir_builder *b);
 /* Bytes that live as long as the finished block (struct ir_native). */

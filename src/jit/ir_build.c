@@ -94,7 +94,7 @@ void ir_insn_begin(struct ir_builder *b, int32_t pc_delta)
 	b->may_leave = b->may_store = false;
 }
 
-void ir_insn_end(struct ir_builder *b, unsigned len)
+bool ir_insn_end(struct ir_builder *b, unsigned len)
 {
 	struct ir_insn *in = &b->insns[b->insn_count++];
 	int64_t end = (int64_t)in->pc_delta + len;
@@ -102,20 +102,16 @@ void ir_insn_end(struct ir_builder *b, unsigned len)
 	in->len = (uint8_t)len;
 	if (end > (int64_t)b->guest_len)
 		b->guest_len = (uint32_t)end;
-	if (b->as_written)
-		return;
-	/* Its start flags are asked for by itself, or where the one before may stop. */
-	if (b->may_leave || b->may_stop)
-		b->ops[in->flags_op].form |= IR_FORM_FLAGS;
-	else
-		in->flags_op = IR_NONE;
-	b->may_stop = b->may_store;
-	if (b->may_store)
-		b->first_unseen = b->op_count;
-}
-
-bool ir_has_room(const struct ir_builder *b)
-{
+	if (!b->as_written) {
+		/* Its start flags are asked for by itself, or where the one before may stop. */
+		if (b->may_leave || b->may_stop)
+			b->ops[in->flags_op].form |= IR_FORM_FLAGS;
+		else
+			in->flags_op = IR_NONE;
+		b->may_stop = b->may_store;
+		if (b->may_store)
+			b->first_unseen = b->op_count;
+	}
 	return b->op_count + IR_INSN_ROOM <= IR_MAX_OPS && b->insn_count < IR_MAX_INSNS;
 }
 

@@ -180,35 +180,35 @@ static __attribute__((noinline)) void put_odd(struct ir_builder *b, unsigned siz
 	use_last(b, a, keep_used(b, 1));
 }
 
-/* The PUT, and the note of it in w. */
-static inline void put_new(struct ir_builder *b, struct ir_word *w, unsigned size, uint32_t offset,
+/* The PUT of size bytes from byte `from` on of that word, and the note of it. */
+static inline void put_new(struct ir_builder *b, unsigned word, unsigned from, unsigned size,
 			   uint16_t a)
 {
 	unsigned sz = log2_of(size);
 	uint16_t i;
 
-	*next(b) = (struct ir_op){ .code = IR_PUT, .form = ir_form(sz, sz), .a = a, .imm = offset };
+	*next(b) = (struct ir_op){
+		.code = IR_PUT, .form = ir_form(sz, sz), .a = a, .imm = word * 8u + from
+	};
 	i = keep_used(b, 1);
 	use_last(b, a, i);
-	*w = (struct ir_word){
-		.stamp = b->stamp, .val = a, .from = offset % 8, .size = (uint8_t)size, .put = i
+	b->words[word] = (struct ir_word){
+		.stamp = b->stamp, .val = a, .from = (uint8_t)from, .size = (uint8_t)size, .put = i
 	};
 }
 
 /* Instead of the one before, which nobody saw. */
-static __attribute__((noinline)) void put_over(struct ir_builder *b, unsigned size, uint32_t offset,
-					       uint16_t a)
+static __attribute__((noinline)) void put_over(struct ir_builder *b, unsigned word, unsigned from,
+					       unsigned size, uint16_t a)
 {
-	struct ir_word *w = &b->words[offset / 8];
-
-	ir_drop(b, w->put);
-	put_new(b, w, size, offset, a);
+	ir_drop(b, b->words[word].put);
+	put_new(b, word, from, size, a);
 }
 
-static inline void put(struct ir_builder *b, unsigned size, uint32_t offset, uint16_t a)
+static inline void put(struct ir_builder *b, unsigned word, unsigned from, unsigned size,
+		       uint16_t a)
 {
-	struct ir_word *w = &b->words[offset / 8];
-	unsigned from = offset % 8;
+	const struct ir_word *w = &b->words[word];
 
 	a = strip_moves(b, a, log2_of(size));
 	if (w->stamp == b->stamp) {
@@ -216,21 +216,28 @@ static inline void put(struct ir_builder *b, unsigned size, uint32_t offset, uin
 			return;
 		if (w->put >= b->first_unseen && w->from >= from &&
 		    w->from + w->size <= from + size) {
-			put_over(b, size, offset, a);
+			put_over(b, word, from, size, a);
 			return;
 		}
 	}
-	put_new(b, w, size, offset, a);
+	put_new(b, word, from, size, a);
+}
+
+static __attribute__((noinline)) void put_part(struct ir_builder *b, unsigned size, uint32_t offset,
+					       uint16_t a)
+{
+	if (unlikely(is_odd(b, size, offset)))
+		put_odd(b, size, offset, a);
+	else
+		put(b, offset / 8, offset % 8, size, a);
 }
 
 void ir_put(struct ir_builder *b, unsigned size, uint32_t offset, ir_val v)
 {
-	if (unlikely(is_odd(b, size, offset)))
-		put_odd(b, size, offset, ir_value(v));
-	else if (likely(size == 8))
-		put(b, 8, align_down(offset, 8), ir_value(v));
+	if (likely(size == 8 && !is_odd(b, 8, offset)))
+		put(b, offset / 8, 0, 8, ir_value(v));
 	else
-		put(b, size, offset, ir_value(v));
+		put_part(b, size, offset, ir_value(v));
 }
 
 /* ---- values ---- */

@@ -110,7 +110,7 @@ def test_tables_name_every_row_once_per_opcode():
     emitter.tables()
     text = '\n'.join(emitter.lines)
     assert text.count('"INC"') == 8 and text.count('"CBW"') == 1
-    assert '[0x98] = { 9, 9, 9, 9, 9, 9, 9, 9 }' in text and 'ROW_LAST' in text
+    assert '[MAP_1BYTE * 256 + 0x98] = { 9, 9, 9, 9, 9, 9, 9, 9 }' in text and 'ROW_LAST' in text
 
 
 def test_the_real_table_has_no_ambiguity():

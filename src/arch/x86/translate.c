@@ -246,19 +246,13 @@ struct code_reader {
 	struct x86_cpu *cpu;
 	struct x86_fetch *fetch;
 	gva_t base;           /* linear address of the block's entry */
-	uint32_t start;       /* of the current instruction, from the entry */
+	bool is_past_first;   /* instruction */
 	uint32_t page_end;    /* bytes of the entry's page from the entry on */
 	uint32_t have;        /* bytes fetched so far */
 	uint64_t limit;       /* bytes from the entry to the CS limit */
 	bool hit_limit;       /* stopped at the CS limit, not by a fault */
 	uint8_t chunk[CHUNK]; /* the last of them */
 };
-
-/* Where the next byte is, from the entry. */
-static uint32_t reader_pos(const struct code_reader *r)
-{
-	return r->have - (uint32_t)(r->reader.end - r->reader.at);
-}
 
 /* All bytes at hand are used up: get more, of one page, within the limit. */
 static bool reader_fill(struct code_reader *r)
@@ -273,7 +267,7 @@ static bool reader_fill(struct code_reader *r)
 	}
 	/* Only a block's first instruction may reach into the next page: what follows has a block
 	 * of its own, and faults of its own. */
-	if (r->have >= r->page_end && r->start)
+	if (r->have >= r->page_end && r->is_past_first)
 		return false;
 	if (end > r->limit)
 		end = (uint32_t)r->limit;
@@ -298,7 +292,7 @@ static void reader_init(struct code_reader *r, struct x86_cpu *c, struct x86_fet
 	r->cpu = c;
 	r->fetch = fetch;
 	r->have = 0;
-	r->start = 0;
+	r->is_past_first = false;
 	r->hit_limit = false;
 	r->base = x86_linear_pc(c);
 	r->page_end = PAGE - (r->base & (PAGE - 1));
@@ -340,51 +334,68 @@ static void check_code_limit(struct x86_tr *t)
 /* A debugger may want to stop here.  A stepped instruction has looked already. */
 static void call_before(struct x86_tr *t)
 {
+	gva_t at = x86_linear_pc(t->cpu) + (gva_t)t->delta;
 	const struct ir_helper *before;
-	gva_t at;
 
 	if (!t->fetch->before || t->mode & MODE_STEP)
 		return;
-	at = x86_linear_pc(t->cpu) + (gva_t)t->delta;
 	before = t->fetch->before(t->fetch, tr_is64(t) ? at : (uint32_t)at);
 	if (unlikely(before != NULL))
 		ir_call(t->b, before, IR_NONE, IR_NONE, IR_NONE);
 }
 
-static void translate_decoded(struct x86_tr *t, enum x86_decode result)
+static void look_before(struct x86_tr *t)
 {
 	call_before(t);
 	check_code_limit(t);
-	if (result == DECODE_TOO_LONG) {
-		tr_gp0(t);
-	} else if (result == DECODE_UD) {
-		tr_ud(t);
-	} else if (row_allowed(t)) {
-		t->in.row->tr(t);
-	}
 }
 
-/* False: no more instructions fit this block; for the first one: a fault is recorded. */
-static bool translate_one(struct x86_tr *t, struct code_reader *r, const struct x86_decode_mode *dm)
+/* False: no more instructions fit this block. */
+static inline bool translate_one(struct x86_tr *t, enum x86_decode result)
 {
-	enum x86_decode result;
+	bool has_room;
 
-	r->start = (uint32_t)t->next;
-	result = x86_decode(&t->in, dm, &r->reader);
-	if (result == DECODE_FETCH) {
-		if (r->hit_limit && !r->start)
-			x86_raise_code(t->cpu, EXC_GP, 0);
-		return false;
-	}
-	t->delta = (int32_t)r->start;
-	t->next = (int32_t)reader_pos(r);
+	t->delta = t->next;
+	t->next += t->in.len;
 	t->has_addr = false;
 	ir_insn_begin(t->b, t->delta);
-	translate_decoded(t, result);
-	ir_insn_end(t->b, (unsigned)(t->next - t->delta));
-	if (t->ends_after && !t->ended)
+	if (unlikely(t->is_watched))
+		look_before(t);
+	if (likely(result == DECODE_OK)) {
+		if (row_allowed(t))
+			t->in.row->tr(t);
+	} else if (result == DECODE_UD) {
+		tr_ud(t);
+	} else {
+		tr_gp0(t);
+	}
+	has_room = ir_insn_end(t->b, t->in.len);
+	if (unlikely(t->ends_after) && !t->ended)
 		tr_end_loop(t);
-	return true;
+	return has_room && !t->ended;
+}
+
+/* As many instructions as there are in the block, at least one.  Where paths meet again there will
+ * be a block anyway: the code behind is not made twice.  False: a fault is recorded. */
+static bool translate_all(struct x86_tr *t, struct code_reader *r, unsigned max_insns)
+{
+	const struct x86_decode_mode dm = {
+		.code64 = t->mode & MODE_CODE64,
+		.code32 = t->mode & MODE_CODE32,
+		.no_vex = !tr_is_protected(t),
+		.features = t->cpu->feat->isa,
+	};
+	int32_t page_end = (int32_t)r->page_end;
+	enum x86_decode result;
+
+	do {
+		result = x86_decode(&t->in, &dm, &r->reader);
+		if (result == DECODE_FETCH)
+			break;
+		r->is_past_first = true;
+	} while (translate_one(t, result) && --max_insns && t->next < page_end &&
+		 t->next != t->join);
+	return r->is_past_first;
 }
 
 bool x86_translate(struct x86_cpu *c, struct ir_builder *b, struct x86_fetch *f, unsigned max_insns,
@@ -399,30 +410,16 @@ bool x86_translate(struct x86_cpu *c, struct ir_builder *b, struct x86_fetch *f,
 		.entry_pc = c->env.pc,
 		.join = INT32_MAX,
 	};
-	const struct x86_decode_mode dm = {
-		.code64 = mode & MODE_CODE64,
-		.code32 = mode & MODE_CODE32,
-		.no_vex = !tr_is_protected(&t),
-		.features = c->feat->isa,
-	};
 	struct code_reader r;
-	unsigned n = 0;
 
+	t.is_watched = (f->before && !(mode & MODE_STEP)) ||
+		       !(mode & (MODE_CODE64 | MODE_FLAT_CODE));
 	reader_init(&r, c, f);
-	if (!reader_fill(&r)) {
+	if (!reader_fill(&r) || !translate_all(&t, &r, mode & MODE_STEP ? 1 : max_insns)) {
 		if (r.hit_limit)
 			x86_raise_code(c, EXC_GP, 0);
 		return false;
 	}
-	if (mode & MODE_STEP)
-		max_insns = 1;
-	/* Where paths meet again there will be a block anyway: the code behind is not made twice.
-	 */
-	while (!t.ended && n < max_insns && (uint32_t)t.next < r.page_end && t.next != t.join &&
-	       ir_has_room(b) && translate_one(&t, &r, &dm))
-		n++;
-	if (!n)
-		return false;
 	if (!t.ended)
 		exit_to_delta(&t, t.next);
 	*guest_len = (uint32_t)t.next;

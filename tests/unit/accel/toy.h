@@ -145,9 +145,9 @@ static bool toy_translate(struct vcpu *v, struct ir_builder *b, struct guest_fet
 {
 	uint8_t in[4];
 	int64_t pc = 0;
-	bool more = true;
+	bool more = true, has_room = true;
 
-	for (unsigned n = 0; more && n < max_insns && ir_has_room(b); n++, pc += 4) {
+	for (unsigned n = 0; more && n < max_insns && has_room; n++, pc += 4) {
 		gva_t at = toy_of(v)->env.pc + (uint64_t)pc;
 		unsigned got = f->bytes(f, at, in, 4);
 
@@ -161,7 +161,7 @@ static bool toy_translate(struct vcpu *v, struct ir_builder *b, struct guest_fet
 		}
 		ir_insn_begin(b, (int32_t)pc);
 		more = toy_emit(b, in, pc);
-		ir_insn_end(b, 4);
+		has_room = ir_insn_end(b, 4);
 	}
 	if (more)
 		ir_exit(b, pc);
