@@ -117,6 +117,7 @@ struct x64_thunks {
 /* Sequences that are pasted; in brackets: their fields. */
 struct x64_pieces {
 	struct x64_piece page;     /* env->page := that of S0 */
+	struct x64_piece pc[2];    /* S0, S1 := env->page [plus] */
 	struct x64_piece poll;     /* leave for a request, or no room for a frame [to] */
 	struct x64_piece again;    /* the reverse [to] */
 	struct x64_piece check[2]; /* S0, an address, becomes the host's [4096 - bytes, else to];

@@ -55,6 +55,13 @@ void lower_pc(struct x64_compiler *c, unsigned reg, int64_t delta)
 		x64_mov_ri(&c->a, reg, pc & ~UINT64_C(0) >> (64 - (8u << c->code->pc_size)));
 		return;
 	}
+	if ((reg == S0 || reg == S1) && x64_fits32(left) && !x64_fits8(left)) {
+		const struct x64_piece *p = &c->jit->piece.pc[reg == S1];
+
+		if (x64_paste(&c->a, p))
+			x64_fill(&c->a, p, 0, (int32_t)left);
+		return;
+	}
 	x64_mov(&c->a, 8, reg, ENV(c, page));
 	for (int64_t step; left; left -= step) {
 		step = left > INT32_MAX ? INT32_MAX : left < INT32_MIN ? INT32_MIN : left;

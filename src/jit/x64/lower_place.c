@@ -156,12 +156,20 @@ void place_evict_some(struct x64_compiler *c, unsigned reg, bool too)
 {
 	struct place tmp = { 0 };
 
-	for (unsigned v = c->in_reg[reg], next; v; v = next) {
-		next = c->plan[v].next_in_reg;
-		if (must_stay(c, v, too))
+	uint16_t *at = &c->in_reg[reg];
+
+	for (unsigned v = *at; v; v = *at) {
+		bool stays = must_stay(c, v, too);
+
+		if (!stays && c->plan[v].last_use == c->pos) {
+			at = &c->plan[v].next_in_reg;
+			continue;
+		}
+		*at = c->plan[v].next_in_reg;
+		if (stays)
 			evict(c, v, &tmp);
-		else if (c->plan[v].last_use < c->pos)
-			place_set(c, v, (struct place){ 0 });
+		else
+			c->value[v].at = (struct place){ 0 };
 	}
 }
 

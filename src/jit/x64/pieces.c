@@ -56,6 +56,15 @@ static void write_page(struct piece_asm *p, struct x64_piece *out)
 	end(p);
 }
 
+static void write_pc(struct piece_asm *p, unsigned reg, struct x64_piece *out)
+{
+	begin(p, out);
+	x64_mov(&p->a, 8, reg, PIECE_ENV(p, page));
+	x64_lea(&p->a, 8, reg, x64_m(reg, UNKNOWN));
+	field(p);
+	end(p);
+}
+
 static void write_poll(struct piece_asm *p, enum x64_cc cc, struct x64_piece *out)
 {
 	begin(p, out);
@@ -127,6 +136,8 @@ void x64_pieces_write(struct x64_jit *j)
 	struct piece_asm p = { .jit = j };
 
 	write_page(&p, &j->piece.page);
+	write_pc(&p, S0, &j->piece.pc[0]);
+	write_pc(&p, S1, &j->piece.pc[1]);
 	write_poll(&p, X64_CC_BE, &j->piece.poll);
 	write_poll(&p, X64_CC_A, &j->piece.again);
 	write_check(&p, &j->piece.check[false], false);
