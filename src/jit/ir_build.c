@@ -97,10 +97,10 @@ void ir_insn_begin(struct ir_builder *b, int32_t pc_delta)
 bool ir_insn_end(struct ir_builder *b, unsigned len)
 {
 	struct ir_insn *in = &b->insns[b->insn_count++];
-	int64_t end = (int64_t)in->pc_delta + len;
+	int32_t end = in->pc_delta + (int32_t)len;
 
 	in->len = (uint8_t)len;
-	if (end > (int64_t)b->guest_len)
+	if (end > (int32_t)b->guest_len)
 		b->guest_len = (uint32_t)end;
 	if (!b->as_written) {
 		/* Its start flags are asked for by itself, or where the one before may stop. */
@@ -112,7 +112,7 @@ bool ir_insn_end(struct ir_builder *b, unsigned len)
 		if (b->may_store)
 			b->first_unseen = b->op_count;
 	}
-	return b->op_count + IR_INSN_ROOM <= IR_MAX_OPS && b->insn_count < IR_MAX_INSNS;
+	return likely(b->op_count <= IR_MAX_OPS - IR_INSN_ROOM) && b->insn_count < IR_MAX_INSNS;
 }
 
 const struct ir_block *ir_end(struct ir_builder *b)

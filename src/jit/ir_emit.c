@@ -352,13 +352,25 @@ static inline bool is_plain(enum ir_code code)
 	return code < 32 && PLAIN >> code & 1;
 }
 
+static __attribute__((noinline)) ir_val any_bin(struct ir_builder *b, enum ir_code code,
+						unsigned size, ir_val x, ir_val y)
+{
+	return value_op(b, code, size, 0, x, y, 0, 0);
+}
+
+static __attribute__((noinline)) ir_val any_bini(struct ir_builder *b, enum ir_code code,
+						 unsigned size, ir_val x, uint64_t imm)
+{
+	return value_op(b, code, size, IR_FORM_IMM, x, 0, 0, imm);
+}
+
 ir_val ir_bin(struct ir_builder *b, enum ir_code code, unsigned size, ir_val x, ir_val y)
 {
 	unsigned sz = log2_of(size);
 	uint16_t v = strip_moves(b, ir_value(x), sz), w = strip_moves(b, ir_value(y), sz), i;
 
 	if (!is_plain(code) || v == w || is_known(b, v) || is_known(b, w) || b->as_written)
-		return value_op(b, code, size, 0, x, y, 0, 0);
+		return any_bin(b, code, size, x, y);
 	*next(b) = (struct ir_op){ .code = (uint8_t)code, .form = ir_form(sz, sz), .a = v, .b = w };
 	i = keep(b);
 	use_last(b, v, i);
@@ -372,7 +384,7 @@ ir_val ir_bini(struct ir_builder *b, enum ir_code code, unsigned size, ir_val x,
 	uint16_t v = strip_moves(b, ir_value(x), sz), i;
 
 	if (!is_plain(code) || code == IR_AND || !(uint8_t)imm || is_known(b, v) || b->as_written)
-		return value_op(b, code, size, IR_FORM_IMM, x, 0, 0, imm);
+		return any_bini(b, code, size, x, imm);
 	*next(b) = (struct ir_op){ .code = (uint8_t)code,
 				   .form = (uint8_t)(ir_form(sz, sz) | IR_FORM_IMM),
 				   .a = v,
@@ -389,7 +401,7 @@ ir_val ir_bin_flags(struct ir_builder *b, enum ir_code code, unsigned size, ir_v
 	struct ir_op *op = next(b);
 
 	if (unlikely(b->as_written))
-		return value_op(b, code, size, 0, x, y, 0, 0);
+		return any_bin(b, code, size, x, y);
 	*op = (struct ir_op){ .code = (uint8_t)code, .form = ir_form(sz, sz), .a = v, .b = w };
 	if (is_known(b, v) || is_known(b, w))
 		ir_fold_immediate(b, op);
@@ -404,7 +416,7 @@ ir_val ir_bini_flags(struct ir_builder *b, enum ir_code code, unsigned size, ir_
 	uint16_t v = strip_moves(b, ir_value(x), sz), i;
 
 	if (unlikely(b->as_written))
-		return value_op(b, code, size, IR_FORM_IMM, x, 0, 0, imm);
+		return any_bini(b, code, size, x, imm);
 	*next(b) = (struct ir_op){ .code = (uint8_t)code,
 				   .form = (uint8_t)(ir_form(sz, sz) | IR_FORM_IMM),
 				   .a = v,
@@ -706,14 +718,62 @@ static inline uint16_t access_op(struct ir_builder *b, enum ir_code code, unsign
 	return emit_access(b, code);
 }
 
-ir_val ir_load(struct ir_builder *b, unsigned size, ir_val base, int64_t disp, unsigned mem_flags)
+/* Is the address as it is emitted? */
+static inline bool is_plain_base(const struct ir_builder *b, ir_val base)
+{
+	return base && !ir_is_sum(&b->ops[ir_value(base)]) && !b->as_written;
+}
+
+static __attribute__((noinline)) ir_val any_load(struct ir_builder *b, unsigned size, ir_val base,
+						 int64_t disp, unsigned mem_flags)
 {
 	return ir_val_of(access_op(b, IR_LOAD, size, base, disp, mem_flags, IR_VIEW_CURRENT));
 }
 
-void ir_store(struct ir_builder *b, unsigned size, ir_val base, int64_t disp, ir_val v)
+ir_val ir_load(struct ir_builder *b, unsigned size, ir_val base, int64_t disp, unsigned mem_flags)
+{
+	unsigned sz = log2_of(size);
+	uint16_t i;
+
+	if (!is_plain_base(b, base))
+		return any_load(b, size, base, disp, mem_flags);
+	*next(b) = (struct ir_op){ .code = IR_LOAD,
+				   .form = ir_form(sz, sz),
+				   .a = ir_value(base),
+				   .b = (uint16_t)mem_flags,
+				   .imm = (uint64_t)disp };
+	i = keep(b);
+	b->uses[ir_value(base)].count++; /* as an address */
+	may_leave(b);
+	return ir_val_of(i);
+}
+
+static __attribute__((noinline)) void any_store(struct ir_builder *b, unsigned size, ir_val base,
+						int64_t disp, ir_val v)
 {
 	access_op(b, IR_STORE, size, base, disp, ir_value(v), 0);
+}
+
+void ir_store(struct ir_builder *b, unsigned size, ir_val base, int64_t disp, ir_val v)
+{
+	unsigned sz = log2_of(size);
+	uint16_t w = strip_moves(b, ir_value(v), sz);
+
+	if (!is_plain_base(b, base)) {
+		any_store(b, size, base, disp, v);
+		return;
+	}
+	*next(b) = (struct ir_op){
+		.code = IR_STORE,
+		.form = ir_form(sz, sz),
+		.a = ir_value(base),
+		.b = w,
+		.imm = (uint64_t)disp,
+	};
+	b->uses[ir_value(base)].count++; /* as an address */
+	use_last(b, w, keep_used(b, 1));
+	b->may_store = true;
+	may_leave(b);
 }
 
 void ir_vload(struct ir_builder *b, unsigned bytes, ir_val base, int64_t disp,

@@ -14,14 +14,14 @@ static bool is_high_byte(const struct x86_tr *t, unsigned size, unsigned r)
 	return size == 1 && r >= 4 && r < 8 && !t->in.rex && !t->in.is_vex;
 }
 
-ir_val tr_get_reg(struct x86_tr *t, unsigned size, unsigned r)
+static inline ir_val get_reg(struct x86_tr *t, unsigned size, unsigned r)
 {
 	if (is_high_byte(t, size, r))
 		return ir_get(t->b, 1, OFS_GPR(r - 4) + 1);
 	return ir_get(t->b, size, OFS_GPR(r));
 }
 
-void tr_put_reg(struct x86_tr *t, unsigned size, unsigned r, ir_val v)
+static inline void put_reg(struct x86_tr *t, unsigned size, unsigned r, ir_val v)
 {
 	if (is_high_byte(t, size, r))
 		ir_put(t->b, 1, OFS_GPR(r - 4) + 1, v);
@@ -31,15 +31,11 @@ void tr_put_reg(struct x86_tr *t, unsigned size, unsigned r, ir_val v)
 		ir_put(t->b, size, OFS_GPR(r), v);
 }
 
-/* ---- effective addresses ---- */
+ir_val tr_get_reg(struct x86_tr *t, unsigned size, unsigned r) { return get_reg(t, size, r); }
 
-static bool is_moffs(const struct x86_tr *t)
-{
-	for (unsigned n = 0; n < 2; n++)
-		if (x86_operand(&t->in, n)->place == PLACE_O)
-			return true;
-	return false;
-}
+void tr_put_reg(struct x86_tr *t, unsigned size, unsigned r, ir_val v) { put_reg(t, size, r, v); }
+
+/* ---- effective addresses ---- */
 
 /* Base and index without the displacement; a lone base is not copied. */
 static ir_val ea_registers(struct x86_tr *t)
@@ -55,12 +51,12 @@ static ir_val ea_registers(struct x86_tr *t)
 	return ir_lea(t->b, in->asize, base, index, in->scale, 0);
 }
 
-static struct tr_place tr_ea_place(struct x86_tr *t)
+static __attribute__((noinline)) struct tr_place any_ea_place(struct x86_tr *t)
 {
 	const struct x86_insn *in = &t->in;
 	struct tr_place p = { 0 };
 
-	if (is_moffs(t)) {
+	if (in->mod > 3) { /* no ModRM: moffs */
 		p.disp = (int64_t)(in->asize == 8   ? in->imm
 				   : in->asize == 4 ? (uint32_t)in->imm
 						    : (uint16_t)in->imm);
@@ -83,6 +79,15 @@ static struct tr_place tr_ea_place(struct x86_tr *t)
 	return p;
 }
 
+static inline struct tr_place tr_ea_place(struct x86_tr *t)
+{
+	const struct x86_insn *in = &t->in;
+
+	if (in->asize != 8 || in->base >= EA_RIP || in->index != EA_NO_REG)
+		return any_ea_place(t);
+	return (struct tr_place){ ir_get(t->b, 8, OFS_GPR(in->base)), in->disp };
+}
+
 ir_val tr_place_value(struct x86_tr *t, struct tr_place p)
 {
 	if (!p.base)
@@ -101,12 +106,11 @@ static bool is_flat(const struct x86_tr *t, unsigned seg)
 	return t->mode & MODE_FLAT_DATA && (seg == SEG_DS || seg == SEG_ES || seg == SEG_SS);
 }
 
-/* Place p inside the segment becomes linear. */
-static struct tr_place segment_apply(struct x86_tr *t, unsigned seg, struct tr_place p,
-				     unsigned size, enum tr_access access)
+/* Place p inside the segment, which is not flat, becomes linear. */
+static __attribute__((noinline)) struct tr_place segment_add(struct x86_tr *t, unsigned seg,
+							     struct tr_place p, unsigned size,
+							     enum tr_access access)
 {
-	if (is_flat(t, seg))
-		return p;
 	if (tr_is64(t)) {
 		ir_val base = ir_get(t->b, 8, OFS_SEG(seg, base));
 
@@ -119,19 +123,30 @@ static struct tr_place segment_apply(struct x86_tr *t, unsigned seg, struct tr_p
 	return p;
 }
 
+static inline struct tr_place segment_apply(struct x86_tr *t, unsigned seg, struct tr_place p,
+					    unsigned size, enum tr_access access)
+{
+	return likely(is_flat(t, seg)) ? p : segment_add(t, seg, p, size, access);
+}
+
 struct tr_place tr_linear(struct x86_tr *t, unsigned seg, ir_val ea, unsigned size,
 			  enum tr_access access)
 {
 	return segment_apply(t, seg, (struct tr_place){ .base = ea }, size, access);
 }
 
-struct tr_place tr_addr(struct x86_tr *t, unsigned size, enum tr_access access)
+static inline struct tr_place place_of(struct x86_tr *t, unsigned size, enum tr_access access)
 {
 	if (!t->has_addr) {
 		t->addr = segment_apply(t, t->in.seg, tr_ea_place(t), size, access);
 		t->has_addr = true;
 	}
 	return t->addr;
+}
+
+struct tr_place tr_addr(struct x86_tr *t, unsigned size, enum tr_access access)
+{
+	return place_of(t, size, access);
 }
 
 /* ---- memory ---- */
@@ -143,22 +158,32 @@ void tr_check_aligned(struct x86_tr *t, struct tr_place p, unsigned align, enum 
 	tr_raise_code_if(t, ir_bini(t->b, IR_AND, 8, addr, align - 1), v, 0);
 }
 
-static void check_ac(struct x86_tr *t, struct tr_place p, unsigned size)
+static inline void check_ac(struct x86_tr *t, struct tr_place p, unsigned size)
 {
-	if (t->mode & MODE_ALIGN && size > 1)
+	if (unlikely(t->mode & MODE_ALIGN) && size > 1)
 		tr_check_aligned(t, p, size, EXC_AC);
 }
 
-ir_val tr_load(struct x86_tr *t, unsigned size, struct tr_place p, unsigned mem_flags)
+static inline ir_val load(struct x86_tr *t, unsigned size, struct tr_place p, unsigned mem_flags)
 {
 	check_ac(t, p, size);
 	return ir_load(t->b, size, p.base, p.disp, mem_flags);
 }
 
-void tr_store(struct x86_tr *t, unsigned size, struct tr_place p, ir_val v)
+static inline void store(struct x86_tr *t, unsigned size, struct tr_place p, ir_val v)
 {
 	check_ac(t, p, size);
 	ir_store(t->b, size, p.base, p.disp, v);
+}
+
+ir_val tr_load(struct x86_tr *t, unsigned size, struct tr_place p, unsigned mem_flags)
+{
+	return load(t, size, p, mem_flags);
+}
+
+void tr_store(struct x86_tr *t, unsigned size, struct tr_place p, ir_val v)
+{
+	store(t, size, p, v);
 }
 
 static struct tr_place part_of_operand(struct x86_tr *t, unsigned size, int64_t disp,
@@ -267,35 +292,73 @@ static ir_val operand_imm(struct x86_tr *t, unsigned n)
 		       ir_const(t->b, x86_imm_size(&t->in)), IR_NONE);
 }
 
-static ir_val operand_read(struct x86_tr *t, unsigned n, bool rmw)
+static __attribute__((noinline)) ir_val read_mem(struct x86_tr *t, unsigned width, bool rmw)
+{
+	unsigned size = x86_width_size(&t->in, width);
+
+	return load(t, size, place_of(t, size, rmw ? TR_ACCESS_RMW : TR_ACCESS_READ),
+		    rmw ? IR_MEM_RMW : 0);
+}
+
+static __attribute__((noinline)) ir_val read_other(struct x86_tr *t, unsigned n)
 {
 	const struct x86_operand *o = x86_operand(&t->in, n);
-	unsigned size = tr_size(t, n);
 
-	if (x86_operand_is_mem(&t->in, n))
-		return tr_load(t, size, tr_addr(t, size, rmw ? TR_ACCESS_RMW : TR_ACCESS_READ),
-			       rmw ? IR_MEM_RMW : 0);
 	switch (o->place) {
 	case PLACE_I: return operand_imm(t, n);
 	case PLACE_ONE: return ir_const(t->b, 1);
 	case PLACE_S: return ir_get(t->b, 2, OFS_SEG(t->in.reg & 7, sel));
 	case PLACE_FIXS: return ir_get(t->b, 2, OFS_SEG(o->fixed, sel));
-	default: return tr_get_reg(t, size, operand_reg(t, o));
+	default: return get_reg(t, tr_size(t, n), operand_reg(t, o));
 	}
+}
+
+/* Is it ModRM's register, of a plain size? */
+static inline bool is_modrm_reg(const struct x86_operand *o)
+{
+	return (o->place == PLACE_E || o->place == PLACE_G) && o->width <= WIDTH_V;
+}
+
+static inline ir_val operand_read(struct x86_tr *t, unsigned n, bool rmw)
+{
+	const struct x86_operand *o = x86_operand(&t->in, n);
+
+	if (x86_operand_is_mem(&t->in, n))
+		return read_mem(t, o->mem_width, rmw);
+	if (!is_modrm_reg(o))
+		return read_other(t, n);
+	return get_reg(t, x86_width_size(&t->in, o->width),
+		       o->place == PLACE_E ? t->in.rm : t->in.reg);
 }
 
 ir_val tr_read(struct x86_tr *t, unsigned n) { return operand_read(t, n, false); }
 
 ir_val tr_read_rmw(struct x86_tr *t, unsigned n) { return operand_read(t, n, true); }
 
+static __attribute__((noinline)) void write_mem(struct x86_tr *t, unsigned width, ir_val v)
+{
+	unsigned size = x86_width_size(&t->in, width);
+
+	store(t, size, place_of(t, size, TR_ACCESS_WRITE), v);
+}
+
+static __attribute__((noinline)) void write_other(struct x86_tr *t, const struct x86_operand *o,
+						  ir_val v)
+{
+	put_reg(t, x86_width_size(&t->in, o->width), operand_reg(t, o), v);
+}
+
 void tr_write(struct x86_tr *t, unsigned n, ir_val v)
 {
-	unsigned size = tr_size(t, n);
+	const struct x86_operand *o = x86_operand(&t->in, n);
 
 	if (x86_operand_is_mem(&t->in, n))
-		tr_store(t, size, tr_addr(t, size, TR_ACCESS_WRITE), v);
+		write_mem(t, o->mem_width, v);
+	else if (!is_modrm_reg(o))
+		write_other(t, o, v);
 	else
-		tr_put_reg(t, size, operand_reg(t, x86_operand(&t->in, n)), v);
+		put_reg(t, x86_width_size(&t->in, o->width),
+			o->place == PLACE_E ? t->in.rm : t->in.reg, v);
 }
 
 bool tr_locked(const struct x86_tr *t) { return t->in.prefixes & PFX_LOCK && tr_is_mem(t); }
@@ -303,8 +366,8 @@ bool tr_locked(const struct x86_tr *t) { return t->in.prefixes & PFX_LOCK && tr_
 /* ---- stack ---- */
 
 /* SS:rSP+disp, the sum cut to the stack's width. */
-static struct tr_place stack_place(struct x86_tr *t, unsigned size, int64_t disp,
-				   enum tr_access access)
+static inline struct tr_place stack_place(struct x86_tr *t, unsigned size, int64_t disp,
+					  enum tr_access access)
 {
 	unsigned width = tr_stack_size(t);
 	ir_val sp = ir_get(t->b, width, OFS_GPR(RSP));
@@ -318,12 +381,12 @@ static struct tr_place stack_place(struct x86_tr *t, unsigned size, int64_t disp
 
 void tr_stack_store(struct x86_tr *t, unsigned size, int64_t disp, ir_val v)
 {
-	tr_store(t, size, stack_place(t, size, disp, TR_ACCESS_WRITE), v);
+	store(t, size, stack_place(t, size, disp, TR_ACCESS_WRITE), v);
 }
 
 ir_val tr_stack_load(struct x86_tr *t, unsigned size, int64_t disp)
 {
-	return tr_load(t, size, stack_place(t, size, disp, TR_ACCESS_READ), 0);
+	return load(t, size, stack_place(t, size, disp, TR_ACCESS_READ), 0);
 }
 
 void tr_stack_probe(struct x86_tr *t, unsigned size, int64_t disp)

@@ -402,16 +402,17 @@ bool x86_translate(struct x86_cpu *c, struct ir_builder *b, struct x86_fetch *f,
 		   uint32_t *guest_len)
 {
 	uint64_t mode = c->env.mode;
-	struct x86_tr t = {
-		.cpu = c,
-		.fetch = f,
-		.b = b,
-		.mode = mode,
-		.entry_pc = c->env.pc,
-		.join = INT32_MAX,
-	};
 	struct code_reader r;
+	struct x86_tr t; /* each instruction sets what the first ones here do not */
 
+	t.cpu = c;
+	t.fetch = f;
+	t.b = b;
+	t.mode = mode;
+	t.entry_pc = c->env.pc;
+	t.next = 0;
+	t.join = INT32_MAX;
+	t.ended = t.ends_after = false;
 	t.is_watched = (f->before && !(mode & MODE_STEP)) ||
 		       !(mode & (MODE_CODE64 | MODE_FLAT_CODE));
 	reader_init(&r, c, f);
