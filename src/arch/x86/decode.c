@@ -15,15 +15,6 @@ enum {
 	NO_OPCODE = 0x0f, /* in MAP_1BYTE: no row has it */
 };
 
-/* How an instruction begins, up to its opcode: what all else depends on. */
-struct start {
-	unsigned opcode; /* OPCODE() */
-	unsigned prefixes, rex;
-	bool is_vex;
-	bool is_wide; /* its addresses do not have 16 bits */
-};
-#define OPCODE(map, byte) ((map) << 8 | (byte))
-
 /* ---- prefixes and opcode ---- */
 
 /* n bytes (0 to 8; 0 are 0), little-endian, sign-extended: without branches, which nobody could
@@ -179,14 +170,13 @@ static const uint8_t *decode_ea16(struct x86_insn *in, const uint8_t *p)
 	return p + disp;
 }
 
-static inline const uint8_t *decode_ea32(struct x86_insn *in, unsigned modrm, unsigned rex,
-					 bool has_seg, const uint8_t *p)
+static inline const uint8_t *decode_ea32(struct x86_insn *in, unsigned modrm, const uint8_t *p)
 {
 	static const uint8_t disp_bytes[] = { 0, 1, 4 };
 	unsigned mod = modrm >> 6, rm = modrm & 7, base = rm, disp = disp_bytes[mod];
 
 	if (rm == 4) {
-		uint8_t sib = *p++, index = (sib >> 3 & 7) | (rex & REX_X) << 2;
+		uint8_t sib = *p++, index = (sib >> 3 & 7) | (in->rex & REX_X) << 2;
 
 		base = sib & 7;
 		in->scale = sib >> 6;
@@ -196,30 +186,19 @@ static inline const uint8_t *decode_ea32(struct x86_insn *in, unsigned modrm, un
 		base = rm == 5 && in->is_code64 ? EA_RIP : EA_NO_REG;
 		disp = 4;
 	} else {
-		base |= (rex & REX_B) << 3;
+		base |= (in->rex & REX_B) << 3;
 	}
 	in->base = (uint8_t)base;
-	if (!has_seg)
+	if (!(in->prefixes & PFX_SEG))
 		in->seg = base / 2 == RSP / 2 ? SEG_SS : SEG_DS; /* or RBP */
 	in->disp = (int64_t)ld_signed(p, disp);
 	return p + disp;
 }
 
-static inline const uint8_t *decode_modrm(struct x86_insn *in, struct start o, const uint8_t *p)
+/* MOV to and from control and debug registers takes any mod as 3. */
+static inline bool has_no_mod(const struct x86_insn *in)
 {
-	unsigned modrm = *p++, mod = modrm >> 6;
-
-	in->modrm = (uint8_t)modrm;
-	in->reg = (uint8_t)((modrm >> 3 & 7) | (o.rex & REX_R) << 1);
-	in->rm = (uint8_t)((modrm & 7) | (o.rex & REX_B) << 3);
-	/* MOV to and from control and debug registers takes any mod as 3 */
-	if (mod != 3 && o.opcode - OPCODE(MAP_0F, 0x20) < 4)
-		mod = 3;
-	in->mod = (uint8_t)mod;
-	if (mod == 3)
-		return p;
-	return o.is_wide || in->asize != 2 ? decode_ea32(in, modrm, o.rex, o.prefixes & PFX_SEG, p)
-					   : decode_ea16(in, p);
+	return in->map == MAP_0F && in->opcode >= 0x20 && in->opcode <= 0x23;
 }
 
 /* ---- which row ---- */
@@ -250,9 +229,10 @@ static const struct sizes sizes[3][8] = {
 };
 /* clang-format on */
 
-static inline const struct sizes *decode_sizes(const struct x86_decode_mode *m, struct start o)
+static inline const struct sizes *decode_sizes(const struct x86_decode_mode *m, unsigned prefixes,
+					       unsigned rex)
 {
-	unsigned which = (o.prefixes / PFX_66 & 3) | (o.rex / 2 & 4);
+	unsigned which = (prefixes / PFX_66 & 3) | (rex / 2 & 4);
 
 	BUILD_ASSERT(PFX_67 == 2 * PFX_66 && REX_W == 8);
 	return &sizes[m->code64 ? 2 : m->code32][which];
@@ -320,23 +300,6 @@ unsigned x86_imm_size(const struct x86_insn *in)
 	return imm_size(in->row->imm[0], in->opsize, in->asize);
 }
 
-static inline const uint8_t *decode_immediates(struct x86_insn *in, unsigned opsize,
-					       const uint8_t *p)
-{
-	const struct x86_row *row = in->row;
-	bool is_far = row->imm[0] == WIDTH_P; /* offset, then selector */
-	unsigned n = imm_size(is_far ? WIDTH_Z : row->imm[0], opsize, in->asize);
-
-	in->imm = ld_signed(p, n);
-	p += n;
-	if (unlikely(row->imm[1] || is_far)) {
-		n = is_far ? 2 : imm_size(row->imm[1], opsize, in->asize);
-		in->imm2 = ld_signed(p, n);
-		p += n;
-	}
-	return p;
-}
-
 /* LOCK and VEX rules, which depend on the row.  False: #UD. */
 static bool decode_rules(struct x86_insn *in)
 {
@@ -354,8 +317,9 @@ static bool decode_rules(struct x86_insn *in)
 	return true;
 }
 
-static enum x86_decode decode_end(struct x86_insn *in, struct x86_reader *r, const uint8_t *p,
-				  bool ok)
+/* It ends at p. */
+static inline enum x86_decode decode_end(struct x86_insn *in, struct x86_reader *r,
+					 const uint8_t *p, bool ok)
 {
 	size_t len = (size_t)(p - r->at);
 
@@ -366,10 +330,54 @@ static enum x86_decode decode_end(struct x86_insn *in, struct x86_reader *r, con
 	return ok ? DECODE_OK : DECODE_UD;
 }
 
-/* What follows the ModRM, of an instruction of this row.  bytes: struct sizes. */
-static inline enum x86_decode decode_tail(struct x86_insn *in, const struct x86_row *row,
-					  struct start o, uint32_t bytes, struct x86_reader *r,
+static __attribute__((noinline)) enum x86_decode decode_bad(struct x86_insn *in,
+							    struct x86_reader *r, const uint8_t *p)
+{
+	return decode_end(in, r, p, false);
+}
+
+static __attribute__((noinline)) enum x86_decode decode_special(struct x86_insn *in,
+								struct x86_reader *r,
+								const uint8_t *p)
+{
+	return decode_end(in, r, p, decode_rules(in));
+}
+
+static inline enum x86_decode decode_good(struct x86_insn *in, struct x86_reader *r,
 					  const uint8_t *p)
+{
+	if (in->base == EA_RIP) /* relative to the next instruction */
+		in->disp += p - r->at;
+	if (unlikely(in->is_vex || in->prefixes & PFX_LOCK))
+		return decode_special(in, r, p);
+	return decode_end(in, r, p, true);
+}
+
+static __attribute__((noinline)) enum x86_decode decode_immediates(struct x86_insn *in,
+								   struct x86_reader *r,
+								   const uint8_t *p,
+								   unsigned opsize)
+{
+	const struct x86_row *row = in->row;
+	bool is_far = row->imm[0] == WIDTH_P; /* offset, then selector */
+	unsigned n = imm_size(is_far ? WIDTH_Z : row->imm[0], opsize, in->asize);
+
+	in->imm = ld_signed(p, n);
+	p += n;
+	if (unlikely(row->imm[1] || is_far)) {
+		n = is_far ? 2 : imm_size(row->imm[1], opsize, in->asize);
+		in->imm2 = ld_signed(p, n);
+		p += n;
+	}
+	return decode_good(in, r, p);
+}
+
+/* What follows the ModRM, of an instruction of this row.  bytes: struct sizes. */
+static inline __attribute__((always_inline)) enum x86_decode decode_tail(struct x86_insn *in,
+									 struct x86_reader *r,
+									 const struct x86_row *row,
+									 const uint8_t *p,
+									 uint32_t bytes)
 {
 	uint32_t attrs = row->attrs;
 
@@ -377,44 +385,65 @@ static inline enum x86_decode decode_tail(struct x86_insn *in, const struct x86_
 	in->mem_ops = row->mem_ops[in->mod == 3];
 	in->opsize = size_of_row(bytes, attrs);
 	if (attrs & ROW_IMM)
-		p = decode_immediates(in, (uint8_t)bytes, p);
-	if (in->base == EA_RIP) /* relative to the next instruction */
-		in->disp += p - r->at;
-	return decode_end(in, r, p, (!o.is_vex && !(o.prefixes & PFX_LOCK)) || decode_rules(in));
+		return decode_immediates(in, r, p, (uint8_t)bytes);
+	return decode_good(in, r, p);
 }
 
 /* From the first row of an opcode on, where it depends on more which it is. */
 static __attribute__((noinline)) enum x86_decode decode_by_key(struct x86_insn *in,
 							       const struct x86_decode_mode *m,
-							       const struct x86_row *row,
 							       struct x86_reader *r,
+							       const struct x86_row *row,
 							       const uint8_t *p)
 {
-	struct start o = { .prefixes = in->prefixes, .rex = in->rex, .is_vex = in->is_vex };
-	const struct sizes *s = decode_sizes(m, o);
+	const struct sizes *s = decode_sizes(m, in->prefixes, in->rex);
 
 	row = decode_row(in, row, s->key, m->features);
-	return likely(row) ? decode_tail(in, row, o, s->bytes, r, p) : decode_end(in, r, p, false);
+	return likely(row) ? decode_tail(in, r, row, p, s->bytes) : decode_bad(in, r, p);
+}
+
+static __attribute__((noinline)) enum x86_decode decode_modrm(struct x86_insn *in,
+							      const struct x86_decode_mode *m,
+							      struct x86_reader *r,
+							      const struct x86_row *row,
+							      const uint8_t *p, uint32_t bytes)
+{
+	unsigned modrm = *p++, rex = in->rex;
+
+	in->modrm = (uint8_t)modrm;
+	in->reg = (uint8_t)((modrm >> 3 & 7) | (rex & REX_R) << 1);
+	in->rm = (uint8_t)((modrm & 7) | (rex & REX_B) << 3);
+	in->mod = (uint8_t)(modrm >> 6);
+	if (modrm >> 6 != 3) {
+		if (unlikely(has_no_mod(in)))
+			in->mod = 3;
+		else
+			p = likely(bytes >> 24 != 2) ? decode_ea32(in, modrm, p)
+						     : decode_ea16(in, p);
+	}
+	if (!(row->attrs & ROW_ANY))
+		return decode_by_key(in, m, r, row, p);
+	return decode_tail(in, r, row, p, bytes);
 }
 
 /* What follows the opcode. */
 static inline __attribute__((always_inline)) enum x86_decode decode_rest(
-	struct x86_insn *in, const struct x86_decode_mode *m, struct start o, struct x86_reader *r,
-	const uint8_t *p)
+	struct x86_insn *in, const struct x86_decode_mode *m, struct x86_reader *r,
+	const uint8_t *p, unsigned prefixes, unsigned rex)
 {
-	uint32_t bytes = decode_sizes(m, o)->bytes;
+	uint32_t bytes = decode_sizes(m, prefixes, rex)->bytes;
 	/* Without ModRM all eight are the same. */
-	unsigned first = x86_first_row[o.opcode][*p >> 3 & 7];
+	unsigned first = x86_first_row[in->map << 8 | in->opcode][*p >> 3 & 7];
 	const struct x86_row *row = &x86_rows[first];
 
 	if (unlikely(!first))
-		return decode_end(in, r, p, false);
+		return decode_bad(in, r, p);
 	in->asize = (uint8_t)(bytes >> 24);
 	if (row->attrs & ROW_MODRM)
-		p = decode_modrm(in, o, p);
+		return decode_modrm(in, m, r, row, p, bytes);
 	if (!(row->attrs & ROW_ANY))
-		return decode_by_key(in, m, row, r, p);
-	return decode_tail(in, row, o, bytes, r, p);
+		return decode_by_key(in, m, r, row, p);
+	return decode_tail(in, r, row, p, bytes);
 }
 
 /* An instruction with any prefixes. */
@@ -423,14 +452,8 @@ static __attribute__((noinline)) enum x86_decode decode_any(struct x86_insn *in,
 							    struct x86_reader *r)
 {
 	const uint8_t *p = decode_prefixes(in, m, r->at);
-	struct start o = {
-		.opcode = OPCODE(in->map, in->opcode),
-		.prefixes = in->prefixes,
-		.rex = in->rex,
-		.is_vex = in->is_vex,
-	};
 
-	return decode_rest(in, m, o, r, p);
+	return decode_rest(in, m, r, p, in->prefixes, in->rex);
 }
 
 /* Most have none but REX. */
@@ -438,23 +461,21 @@ static inline enum x86_decode decode_all(struct x86_insn *in, const struct x86_d
 					 struct x86_reader *r)
 {
 	const uint8_t *p = r->at;
-	struct start o = { .opcode = *p++, .is_wide = true };
+	uint8_t byte = *p++, rex = 0;
 
-	if (!m->code64 && !m->code32)
-		return decode_any(in, m, r);
-	if (o.opcode >> 4 == 4 && m->code64) {
-		o.rex = o.opcode;
-		o.opcode = *p++;
-		in->rex = (uint8_t)o.rex;
+	if (byte >> 4 == 4 && m->code64) {
+		rex = byte;
+		byte = *p++;
+		in->rex = rex;
 	}
-	if (unlikely(byte_classes[o.opcode] != BYTE_OPCODE)) {
-		if (o.opcode != 0x0f || *p == 0x38 || *p == 0x3a)
+	if (unlikely(byte_classes[byte] != BYTE_OPCODE)) {
+		if (byte != 0x0f || *p == 0x38 || *p == 0x3a)
 			return decode_any(in, m, r);
 		in->map = MAP_0F;
-		o.opcode = OPCODE(MAP_0F, *p++);
+		byte = *p++;
 	}
-	in->opcode = (uint8_t)o.opcode;
-	return decode_rest(in, m, o, r, p);
+	in->opcode = byte;
+	return decode_rest(in, m, r, p, 0, rex);
 }
 
 /* Fewer than LOOK_AHEAD bytes are at hand.  What comes out is right if it was made of these alone:
