@@ -114,29 +114,23 @@ static uint16_t fold_move(struct ir_builder *b, const struct ir_op *op)
 	return op->b <= 1u << sz ? ir_fold_cut(b, to, op->a) : 0;
 }
 
-/* v = base + constant, computed in 64 bits (or known not to be cut)? */
-static bool split_offset(const struct ir_builder *b, uint16_t *v, uint64_t *disp)
-{
-	const struct ir_op *d = &b->ops[*v];
-
-	if (ir_size_log2(d) != 3)
-		return false;
-	if (d->code == IR_LEA && !d->b)
-		*disp += d->imm;
-	else if (d->code == IR_ADD && ir_has_imm(d))
-		*disp += d->imm;
-	else if (d->code == IR_SUB && ir_has_imm(d))
-		*disp -= d->imm;
-	else
-		return false;
-	*v = d->a;
-	return true;
-}
-
+/* Bases that are sums with a constant themselves, computed in 64 bits. */
 void ir_fold_address(struct ir_builder *b, struct ir_op *op)
 {
-	while (op->a && split_offset(b, &op->a, &op->imm))
-		;
+	uint64_t disp = op->imm;
+	uint16_t base = op->a;
+
+	for (;; base = b->ops[base].a) {
+		const struct ir_op *d = &b->ops[base];
+
+		if (!ir_is_sum(d) || ir_size_log2(d) != 3)
+			break;
+		if (d->code == IR_LEA ? d->b : !ir_has_imm(d))
+			break;
+		disp += d->code == IR_SUB ? -d->imm : d->imm;
+	}
+	op->a = base;
+	op->imm = disp;
 }
 
 /* Constants into the displacement, and what a lone base adds up itself. */
