@@ -153,7 +153,7 @@ struct ir_use {
 
 struct ir_block {
 	struct ir_op *ops;
-	struct ir_insn *insns;
+	struct ir_insn *insns;     /* and one more: where the last one's ops end */
 	const struct ir_use *uses; /* by op */
 	uint16_t op_count, insn_count;
 	uint64_t mode;      /* arch's mode word the translation holds for */

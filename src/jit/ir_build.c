@@ -123,6 +123,7 @@ const struct ir_block *ir_end(struct ir_builder *b)
 		b->insn_count = b->end_insns < b->insn_count ? b->end_insns : b->insn_count;
 	}
 	ir_sweep(b);
+	b->insns[b->insn_count].first_op = (uint16_t)b->op_count;
 	b->block = (struct ir_block){
 		.ops = b->ops,
 		.insns = b->insns,

@@ -250,9 +250,9 @@ struct stub {
 
 /* What is planned of an operation; then what is known of its value and its flags. */
 struct op_plan {
+	uint16_t uses;     /* as a value */
+	uint16_t last_use; /* position, recipes included */
 	uint16_t insn;
-	uint16_t uses;       /* as a value */
-	uint16_t last_use;   /* position, recipes included */
 	uint16_t flags_last; /* flags: last position that may ask */
 	uint16_t put;        /* the PUT whose slot the op itself writes, or 0 */
 	uint16_t modify;     /* RMW: of LOAD and operation, the STORE; of the STORE, 1 */
@@ -276,7 +276,7 @@ struct x64_compiler {
 	struct code_writer writer;
 	struct x64_code *code;
 	bool is_full; /* too many temporaries, stubs ... */
-	struct op_plan plan[IR_TABLE_OPS];
+	_Alignas(16) struct op_plan plan[IR_TABLE_OPS];
 	struct value value[IR_TABLE_OPS];
 
 	bool has_groups;
@@ -326,7 +326,7 @@ static inline const struct ir_op *op_at(const struct x64_compiler *c, unsigned i
 /* Where instruction k's ops end. */
 static inline unsigned insn_end(const struct x64_compiler *c, unsigned k)
 {
-	return k + 1u < c->ir->insn_count ? c->ir->insns[k + 1].first_op : c->ir->op_count;
+	return c->ir->insns[k + 1].first_op;
 }
 
 /* Byte offset in the state as an operand. */

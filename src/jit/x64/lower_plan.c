@@ -17,6 +17,8 @@ static inline bool is_among(const struct ir_op *op, uint64_t codes)
 
 #define ACCESS (CODE(LOAD) | CODE(STORE) | CODE(VLOAD) | CODE(VSTORE))
 
+#define LAZY   (CODE(PC) | CODE(LEA) | CODE(ADD))
+
 /* LEA and what is like it: can be part of an address, costs nothing until asked for. */
 static inline bool is_lazy_code(const struct ir_op *op)
 {
@@ -27,6 +29,12 @@ static inline bool is_lazy_code(const struct ir_op *op)
 bool lower_is_lazy(const struct x64_compiler *c, unsigned i)
 {
 	return is_lazy_code(op_at(c, i)) && !c->plan[i].put;
+}
+
+/* May others than op ask for its operands, behind it?  Its own flags, or what it is part of. */
+static inline unsigned is_late(const struct ir_op *op)
+{
+	return (unsigned)is_among(op, CODE(ADD) | CODE(LEA)) | (unsigned)has_flags(op);
 }
 
 /* Of operations whose result is a value somewhere anyway; the others' is FORM_AB. */
@@ -50,11 +58,10 @@ struct planner {
 	unsigned start, slot;       /* flags at the instruction's start, and in the slot */
 	bool has_stored;            /* lower_check_stored() will be at the next instruction's */
 	bool is_left;               /* it was in front of one */
-	bool has_again;             /* a register is put to twice */
+	unsigned has_again;         /* bit 0: one of these registers is put to again */
 	uint16_t modify, modify_at; /* of a read-modify-write: the operation and the STORE */
-	unsigned put;               /* a bit for each one that is put to, all of it */
-	unsigned late_count;
-	uint16_t late[IR_MAX_OPS]; /* whose operands others than itself may ask for */
+	unsigned put;               /* a bit for each one that gets what is computed late */
+	uint16_t late[IR_MAX_OPS];  /* whose operands others than itself may ask for */
 };
 
 /* ---- uses ---- */
@@ -70,13 +77,6 @@ static inline void ask(struct x64_compiler *c, unsigned f, unsigned pos)
 {
 	if (f)
 		extend(&c->plan[f].flags_last, pos);
-}
-
-/* Is it op i's operands that others may ask for behind it? */
-static inline void note_late(struct planner *p, unsigned i, unsigned is_late)
-{
-	p->late[p->late_count] = (uint16_t)i;
-	p->late_count += is_late;
 }
 
 /* What a call pushed is asked for once more when it leaves. */
@@ -213,6 +213,7 @@ static inline void plan_put(struct x64_compiler *c, const struct ir_op *put, uns
 			    struct planner *p)
 {
 	unsigned v = put->a, reg = place_pinned(c, (uint32_t)put->imm), sz = ir_size_log2(put);
+	const struct ir_op *op = op_at(c, v);
 
 	p->groups.has_begun = true;
 	if (reg == X64_NO_REG) {
@@ -220,13 +221,12 @@ static inline void plan_put(struct x64_compiler *c, const struct ir_op *put, uns
 			ask(c, p->slot, i);
 		return;
 	}
-	if (sz == 3) {
-		p->has_again |= p->put >> reg & 1;
+	p->has_again |= p->put >> reg & 1;
+	if (sz == 3 && is_among(op, LAZY))
 		p->put |= 1u << reg;
-	}
 	/* What is put into the low half alone leaves the upper one; AH to BH are turned. */
-	if (sz == 2 || put->imm % 8 || !put_fits(op_at(c, v), put) || c->plan[v].put ||
-	    c->plan[v].modify || c->plan[v].is_fused)
+	if (sz == 2 || put->imm % 8 || !put_fits(op, put) || c->plan[v].put || c->plan[v].modify ||
+	    c->plan[v].is_fused)
 		return;
 	for (unsigned k = v + 1; k < i; k++)
 		if (must_stay_behind(op_at(c, k), put))
@@ -276,7 +276,6 @@ static void plan_flags_in(struct x64_compiler *c, const struct ir_op *op, unsign
 {
 	unsigned pos = p->modify == i ? p->modify_at : i;
 
-	note_late(p, i, 1);
 	if (!op->c)
 		return;
 	ask(c, lower_merge_source(c, op->c, IR_C), pos);
@@ -302,8 +301,10 @@ static void plan_helper(struct x64_compiler *c, const struct ir_op *op, unsigned
 				   : !h->is_pure && !h->rule_arg && h->host_op == IR_HOST_NONE);
 }
 
-/* What op i wants to know of those before it. */
-static void plan_op(struct x64_compiler *c, const struct ir_op *op, unsigned i, struct planner *p)
+/* What op i wants to know of those before it.  Returns whether its operands may be asked for behind
+ * it. */
+static __attribute__((noinline)) unsigned plan_op(struct x64_compiler *c, const struct ir_op *op,
+						  unsigned i, struct planner *p)
 {
 	switch (op->code) {
 	case IR_FLAGS_PUT:
@@ -324,8 +325,7 @@ static void plan_op(struct x64_compiler *c, const struct ir_op *op, unsigned i, 
 	case IR_FLAGS_MERGE:
 		ask(c, op->a, i);
 		ask(c, op->b, i);
-		note_late(p, i, 1);
-		break;
+		return is_late(op);
 	case IR_FLAGS_TO: ask(c, op->a, i); break;
 	case IR_CALL:
 	case IR_CALL_IF: plan_helper(c, op, i, p); break;
@@ -344,8 +344,9 @@ static void plan_op(struct x64_compiler *c, const struct ir_op *op, unsigned i, 
 		group_plan_other(&p->groups, false, true);
 		break;
 	case IR_FENCE: break;
-	default: plan_flags_in(c, op, i, p); break;
+	default: plan_flags_in(c, op, i, p); return is_late(op);
 	}
+	return 0;
 }
 
 /* Of the general registers nobody wants to know anything. */
@@ -367,13 +368,12 @@ static inline void plan_access(struct x64_compiler *c, const struct ir_op *op, u
 	group_plan(c, &p->groups, op, i);
 }
 
-/* Instruction k begins with op i. */
-static inline void plan_insn(struct x64_compiler *c, unsigned k, unsigned i, struct planner *p)
+/* An instruction that is not the first begins with op i. */
+static inline void plan_insn(struct x64_compiler *c, const struct ir_insn *insn, unsigned i,
+			     struct planner *p)
 {
-	p->start = c->ir->insns[k].flags_op;
+	p->start = insn->flags_op;
 	p->groups.has_begun = false;
-	if (!k)
-		return;
 	if (p->has_stored) {
 		ask(c, lower_flags_after(c, i - 1, p->slot), i);
 		p->is_left = true;
@@ -382,46 +382,45 @@ static inline void plan_insn(struct x64_compiler *c, unsigned k, unsigned i, str
 	ask(c, p->start, i);
 }
 
-/* What is known of op i, of instruction k, when it comes. */
-static inline void plan_begin(struct x64_compiler *c, unsigned k, unsigned i)
+/* Returns the end of the list of those whose operands may be asked for behind them. */
+static inline uint16_t *plan_ops(struct x64_compiler *c, struct planner *p)
 {
-	struct ir_use use = c->ir->uses[i];
+	const struct ir_insn *insn = c->ir->insns;
+	const struct ir_use *uses = c->ir->uses;
+	size_t count = c->ir->op_count, end = insn[1].first_op;
+	unsigned k = 0;
+	uint16_t *late = p->late;
 
-	c->plan[i] = (struct op_plan){ .insn = (uint16_t)k,
-				       .uses = use.count,
-				       .last_use = use.last };
-}
+	c->plan[0] = (struct op_plan){ 0 };
+	p->start = insn->flags_op;
+	for (size_t i = 1; i < count; i++) {
+		const struct ir_op *op = &c->ops[i];
 
-static void plan_ops(struct x64_compiler *c, struct planner *p)
-{
-	unsigned count = c->ir->op_count;
-
-	plan_begin(c, 0, 0);
-	for (unsigned k = 0, i = 1; i < count; k++) {
-		unsigned end = insn_end(c, k);
-
-		if (i == end)
-			continue;
-		plan_insn(c, k, i, p);
-		for (; i < end; i++) {
-			const struct ir_op *op = op_at(c, i);
-
-			plan_begin(c, k, i);
-			if (is_among(op, PLAIN)) {
-				note_late(p, i,
-					  (unsigned)is_among(op, CODE(ADD) | CODE(LEA)) |
-						  (unsigned)has_flags(op));
-			} else if (op->code == IR_PUT) {
-				plan_put(c, op, i, p);
-			} else if (op->code == IR_GET) {
-				plan_get(c, op, i, p);
-			} else if (is_among(op, ACCESS)) {
-				plan_access(c, op, i, p);
-			} else {
-				plan_op(c, op, i, p);
-			}
+		if (i == end) {
+			do {
+				k++;
+				end = (++insn)[1].first_op;
+			} while (i == end);
+			plan_insn(c, insn, i, p);
+		}
+		c->plan[i] = (struct op_plan){ .uses = uses[i].count,
+					       .last_use = uses[i].last,
+					       .insn = (uint16_t)k };
+		if (is_among(op, PLAIN)) {
+			*late = (uint16_t)i;
+			late += is_late(op);
+		} else if (op->code == IR_PUT) {
+			plan_put(c, op, i, p);
+		} else if (op->code == IR_GET) {
+			plan_get(c, op, i, p);
+		} else if (is_among(op, ACCESS)) {
+			plan_access(c, op, i, p);
+		} else {
+			*late = (uint16_t)i;
+			late += plan_op(c, op, i, p);
 		}
 	}
+	return late;
 }
 
 /* Until when the recipe of op i's flags wants its operands; its value lives as long as that asks.
@@ -529,23 +528,24 @@ static void plan_seen(struct x64_compiler *c, bool is_left)
 static void begin(struct x64_compiler *c, struct planner *p)
 {
 	c->group_count = 0;
-	p->groups.has_any = p->has_stored = p->is_left = p->has_again = false;
+	p->groups.has_begun = p->groups.has_any = p->has_stored = p->is_left = false;
 	p->groups.deeds = p->groups.branches = p->groups.count = p->groups.next = 0;
-	p->slot = p->put = p->late_count = 0;
+	p->slot = p->put = p->has_again = 0;
 	p->modify = p->modify_at = 0;
 }
 
 void lower_plan(struct x64_compiler *c)
 {
 	struct planner p; /* of its tables, what its counts say */
+	uint16_t *late;
 
 	begin(c, &p);
-	plan_ops(c, &p);
+	late = plan_ops(c, &p);
 	plan_call(c);
 	if (p.groups.has_any && p.has_again)
 		plan_seen(c, p.is_left);
 	/* From the end: what is asked of one may be asked of its operands too. */
-	while (p.late_count)
-		plan_life(c, p.late[--p.late_count]);
+	while (late-- > p.late)
+		plan_life(c, *late);
 	c->plan[0].last_use = 0;
 }
