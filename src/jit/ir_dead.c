@@ -54,6 +54,14 @@ void ir_drop(struct ir_builder *b, unsigned i)
 		unuse(b, op->c, i);
 }
 
+/* A bit for each code: has it flags for an operand? */
+static const uint64_t FLAGS_IN = 0
+#define IR_OP(op_name, op_operands, op_props) \
+	| (uint64_t)(__builtin_strchr(op_operands, 'f') != NULL) << IR_##op_name
+#include "jit/ir_ops.def"
+#undef IR_OP
+	;
+
 static void use_flags(struct ir_builder *b, struct ir_op *op, unsigned operands)
 {
 	if (operands & 4) {
@@ -74,30 +82,36 @@ static unsigned mark(struct ir_builder *b)
 {
 	unsigned dead = 0;
 
-	for (unsigned i = b->op_count; i-- > 1;) {
+	for (size_t i = b->op_count; i-- > 1;) {
 		struct ir_op *op = &b->ops[i];
-		unsigned flags;
 
 		if (!b->uses[i].count && !(op->form & IR_FORM_FLAGS)) {
 			if (is_droppable(op))
-				ir_drop(b, i);
+				ir_drop(b, (unsigned)i);
 			if (op->code == IR_NOP) {
-				dead = i;
+				dead = (unsigned)i;
 				continue;
 			}
 		}
-		flags = ir_flags_operands(op);
-		if (flags)
-			use_flags(b, op, flags);
+		if (FLAGS_IN >> op->code & 1)
+			use_flags(b, op, ir_flags_operands(op));
 	}
 	return dead;
 }
 
-static inline uint16_t renumber(const struct ir_builder *b, uint16_t x, bool is_op)
+/* Op *from to where it belongs: what its operands name is there already. */
+static inline void move(const struct ir_builder *b, struct ir_op *to, const struct ir_op *from)
 {
-	uint16_t n = b->number[x % IR_MAX_OPS];
+	unsigned ops = ir_value_operands(from) | ir_flags_operands(from);
+	struct ir_op op = *from;
 
-	return is_op ? n : x;
+	if (ops & 1)
+		op.a = b->number[op.a];
+	if (ops & 6) {
+		op.b = ops & 2 ? b->number[op.b] : op.b;
+		op.c = ops & 4 ? b->number[op.c] : op.c;
+	}
+	*to = op;
 }
 
 /* From the first dead op on. */
@@ -109,27 +123,14 @@ static void compact(struct ir_builder *b, unsigned dead)
 		b->number[i] = (uint16_t)i;
 	for (unsigned i = dead; i < b->op_count; i++) {
 		b->number[i] = (uint16_t)count;
-		count += b->ops[i].code != IR_NOP;
+		if (b->ops[i].code == IR_NOP)
+			continue;
+		move(b, &b->ops[count], &b->ops[i]);
+		b->uses[count++] = b->uses[i];
 	}
 	b->number[b->op_count] = (uint16_t)count;
-	for (unsigned i = 1; i < b->op_count; i++)
-		b->uses[b->number[i]] = (struct ir_use){ b->uses[i].count,
-							 b->number[b->uses[i].last] };
-	for (unsigned i = dead; i < b->op_count; i++) {
-		const struct ir_op *op = &b->ops[i];
-		unsigned ops = ir_value_operands(op) | ir_flags_operands(op);
-
-		if (op->code == IR_NOP)
-			continue;
-		b->ops[b->number[i]] = (struct ir_op){
-			.code = op->code,
-			.form = op->form,
-			.a = renumber(b, op->a, ops & 1),
-			.b = renumber(b, op->b, ops & 2),
-			.c = renumber(b, op->c, ops & 4),
-			.imm = op->imm,
-		};
-	}
+	for (unsigned i = 1; i < count; i++)
+		b->uses[i].last = b->number[b->uses[i].last];
 	for (unsigned k = 0; k < b->insn_count; k++) {
 		b->insns[k].first_op = b->number[b->insns[k].first_op];
 		b->insns[k].flags_op = b->number[b->insns[k].flags_op];
