@@ -11,6 +11,20 @@
 /* Where the next op is made. */
 static inline struct ir_op *next(struct ir_builder *b) { return &b->ops[b->op_count]; }
 
+/* All of it, field by field: nothing is stored twice. */
+static inline void make(struct ir_builder *b, enum ir_code code, unsigned form, uint16_t x,
+			uint16_t y, uint16_t z, uint64_t imm)
+{
+	struct ir_op *op = next(b);
+
+	op->code = (uint8_t)code;
+	op->form = (uint8_t)form;
+	op->a = x;
+	op->b = y;
+	op->c = z;
+	op->imm = imm;
+}
+
 /* What was made there stays; `count` uses of it are known. */
 static inline uint16_t keep_used(struct ir_builder *b, unsigned count)
 {
@@ -75,7 +89,7 @@ static inline void flags_write_back(struct ir_builder *b)
 {
 	if (b->flags == b->slot_flags)
 		return;
-	*next(b) = (struct ir_op){ .code = IR_FLAGS_PUT, .form = ir_form(2, 2), .a = b->flags };
+	make(b, IR_FLAGS_PUT, ir_form(2, 2), b->flags, 0, 0, 0);
 	b->slot_flags = b->flags;
 	b->slot_is_ours = true;
 	keep_used(b, 1);
@@ -98,7 +112,7 @@ static __attribute__((noinline)) uint16_t get_odd(struct ir_builder *b, unsigned
 		flags_write_back(b);
 		ir_ask_slot(b);
 	}
-	*next(b) = (struct ir_op){ .code = IR_GET, .form = ir_form(sz, sz), .imm = offset };
+	make(b, IR_GET, ir_form(sz, sz), 0, 0, 0, offset);
 	if (offset % 8 + size > 8)
 		forget(b, offset, size);
 	return keep(b);
@@ -119,7 +133,7 @@ static __attribute__((noinline)) uint16_t get_anew(struct ir_builder *b, unsigne
 
 	if (unlikely(is_odd(b, size, offset)))
 		return get_odd(b, size, offset);
-	*next(b) = (struct ir_op){ .code = IR_GET, .form = ir_form(sz, sz), .imm = offset };
+	make(b, IR_GET, ir_form(sz, sz), 0, 0, 0, offset);
 	i = keep(b);
 	*w = (struct ir_word){
 		.stamp = b->stamp, .val = i, .from = offset % 8, .size = (uint8_t)size
@@ -169,7 +183,7 @@ static __attribute__((noinline)) void put_odd(struct ir_builder *b, unsigned siz
 
 	if (!b->as_written)
 		a = strip_moves(b, a, sz);
-	*next(b) = (struct ir_op){ .code = IR_PUT, .form = ir_form(sz, sz), .a = a, .imm = offset };
+	make(b, IR_PUT, ir_form(sz, sz), a, 0, 0, offset);
 	if (b->as_written) {
 		keep_as_written(b);
 		return;
@@ -187,9 +201,7 @@ static inline void put_new(struct ir_builder *b, unsigned word, unsigned from, u
 	unsigned sz = log2_of(size);
 	uint16_t i;
 
-	*next(b) = (struct ir_op){
-		.code = IR_PUT, .form = ir_form(sz, sz), .a = a, .imm = word * 8u + from
-	};
+	make(b, IR_PUT, ir_form(sz, sz), a, 0, 0, word * 8u + from);
 	i = keep_used(b, 1);
 	use_last(b, a, i);
 	b->words[word] = (struct ir_word){
@@ -302,14 +314,7 @@ static inline ir_val value_op(struct ir_builder *b, enum ir_code code, unsigned 
 {
 	unsigned sz = log2_of(size);
 
-	*next(b) = (struct ir_op){
-		.code = (uint8_t)code,
-		.form = (uint8_t)(ir_form(sz, sz) | form),
-		.a = ir_value(x),
-		.b = ir_value(y),
-		.c = (uint16_t)z,
-		.imm = imm,
-	};
+	make(b, code, ir_form(sz, sz) | form, ir_value(x), ir_value(y), (uint16_t)z, imm);
 	return emit_value(b);
 }
 
@@ -322,9 +327,7 @@ bool ir_is_const(const struct ir_builder *b, ir_val v, uint64_t *out)
 
 ir_val ir_pc(struct ir_builder *b, int64_t delta)
 {
-	*next(b) = (struct ir_op){ .code = IR_PC,
-				   .form = ir_form(b->pc_size, b->pc_size),
-				   .imm = (uint64_t)delta };
+	make(b, IR_PC, ir_form(b->pc_size, b->pc_size), 0, 0, 0, (uint64_t)delta);
 	return ir_val_of(keep(b));
 }
 
@@ -371,7 +374,7 @@ ir_val ir_bin(struct ir_builder *b, enum ir_code code, unsigned size, ir_val x, 
 
 	if (!is_plain(code) || v == w || is_known(b, v) || is_known(b, w) || b->as_written)
 		return any_bin(b, code, size, x, y);
-	*next(b) = (struct ir_op){ .code = (uint8_t)code, .form = ir_form(sz, sz), .a = v, .b = w };
+	make(b, code, ir_form(sz, sz), v, w, 0, 0);
 	i = keep(b);
 	use_last(b, v, i);
 	use_last(b, w, i);
@@ -385,10 +388,7 @@ ir_val ir_bini(struct ir_builder *b, enum ir_code code, unsigned size, ir_val x,
 
 	if (!is_plain(code) || code == IR_AND || !(uint8_t)imm || is_known(b, v) || b->as_written)
 		return any_bini(b, code, size, x, imm);
-	*next(b) = (struct ir_op){ .code = (uint8_t)code,
-				   .form = (uint8_t)(ir_form(sz, sz) | IR_FORM_IMM),
-				   .a = v,
-				   .imm = imm };
+	make(b, code, ir_form(sz, sz) | IR_FORM_IMM, v, 0, 0, imm);
 	i = keep(b);
 	use_last(b, v, i);
 	return ir_val_of(i);
@@ -398,13 +398,12 @@ ir_val ir_bin_flags(struct ir_builder *b, enum ir_code code, unsigned size, ir_v
 {
 	unsigned sz = log2_of(size);
 	uint16_t v = strip_moves(b, ir_value(x), sz), w = strip_moves(b, ir_value(y), sz), i;
-	struct ir_op *op = next(b);
 
 	if (unlikely(b->as_written))
 		return any_bin(b, code, size, x, y);
-	*op = (struct ir_op){ .code = (uint8_t)code, .form = ir_form(sz, sz), .a = v, .b = w };
+	make(b, code, ir_form(sz, sz), v, w, 0, 0);
 	if (is_known(b, v) || is_known(b, w))
-		ir_fold_immediate(b, op);
+		ir_fold_immediate(b, next(b));
 	i = keep(b);
 	ir_use_operands(b, i);
 	return ir_val_of(i);
@@ -417,10 +416,7 @@ ir_val ir_bini_flags(struct ir_builder *b, enum ir_code code, unsigned size, ir_
 
 	if (unlikely(b->as_written))
 		return any_bini(b, code, size, x, imm);
-	*next(b) = (struct ir_op){ .code = (uint8_t)code,
-				   .form = (uint8_t)(ir_form(sz, sz) | IR_FORM_IMM),
-				   .a = v,
-				   .imm = imm };
+	make(b, code, ir_form(sz, sz) | IR_FORM_IMM, v, 0, 0, imm);
 	i = keep(b);
 	use_last(b, v, i);
 	return ir_val_of(i);
@@ -472,14 +468,7 @@ ir_val ir_lea(struct ir_builder *b, unsigned size, ir_val base, ir_val index, un
 static ir_val bool_op(struct ir_builder *b, enum ir_code code, unsigned size, unsigned form,
 		      uint16_t x, unsigned y, unsigned z, uint64_t imm)
 {
-	*next(b) = (struct ir_op){
-		.code = (uint8_t)code,
-		.form = (uint8_t)(ir_form(log2_of(size), 0) | form),
-		.a = x,
-		.b = (uint16_t)y,
-		.c = (uint16_t)z,
-		.imm = imm,
-	};
+	make(b, code, ir_form(log2_of(size), 0) | form, x, (uint16_t)y, (uint16_t)z, imm);
 	return emit_value(b);
 }
 
@@ -582,7 +571,7 @@ ir_val ir_cond(struct ir_builder *b, enum ir_cond c)
 	ir_flags(b);
 	if (!is_source(&b->ops[b->flags]) || b->as_written)
 		return bool_op(b, IR_COND, 1, 0, b->flags, c, 0, 0);
-	*next(b) = (struct ir_op){ .code = IR_COND, .form = ir_form(0, 0), .a = b->flags, .b = c };
+	make(b, IR_COND, ir_form(0, 0), b->flags, c, 0, 0);
 	return ir_val_of(keep(b));
 }
 
@@ -737,11 +726,7 @@ ir_val ir_load(struct ir_builder *b, unsigned size, ir_val base, int64_t disp, u
 
 	if (!is_plain_base(b, base))
 		return any_load(b, size, base, disp, mem_flags);
-	*next(b) = (struct ir_op){ .code = IR_LOAD,
-				   .form = ir_form(sz, sz),
-				   .a = ir_value(base),
-				   .b = (uint16_t)mem_flags,
-				   .imm = (uint64_t)disp };
+	make(b, IR_LOAD, ir_form(sz, sz), ir_value(base), (uint16_t)mem_flags, 0, (uint64_t)disp);
 	i = keep(b);
 	b->uses[ir_value(base)].count++; /* as an address */
 	may_leave(b);
@@ -763,13 +748,7 @@ void ir_store(struct ir_builder *b, unsigned size, ir_val base, int64_t disp, ir
 		any_store(b, size, base, disp, v);
 		return;
 	}
-	*next(b) = (struct ir_op){
-		.code = IR_STORE,
-		.form = ir_form(sz, sz),
-		.a = ir_value(base),
-		.b = w,
-		.imm = (uint64_t)disp,
-	};
+	make(b, IR_STORE, ir_form(sz, sz), ir_value(base), w, 0, (uint64_t)disp);
 	b->uses[ir_value(base)].count++; /* as an address */
 	use_last(b, w, keep_used(b, 1));
 	b->may_store = true;
@@ -790,28 +769,17 @@ void ir_vstore(struct ir_builder *b, unsigned bytes, ir_val base, int64_t disp,
 	access_op(b, IR_VSTORE, 8, base, disp, bytes, state_offset / 8);
 }
 
-static inline struct ir_op *leave_op(struct ir_builder *b, enum ir_code code, unsigned size,
-				     uint16_t x, uint16_t y, uint16_t z, uint64_t imm)
-{
-	struct ir_op *op = next(b);
-	unsigned sz = log2_of(size);
-
-	*op = (struct ir_op){
-		.code = (uint8_t)code, .form = ir_form(sz, sz), .a = x, .b = y, .c = z, .imm = imm
-	};
-	return op;
-}
-
 ir_val ir_atomic(struct ir_builder *b, enum ir_code code, unsigned size, ir_val addr, ir_val x,
 		 ir_val y)
 {
-	leave_op(b, code, size, ir_value(addr), ir_value(x), ir_value(y), 0);
+	make(b, code, ir_form(log2_of(size), log2_of(size)), ir_value(addr), ir_value(x),
+	     ir_value(y), 0);
 	return ir_val_of(emit_leave(b));
 }
 
 void ir_fence(struct ir_builder *b, unsigned kinds)
 {
-	leave_op(b, IR_FENCE, 8, (uint16_t)kinds, 0, 0, 0);
+	make(b, IR_FENCE, ir_form(3, 3), (uint16_t)kinds, 0, 0, 0);
 	emit_leave(b);
 }
 
@@ -819,7 +787,7 @@ ir_val ir_call(struct ir_builder *b, const struct ir_helper *h, ir_val x, ir_val
 {
 	if (h->reads_flags)
 		flags_write_back(b);
-	leave_op(b, IR_CALL, 8, ir_value(x), ir_value(y), ir_value(z), (uintptr_t)h);
+	make(b, IR_CALL, ir_form(3, 3), ir_value(x), ir_value(y), ir_value(z), (uintptr_t)h);
 	return ir_val_of(emit_leave(b));
 }
 
@@ -828,13 +796,13 @@ void ir_call_if(struct ir_builder *b, ir_val cond, const struct ir_helper *h, ir
 	/* Where it is not called the flags of before must stand in the slot. */
 	if (h->reads_flags || h->writes_flags)
 		flags_write_back(b);
-	leave_op(b, IR_CALL_IF, 8, ir_value(cond), ir_value(x), ir_value(y), (uintptr_t)h);
+	make(b, IR_CALL_IF, ir_form(3, 3), ir_value(cond), ir_value(x), ir_value(y), (uintptr_t)h);
 	emit_call_if(b);
 }
 
 void ir_native(struct ir_builder *b, const struct ir_native *n, ir_val value)
 {
-	leave_op(b, IR_NATIVE, 8, ir_value(value), 0, 0, (uintptr_t)n);
+	make(b, IR_NATIVE, ir_form(3, 3), ir_value(value), 0, 0, (uintptr_t)n);
 	emit_leave(b);
 }
 
@@ -842,7 +810,7 @@ static inline void exit_op(struct ir_builder *b, enum ir_code code, ir_val x, un
 			   uint64_t imm)
 {
 	flags_write_back(b);
-	leave_op(b, code, 8, ir_value(x), (uint16_t)y, 0, imm);
+	make(b, code, ir_form(3, 3), ir_value(x), (uint16_t)y, 0, imm);
 	emit_exit(b, code);
 }
 
@@ -859,7 +827,7 @@ void ir_exit_call(struct ir_builder *b, int64_t pc_delta)
 void ir_exit_if(struct ir_builder *b, ir_val cond, int64_t pc_delta)
 {
 	flags_write_back(b);
-	leave_op(b, IR_EXIT_IF, 8, ir_value(cond), 0, 0, (uint64_t)pc_delta);
+	make(b, IR_EXIT_IF, ir_form(3, 3), ir_value(cond), 0, 0, (uint64_t)pc_delta);
 	emit_exit_if(b);
 }
 

@@ -5,10 +5,13 @@
 
 uint16_t ir_fold_const(struct ir_builder *b, uint64_t v)
 {
-	unsigned width = v >> 32 ? 3 : v >> 16 ? 2 : v >> 8 ? 1 : 0;
+	unsigned width = v >> 32 ? 3 : v >> 16 ? 2 : v >> 8 ? 1 : 0, i = b->op_count;
 
-	return ir_append(b,
-			 (struct ir_op){ .code = IR_CONST, .form = ir_form(3, width), .imm = v });
+	assert(i < IR_MAX_OPS);
+	b->ops[i] = (struct ir_op){ .code = IR_CONST, .form = ir_form(3, width), .imm = v };
+	b->uses[i] = (struct ir_use){ 0 };
+	b->op_count = i + 1;
+	return (uint16_t)i;
 }
 
 uint16_t ir_fold_cut(struct ir_builder *b, unsigned sz, uint16_t v)

@@ -34,6 +34,7 @@ struct x86_tr {
 	bool ended;        /* an op that ends the block was emitted */
 	bool ends_after;   /* the driver must end the block after this instruction (EXIT_LOOP) */
 	bool has_addr;     /* addr is computed */
+	bool is_edge;      /* a branch may lead to where no code can be (64-bit mode) */
 	bool is_watched;   /* something is looked at before each instruction */
 	struct tr_place addr; /* linear address of the ModRM operand */
 };

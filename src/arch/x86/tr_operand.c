@@ -249,10 +249,11 @@ static const struct ir_helper helper_code_operand = {
  * are known now. */
 static const uint8_t *changing_imm(struct x86_tr *t)
 {
-	unsigned size = x86_imm_size(&t->in);
+	unsigned size;
 
 	if (!t->fetch->operand)
 		return NULL;
+	size = x86_imm_size(&t->in);
 	return t->fetch->operand(t->fetch, (uint32_t)t->next - size, size);
 }
 
@@ -404,6 +405,14 @@ void tr_stack_add(struct x86_tr *t, int64_t n)
 
 void tr_stack_push(struct x86_tr *t, unsigned size, ir_val v)
 {
-	tr_stack_store(t, size, -(int64_t)size, v);
-	tr_stack_add(t, -(int64_t)size);
+	ir_val sp;
+
+	if (!tr_is64(t)) {
+		tr_stack_store(t, size, -(int64_t)size, v);
+		tr_stack_add(t, -(int64_t)size);
+		return;
+	}
+	sp = ir_get(t->b, 8, OFS_GPR(RSP));
+	store(t, size, (struct tr_place){ .base = sp, .disp = -(int64_t)size }, v);
+	ir_put(t->b, 8, OFS_GPR(RSP), ir_bini(t->b, IR_ADD, 8, sp, -(uint64_t)size));
 }

@@ -145,13 +145,12 @@ static ir_val beyond_limit(struct x86_tr *t, uint32_t offset)
 /* 1 when the address at a distance from the entry is not canonical; IR_NONE when it is. */
 static ir_val beyond_canonical(struct x86_tr *t, int64_t delta)
 {
-	if (!guest_is_edge(X86_CANONICAL_BITS, t->entry_pc) ||
-	    !((t->entry_pc ^ (t->entry_pc + (uint64_t)delta)) & ~(gva_t)(PAGE - 1)))
+	if (!t->is_edge || !((t->entry_pc ^ (t->entry_pc + (uint64_t)delta)) & ~(gva_t)(PAGE - 1)))
 		return IR_NONE;
 	return ir_wider(t->b, ir_pc(t->b, delta), X86_CANONICAL_BITS);
 }
 
-void tr_check_rel(struct x86_tr *t, ir_val cond)
+static void check_rel(struct x86_tr *t, ir_val cond)
 {
 	int64_t delta = branch_delta(t);
 	ir_val bad = tr_is64(t) ? beyond_canonical(t, delta)
@@ -159,6 +158,12 @@ void tr_check_rel(struct x86_tr *t, ir_val cond)
 
 	if (bad)
 		tr_raise_code_if(t, cond ? ir_bin(t->b, IR_AND, 1, bad, cond) : bad, EXC_GP, 0);
+}
+
+void tr_check_rel(struct x86_tr *t, ir_val cond)
+{
+	if (!tr_is64(t) || t->is_edge)
+		check_rel(t, cond);
 }
 
 void tr_jump_rel(struct x86_tr *t)
@@ -413,6 +418,7 @@ bool x86_translate(struct x86_cpu *c, struct ir_builder *b, struct x86_fetch *f,
 	t.next = 0;
 	t.join = INT32_MAX;
 	t.ended = t.ends_after = false;
+	t.is_edge = guest_is_edge(X86_CANONICAL_BITS, t.entry_pc);
 	t.is_watched = (f->before && !(mode & MODE_STEP)) ||
 		       !(mode & (MODE_CODE64 | MODE_FLAT_CODE));
 	reader_init(&r, c, f);
