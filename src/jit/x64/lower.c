@@ -216,6 +216,26 @@ static void lower_fence(struct x64_compiler *c, const struct ir_op *op)
 		x64_mfence(&c->a);
 }
 
+/* PC, LEA and ADD: late, straight to a register, or as other arithmetic. */
+static void lower_sum(struct x64_compiler *c, unsigned i)
+{
+	const struct ir_op *op = op_at(c, i);
+	const struct op_plan *p = &c->plan[i];
+	unsigned reg;
+
+	if (p->put && !(op->form & IR_FORM_FLAGS) && ir_size(op) >= 4) {
+		reg = place_pinned(c, (uint32_t)op_at(c, p->put)->imm);
+		compute(c, i, reg);
+		place_reg(c, i, reg, 8);
+	} else if (p->modify || p->is_fused) {
+		return;
+	} else if (!lower_is_lazy(c, i)) {
+		lower_value_op(c, i);
+	} else if (p->uses) {
+		place_set(c, i, (struct place){ .kind = PLACE_LAZY, .valid = 8 });
+	}
+}
+
 static void lower_op(struct x64_compiler *c, unsigned i)
 {
 	const struct ir_op *op = op_at(c, i);
@@ -249,30 +269,14 @@ static void lower_op(struct x64_compiler *c, unsigned i)
 	case IR_FLAGS_OF:
 	case IR_FLAGS_TO:
 	case IR_FLAGS_MERGE: lower_flags_op(c, i); break;
+	case IR_PC:
+	case IR_LEA:
+	case IR_ADD: lower_sum(c, i); break;
 	default:
-		if (c->plan[i].modify || c->plan[i].is_fused)
-			break;
-		if (!lower_is_lazy(c, i))
+		if (!c->plan[i].modify && !c->plan[i].is_fused)
 			lower_value_op(c, i);
-		else if (c->plan[i].uses)
-			place_set(c, i, (struct place){ .kind = PLACE_LAZY, .valid = 8 });
 		break;
 	}
-}
-
-/* PC and LEA whose result goes straight to a register. */
-static bool lower_direct(struct x64_compiler *c, unsigned i)
-{
-	const struct ir_op *op = op_at(c, i);
-	unsigned reg;
-
-	if (!c->plan[i].put || op->form & IR_FORM_FLAGS ||
-	    (op->code != IR_PC && op->code != IR_LEA && op->code != IR_ADD) || ir_size(op) < 4)
-		return false;
-	reg = place_pinned(c, (uint32_t)op_at(c, c->plan[i].put)->imm);
-	compute(c, i, reg);
-	place_reg(c, i, reg, 8);
-	return true;
 }
 
 /* ---- a block ---- */
@@ -318,12 +322,11 @@ static void lower_block(struct x64_compiler *c)
 	unsigned count = c->ir->op_count;
 
 	lower_entry(c);
-	for (unsigned i = 1; i < count && !(c->is_full | c->a.is_full); i++) {
+	for (unsigned i = 1; i < count; i++) { /* what is too much goes nowhere */
 		c->pos = i;
 		if (c->may_have_stored && c->plan[i].insn != c->plan[i - 1].insn)
 			lower_check_stored(c, i);
-		if (!lower_direct(c, i))
-			lower_op(c, i);
+		lower_op(c, i);
 	}
 	lower_stubs(c);
 }

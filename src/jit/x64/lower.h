@@ -58,11 +58,20 @@ static inline uint32_t recipe_kind(unsigned code, unsigned size_log2, enum recip
 {
 	return code | size_log2 << 8 | (uint32_t)form << 16;
 }
+struct x64_recipe {
+	uint32_t kind; /* recipe_kind(); 0: the flags are what env says */
+	struct site_place a, b, c;
+};
 struct x64_site {
 	uint32_t at; /* return address of its call, from code->base */
 	int32_t pc_delta;
-	uint32_t kind; /* recipe_kind(); 0: the flags are what env says */
-	struct site_place a, b, c;
+	union {
+		struct x64_recipe recipe;
+		struct {
+			uint32_t kind;
+			struct site_place a, b, c;
+		};
+	};
 	bool is_last;    /* nothing of its guest instruction comes behind it */
 	int32_t pc_next; /* pc_delta of the instruction that follows then */
 };

@@ -19,17 +19,12 @@ struct kept_site {
 };
 BUILD_ASSERT(sizeof(struct kept_site) == 8 && LOWER_SITES < 1 << 16);
 
-struct recipe {
-	uint32_t kind;
-	struct site_place a, b, c;
-};
-
 static struct kept_site *sites_of(const struct x64_code *code)
 {
 	return (void *)(code->exits + code->exit_count);
 }
 
-static struct recipe *recipes_of(const struct x64_code *code)
+static struct x64_recipe *recipes_of(const struct x64_code *code)
 {
 	return (void *)(sites_of(code) + code->site_count);
 }
@@ -47,20 +42,12 @@ bool tables_fit(const struct x64_site *s)
 
 /* ---- packing ---- */
 
-static struct recipe recipe_of(const struct x64_site *s)
+/* Has site n a recipe that the one before has not? */
+static bool has_new_recipe(const struct x64_site *sites, unsigned n)
 {
-	return (struct recipe){ .kind = s->kind, .a = s->a, .b = s->b, .c = s->c };
-}
+	const struct x64_recipe *r = &sites[n].recipe;
 
-/* Does site n have the recipe of the one before? */
-static bool is_same_recipe(const struct x64_site *sites, unsigned n)
-{
-	struct recipe this = recipe_of(&sites[n]), last;
-
-	if (!n)
-		return false;
-	last = recipe_of(&sites[n - 1]);
-	return !memcmp(&this, &last, sizeof(this));
+	return r->kind && (!n || memcmp(r, &sites[n - 1].recipe, sizeof(*r)));
 }
 
 static unsigned count_recipes(const struct x64_tables *t)
@@ -68,22 +55,22 @@ static unsigned count_recipes(const struct x64_tables *t)
 	unsigned count = 0;
 
 	for (unsigned n = 0; n < t->site_count; n++)
-		count += t->sites[n].kind && !is_same_recipe(t->sites, n);
+		count += has_new_recipe(t->sites, n);
 	return count;
 }
 
 size_t tables_size(const struct x64_tables *t)
 {
 	return t->exit_count * sizeof(struct x64_exit) + t->site_count * sizeof(struct kept_site) +
-	       count_recipes(t) * sizeof(struct recipe) + t->constant_count * sizeof(uint64_t);
+	       count_recipes(t) * sizeof(struct x64_recipe) + t->constant_count * sizeof(uint64_t);
 }
 
 static void keep_site(struct x64_code *code, const struct x64_site *sites, unsigned n)
 {
 	const struct x64_site *s = &sites[n];
 
-	if (s->kind && !is_same_recipe(sites, n))
-		recipes_of(code)[code->recipe_count++] = recipe_of(s);
+	if (has_new_recipe(sites, n))
+		recipes_of(code)[code->recipe_count++] = s->recipe;
 	sites_of(code)[n] = (struct kept_site){
 		.at = s->at,
 		.pc = (uint32_t)s->pc_delta,
@@ -111,7 +98,7 @@ void tables_write(struct x64_code *code, const struct x64_tables *t, void *memor
 struct x64_site tables_site(const struct x64_code *code, uint64_t ret)
 {
 	const struct kept_site *sites = sites_of(code), *s;
-	const struct recipe *r;
+	const struct x64_recipe *r;
 	uint32_t at = (uint32_t)(ret - code->base);
 	unsigned lo = 0, hi = code->site_count;
 
@@ -125,15 +112,12 @@ struct x64_site tables_site(const struct x64_code *code, uint64_t ret)
 	}
 	s = &sites[lo];
 	assert(lo < code->site_count && s->at == at);
-	r = s->recipe ? &recipes_of(code)[s->recipe - 1u] : &(const struct recipe){ 0 };
+	r = s->recipe ? &recipes_of(code)[s->recipe - 1u] : &(const struct x64_recipe){ 0 };
 	return (struct x64_site){
 		.at = at,
 		.pc_delta = s->pc,
 		.pc_next = s->pc + s->len,
 		.is_last = s->is_last,
-		.kind = r->kind,
-		.a = r->a,
-		.b = r->b,
-		.c = r->c,
+		.recipe = *r,
 	};
 }
