@@ -113,6 +113,18 @@ def test_tables_name_every_row_once_per_opcode():
     assert '[MAP_1BYTE * 256 + 0x98] = { 9, 9, 9, 9, 9, 9, 9, 9 }' in text and 'ROW_LAST' in text
 
 
+def test_rows_that_hold_wherever_the_search_leads_to_them():
+    def marked(text):
+        emitter = x86isa.Emitter(rows(text), FEATURES)
+        emitter.tables()
+        return [line.split('"')[1] for line in emitter.lines if 'ROW_ANY' in line]
+    assert marked('01/r ADD Ev,Gv add\n') == ['ADD']
+    assert marked('8D/r LEA Gv,M lea mem\n40+r INC Zv inc i64\n98 CBW - cbw os16\n') == []
+    # /2 to /7 lead to the last row, which has to refuse them
+    assert marked('80/0 ADD Eb,Ib add\n80/1 OR Eb,Ib or\n') == ['ADD']
+    assert marked(''.join(f'80/{n} A{n} Eb,Ib add\n' for n in range(8))) == [f'A{n}' for n in range(8)]
+
+
 def test_the_real_table_has_no_ambiguity():
     folder = os.path.join(cases.ROOT, 'src/arch/x86')
     features = x86isa.read_features(os.path.join(folder, 'cpuid_features.def'))

@@ -269,9 +269,10 @@ static uint32_t key_of(const struct x86_insn *in, uint32_t key)
 static const struct x86_row *decode_row(const struct x86_insn *in, const struct x86_row *row,
 					uint32_t key, uint64_t features)
 {
-	unsigned l = in->vlen == 32;
+	unsigned l;
 
 	key = key_of(in, key);
+	l = key / KEY_L1 & 1;
 	if (row->attrs & ROW_MODRM) {
 		key |= in->mod == 3 ? KEY_REG | 1u << (KEY_RM_SHIFT + (in->modrm & 7)) : KEY_MEM;
 		key |= 1u << (KEY_DIGIT_SHIFT + (in->modrm >> 3 & 7));
