@@ -402,10 +402,15 @@ ir_val ir_bin_flags(struct ir_builder *b, enum ir_code code, unsigned size, ir_v
 	if (unlikely(b->as_written))
 		return any_bin(b, code, size, x, y);
 	make(b, code, ir_form(sz, sz), v, w, 0, 0);
-	if (is_known(b, v) || is_known(b, w))
+	if (is_known(b, v) || is_known(b, w)) {
 		ir_fold_immediate(b, next(b));
+		i = keep(b);
+		ir_use_operands(b, i);
+		return ir_val_of(i);
+	}
 	i = keep(b);
-	ir_use_operands(b, i);
+	use_last(b, v, i);
+	use_last(b, w, i);
 	return ir_val_of(i);
 }
 
@@ -595,8 +600,7 @@ static inline uint16_t emit_access(struct ir_builder *b, enum ir_code code)
 
 	if (unlikely(b->as_written))
 		return keep_as_written(b);
-	if (ir_is_sum(&b->ops[op->a]))
-		ir_fold_address(b, op);
+	op->a = ir_fold_base(b, op->a, &op->imm);
 	if (code == IR_STORE)
 		op->b = strip_moves(b, op->b, ir_size_log2(op));
 	else if (code == IR_VLOAD)
@@ -707,12 +711,6 @@ static inline uint16_t access_op(struct ir_builder *b, enum ir_code code, unsign
 	return emit_access(b, code);
 }
 
-/* Is the address as it is emitted? */
-static inline bool is_plain_base(const struct ir_builder *b, ir_val base)
-{
-	return base && !ir_is_sum(&b->ops[ir_value(base)]) && !b->as_written;
-}
-
 static __attribute__((noinline)) ir_val any_load(struct ir_builder *b, unsigned size, ir_val base,
 						 int64_t disp, unsigned mem_flags)
 {
@@ -722,13 +720,15 @@ static __attribute__((noinline)) ir_val any_load(struct ir_builder *b, unsigned 
 ir_val ir_load(struct ir_builder *b, unsigned size, ir_val base, int64_t disp, unsigned mem_flags)
 {
 	unsigned sz = log2_of(size);
-	uint16_t i;
+	uint64_t imm = (uint64_t)disp;
+	uint16_t a, i;
 
-	if (!is_plain_base(b, base))
+	if (unlikely(!base || b->as_written))
 		return any_load(b, size, base, disp, mem_flags);
-	make(b, IR_LOAD, ir_form(sz, sz), ir_value(base), (uint16_t)mem_flags, 0, (uint64_t)disp);
+	a = ir_fold_base(b, ir_value(base), &imm);
+	make(b, IR_LOAD, ir_form(sz, sz), a, (uint16_t)mem_flags, 0, imm);
 	i = keep(b);
-	b->uses[ir_value(base)].count++; /* as an address */
+	b->uses[a].count++; /* as an address */
 	may_leave(b);
 	return ir_val_of(i);
 }
@@ -742,14 +742,17 @@ static __attribute__((noinline)) void any_store(struct ir_builder *b, unsigned s
 void ir_store(struct ir_builder *b, unsigned size, ir_val base, int64_t disp, ir_val v)
 {
 	unsigned sz = log2_of(size);
-	uint16_t w = strip_moves(b, ir_value(v), sz);
+	uint64_t imm = (uint64_t)disp;
+	uint16_t a, w;
 
-	if (!is_plain_base(b, base)) {
+	if (unlikely(!base || b->as_written)) {
 		any_store(b, size, base, disp, v);
 		return;
 	}
-	make(b, IR_STORE, ir_form(sz, sz), ir_value(base), w, 0, (uint64_t)disp);
-	b->uses[ir_value(base)].count++; /* as an address */
+	a = ir_fold_base(b, ir_value(base), &imm);
+	w = strip_moves(b, ir_value(v), sz);
+	make(b, IR_STORE, ir_form(sz, sz), a, w, 0, imm);
+	b->uses[a].count++; /* as an address */
 	use_last(b, w, keep_used(b, 1));
 	b->may_store = true;
 	may_leave(b);

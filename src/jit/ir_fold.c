@@ -117,25 +117,6 @@ static uint16_t fold_move(struct ir_builder *b, const struct ir_op *op)
 	return op->b <= 1u << sz ? ir_fold_cut(b, to, op->a) : 0;
 }
 
-/* Bases that are sums with a constant themselves, computed in 64 bits. */
-void ir_fold_address(struct ir_builder *b, struct ir_op *op)
-{
-	uint64_t disp = op->imm;
-	uint16_t base = op->a;
-
-	for (;; base = b->ops[base].a) {
-		const struct ir_op *d = &b->ops[base];
-
-		if (!ir_is_sum(d) || ir_size_log2(d) != 3)
-			break;
-		if (d->code == IR_LEA ? d->b : !ir_has_imm(d))
-			break;
-		disp += d->code == IR_SUB ? -d->imm : d->imm;
-	}
-	op->a = base;
-	op->imm = disp;
-}
-
 /* Constants into the displacement, and what a lone base adds up itself. */
 static void gather_address(struct ir_builder *b, struct ir_op *op)
 {
@@ -154,7 +135,7 @@ static void gather_address(struct ir_builder *b, struct ir_op *op)
 		op->a = op->b;
 		op->b = IR_NONE;
 	}
-	ir_fold_address(b, op);
+	op->a = ir_fold_base(b, op->a, &op->imm);
 	d = &b->ops[op->a];
 	if (d->code == IR_LEA && !op->b && ir_size_log2(d) >= ir_size_log2(op)) {
 		op->a = d->a;

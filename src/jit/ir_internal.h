@@ -119,13 +119,19 @@ static inline uint16_t ir_append(struct ir_builder *b, struct ir_op op)
 uint16_t ir_fold(struct ir_builder *b, struct ir_op *op, uint16_t *flags);
 /* The constant operand of an op that can have one becomes its immediate. */
 void ir_fold_immediate(struct ir_builder *b, struct ir_op *op);
-/* Could op be a base plus a constant? */
-static inline bool ir_is_sum(const struct ir_op *op)
+/* What v is a sum of, computed in 64 bits, and constants, which are added to *disp. */
+static inline uint16_t ir_fold_base(const struct ir_builder *b, uint16_t v, uint64_t *disp)
 {
-	return op->code == IR_ADD || op->code == IR_SUB || op->code == IR_LEA;
+	for (;; v = b->ops[v].a) {
+		const struct ir_op *d = &b->ops[v];
+
+		if (d->code != IR_ADD && d->code != IR_SUB && d->code != IR_LEA)
+			return v;
+		if (ir_size_log2(d) != 3 || (d->code == IR_LEA ? d->b : !ir_has_imm(d)))
+			return v;
+		*disp += d->code == IR_SUB ? -d->imm : d->imm;
+	}
 }
-/* A LOAD's, STORE's ... address: displacements are added up. */
-void ir_fold_address(struct ir_builder *b, struct ir_op *op);
 /* The low 1 << sz bytes of v. */
 uint16_t ir_fold_cut(struct ir_builder *b, unsigned sz, uint16_t v);
 uint16_t ir_fold_const(struct ir_builder *b, uint64_t v);

@@ -274,12 +274,12 @@ bool tr_imm(struct x86_tr *t, unsigned n, uint64_t *v)
 {
 	if (x86_operand(&t->in, n)->place != PLACE_I)
 		return false;
-	if (is_second_imm(t, n)) {
-		*v = t->in.imm2;
-		return true;
-	}
 	*v = t->in.imm;
-	return t->in.row->imm[1] || !changing_imm(t);
+	if (likely(!t->in.row->imm[1]))
+		return !changing_imm(t);
+	if (is_second_imm(t, n))
+		*v = t->in.imm2;
+	return true;
 }
 
 /* One that may have to be read when the instruction runs. */
