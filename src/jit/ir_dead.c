@@ -103,15 +103,14 @@ static unsigned mark(struct ir_builder *b)
 static inline void move(const struct ir_builder *b, struct ir_op *to, const struct ir_op *from)
 {
 	unsigned ops = ir_value_operands(from) | ir_flags_operands(from);
-	struct ir_op op = *from;
 
+	*to = *from;
 	if (ops & 1)
-		op.a = b->number[op.a];
-	if (ops & 6) {
-		op.b = ops & 2 ? b->number[op.b] : op.b;
-		op.c = ops & 4 ? b->number[op.c] : op.c;
-	}
-	*to = op;
+		to->a = b->number[from->a];
+	if (ops & 2)
+		to->b = b->number[from->b];
+	if (ops & 4)
+		to->c = b->number[from->c];
 }
 
 /* From the first dead op on. */
