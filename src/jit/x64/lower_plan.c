@@ -58,7 +58,7 @@ struct planner {
 	unsigned start, slot;       /* flags at the instruction's start, and in the slot */
 	bool has_stored;            /* lower_check_stored() will be at the next instruction's */
 	bool is_left;               /* it was in front of one */
-	unsigned has_again;         /* bit 0: one of these registers is put to again */
+	unsigned again;             /* the last PUT to one of these registers again, or 0 */
 	uint16_t modify, modify_at; /* of a read-modify-write: the operation and the STORE */
 	unsigned put;               /* a bit for each one that gets what is computed late */
 	uint16_t late[IR_MAX_OPS];  /* whose operands others than itself may ask for */
@@ -221,7 +221,8 @@ static inline void plan_put(struct x64_compiler *c, const struct ir_op *put, uns
 			ask(c, p->slot, i);
 		return;
 	}
-	p->has_again |= p->put >> reg & 1;
+	if (p->put >> reg & 1)
+		p->again = i;
 	if (sz == 3 && is_among(op, LAZY))
 		p->put |= 1u << reg;
 	/* What is put into the low half alone leaves the upper one; AH to BH are turned. */
@@ -514,11 +515,12 @@ static unsigned plan_unseen(struct x64_compiler *c, const struct ir_op *op, unsi
 	return again | 1u << reg;
 }
 
-static void plan_seen(struct x64_compiler *c, bool is_left)
+/* From PUT i to the first op. */
+static void plan_seen(struct x64_compiler *c, unsigned i, bool is_left)
 {
 	unsigned again = 0;
 
-	for (unsigned i = c->ir->op_count; i-- > 1;) {
+	for (; i; i--) {
 		if (is_left && is_left_behind(c, i))
 			again = 0;
 		again = plan_unseen(c, op_at(c, i), i, again);
@@ -530,7 +532,7 @@ static void begin(struct x64_compiler *c, struct planner *p)
 	c->group_count = 0;
 	p->groups.has_begun = p->groups.has_any = p->has_stored = p->is_left = false;
 	p->groups.deeds = p->groups.branches = p->groups.count = p->groups.next = 0;
-	p->slot = p->put = p->has_again = 0;
+	p->slot = p->put = p->again = 0;
 	p->modify = p->modify_at = 0;
 }
 
@@ -542,8 +544,8 @@ void lower_plan(struct x64_compiler *c)
 	begin(c, &p);
 	late = plan_ops(c, &p);
 	plan_call(c);
-	if (p.groups.has_any && p.has_again)
-		plan_seen(c, p.is_left);
+	if (p.groups.has_any && p.again)
+		plan_seen(c, p.again, p.is_left);
 	/* From the end: what is asked of one may be asked of its operands too. */
 	while (late-- > p.late)
 		plan_life(c, *late);
