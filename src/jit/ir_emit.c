@@ -457,9 +457,34 @@ ir_val ir_sext(struct ir_builder *b, unsigned from, unsigned to, ir_val x)
 	return emit_value(b);
 }
 
+/* Is v nothing that an address could take in? */
+static inline bool is_opaque(const struct ir_builder *b, ir_val v)
+{
+	unsigned code = b->ops[ir_value(v)].code;
+
+	return code == IR_GET ||
+	       (code > IR_MOV && code != IR_ADD && code != IR_SUB && code != IR_LEA);
+}
+
+/* Of 64 bits, and nothing to be folded. */
+static ir_val plain_lea(struct ir_builder *b, uint16_t base, uint16_t index, unsigned shift,
+			uint64_t disp)
+{
+	uint16_t i;
+
+	make(b, IR_LEA, ir_form(3, 3), base, index, (uint16_t)shift, disp);
+	i = keep(b);
+	use_last(b, base, i);
+	use_last(b, index, i);
+	return ir_val_of(i);
+}
+
 ir_val ir_lea(struct ir_builder *b, unsigned size, ir_val base, ir_val index, unsigned shift,
 	      int64_t disp)
 {
+	if (size == 8 && is_opaque(b, base) && !b->as_written &&
+	    (index ? is_opaque(b, index) : disp && !shift))
+		return plain_lea(b, ir_value(base), ir_value(index), shift, (uint64_t)disp);
 	if (!base && !shift) {
 		base = index;
 		index = IR_NONE;
