@@ -209,11 +209,18 @@ static inline unsigned x64_imm_bytes(uint32_t form) { return form >> X64_IMM_SHI
 static inline bool x64_fits8(int64_t v) { return v == (int8_t)v; }
 static inline bool x64_fits32(int64_t v) { return v == (int32_t)v; }
 
+/* ModRM's first field: how much of a displacement follows.  RBP and R13 as base have no form
+ * without one: it means no base, or RIP. */
+static inline unsigned x64_mod(unsigned base, int32_t disp)
+{
+	return ((disp != 0) | ((base & 7) == X64_RBP)) + !x64_fits8(disp);
+}
+
 /* ModRM, SIB and displacement of memory. */
 static inline __attribute__((always_inline)) uint8_t *x64_put_memory(uint8_t *p, unsigned reg,
 								     struct x64_rm m)
 {
-	unsigned low = m.base & 7, mod = x64_fits8(m.disp) ? 1 : 2;
+	unsigned low = m.base & 7, mod = x64_mod(m.base, m.disp);
 	unsigned index = m.index == X64_NO_REG ? X64_SIB_NO_INDEX : m.index & 7;
 
 	if (unlikely(m.base == X64_NO_REG)) {
@@ -222,9 +229,6 @@ static inline __attribute__((always_inline)) uint8_t *x64_put_memory(uint8_t *p,
 		st32_le(p + 2, (uint32_t)m.disp);
 		return p + 6;
 	}
-	/* RBP and R13 as base have no form without displacement: it means no base, or RIP. */
-	if (!m.disp && low != X64_RBP)
-		mod = 0;
 	if (m.index == X64_NO_REG && low != X64_RSP) {
 		*p++ = x64_modrm(mod, reg, low);
 	} else {
@@ -260,9 +264,46 @@ static inline __attribute__((always_inline)) void x64_emit_common(struct x64_asm
 	a->at = p + x64_imm_bytes(form);
 }
 
+/* What stands in front of the union: looked at as a whole, it stays in one register. */
+BUILD_ASSERT(offsetof(struct x64_rm, base) == 1 && offsetof(struct x64_rm, index) == 2 &&
+	     offsetof(struct x64_rm, disp) == 4 && offsetof(struct x64_rm, target) == 8);
+static inline uint64_t x64_rm_word(struct x64_rm x) { return ld64_le(&x); }
+/* Is it [base + disp], with a base that needs no SIB? */
+static inline bool x64_is_based(uint64_t word)
+{
+	return (word & 0xfff0ff) == (X64_NO_REG << 16 | X64_RM_MEM) &&
+	       (word & 7 << 8) != X64_RSP << 8;
+}
+/* Forms of one opcode byte, and no prefix but REX. */
+enum { X64_SHORT = X64_W | 0xff | 15u << X64_IMM_SHIFT };
+/* An instruction of such a form on such memory. */
+static inline __attribute__((always_inline)) void x64_emit_based(struct x64_asm *a, uint32_t form,
+								 unsigned reg, uint64_t word,
+								 int64_t imm)
+{
+	unsigned base = word >> 8 & 15;
+	unsigned rex = (form >> 9 & X64_REX_W) | (reg >> 1 & X64_REX_R) | base >> 3;
+	unsigned mod = x64_mod(base, (int32_t)(word >> 32));
+	uint8_t *p = a->at;
+
+	if (!x64_has_room(a, X64_ROOM))
+		return;
+	*p = (uint8_t)(X64_REX | rex);
+	p += rex != 0;
+	st64_le(p,
+		word >> 32 << 16 | mod << 14 | (reg & 7) << 11 | (base & 7) << 8 | (form & 0xff));
+	p += 2 + mod * mod; /* 0, 1, 4 */
+	if (!__builtin_constant_p(form) || x64_imm_bytes(form))
+		st64_le(p, (uint64_t)imm);
+	a->at = p + x64_imm_bytes(form);
+}
+
 /* Any instruction with a ModRM byte. */
+void x64_emit_general(struct x64_asm *a, uint32_t form, unsigned reg, struct x64_rm rm,
+		      int64_t imm);
+/* The same, with shorter ways for the forms that are used most. */
 void x64_emit_any(struct x64_asm *a, uint32_t form, unsigned reg, struct x64_rm rm, int64_t imm);
-/* The same; in line where most of it is known when this is compiled.  vvvv: VEX's second source, 0
+/* And in line where most of it is known when this is compiled.  vvvv: VEX's second source, 0
  * where there is none. */
 static inline __attribute__((always_inline)) void x64_emit(struct x64_asm *a, uint32_t form,
 							   unsigned reg, unsigned vvvv,

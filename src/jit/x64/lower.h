@@ -414,8 +414,18 @@ void place_evict_slot(struct x64_compiler *c, uint32_t offset, unsigned bytes);
 void place_stored(struct x64_compiler *c, unsigned v, uint32_t offset);
 /* Before C that may change all of the guest's state. */
 void place_evict_state(struct x64_compiler *c);
+/* Is there nothing in S0 or S1, and nothing to be loaded off S0? */
+static inline bool place_is_idle(const struct x64_compiler *c)
+{
+	return !(c->in_reg[S0] | c->in_reg[S1] | c->pending_mem);
+}
+void place_empty_scratch(struct x64_compiler *c, bool too);
 /* Before code that destroys S0 and S1. */
-void place_evict_scratch(struct x64_compiler *c, bool too);
+static inline void place_evict_scratch(struct x64_compiler *c, bool too)
+{
+	if (!place_is_idle(c))
+		place_empty_scratch(c, too);
+}
 /* A scratch register, not one of those in the mask (1 << reg), which leaves one. */
 unsigned place_scratch(struct x64_compiler *c, unsigned avoid);
 /* A pending load is done now, unless it is v. */

@@ -120,7 +120,10 @@ static void emit_record(struct x64_compiler *c, const struct record *r, unsigned
 {
 	bool a_waits = arg_needs_scratch(&r->a), b_waits = r->has_b && arg_needs_scratch(&r->b);
 
-	x64_mov_i(&c->a, has_no_carry(r->kind) ? 8 : 4, ENV(c, flags_kind), (int32_t)r->kind);
+	if (has_no_carry(r->kind))
+		x64_mov_i(&c->a, 8, ENV(c, flags_kind), (int32_t)r->kind);
+	else
+		x64_mov_i(&c->a, 4, ENV(c, flags_kind), (int32_t)r->kind);
 	if (!a_waits)
 		store_arg(c, &r->a, offsetof(struct jit_env, flags_a), scratch);
 	if (r->has_b && !b_waits)
@@ -258,7 +261,7 @@ static struct site_place site_carry(struct place p)
 }
 
 /* What f is made of, for C. */
-static void recipe_site(struct x64_compiler *c, unsigned f, struct x64_site *site)
+void flags_site_of(struct x64_compiler *c, unsigned f, struct x64_site *site)
 {
 	const struct ir_op *op = op_at(c, f);
 	enum recipe_form form = lower_form(c, f);
@@ -286,7 +289,7 @@ void flags_site(struct x64_compiler *c, unsigned i, struct x64_site *site)
 
 	site->kind = 0;
 	if (f)
-		recipe_site(c, f, site);
+		flags_site_of(c, f, site);
 }
 
 bool flags_wanted(const struct x64_compiler *c, unsigned i) { return flags_at_fault(c, i); }
@@ -350,7 +353,7 @@ static void bits_by_thunk(struct x64_compiler *c, unsigned f, struct x64_rm to)
 	if (is_in_env(c, f)) {
 		x64_call_at(&c->a, c->jit->thunk.env_bits);
 	} else {
-		recipe_site(c, f, &site);
+		flags_site_of(c, f, &site);
 		x64_call_at(&c->a, c->jit->thunk.bits);
 		site_add(c, c->pos, &site);
 	}
@@ -518,7 +521,7 @@ void flags_keep_if_zero(struct x64_compiler *c, unsigned i, unsigned count)
 	place_evict_scratch(c, true);
 	s = stub_new(c, STUB_BITS, i);
 	s->old = place_new_tmp(c, &c->value[i].carry);
-	recipe_site(c, old, &s->site);
+	flags_site_of(c, old, &s->site);
 	x64_test_i(&c->a, 1, x64_r(reg), ir_size(op) == 8 ? 63 : 31);
 	x64_jcc(&c->a, X64_CC_E, &s->in);
 	x64_bind(&c->a, &s->back);

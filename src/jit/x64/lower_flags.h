@@ -59,6 +59,8 @@ bool flags_wanted(const struct x64_compiler *c, unsigned i);
 void flags_before_call(struct x64_compiler *c, unsigned i);
 /* The flags at op i, as a fault there must report them. */
 void flags_site(struct x64_compiler *c, unsigned i, struct x64_site *site);
+/* Those of f, where `kind` is still 0. */
+void flags_site_of(struct x64_compiler *c, unsigned f, struct x64_site *site);
 
 /* ---- thunk_flags.c ---- */
 /* slow: env_bits by C. */

@@ -205,15 +205,19 @@ static void check(struct x64_compiler *c, struct group *g, unsigned i)
 	struct ir_op op = *op_at(c, i);
 	unsigned f = flags_at_fault(c, i);
 	struct x64_rm m;
-	bool in_s0;
+	bool was_idle, in_s0;
 
 	/* What it captures may be brought to a scratch register first, and from there to memory. */
 	flags_record_later(c, f, &s->record);
+	was_idle = place_is_idle(c);
 	op.imm += g->lo - address_of(c, &op).disp;
 	m = mem_address(c, &op, &in_s0);
-	place_evict_scratch(c, true);
-	flags_record_later(c, f, &s->record);
-	flags_site(c, i, &s->site);
+	if (!was_idle || !place_is_idle(c)) {
+		place_evict_scratch(c, true);
+		flags_record_later(c, f, &s->record);
+	}
+	if (f)
+		flags_site_of(c, f, &s->site);
 	mem_emit_check(c, s, m, in_s0, g->bytes, g->is_write);
 	x64_bind(&c->a, &s->back);
 }

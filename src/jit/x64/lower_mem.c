@@ -75,6 +75,8 @@ static void address_to_s0(struct x64_compiler *c, struct x64_rm m, bool in_s0)
 		return;
 	if (m.index == X64_NO_REG && !m.disp && m.base != X64_NO_REG)
 		x64_mov_rr(&c->a, 8, S0, m.base);
+	else if (x64_is_based(x64_rm_word(m)))
+		x64_emit_based(&c->a, X64_W | 0x8d, S0, x64_rm_word(m), 0);
 	else
 		x64_lea(&c->a, 8, S0, m);
 }
@@ -97,11 +99,13 @@ struct stub *mem_check(struct x64_compiler *c, unsigned i, unsigned bytes, bool 
 		       enum stub_kind kind)
 {
 	struct stub *s = stub_new(c, kind, i);
+	unsigned f = flags_at_fault(c, i);
 	bool in_s0;
 	struct x64_rm m = mem_address(c, op_at(c, i), &in_s0);
 
-	place_evict_scratch(c, flags_wanted(c, i));
-	flags_site(c, i, &s->site);
+	place_evict_scratch(c, f);
+	if (f)
+		flags_site_of(c, f, &s->site);
 	mem_emit_check(c, s, m, in_s0, bytes, write);
 	return s;
 }

@@ -231,7 +231,7 @@ void place_settle(struct x64_compiler *c, unsigned v)
 	place_reg(c, m, S0, 8);
 }
 
-void place_evict_scratch(struct x64_compiler *c, bool too)
+void place_empty_scratch(struct x64_compiler *c, bool too)
 {
 	place_settle(c, 0);
 	place_evict(c, S0, too);
@@ -465,6 +465,10 @@ struct x64_rm place_address(struct x64_compiler *c, unsigned v, unsigned avoid)
 
 	if (is_step(last) && place_has(c, last->a, 8) && x64_fits32((int64_t)last->imm))
 		return x64_m(c->value[last->a].at.reg, (int32_t)last->imm);
+	if (last->code == IR_LEA && place_has(c, last->a, 8) && place_has(c, last->b, 8) &&
+	    x64_fits32((int64_t)last->imm))
+		return x64_mx(c->value[last->a].at.reg, c->value[last->b].at.reg, last->c,
+			      (int32_t)last->imm);
 	op = folded(c, v);
 	return lazy_address(c, &op, avoid);
 }
