@@ -155,31 +155,35 @@ void x64_emit_general(struct x64_asm *a, uint32_t form, unsigned reg, struct x64
 }
 
 /* Two registers, a form of X64_SHORT. */
-static inline void emit_registers(struct x64_asm *a, uint32_t form, unsigned reg, unsigned base,
-				  int64_t imm)
+/* The last of an instruction. */
+static inline void end_immediate(struct x64_asm *a, uint8_t *p, uint32_t form, int64_t imm)
+{
+	st64_le(p, (uint64_t)imm);
+	a->at = p + x64_imm_bytes(form);
+}
+
+static inline uint8_t *put_registers(uint8_t *p, uint32_t form, unsigned reg, unsigned base)
 {
 	unsigned rex = (form >> 9 & X64_REX_W) | (reg >> 1 & X64_REX_R) | base >> 3;
-	uint8_t *p = a->at;
 
-	if (!x64_has_room(a, X64_ROOM))
-		return;
 	*p = (uint8_t)(X64_REX | rex);
 	p += rex != 0;
 	st16_le(p, (uint16_t)(x64_modrm(3, reg, base) << 8 | (form & 0xff)));
-	st64_le(p + 2, (uint64_t)imm);
-	a->at = p + 2 + x64_imm_bytes(form);
+	return p + 2;
 }
 
 void x64_emit_any(struct x64_asm *a, uint32_t form, unsigned reg, struct x64_rm rm, int64_t imm)
 {
 	uint64_t word = x64_rm_word(rm);
+	uint8_t *p = a->at;
 
-	if (form & ~(uint32_t)X64_SHORT)
+	if (form & ~(uint32_t)X64_SHORT || !x64_has_room(a, X64_ROOM))
 		x64_emit_general(a, form, reg, rm, imm);
 	else if (x64_is_based(word))
-		x64_emit_based(a, form, reg, word, imm);
+		end_immediate(a, x64_put_based(p, form, reg, word >> 8 & 15, (int32_t)(word >> 32)),
+			      form, imm);
 	else if ((uint8_t)word == X64_RM_REG)
-		emit_registers(a, form, reg, word >> 8 & 15, imm);
+		end_immediate(a, put_registers(p, form, reg, word >> 8 & 15), form, imm);
 	else
 		x64_emit_general(a, form, reg, rm, imm);
 }

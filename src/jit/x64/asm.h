@@ -276,26 +276,27 @@ static inline bool x64_is_based(uint64_t word)
 }
 /* Forms of one opcode byte, and no prefix but REX. */
 enum { X64_SHORT = X64_W | 0xff | 15u << X64_IMM_SHIFT };
-/* An instruction of such a form on such memory. */
-static inline __attribute__((always_inline)) void x64_emit_based(struct x64_asm *a, uint32_t form,
-								 unsigned reg, uint64_t word,
-								 int64_t imm)
+/* An instruction of such a form on such memory, up to its immediate. */
+static inline __attribute__((always_inline)) uint8_t *x64_put_based(uint8_t *p, uint32_t form,
+								    unsigned reg, unsigned base,
+								    int32_t disp)
 {
-	unsigned base = word >> 8 & 15;
 	unsigned rex = (form >> 9 & X64_REX_W) | (reg >> 1 & X64_REX_R) | base >> 3;
-	unsigned mod = x64_mod(base, (int32_t)(word >> 32));
-	uint8_t *p = a->at;
+	unsigned mod = x64_mod(base, disp);
 
-	if (!x64_has_room(a, X64_ROOM))
-		return;
 	*p = (uint8_t)(X64_REX | rex);
 	p += rex != 0;
-	st64_le(p,
-		word >> 32 << 16 | mod << 14 | (reg & 7) << 11 | (base & 7) << 8 | (form & 0xff));
-	p += 2 + mod * mod; /* 0, 1, 4 */
-	if (!__builtin_constant_p(form) || x64_imm_bytes(form))
-		st64_le(p, (uint64_t)imm);
-	a->at = p + x64_imm_bytes(form);
+	st64_le(p, (uint64_t)(uint32_t)disp << 16 | mod << 14 | (reg & 7) << 11 | (base & 7) << 8 |
+			   (form & 0xff));
+	return p + 2 + mod * mod; /* 0, 1, 4 */
+}
+/* The same, without one. */
+static inline __attribute__((always_inline)) void x64_emit_based(struct x64_asm *a, uint32_t form,
+								 unsigned reg, unsigned base,
+								 int32_t disp)
+{
+	if (x64_has_room(a, X64_ROOM))
+		a->at = x64_put_based(a->at, form, reg, base, disp);
 }
 
 /* Any instruction with a ModRM byte. */
@@ -313,7 +314,10 @@ static inline __attribute__((always_inline)) void x64_emit(struct x64_asm *a, ui
 			__builtin_constant_p(rm.index) && rm.index == X64_NO_REG;
 
 	form |= vvvv << X64_VVVV_SHIFT;
-	if (is_known && !(form & X64_UNCOMMON) && rm.kind <= X64_RM_MEM)
+	if (is_known && !(form & ~(X64_W | 0xffu)) && rm.kind == X64_RM_MEM &&
+	    __builtin_constant_p(rm.base) && rm.base < 16 && (rm.base & 7) != X64_RSP)
+		x64_emit_based(a, form, reg, rm.base, rm.disp);
+	else if (is_known && !(form & X64_UNCOMMON) && rm.kind <= X64_RM_MEM)
 		x64_emit_common(a, form, reg, rm, imm);
 	else
 		x64_emit_any(a, form, reg, rm, imm);
@@ -359,6 +363,17 @@ static inline void x64_mov_to(struct x64_asm *a, unsigned size, struct x64_rm ds
 static inline void x64_mov_rr(struct x64_asm *a, unsigned size, unsigned dst, unsigned src)
 {
 	x64_mov_to(a, size, x64_r(dst), src);
+}
+/* The same with memory, of 4 or 8 bytes, whose base needs no SIB. */
+static inline void x64_load(struct x64_asm *a, unsigned size, unsigned dst, unsigned base,
+			    int32_t disp)
+{
+	x64_emit_based(a, 0x8b | (size == 8 ? X64_W : 0), dst, base, disp);
+}
+static inline void x64_store(struct x64_asm *a, unsigned size, unsigned base, int32_t disp,
+			     unsigned src)
+{
+	x64_emit_based(a, 0x89 | (size == 8 ? X64_W : 0), src, base, disp);
 }
 /* imm is sign-extended from 4 bytes for size 8. */
 static inline void x64_mov_i(struct x64_asm *a, unsigned size, struct x64_rm dst, int32_t imm)
@@ -692,6 +707,13 @@ static inline void x64_fill(struct x64_asm *a, const struct x64_piece *p, unsign
 	st32_le(x64_field(a, p, n), (uint32_t)v);
 }
 void x64_fill_label(struct x64_asm *a, const struct x64_piece *p, unsigned n, struct x64_label *l);
+/* The same to a label that is not bound yet. */
+static inline void x64_fill_unbound(struct x64_asm *a, const struct x64_piece *p, unsigned n,
+				    struct x64_label *l)
+{
+	x64_fill(a, p, n, (int32_t)l->uses);
+	l->uses = (uint32_t)(x64_field(a, p, n) - a->start);
+}
 void x64_fill_at(struct x64_asm *a, const struct x64_piece *p, unsigned n, uint64_t target);
 
 /* ---- vectors.  form tells legacy (dst is the first source too; src ignored) from VEX. ---- */

@@ -398,7 +398,18 @@ void place_begin(struct x64_compiler *c);
 /* Say where v is from now on. */
 void place_set(struct x64_compiler *c, unsigned v, struct place p);
 /* Value v is in reg, low `valid` bytes true. */
-void place_reg(struct x64_compiler *c, unsigned v, unsigned reg, unsigned valid);
+static inline void place_reg(struct x64_compiler *c, unsigned v, unsigned reg, unsigned valid)
+{
+	const struct place p = { .kind = PLACE_REG, .reg = (uint8_t)reg, .valid = (uint16_t)valid };
+
+	if (c->value[v].at.kind != PLACE_NONE) {
+		place_set(c, v, p);
+		return;
+	}
+	c->value[v].at = p;
+	c->plan[v].next_in_reg = c->in_reg[reg];
+	c->in_reg[reg] = (uint16_t)v;
+}
 /* Value v is size bytes of guest state at offset. */
 void place_slot(struct x64_compiler *c, unsigned v, uint32_t offset, unsigned size);
 /* Values that live on in reg go to temporaries.  `too`: also those whose last use is this op. */

@@ -37,8 +37,10 @@ static void capture(struct x64_compiler *c, unsigned v, struct arg *out)
 		out->imm = op->imm;
 		return;
 	}
-	if (c->value[v].at.kind == PLACE_LAZY || c->value[v].at.kind == PLACE_HIGH ||
-	    c->value[v].at.kind == PLACE_MEM)
+	if (c->value[v].at.kind == PLACE_REG)
+		out->rm = x64_r(c->value[v].at.reg);
+	else if (c->value[v].at.kind == PLACE_LAZY || c->value[v].at.kind == PLACE_HIGH ||
+		 c->value[v].at.kind == PLACE_MEM)
 		out->rm = x64_r(place_in_reg(c, v, 1, 0));
 	else
 		out->rm = place_rm(c, v, c->value[v].at.valid, 0);

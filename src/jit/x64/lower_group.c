@@ -195,7 +195,7 @@ void group_evict(struct x64_compiler *c, unsigned v)
 	struct group *g = &c->groups[v - IR_MAX_OPS];
 
 	if (g->saved.kind == PLACE_NONE)
-		x64_mov_to(&c->a, 8, place_new_tmp(c, &g->saved), S0);
+		x64_store(&c->a, 8, P, place_new_tmp(c, &g->saved).disp, S0);
 	place_set(c, v, g->saved);
 }
 
@@ -233,7 +233,7 @@ struct x64_rm group_rm(struct x64_compiler *c, unsigned i)
 	} else if (c->value[v].at.kind != PLACE_REG) {
 		place_settle(c, 0);
 		place_evict(c, S0, true);
-		x64_mov(&c->a, 8, S0, tmp_rm(c, g->saved.imm));
+		x64_load(&c->a, 8, S0, P, tmp_rm(c, g->saved.imm).disp);
 		place_reg(c, v, S0, 8);
 	}
 	return x64_m(S0, (int32_t)(address_of(c, op_at(c, i)).disp - g->lo));
@@ -298,7 +298,9 @@ void group_load(struct x64_compiler *c, unsigned i)
 	if (p)
 		reg = place_pinned(c, (uint32_t)op_at(c, p)->imm);
 	place_evict(c, reg, reg == S1);
-	if (size == 8 || is_part)
+	if (size >= 4)
+		x64_load(&c->a, size, reg, S0, m.disp);
+	else if (is_part)
 		x64_mov(&c->a, size, reg, m);
 	else
 		x64_movzx(&c->a, size, reg, m);

@@ -58,25 +58,36 @@ struct x64_rm mem_address(struct x64_compiler *c, const struct ir_op *op, bool *
 
 static bool is_scratch(unsigned reg) { return reg == S0 || reg == S1; }
 
-void mem_emit_lookup(struct x64_compiler *c, struct stub *s, unsigned bytes, bool write)
+static inline void emit_lookup(struct x64_compiler *c, struct stub *s, unsigned bytes, bool write)
 {
 	const struct x64_piece *check = &c->jit->piece.check[write];
 
 	if (!x64_paste(&c->a, check))
 		return;
 	x64_fill(&c->a, check, 0, PAGE - (int32_t)bytes);
-	x64_fill_label(&c->a, check, 1, &s->in);
+	x64_fill_unbound(&c->a, check, 1, &s->in);
 	s->checked = (struct x64_label){ .at = x64_offset(&c->a) };
 }
 
-static void address_to_s0(struct x64_compiler *c, struct x64_rm m, bool in_s0)
+void mem_emit_lookup(struct x64_compiler *c, struct stub *s, unsigned bytes, bool write)
 {
-	if (in_s0)
-		return;
-	if (m.index == X64_NO_REG && !m.disp && m.base != X64_NO_REG)
-		x64_mov_rr(&c->a, 8, S0, m.base);
-	else if (x64_is_based(x64_rm_word(m)))
-		x64_emit_based(&c->a, X64_W | 0x8d, S0, x64_rm_word(m), 0);
+	emit_lookup(c, s, bytes, write);
+}
+
+static inline void base_to_s0(struct x64_compiler *c, unsigned base, int32_t disp)
+{
+	if (!disp)
+		x64_mov_rr(&c->a, 8, S0, base);
+	else if ((base & 7) != X64_RSP)
+		x64_emit_based(&c->a, X64_W | 0x8d, S0, base, disp);
+	else
+		x64_lea(&c->a, 8, S0, x64_m(base, disp));
+}
+
+static void address_to_s0(struct x64_compiler *c, struct x64_rm m)
+{
+	if (m.index == X64_NO_REG && m.base != X64_NO_REG)
+		base_to_s0(c, m.base, m.disp);
 	else
 		x64_lea(&c->a, 8, S0, m);
 }
@@ -84,13 +95,14 @@ static void address_to_s0(struct x64_compiler *c, struct x64_rm m, bool in_s0)
 void mem_emit_check(struct x64_compiler *c, struct stub *s, struct x64_rm m, bool in_s0,
 		    unsigned bytes, bool write)
 {
-	address_to_s0(c, m, in_s0);
+	if (!in_s0)
+		address_to_s0(c, m);
 	if (s->kind == STUB_ATOMIC && bytes > 1) { /* not across cache lines */
 		s->unaligned = X64_LABEL;
 		x64_test_i(&c->a, 1, x64_r(S0), bytes - 1);
 		x64_jcc(&c->a, X64_CC_NE, &s->unaligned);
 	}
-	mem_emit_lookup(c, s, bytes, write);
+	emit_lookup(c, s, bytes, write);
 	flags_lost(c);
 }
 
@@ -98,14 +110,25 @@ void mem_emit_check(struct x64_compiler *c, struct stub *s, struct x64_rm m, boo
 struct stub *mem_check(struct x64_compiler *c, unsigned i, unsigned bytes, bool write,
 		       enum stub_kind kind)
 {
+	const struct ir_op *op = op_at(c, i);
 	struct stub *s = stub_new(c, kind, i);
-	unsigned f = flags_at_fault(c, i);
-	bool in_s0;
-	struct x64_rm m = mem_address(c, op_at(c, i), &in_s0);
+	unsigned f = flags_at_fault(c, i), base = c->value[op->a].at.reg;
+	bool is_plain = place_has(c, op->a, 8) && x64_fits32((int64_t)op->imm), in_s0 = false;
+	struct x64_rm m;
 
+	if (!is_plain)
+		m = mem_address(c, op, &in_s0);
 	place_evict_scratch(c, f);
 	if (f)
 		flags_site_of(c, f, &s->site);
+	if (is_plain && kind != STUB_ATOMIC) {
+		base_to_s0(c, base, (int32_t)op->imm);
+		emit_lookup(c, s, bytes, write);
+		flags_lost(c);
+		return s;
+	}
+	if (is_plain)
+		m = x64_m(base, (int32_t)op->imm);
 	mem_emit_check(c, s, m, in_s0, bytes, write);
 	return s;
 }
@@ -136,7 +159,7 @@ static void load_view(struct x64_compiler *c, unsigned i)
 void lower_load(struct x64_compiler *c, unsigned i)
 {
 	const struct ir_op *op = op_at(c, i);
-	bool rmw = op->b & IR_MEM_RMW;
+	bool rmw = op->b & IR_MEM_RMW, is_part;
 	unsigned size = ir_size(op), reg;
 	struct stub *s;
 
@@ -163,34 +186,44 @@ void lower_load(struct x64_compiler *c, unsigned i)
 		return;
 	reg = place_pinned(c, (uint32_t)op_at(c, c->plan[i].put)->imm);
 	place_evict(c, reg, false);
-	if (ir_size(op_at(c, c->plan[i].put)) < 8)
+	is_part = ir_size(op_at(c, c->plan[i].put)) < 8;
+	if (size >= 4)
+		x64_load(&c->a, size, reg, S0, 0);
+	else if (is_part)
 		x64_mov(&c->a, size, reg, x64_m(S0, 0));
-	else if (size == 8)
-		x64_mov(&c->a, 8, reg, x64_m(S0, 0));
 	else
 		x64_movzx(&c->a, size, reg, x64_m(S0, 0));
-	place_reg(c, i, reg, ir_size(op_at(c, c->plan[i].put)) < 8 ? size : 8);
+	place_reg(c, i, reg, is_part ? size : 8);
 }
 
 /* ---- stores ---- */
+
+/* to: off S0 or P, which need no SIB */
+static inline void store_reg(struct x64_compiler *c, unsigned size, struct x64_rm to, unsigned reg)
+{
+	if (size >= 4)
+		x64_store(&c->a, size, to.base, to.disp, reg);
+	else
+		x64_mov_to(&c->a, size, to, reg);
+}
 
 void mem_store_arg(struct x64_compiler *c, unsigned size, struct x64_rm to, const struct arg *v)
 {
 	if (v->is_pc) {
 		lower_pc(c, S1, (int64_t)v->imm);
-		x64_mov_to(&c->a, size, to, S1);
+		store_reg(c, size, to, S1);
 	} else if (v->is_imm) {
 		if (x64_fits32((int64_t)v->imm)) {
 			x64_mov_i(&c->a, size, to, (int32_t)v->imm);
 			return;
 		}
 		x64_mov_ri(&c->a, S1, v->imm);
-		x64_mov_to(&c->a, size, to, S1);
+		store_reg(c, size, to, S1);
 	} else if (v->rm.kind == X64_RM_REG) {
-		x64_mov_to(&c->a, size, to, v->rm.base);
+		store_reg(c, size, to, v->rm.base);
 	} else {
 		x64_mov(&c->a, size, S1, v->rm);
-		x64_mov_to(&c->a, size, to, S1);
+		store_reg(c, size, to, S1);
 	}
 }
 

@@ -51,13 +51,6 @@ void place_set(struct x64_compiler *c, unsigned v, struct place p)
 	}
 }
 
-void place_reg(struct x64_compiler *c, unsigned v, unsigned reg, unsigned valid)
-{
-	place_set(
-		c, v,
-		(struct place){ .kind = PLACE_REG, .reg = (uint8_t)reg, .valid = (uint8_t)valid });
-}
-
 void place_slot(struct x64_compiler *c, unsigned v, uint32_t offset, unsigned size)
 {
 	place_set(c, v,
@@ -140,7 +133,7 @@ static void evict(struct x64_compiler *c, unsigned v, struct place *tmp)
 	if (tmp->kind == PLACE_NONE) {
 		struct x64_rm m = place_new_tmp(c, tmp);
 
-		x64_mov_to(&c->a, 8, m, p.reg);
+		x64_store(&c->a, 8, P, m.disp, p.reg);
 	}
 	if (p.kind == PLACE_HIGH) {
 		evict_high(c, v, *tmp);
@@ -366,7 +359,14 @@ static void copy_zero(struct x64_compiler *c, unsigned reg, struct place p)
 	struct x64_rm m;
 
 	switch (p.kind) {
-	case PLACE_REG: m = x64_r(p.reg); break;
+	case PLACE_REG:
+		if (p.valid == 8) {
+			if (p.reg != reg)
+				x64_mov_rr(&c->a, 8, reg, p.reg);
+			return;
+		}
+		m = x64_r(p.reg);
+		break;
 	case PLACE_HIGH:
 		/* AH has no name beside a register above 7. */
 		x64_rorx(&c->a, 4, reg, x64_r(p.reg), 8);
@@ -376,10 +376,10 @@ static void copy_zero(struct x64_compiler *c, unsigned reg, struct place p)
 	case PLACE_TMP: m = tmp_rm(c, p.imm); break;
 	default: m = x64_m(S0, (int32_t)p.imm); break;
 	}
-	if (p.valid < 8)
+	if (p.valid == 8 || (p.valid == 4 && p.kind != PLACE_REG))
+		x64_load(&c->a, p.valid, reg, m.base, m.disp);
+	else
 		x64_movzx(&c->a, p.valid, reg, m);
-	else if (p.kind != PLACE_REG || p.reg != reg)
-		x64_mov(&c->a, 8, reg, m);
 }
 
 /* Base and index with no scratch register left for the index: their sum in base's, which is one; a
