@@ -314,10 +314,7 @@ static inline __attribute__((always_inline)) void x64_emit(struct x64_asm *a, ui
 			__builtin_constant_p(rm.index) && rm.index == X64_NO_REG;
 
 	form |= vvvv << X64_VVVV_SHIFT;
-	if (is_known && !(form & ~(X64_W | 0xffu)) && rm.kind == X64_RM_MEM &&
-	    __builtin_constant_p(rm.base) && rm.base < 16 && (rm.base & 7) != X64_RSP)
-		x64_emit_based(a, form, reg, rm.base, rm.disp);
-	else if (is_known && !(form & X64_UNCOMMON) && rm.kind <= X64_RM_MEM)
+	if (is_known && !(form & X64_UNCOMMON) && rm.kind <= X64_RM_MEM)
 		x64_emit_common(a, form, reg, rm, imm);
 	else
 		x64_emit_any(a, form, reg, rm, imm);
@@ -374,6 +371,17 @@ static inline void x64_store(struct x64_asm *a, unsigned size, unsigned base, in
 			     unsigned src)
 {
 	x64_emit_based(a, 0x89 | (size == 8 ? X64_W : 0), src, base, disp);
+}
+static inline void x64_store_i(struct x64_asm *a, unsigned size, unsigned base, int32_t disp,
+			       int32_t imm)
+{
+	uint8_t *p = a->at;
+
+	if (!x64_has_room(a, X64_ROOM))
+		return;
+	p = x64_put_based(p, 0xc7 | (size == 8 ? X64_W : 0), 0, base, disp);
+	st32_le(p, (uint32_t)imm);
+	a->at = p + 4;
 }
 /* imm is sign-extended from 4 bytes for size 8. */
 static inline void x64_mov_i(struct x64_asm *a, unsigned size, struct x64_rm dst, int32_t imm)

@@ -92,19 +92,21 @@ static bool arg_is_memory(const struct arg *a) { return !a->is_imm && a->rm.kind
 static void store_arg(struct x64_compiler *c, const struct arg *a, uint32_t offset,
 		      unsigned scratch)
 {
-	const struct x64_rm to = state(c, offset);
+	const int32_t to = state(c, offset).disp;
 
-	if (a->is_imm && x64_fits32((int64_t)a->imm)) {
-		x64_mov_i(&c->a, 8, to, (int32_t)a->imm);
+	if (!a->is_imm && a->rm.kind == X64_RM_REG) {
+		x64_store(&c->a, 8, P, to, a->rm.base);
 		return;
 	}
-	if (!a->is_imm && a->rm.kind == X64_RM_REG)
-		scratch = a->rm.base;
-	else if (a->is_imm)
+	if (a->is_imm && x64_fits32((int64_t)a->imm)) {
+		x64_store_i(&c->a, 8, P, to, (int32_t)a->imm);
+		return;
+	}
+	if (a->is_imm)
 		x64_mov_ri(&c->a, scratch, a->imm);
 	else
 		x64_mov(&c->a, 8, scratch, a->rm);
-	x64_mov_to(&c->a, 8, to, scratch);
+	x64_store(&c->a, 8, P, to, scratch);
 }
 
 static bool arg_needs_scratch(const struct arg *a)
@@ -122,10 +124,8 @@ static void emit_record(struct x64_compiler *c, const struct record *r, unsigned
 {
 	bool a_waits = arg_needs_scratch(&r->a), b_waits = r->has_b && arg_needs_scratch(&r->b);
 
-	if (has_no_carry(r->kind))
-		x64_mov_i(&c->a, 8, ENV(c, flags_kind), (int32_t)r->kind);
-	else
-		x64_mov_i(&c->a, 4, ENV(c, flags_kind), (int32_t)r->kind);
+	x64_store_i(&c->a, has_no_carry(r->kind) ? 8 : 4, P, ENV(c, flags_kind).disp,
+		    (int32_t)r->kind);
 	if (!a_waits)
 		store_arg(c, &r->a, offsetof(struct jit_env, flags_a), scratch);
 	if (r->has_b && !b_waits)

@@ -199,32 +199,27 @@ void lower_load(struct x64_compiler *c, unsigned i)
 /* ---- stores ---- */
 
 /* to: off S0 or P, which need no SIB */
-static inline void store_reg(struct x64_compiler *c, unsigned size, struct x64_rm to, unsigned reg)
-{
-	if (size >= 4)
-		x64_store(&c->a, size, to.base, to.disp, reg);
-	else
-		x64_mov_to(&c->a, size, to, reg);
-}
-
 void mem_store_arg(struct x64_compiler *c, unsigned size, struct x64_rm to, const struct arg *v)
 {
+	unsigned reg = S1;
+
 	if (v->is_pc) {
 		lower_pc(c, S1, (int64_t)v->imm);
-		store_reg(c, size, to, S1);
 	} else if (v->is_imm) {
 		if (x64_fits32((int64_t)v->imm)) {
 			x64_mov_i(&c->a, size, to, (int32_t)v->imm);
 			return;
 		}
 		x64_mov_ri(&c->a, S1, v->imm);
-		store_reg(c, size, to, S1);
 	} else if (v->rm.kind == X64_RM_REG) {
-		store_reg(c, size, to, v->rm.base);
+		reg = v->rm.base;
 	} else {
 		x64_mov(&c->a, size, S1, v->rm);
-		store_reg(c, size, to, S1);
 	}
+	if (size >= 4)
+		x64_store(&c->a, size, to.base, to.disp, reg);
+	else
+		x64_mov_to(&c->a, size, to, reg);
 }
 
 /* A value to be stored: not in a scratch register. */
