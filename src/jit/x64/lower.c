@@ -232,7 +232,7 @@ static void lower_sum(struct x64_compiler *c, unsigned i)
 	} else if (!lower_is_lazy(c, i)) {
 		lower_value_op(c, i);
 	} else if (p->uses) {
-		place_set(c, i, (struct place){ .kind = PLACE_LAZY, .valid = 8 });
+		place_none(c, i, PLACE_LAZY);
 	}
 }
 
@@ -242,7 +242,7 @@ static void lower_op(struct x64_compiler *c, unsigned i)
 
 	switch (op->code) {
 	case IR_NOP: break;
-	case IR_CONST: place_set(c, i, (struct place){ .kind = PLACE_CONST, .valid = 8 }); break;
+	case IR_CONST: place_none(c, i, PLACE_CONST); break;
 	case IR_GET: lower_get(c, i); break;
 	case IR_PUT: lower_put(c, i); break;
 	case IR_LOAD: lower_load(c, i); break;

@@ -410,6 +410,11 @@ static inline void place_reg(struct x64_compiler *c, unsigned v, unsigned reg, u
 	c->plan[v].next_in_reg = c->in_reg[reg];
 	c->in_reg[reg] = (uint16_t)v;
 }
+/* Value v, which is nowhere yet, needs no place: CONST or LAZY. */
+static inline void place_none(struct x64_compiler *c, unsigned v, enum place_kind kind)
+{
+	c->value[v].at = (struct place){ .kind = (uint8_t)kind, .valid = 8 };
+}
 /* Value v is size bytes of guest state at offset. */
 void place_slot(struct x64_compiler *c, unsigned v, uint32_t offset, unsigned size);
 /* Values that live on in reg go to temporaries.  `too`: also those whose last use is this op. */
@@ -450,8 +455,15 @@ struct x64_rm place_rm(struct x64_compiler *c, unsigned v, unsigned size, unsign
 struct x64_rm place_address(struct x64_compiler *c, unsigned v, unsigned avoid);
 /* The same in a register; not to be written. */
 unsigned place_in_reg(struct x64_compiler *c, unsigned v, unsigned size, unsigned avoid);
+void place_widen(struct x64_compiler *c, unsigned v, unsigned size);
 /* From now on v lies somewhere with size bytes that are true. */
-void place_whole(struct x64_compiler *c, unsigned v, unsigned size);
+static inline void place_whole(struct x64_compiler *c, unsigned v, unsigned size)
+{
+	const struct place *p = &c->value[v].at;
+
+	if (p->kind != PLACE_CONST && (p->kind == PLACE_LAZY || p->valid < size))
+		place_widen(c, v, size);
+}
 /* Copy v's low size bytes to reg; zero: zero-extended to 8. */
 void place_copy(struct x64_compiler *c, unsigned reg, unsigned v, unsigned size, bool zero);
 /* Does v's operand involve reg? */

@@ -63,6 +63,15 @@ static void compare(struct x64_compiler *c, const struct ir_op *op)
 	int64_t imm;
 	struct x64_rm b, m;
 
+	if (place_has(c, op->a, size) && !ir_has_imm(op) && place_has(c, op->b, size)) {
+		a = c->value[op->a].at.reg;
+		b = x64_r(c->value[op->b].at.reg);
+		if (op->code == IR_AND)
+			x64_test(&c->a, size, b, a);
+		else
+			x64_alu(&c->a, X64_CMP, size, a, b);
+		return;
+	}
 	/* First: that may move the second, where they share a register. */
 	if (c->value[op->a].at.kind == PLACE_LAZY || c->value[op->a].at.kind == PLACE_REG)
 		place_whole(c, op->a, size);

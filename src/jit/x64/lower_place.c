@@ -145,7 +145,7 @@ static void evict(struct x64_compiler *c, unsigned v, struct place *tmp)
 	tmp->valid = 8;
 }
 
-void place_evict_some(struct x64_compiler *c, unsigned reg, bool too)
+static __attribute__((noinline)) void evict_all(struct x64_compiler *c, unsigned reg, bool too)
 {
 	struct place tmp = { 0 };
 
@@ -164,6 +164,19 @@ void place_evict_some(struct x64_compiler *c, unsigned reg, bool too)
 		else
 			c->value[v].at = (struct place){ 0 };
 	}
+}
+
+/* Mostly all of them have been asked for the last time. */
+void place_evict_some(struct x64_compiler *c, unsigned reg, bool too)
+{
+	unsigned v;
+
+	for (v = c->in_reg[reg]; v && c->plan[v].last_use < c->pos; v = c->in_reg[reg]) {
+		c->in_reg[reg] = c->plan[v].next_in_reg;
+		c->value[v].at = (struct place){ 0 };
+	}
+	if (v)
+		evict_all(c, reg, too);
 }
 
 void place_evict_slot(struct x64_compiler *c, uint32_t offset, unsigned bytes)
@@ -575,14 +588,11 @@ unsigned place_in_reg(struct x64_compiler *c, unsigned v, unsigned size, unsigne
 	return reg;
 }
 
-void place_whole(struct x64_compiler *c, unsigned v, unsigned size)
+void place_widen(struct x64_compiler *c, unsigned v, unsigned size)
 {
 	const struct place *p = &c->value[v].at;
-	unsigned reg;
+	unsigned reg = place_in_reg(c, v, size, 0);
 
-	if (p->kind == PLACE_CONST || (p->kind != PLACE_LAZY && p->valid >= size))
-		return;
-	reg = place_in_reg(c, v, size, 0);
 	if (p->kind != PLACE_REG || p->reg != reg)
 		place_reg(c, v, reg, 8);
 }
