@@ -206,8 +206,8 @@ static inline bool has_no_mod(const struct x86_insn *in)
 /* What mode, W and the prefixes 66 and 67 make of an instruction. */
 struct sizes {
 	uint32_t key; /* without ModRM's */
-	uint32_t
-		bytes; /* from bit 0 on: operand size of most rows, of ROW_D64, of ROW_F64; asize */
+	/* From bit 0 on: operand size of most rows, of ROW_D64, of ROW_F64; address size. */
+	uint32_t bytes;
 };
 
 /* clang-format off */
@@ -269,16 +269,14 @@ static uint32_t key_of(const struct x86_insn *in, uint32_t key)
 static const struct x86_row *decode_row(const struct x86_insn *in, const struct x86_row *row,
 					uint32_t key, uint64_t features)
 {
-	unsigned l;
+	uint32_t known = key_of(in, key), l = known / KEY_L1 & 1;
 
-	key = key_of(in, key);
-	l = key / KEY_L1 & 1;
 	if (row->attrs & ROW_MODRM) {
-		key |= in->mod == 3 ? KEY_REG | 1u << (KEY_RM_SHIFT + (in->modrm & 7)) : KEY_MEM;
-		key |= 1u << (KEY_DIGIT_SHIFT + (in->modrm >> 3 & 7));
+		known |= in->mod == 3 ? KEY_REG | 1u << (KEY_RM_SHIFT + (in->modrm & 7)) : KEY_MEM;
+		known |= 1u << (KEY_DIGIT_SHIFT + (in->modrm >> 3 & 7));
 	}
 	for (;; row++) {
-		if (!(key & ~row->allow) && !(x86_feat_masks[row->feat[l]] & ~features))
+		if (!(known & ~row->allow) && !(x86_feat_masks[row->feat[l]] & ~features))
 			return row;
 		if (row->attrs & ROW_LAST)
 			return NULL;

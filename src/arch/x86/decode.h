@@ -126,8 +126,8 @@ enum {
 	ROW_VEC_DST_ONLY = 1u << 16, /* vec: the destination is only written */
 	ROW_READ_DST = 1u << 17,     /* vec: a memory destination is also read */
 	ROW_ULP = 1u << 18,          /* tests: a processor's result may differ in the last place */
-	ROW_IMM = 1u << 20,          /* has an immediate */
 	ROW_ANY = 1u << 19, /* x86_first_row led here: nothing else needs to be looked at */
+	ROW_IMM = 1u << 20, /* there is an immediate in the code stream */
 };
 
 struct x86_row {
