@@ -415,6 +415,14 @@ static inline void place_none(struct x64_compiler *c, unsigned v, enum place_kin
 {
 	c->value[v].at = (struct place){ .kind = (uint8_t)kind, .valid = 8 };
 }
+/* Value v, which is nowhere yet, is to be loaded from [S0 + disp]; no other is. */
+static inline void place_pending(struct x64_compiler *c, unsigned v, unsigned size, int32_t disp)
+{
+	c->value[v].at = (struct place){
+		.kind = PLACE_MEM, .reg = S0, .valid = (uint16_t)size, .imm = (uint32_t)disp
+	};
+	c->pending_mem = (uint16_t)v;
+}
 /* Value v is size bytes of guest state at offset. */
 void place_slot(struct x64_compiler *c, unsigned v, uint32_t offset, unsigned size);
 /* Values that live on in reg go to temporaries.  `too`: also those whose last use is this op. */
@@ -453,8 +461,13 @@ unsigned place_force(struct x64_compiler *c, unsigned v, unsigned reg, unsigned 
 struct x64_rm place_rm(struct x64_compiler *c, unsigned v, unsigned size, unsigned avoid);
 /* The operand of LEA that computes lazy value v (not a PC). */
 struct x64_rm place_address(struct x64_compiler *c, unsigned v, unsigned avoid);
+unsigned place_bring(struct x64_compiler *c, unsigned v, unsigned avoid);
 /* The same in a register; not to be written. */
-unsigned place_in_reg(struct x64_compiler *c, unsigned v, unsigned size, unsigned avoid);
+static inline unsigned place_in_reg(struct x64_compiler *c, unsigned v, unsigned size,
+				    unsigned avoid)
+{
+	return place_has(c, v, size) ? c->value[v].at.reg : place_bring(c, v, avoid);
+}
 void place_widen(struct x64_compiler *c, unsigned v, unsigned size);
 /* From now on v lies somewhere with size bytes that are true. */
 static inline void place_whole(struct x64_compiler *c, unsigned v, unsigned size)

@@ -288,11 +288,7 @@ void group_load(struct x64_compiler *c, unsigned i)
 		return;
 	if (!p && is_wanted_next(c, i)) {
 		place_settle(c, 0);
-		place_set(c, i,
-			  (struct place){ .kind = PLACE_MEM,
-					  .reg = S0,
-					  .valid = (uint8_t)size,
-					  .imm = (uint32_t)m.disp });
+		place_pending(c, i, size, m.disp);
 		return;
 	}
 	if (p)

@@ -181,9 +181,10 @@ void lower_load(struct x64_compiler *c, unsigned i)
 		/* What is not used is still read: a device may care, and did when it was one. */
 		return;
 	}
-	place_set(c, i, (struct place){ .kind = PLACE_MEM, .reg = S0, .valid = (uint8_t)size });
-	if (!c->plan[i].put)
+	if (!c->plan[i].put) {
+		place_pending(c, i, size, 0);
 		return;
+	}
 	reg = place_pinned(c, (uint32_t)op_at(c, c->plan[i].put)->imm);
 	place_evict(c, reg, false);
 	is_part = ir_size(op_at(c, c->plan[i].put)) < 8;

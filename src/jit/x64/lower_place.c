@@ -175,7 +175,8 @@ void place_evict_some(struct x64_compiler *c, unsigned reg, bool too)
 		c->in_reg[reg] = c->plan[v].next_in_reg;
 		c->value[v].at = (struct place){ 0 };
 	}
-	if (v)
+	/* What is asked for the last time now stays where it is, if it need not go. */
+	if (v && (too || is_live(c, v) || c->plan[v].next_in_reg))
 		evict_all(c, reg, too);
 }
 
@@ -471,19 +472,26 @@ static struct ir_op folded(const struct x64_compiler *c, unsigned v)
 	return op;
 }
 
+static __attribute__((noinline)) struct x64_rm any_address(struct x64_compiler *c, unsigned v,
+							   unsigned avoid)
+{
+	struct ir_op op = folded(c, v);
+
+	return lazy_address(c, &op, avoid);
+}
+
 struct x64_rm place_address(struct x64_compiler *c, unsigned v, unsigned avoid)
 {
-	const struct ir_op *last = op_at(c, v);
-	struct ir_op op;
+	const struct ir_op *op = op_at(c, v);
+	unsigned base = c->value[op->a].at.reg;
 
-	if (is_step(last) && place_has(c, last->a, 8) && x64_fits32((int64_t)last->imm))
-		return x64_m(c->value[last->a].at.reg, (int32_t)last->imm);
-	if (last->code == IR_LEA && place_has(c, last->a, 8) && place_has(c, last->b, 8) &&
-	    x64_fits32((int64_t)last->imm))
-		return x64_mx(c->value[last->a].at.reg, c->value[last->b].at.reg, last->c,
-			      (int32_t)last->imm);
-	op = folded(c, v);
-	return lazy_address(c, &op, avoid);
+	if (!place_has(c, op->a, 8) || !x64_fits32((int64_t)op->imm))
+		return any_address(c, v, avoid);
+	if (is_step(op))
+		return x64_m(base, (int32_t)op->imm);
+	if (op->code == IR_LEA && place_has(c, op->b, 8))
+		return x64_mx(base, c->value[op->b].at.reg, op->c, (int32_t)op->imm);
+	return any_address(c, v, avoid);
 }
 
 unsigned place_force(struct x64_compiler *c, unsigned v, unsigned reg, unsigned avoid)
@@ -542,13 +550,11 @@ struct x64_rm place_rm(struct x64_compiler *c, unsigned v, unsigned size, unsign
 	return x64_r(reg);
 }
 
-unsigned place_in_reg(struct x64_compiler *c, unsigned v, unsigned size, unsigned avoid)
+unsigned place_bring(struct x64_compiler *c, unsigned v, unsigned avoid)
 {
 	struct place p = c->value[v].at;
 	unsigned reg;
 
-	if (p.kind == PLACE_REG && p.valid >= size)
-		return p.reg;
 	if (p.kind == PLACE_CONST) {
 		const struct ir_op *op = op_at(c, v);
 
