@@ -305,16 +305,10 @@ void x64_imul_i(struct x64_asm *a, unsigned size, unsigned dst, struct x64_rm sr
 
 /* ---- control ---- */
 
-void x64_bind_uses(struct x64_asm *a, struct x64_label *l)
+static void bind_short(struct x64_asm *a, struct x64_label *l)
 {
 	uint32_t at, next;
 
-	if (a->is_full)
-		return;
-	for (at = l->uses; at; at = next) {
-		next = ld32_le(a->start + at);
-		st32_le(a->start + at, l->at - (at + 4));
-	}
 	for (at = l->short_uses; at; at = next) {
 		uint8_t back = a->start[at];
 
@@ -322,7 +316,25 @@ void x64_bind_uses(struct x64_asm *a, struct x64_label *l)
 		assert(l->at - (at + 1) <= INT8_MAX);
 		a->start[at] = (uint8_t)(l->at - (at + 1));
 	}
-	l->uses = l->short_uses = 0;
+	l->short_uses = 0;
+}
+
+void x64_bind_uses(struct x64_asm *a, struct x64_label *l)
+{
+	uint32_t at = l->uses;
+
+	if (a->is_full)
+		return;
+	while (at) {
+		uint8_t *field = a->start + at;
+		uint32_t next = ld32_le(field);
+
+		st32_le(field, l->at - (at + 4));
+		at = next;
+	}
+	l->uses = 0;
+	if (l->short_uses)
+		bind_short(a, l);
 }
 
 /* Is l bound and within reach of an instruction of two bytes? */

@@ -299,6 +299,30 @@ static inline __attribute__((always_inline)) void x64_emit_based(struct x64_asm 
 		a->at = x64_put_based(a->at, form, reg, base, disp);
 }
 
+/* Memory that many instructions name, off a base that is a high register and needs no SIB: REX,
+ * ModRM and displacement, made once. */
+struct x64_cell {
+	uint64_t bytes;
+	uint64_t size;
+};
+static inline struct x64_cell x64_cell_of(struct x64_rm m)
+{
+	struct x64_cell c = { .size = 0 };
+	uint8_t bytes[16] = { 0 };
+
+	assert(x64_is_based(x64_rm_word(m)) && m.base & 8);
+	c.size = (size_t)(x64_put_based(bytes, 0, 0, m.base, m.disp) - bytes);
+	c.bytes = ld64_le(bytes);
+	return c;
+}
+static inline uint8_t *x64_put_cell(uint8_t *p, uint32_t form, unsigned reg,
+				    const struct x64_cell *m)
+{
+	st64_le(p, m->bytes | (form >> 9 & X64_REX_W) | (reg >> 1 & X64_REX_R) |
+			   (form & 0xff) << 8 | (reg & 7) << 19);
+	return p + m->size;
+}
+
 /* Any instruction with a ModRM byte. */
 void x64_emit_general(struct x64_asm *a, uint32_t form, unsigned reg, struct x64_rm rm,
 		      int64_t imm);
@@ -372,14 +396,20 @@ static inline void x64_store(struct x64_asm *a, unsigned size, unsigned base, in
 {
 	x64_emit_based(a, 0x89 | (size == 8 ? X64_W : 0), src, base, disp);
 }
-static inline void x64_store_i(struct x64_asm *a, unsigned size, unsigned base, int32_t disp,
-			       int32_t imm)
+static inline void x64_store_cell(struct x64_asm *a, unsigned size, const struct x64_cell *m,
+				  unsigned src)
+{
+	if (x64_has_room(a, X64_ROOM))
+		a->at = x64_put_cell(a->at, 0x89 | (size == 8 ? X64_W : 0), src, m);
+}
+static inline void x64_store_cell_i(struct x64_asm *a, unsigned size, const struct x64_cell *m,
+				    int32_t imm)
 {
 	uint8_t *p = a->at;
 
 	if (!x64_has_room(a, X64_ROOM))
 		return;
-	p = x64_put_based(p, 0xc7 | (size == 8 ? X64_W : 0), 0, base, disp);
+	p = x64_put_cell(p, 0xc7 | (size == 8 ? X64_W : 0), 0, m);
 	st32_le(p, (uint32_t)imm);
 	a->at = p + 4;
 }

@@ -135,6 +135,7 @@ struct x64_pieces {
 	struct x64_piece far;      /* to another page [key, else to, distance] */
 	struct x64_piece pad;      /* S1 := the frame's pc, if that is S0 [else to] */
 	struct x64_piece pad_page; /* env->page := that of S1 */
+	struct x64_cell flags_kind, flags_a, flags_b; /* env's */
 };
 
 struct x64_jit {

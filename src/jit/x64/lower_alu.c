@@ -584,18 +584,9 @@ void alu_applied(struct x64_compiler *c, unsigned i)
 
 /* ---- all of them ---- */
 
-void lower_value_op(struct x64_compiler *c, unsigned i)
+static __attribute__((noinline)) void value_op(struct x64_compiler *c, unsigned i,
+					       const struct ir_op *op)
 {
-	const struct ir_op *op = op_at(c, i);
-
-	/* Whoever asks for the flags alone does the operation then. */
-	if (wants_flags(c, i)) {
-		place_whole(c, op->a, ir_size(op));
-		if (ir_operand_is_value(op, 1) && op->b)
-			place_whole(c, op->b, ir_size(op));
-	}
-	if (!c->plan[i].uses && !op->c && op->code < IR_SHL)
-		return;
 	switch (op->code) {
 	case IR_MOV: lower_mov(c, i); break;
 	case IR_SEXT: lower_sext(c, i); break;
@@ -630,4 +621,18 @@ void lower_value_op(struct x64_compiler *c, unsigned i)
 	case IR_LEA: lower_lea(c, i); break;
 	default: lower_shift(c, i); break; /* SHL to RCR */
 	}
+}
+
+void lower_value_op(struct x64_compiler *c, unsigned i)
+{
+	const struct ir_op *op = op_at(c, i);
+
+	/* Whoever asks for the flags alone does the operation then. */
+	if (wants_flags(c, i)) {
+		place_whole(c, op->a, ir_size(op));
+		if (ir_operand_is_value(op, 1) && op->b)
+			place_whole(c, op->b, ir_size(op));
+	}
+	if (c->plan[i].uses || op->c || op->code >= IR_SHL)
+		value_op(c, i, op);
 }

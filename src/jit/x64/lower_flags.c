@@ -89,24 +89,22 @@ static void capture_record(struct x64_compiler *c, unsigned f, struct record *r)
 static bool arg_is_memory(const struct arg *a) { return !a->is_imm && a->rm.kind != X64_RM_REG; }
 
 /* To 8 bytes of env. */
-static void store_arg(struct x64_compiler *c, const struct arg *a, uint32_t offset,
+static void store_arg(struct x64_compiler *c, const struct arg *a, const struct x64_cell *to,
 		      unsigned scratch)
 {
-	const int32_t to = state(c, offset).disp;
-
 	if (!a->is_imm && a->rm.kind == X64_RM_REG) {
-		x64_store(&c->a, 8, P, to, a->rm.base);
+		x64_store_cell(&c->a, 8, to, a->rm.base);
 		return;
 	}
 	if (a->is_imm && x64_fits32((int64_t)a->imm)) {
-		x64_store_i(&c->a, 8, P, to, (int32_t)a->imm);
+		x64_store_cell_i(&c->a, 8, to, (int32_t)a->imm);
 		return;
 	}
 	if (a->is_imm)
 		x64_mov_ri(&c->a, scratch, a->imm);
 	else
 		x64_mov(&c->a, 8, scratch, a->rm);
-	x64_store(&c->a, 8, P, to, scratch);
+	x64_store_cell(&c->a, 8, to, scratch);
 }
 
 static bool arg_needs_scratch(const struct arg *a)
@@ -122,18 +120,19 @@ static unsigned arg_mask(const struct arg *a)
 /* Registers first: the scratch register may be one of them. */
 static void emit_record(struct x64_compiler *c, const struct record *r, unsigned scratch)
 {
+	const struct x64_pieces *piece = &c->jit->piece;
 	bool a_waits = arg_needs_scratch(&r->a), b_waits = r->has_b && arg_needs_scratch(&r->b);
 
-	x64_store_i(&c->a, has_no_carry(r->kind) ? 8 : 4, P, ENV(c, flags_kind).disp,
-		    (int32_t)r->kind);
+	x64_store_cell_i(&c->a, has_no_carry(r->kind) ? 8 : 4, &piece->flags_kind,
+			 (int32_t)r->kind);
 	if (!a_waits)
-		store_arg(c, &r->a, offsetof(struct jit_env, flags_a), scratch);
+		store_arg(c, &r->a, &piece->flags_a, scratch);
 	if (r->has_b && !b_waits)
-		store_arg(c, &r->b, offsetof(struct jit_env, flags_b), scratch);
+		store_arg(c, &r->b, &piece->flags_b, scratch);
 	if (a_waits)
-		store_arg(c, &r->a, offsetof(struct jit_env, flags_a), scratch);
+		store_arg(c, &r->a, &piece->flags_a, scratch);
 	if (b_waits)
-		store_arg(c, &r->b, offsetof(struct jit_env, flags_b), scratch);
+		store_arg(c, &r->b, &piece->flags_b, scratch);
 	if (r->has_c) {
 		x64_mov(&c->a, 4, scratch, r->c.rm);
 		x64_mov_to(&c->a, 4, ENV(c, flags_c), scratch);

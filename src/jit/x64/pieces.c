@@ -146,4 +146,7 @@ void x64_pieces_write(struct x64_jit *j)
 	write_far(&p, &j->piece.far);
 	write_pad(&p, &j->piece.pad);
 	write_pad_page(&p, &j->piece.pad_page);
+	j->piece.flags_kind = x64_cell_of(PIECE_ENV(&p, flags_kind));
+	j->piece.flags_a = x64_cell_of(PIECE_ENV(&p, flags_a));
+	j->piece.flags_b = x64_cell_of(PIECE_ENV(&p, flags_b));
 }
