@@ -40,6 +40,17 @@ struct place {
 	uint32_t imm;
 };
 BUILD_ASSERT(sizeof(struct place) == 8); /* and no bit unused: it is handed about in a register */
+/* Made in one, too: a load right behind stores of its parts would wait for them. */
+static inline struct place place_of(enum place_kind kind, unsigned reg, unsigned valid,
+				    uint32_t imm)
+{
+	struct place p;
+
+	BUILD_ASSERT(offsetof(struct place, reg) == 1 && offsetof(struct place, valid) == 2 &&
+		     offsetof(struct place, imm) == 4);
+	st64_le(&p, (uint64_t)imm << 32 | valid << 16 | reg << 8 | kind);
+	return p;
+}
 
 /* Operands of the flags at a site, for C. */
 struct site_place {
@@ -414,14 +425,12 @@ static inline void place_reg(struct x64_compiler *c, unsigned v, unsigned reg, u
 /* Value v, which is nowhere yet, needs no place: CONST or LAZY. */
 static inline void place_none(struct x64_compiler *c, unsigned v, enum place_kind kind)
 {
-	c->value[v].at = (struct place){ .kind = (uint8_t)kind, .valid = 8 };
+	c->value[v].at = place_of(kind, 0, 8, 0);
 }
 /* Value v, which is nowhere yet, is to be loaded from [S0 + disp]; no other is. */
 static inline void place_pending(struct x64_compiler *c, unsigned v, unsigned size, int32_t disp)
 {
-	c->value[v].at = (struct place){
-		.kind = PLACE_MEM, .reg = S0, .valid = (uint16_t)size, .imm = (uint32_t)disp
-	};
+	c->value[v].at = place_of(PLACE_MEM, S0, size, (uint32_t)disp);
 	c->pending_mem = (uint16_t)v;
 }
 /* Value v is size bytes of guest state at offset. */

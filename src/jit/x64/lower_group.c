@@ -141,7 +141,7 @@ static __attribute__((noinline)) void begin_group(struct x64_compiler *c, struct
 		o = &p->open[p->count++];
 	else if (!o)
 		o = &p->open[p->next++ % GROUPS_OPEN];
-	*o = (struct open_group){ x->at.base, p->deeds, p->branches, n };
+	*o = (struct open_group){ x->at.base, p->deeds + 1, p->branches, n }; /* with its own */
 	c->plan[i].group = (uint8_t)(n + 1);
 }
 
@@ -161,9 +161,9 @@ static inline bool join(struct x64_compiler *c, struct group_planner *p, unsigne
 		p->has_begun = p->has_any = true;
 		return true;
 	}
-	p->deeds++;
 	if (may_begin(c, p, i))
 		begin_group(c, p, o < end ? o : NULL, i, x);
+	p->deeds++;
 	return false;
 }
 

@@ -63,7 +63,7 @@ struct x64_rm place_new_tmp(struct x64_compiler *c, struct place *p)
 		c->is_full = true;
 		c->next_tmp = 0;
 	}
-	*p = (struct place){ .kind = PLACE_TMP, .valid = 8, .imm = c->next_tmp++ };
+	*p = place_of(PLACE_TMP, 0, 8, c->next_tmp++);
 	return tmp_rm(c, p->imm);
 }
 
@@ -139,10 +139,9 @@ static void evict(struct x64_compiler *c, unsigned v, struct place *tmp)
 		evict_high(c, v, *tmp);
 		return;
 	}
-	tmp->valid = p.valid;
-	place_set(c, v, *tmp);
-	set_home(c, v, *tmp);
-	tmp->valid = 8;
+	p = place_of(PLACE_TMP, 0, p.valid, tmp->imm);
+	place_set(c, v, p);
+	set_home(c, v, p);
 }
 
 static __attribute__((noinline)) void evict_all(struct x64_compiler *c, unsigned reg, bool too)
