@@ -242,6 +242,49 @@ static void test_every_vector_row(void)
 	g_assert_cmpuint(count, >, 500);
 }
 
+/* ---- the ways that know more ---- */
+
+/* On [base + disp], with REX.W or not: the bytes of the way that knows nothing. */
+static void check_short_ways(unsigned size, unsigned reg, unsigned base, int32_t disp)
+{
+	const struct x64_rm m = x64_m(base, disp);
+	uint32_t wide = size == 8 ? X64_W : 0;
+	struct code x, y;
+	struct x64_asm *a = code_begin(&x), *b = code_begin(&y);
+
+	x64_load(a, size, reg, base, disp);
+	x64_store(a, size, base, disp, reg);
+	x64_mov_i(a, size, m, disp);
+	if (base & 8) {
+		const struct x64_cell cell = x64_cell_of(m);
+
+		x64_store_cell(a, size, &cell, reg);
+		x64_store_cell_i(a, size, &cell, disp);
+	}
+	x64_emit_general(b, wide | 0x8b, reg, m, 0);
+	x64_emit_general(b, wide | 0x89, reg, m, 0);
+	x64_emit_general(b, wide | 0xc7 | X64_IMM32, 0, m, disp);
+	if (base & 8) {
+		x64_emit_general(b, wide | 0x89, reg, m, 0);
+		x64_emit_general(b, wide | 0xc7 | X64_IMM32, 0, m, disp);
+	}
+	g_assert_cmpmem(x.bytes, x64_offset(a), y.bytes, x64_offset(b));
+}
+
+static void test_short_ways_write_the_same(void)
+{
+	static const int32_t disps[] = { 0, 1, -1, 127, -128, 128, -129, INT32_MAX, INT32_MIN };
+
+	for (unsigned base = 0; base < 16; base++)
+		for (unsigned reg = 0; reg < 16; reg++)
+			for (unsigned k = 0; k < ARRAY_SIZE(disps); k++) {
+				if ((base & 7) == X64_RSP)
+					continue;
+				check_short_ways(4, reg, base, disps[k]);
+				check_short_ways(8, reg, base, disps[k]);
+			}
+}
+
 static void test_constants_take_the_shortest_move(void)
 {
 	static const struct {
@@ -594,6 +637,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/jit/x64/asm/addresses", test_every_address);
 	g_test_add_func("/jit/x64/asm/registers", test_every_register);
 	g_test_add_func("/jit/x64/asm/vectors", test_every_vector_row);
+	g_test_add_func("/jit/x64/asm/short_ways", test_short_ways_write_the_same);
 	g_test_add_func("/jit/x64/asm/constants", test_constants_take_the_shortest_move);
 	g_test_add_func("/jit/x64/asm/backward", test_backward_branches_are_short_when_near);
 	g_test_add_func("/jit/x64/asm/forward", test_forward_branches_are_filled_in);
