@@ -324,6 +324,7 @@ static void lower_block(struct x64_compiler *c)
 	lower_entry(c);
 	for (unsigned i = 1; i < count; i++) { /* what is too much goes nowhere */
 		c->pos = i;
+		c->value[i] = (struct value){ 0 };
 		if (c->may_have_stored && c->plan[i].insn != c->plan[i - 1].insn)
 			lower_check_stored(c, i);
 		lower_op(c, i);

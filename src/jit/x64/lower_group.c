@@ -229,6 +229,7 @@ struct x64_rm group_rm(struct x64_compiler *c, unsigned i)
 
 	if (g->first == i) {
 		check(c, g, i);
+		c->value[v] = (struct value){ 0 };
 		place_reg(c, v, S0, 8);
 	} else if (c->value[v].at.kind != PLACE_REG) {
 		place_settle(c, 0);

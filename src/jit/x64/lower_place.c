@@ -10,8 +10,7 @@ static bool is_scratch(unsigned reg) { return reg == S0 || reg == S1; }
 void place_begin(struct x64_compiler *c)
 {
 	memset(c->in_reg, 0, sizeof(c->in_reg));
-	memset(c->value, 0, c->ir->op_count * sizeof(c->value[0]));
-	memset(c->value + IR_MAX_OPS, 0, c->group_count * sizeof(c->value[0]));
+	c->value[IR_NONE] = (struct value){ 0 }; /* the others are when they are made */
 	c->in_memory_count = 0;
 	c->pending_mem = 0;
 	c->next_tmp = 0;

@@ -86,11 +86,12 @@ void tables_write(struct x64_code *code, const struct x64_tables *t, void *memor
 	code->exit_count = (uint16_t)t->exit_count;
 	code->site_count = (uint16_t)t->site_count;
 	code->recipe_count = 0;
-	memcpy(memory, t->exits, t->exit_count * sizeof(struct x64_exit));
+	for (unsigned n = 0; n < t->exit_count; n++)
+		code->exits[n] = t->exits[n];
 	for (unsigned n = 0; n < t->site_count; n++)
 		keep_site(code, t->sites, n);
-	memcpy((void *)(recipes_of(code) + code->recipe_count), t->constants,
-	       t->constant_count * sizeof(uint64_t));
+	for (unsigned n = 0; n < t->constant_count; n++)
+		((uint64_t *)(recipes_of(code) + code->recipe_count))[n] = t->constants[n];
 }
 
 /* ---- finding ---- */
