@@ -54,7 +54,7 @@ struct code_side {
 struct code_chunk {
 	_Atomic uint64_t state;
 	_Atomic uint32_t count; /* entries; grows by the writer, after what they say is written */
-	_Atomic uint32_t live;  /* entries that are not dead */
+	_Atomic uint32_t dead;  /* of them, nobody leads to */
 	_Atomic uint32_t bytes; /* of all entries; likewise */
 	uint32_t used;          /* the writer, while BUSY */
 	uint32_t populated;     /* likewise; up to there memory is at hand */
@@ -233,9 +233,11 @@ static int pick_victim(struct code_cache *c)
 	int best = -1;
 
 	for (unsigned k = 0; k < c->count; k++) {
-		uint64_t word = atomic_load(&c->chunks[k].state);
+		struct code_chunk *ch = &c->chunks[k];
+		uint64_t word = atomic_load(&ch->state);
 		enum chunk_state state = state_of(word);
-		bool is_dead = state == CHUNK_FULL && !atomic_load(&c->chunks[k].live);
+		bool is_dead = state == CHUNK_FULL &&
+			       atomic_load(&ch->dead) == atomic_load(&ch->count);
 
 		if (state != CHUNK_FULL && state != CHUNK_OPEN)
 			continue;
@@ -258,7 +260,7 @@ static int pick_victim(struct code_cache *c)
 static void drop_entry(struct code_chunk *ch, struct code_entry *e)
 {
 	if (!(__atomic_fetch_or(&e->end, ENTRY_DEAD, __ATOMIC_ACQ_REL) & ENTRY_DEAD))
-		atomic_fetch_sub(&ch->live, 1);
+		atomic_fetch_add(&ch->dead, 1);
 }
 
 static void empty_chunk(struct code_cache *c, unsigned k)
@@ -272,7 +274,8 @@ static void empty_chunk(struct code_cache *c, unsigned k)
 		if (__atomic_load_n(&e->end, __ATOMIC_ACQUIRE) & ENTRY_DEAD)
 			continue;
 		c->ops->evict(c->opaque, __atomic_load_n(&e->owner, __ATOMIC_ACQUIRE));
-		drop_entry(ch, e);
+		__atomic_fetch_or(&e->end, ENTRY_DEAD,
+				  __ATOMIC_ACQ_REL); /* nobody counts any more */
 	}
 	c->ops->retire(c->opaque, k);
 }
@@ -340,6 +343,7 @@ void code_chunk_free(struct code_cache *c, unsigned k)
 
 	assert(k < c->count && state_of(atomic_load(&ch->state)) == CHUNK_EMPTIED);
 	ch->used = 0;
+	atomic_store(&ch->dead, 0);
 	free_side(ch);
 	memset(chunk_write(c, k), c->fill, c->chunk_size);
 	lock_take(&c->lock);
@@ -511,7 +515,6 @@ void code_commit(struct code_writer *w, size_t size, void *owner)
 		__atomic_store_n(&e->start, w->at, __ATOMIC_RELAXED);
 		__atomic_store_n(&e->end, ch->used, __ATOMIC_RELAXED);
 		__atomic_store_n(&e->owner, owner, __ATOMIC_RELEASE);
-		atomic_fetch_add(&ch->live, 1);
 		atomic_store_explicit(&ch->bytes,
 				      atomic_load_explicit(&ch->bytes, memory_order_relaxed) +
 					      (uint32_t)size,
