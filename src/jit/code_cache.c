@@ -500,6 +500,12 @@ void *code_side(struct code_writer *w, size_t size)
 	return p;
 }
 
+void code_side_cut(struct code_writer *w, void *end)
+{
+	assert((uint8_t *)end <= w->side);
+	w->side = end;
+}
+
 void code_commit(struct code_writer *w, size_t size, void *owner)
 {
 	struct code_cache *c = w->cache;

@@ -69,6 +69,8 @@ bool code_reserve(struct code_writer *w, size_t room, uint8_t **write, uint64_t 
 /* Memory beside the room's code, aligned to 8 bytes, that lives as long as whoever may be running
  * there.  Context: between code_reserve() and code_commit(). */
 void *code_side(struct code_writer *w, size_t size);
+/* The last of it ends here, aligned likewise. */
+void code_side_cut(struct code_writer *w, void *end);
 /* The first size bytes of the room are owner's code, which may be evicted from now on; size 0: the
  * room was not used. */
 void code_commit(struct code_writer *w, size_t size, void *owner);

@@ -13,13 +13,23 @@
 
 enum { CACHE_SIZE = 64 << 20, TRAP = 0xcc };
 
+/* Who has code goes round like the code itself: making a block's owner is not translating it. */
+struct owner {
+	struct x64_code code;
+	struct owner *next;
+};
+
 static struct code_cache *cache;
 static struct x64_compiler *compiler;
+static struct owner *spares;
 
 static void drop_code(void *opaque, void *owner)
 {
+	struct owner *o = container_of(owner, struct owner, code);
+
 	(void)opaque;
-	g_free(owner);
+	o->next = spares;
+	spares = o;
 }
 
 /* Nobody runs it. */
@@ -44,11 +54,14 @@ bool tier1_start(struct err *err)
 
 unsigned tier1_compile(const struct ir_block *ir, uint64_t pc)
 {
-	struct x64_code *code = g_new0(struct x64_code, 1);
+	struct owner *o = spares;
 
-	if (x64_compile(compiler, code, ir, pc, true, NULL) != X64_DONE) {
-		g_free(code);
-		return 0;
-	}
-	return code->size;
+	if (o)
+		spares = o->next;
+	else
+		o = g_new(struct owner, 1);
+	if (x64_compile(compiler, &o->code, ir, pc, true, NULL) == X64_DONE)
+		return o->code.size;
+	drop_code(NULL, &o->code);
+	return 0;
 }

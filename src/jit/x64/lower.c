@@ -310,8 +310,9 @@ static void finish(struct x64_compiler *c)
 		.site_count = c->site_count,
 		.constant_count = c->constant_count,
 	};
+	void *memory = code_side(&c->writer, tables_room(&t));
 
-	tables_write(c->code, &t, code_side(&c->writer, tables_size(&t)));
+	code_side_cut(&c->writer, tables_write(c->code, &t, memory));
 	c->code->insn_count = c->ir->insn_count;
 	c->code->kills_flags = c->ir->kills_flags && !c->origin; /* what comes instead may not */
 	c->code->size = x64_offset(&c->a);

@@ -144,6 +144,7 @@ struct x64_pieces {
 				    * of the read or the write table */
 	struct x64_piece lookup;   /* flow_emit_lookup() of this vCPU's targets */
 	struct x64_piece far;      /* to another page [key, else to, distance] */
+	struct x64_piece far_key;  /* S1 := the address of [key] */
 	struct x64_piece pad;      /* S1 := the frame's pc, if that is S0 [else to] */
 	struct x64_piece pad_page; /* env->page := that of S1 */
 	struct x64_cell flags_kind, flags_a, flags_b; /* env's */
@@ -713,9 +714,10 @@ struct x64_tables {
 };
 /* Can the tables hold it? */
 bool tables_fit(const struct x64_site *s);
-size_t tables_size(const struct x64_tables *t);
-/* Become code's tables, in that much memory. */
-void tables_write(struct x64_code *code, const struct x64_tables *t, void *memory);
+/* Bytes that they take at most. */
+size_t tables_room(const struct x64_tables *t);
+/* Become code's tables, in that much memory; returns its end. */
+void *tables_write(struct x64_code *code, const struct x64_tables *t, void *memory);
 /* The site whose call returns to ret. */
 struct x64_site tables_site(const struct x64_code *code, uint64_t ret);
 /* What PLACE_CONST of a site means. */

@@ -402,9 +402,11 @@ struct stub *flow_far(struct x64_compiler *c, unsigned exit)
  * gone.  The key and what asks for one stand where thunk.far looks for them. */
 void stub_far(struct x64_compiler *c, struct stub *s)
 {
+	const struct x64_piece *key = &c->jit->piece.far_key;
 	struct x64_exit *x = &c->exits[s->exit];
 
-	x64_lea(&c->a, 8, S1, x64_at_label(&s->key));
+	if (x64_paste(&c->a, key))
+		x64_fill_label(&c->a, key, 0, &s->key);
 	x64_mov_ri(&c->a, S0, c->code->pc_base + (uint64_t)x->pc_delta);
 	if (s->is_call) {
 		x64_call_at(&c->a, c->jit->thunk.far);

@@ -113,6 +113,16 @@ static void write_far(struct piece_asm *p, struct x64_piece *out)
 	end(p);
 }
 
+static void write_far_key(struct piece_asm *p, struct x64_piece *out)
+{
+	struct x64_label key = X64_LABEL;
+
+	begin(p, out);
+	x64_lea(&p->a, 8, S1, x64_at_label(&key));
+	field(p);
+	end(p);
+}
+
 static void write_pad(struct piece_asm *p, struct x64_piece *out)
 {
 	begin(p, out);
@@ -144,6 +154,7 @@ void x64_pieces_write(struct x64_jit *j)
 	write_check(&p, &j->piece.check[true], true);
 	write_lookup(&p, &j->piece.lookup);
 	write_far(&p, &j->piece.far);
+	write_far_key(&p, &j->piece.far_key);
 	write_pad(&p, &j->piece.pad);
 	write_pad_page(&p, &j->piece.pad_page);
 	j->piece.flags_kind = x64_cell_of(PIECE_ENV(&p, flags_kind));

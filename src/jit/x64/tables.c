@@ -50,19 +50,10 @@ static bool has_new_recipe(const struct x64_site *sites, unsigned n)
 	return r->kind && (!n || memcmp(r, &sites[n - 1].recipe, sizeof(*r)));
 }
 
-static unsigned count_recipes(const struct x64_tables *t)
+size_t tables_room(const struct x64_tables *t)
 {
-	unsigned count = 0;
-
-	for (unsigned n = 0; n < t->site_count; n++)
-		count += has_new_recipe(t->sites, n);
-	return count;
-}
-
-size_t tables_size(const struct x64_tables *t)
-{
-	return t->exit_count * sizeof(struct x64_exit) + t->site_count * sizeof(struct kept_site) +
-	       count_recipes(t) * sizeof(struct x64_recipe) + t->constant_count * sizeof(uint64_t);
+	return t->exit_count * sizeof(struct x64_exit) + t->constant_count * sizeof(uint64_t) +
+	       t->site_count * (sizeof(struct kept_site) + sizeof(struct x64_recipe));
 }
 
 static void keep_site(struct x64_code *code, const struct x64_site *sites, unsigned n)
@@ -80,8 +71,10 @@ static void keep_site(struct x64_code *code, const struct x64_site *sites, unsig
 	};
 }
 
-void tables_write(struct x64_code *code, const struct x64_tables *t, void *memory)
+void *tables_write(struct x64_code *code, const struct x64_tables *t, void *memory)
 {
+	uint64_t *constants;
+
 	code->exits = memory;
 	code->exit_count = (uint16_t)t->exit_count;
 	code->site_count = (uint16_t)t->site_count;
@@ -90,8 +83,10 @@ void tables_write(struct x64_code *code, const struct x64_tables *t, void *memor
 		code->exits[n] = t->exits[n];
 	for (unsigned n = 0; n < t->site_count; n++)
 		keep_site(code, t->sites, n);
+	constants = (void *)(recipes_of(code) + code->recipe_count);
 	for (unsigned n = 0; n < t->constant_count; n++)
-		((uint64_t *)(recipes_of(code) + code->recipe_count))[n] = t->constants[n];
+		*constants++ = t->constants[n];
+	return constants;
 }
 
 /* ---- finding ---- */

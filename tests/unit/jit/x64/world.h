@@ -309,7 +309,7 @@ static inline void block_tables(struct block *b)
 		.constant_count = ARRAY_SIZE(b->constants),
 	};
 
-	g_assert_cmpuint(tables_size(&t), <=, sizeof(b->tables));
+	g_assert_cmpuint(tables_room(&t), <=, sizeof(b->tables));
 	tables_write(&b->code, &t, b->tables);
 }
 
