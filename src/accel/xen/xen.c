@@ -117,8 +117,7 @@ static bool xen_available(struct err *err)
 #else
 static bool ask_version(unsigned *major, unsigned *minor, struct err *err)
 {
-	(void)major;
-	(void)minor;
+	*major = *minor = 0;
 	return err_set(err, 0, "this build of rhea has no Xen support");
 }
 

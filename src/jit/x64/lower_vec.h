@@ -17,7 +17,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "jit/x64/asm.h"
+#include "jit/x64/asm_vec.h"
 
 struct stub;
 struct x64_compiler;

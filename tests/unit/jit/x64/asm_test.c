@@ -6,7 +6,7 @@
 #include <sys/mman.h>
 
 #include "arch/x86/decode.h"
-#include "jit/x64/asm.h"
+#include "jit/x64/asm_vec.h"
 #include "../../child.h"
 
 enum { RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI, R8, R9, R10, R11, R12, R13, R14, R15 };
