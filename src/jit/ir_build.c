@@ -80,10 +80,13 @@ void ir_begin(struct ir_builder *b, uint64_t mode, unsigned pc_size_log2)
 	b->op_count = 1;
 }
 
+/* v, or IR_NONE: without a branch, which nobody could foresee. */
+static inline uint16_t only_if(bool is_so, uint16_t v) { return v & (uint16_t)-is_so; }
+
 void ir_insn_begin(struct ir_builder *b, int32_t pc_delta)
 {
 	assert(b->insn_count < IR_MAX_INSNS);
-	b->insn_flags = b->flags == b->slot_flags ? IR_NONE : b->flags;
+	b->insn_flags = only_if(b->flags != b->slot_flags, b->flags);
 	b->insns[b->insn_count] = (struct ir_insn){
 		.first_op = (uint16_t)b->op_count,
 		.flags_op = b->insn_flags,
@@ -100,14 +103,11 @@ bool ir_insn_end(struct ir_builder *b, unsigned len)
 	int32_t end = in->pc_delta + (int32_t)len;
 
 	in->len = (uint8_t)len;
-	if (end > (int32_t)b->guest_len)
-		b->guest_len = (uint32_t)end;
+	b->guest_len = (uint32_t)MAX(end, (int32_t)b->guest_len);
 	if (!b->as_written) {
 		/* Its start flags are asked for by itself, or where the one before may stop. */
-		if (b->may_leave || b->may_stop)
-			b->ops[in->flags_op].form |= IR_FORM_FLAGS;
-		else
-			in->flags_op = IR_NONE;
+		in->flags_op = only_if(b->may_leave | b->may_stop, in->flags_op);
+		b->ops[in->flags_op].form |= IR_FORM_FLAGS; /* of none: ir_sweep() */
 		b->may_stop = b->may_store;
 		if (b->may_store)
 			b->first_unseen = b->op_count;
