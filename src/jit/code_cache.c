@@ -54,8 +54,8 @@ struct code_side {
 struct code_chunk {
 	_Atomic uint64_t state;
 	_Atomic uint32_t count; /* entries; grows by the writer, after what they say is written */
-	_Atomic uint32_t dead;  /* of them, nobody leads to */
-	_Atomic uint32_t bytes; /* of all entries; likewise */
+	_Atomic uint32_t bytes; /* of all their code; likewise */
+	_Atomic uint32_t dead;  /* how many of them have ENTRY_DEAD; not told when it is EMPTIED */
 	uint32_t used;          /* the writer, while BUSY */
 	uint32_t populated;     /* likewise; up to there memory is at hand */
 	struct code_side *side; /* likewise; newest first */

@@ -154,7 +154,6 @@ void x64_emit_general(struct x64_asm *a, uint32_t form, unsigned reg, struct x64
 		x64_emit_common(a, form, reg, rm, imm);
 }
 
-/* Two registers, a form of X64_SHORT. */
 /* The last of an instruction. */
 static inline void end_immediate(struct x64_asm *a, uint8_t *p, uint32_t form, int64_t imm)
 {
@@ -162,6 +161,7 @@ static inline void end_immediate(struct x64_asm *a, uint8_t *p, uint32_t form, i
 	a->at = p + x64_imm_bytes(form);
 }
 
+/* Two registers, a form of X64_SHORT. */
 static inline uint8_t *put_registers(uint8_t *p, uint32_t form, unsigned reg, unsigned base)
 {
 	unsigned rex = (form >> 9 & X64_REX_W) | (reg >> 1 & X64_REX_R) | base >> 3;
