@@ -150,7 +150,11 @@ struct jit_env {
 	uint32_t view;     /* vcpu thread: TLB view of the running mode */
 	bool code_stored;  /* vcpu thread: a store hit the running block: leave after this insn */
 	bool has_watches;  /* const while it runs: loads that miss the soft TLB may be watched */
-	gva_t bounce_addr; /* host code only: where bounce is to be stored */
+	/* host code only: the instruction that is to run alone has loaded something in C: a device
+	 * that was asked for it must not be asked again */
+	bool has_loaded;
+	uint64_t last_load; /* host code only: where the last load made in C returns to */
+	gva_t bounce_addr;  /* host code only: where bounce is to be stored */
 	uint8_t bounce[64] __attribute__((aligned(64))); /* operand of an access made in C */
 
 	uint64_t pc;   /* vcpu thread: guest pc (x86: RIP) at block boundaries */

@@ -159,6 +159,14 @@ static void count_visit(struct tcg_vcpu *tv, enum x64_why why)
 	}
 }
 
+/* Host code left within an instruction. */
+static void run_again(struct tcg_vcpu *tv, struct interp_run *run)
+{
+	tv->asked.is_answer = tv->env->has_loaded;
+	tcg_run_alone(tv, run, true);
+	tv->asked.is_answer = false;
+}
+
 static void run_block(struct tcg_vcpu *tv, struct tcg_block *b, struct interp_run *run)
 {
 	enum x64_why why;
@@ -175,7 +183,7 @@ static void run_block(struct tcg_vcpu *tv, struct tcg_block *b, struct interp_ru
 	why = tcg_native_run(tv, b);
 	count_visit(tv, why);
 	if (why == X64_RESTART)
-		tcg_run_alone(tv, run, true);
+		run_again(tv, run);
 }
 
 /* Run blocks from env->pc on until something must be looked at. */

@@ -288,9 +288,11 @@ static bool fits(const struct place *p, unsigned size)
 	return (p->range || p->host) && p->room >= size - 1;
 }
 
+static bool is_memory(const struct place *p, unsigned size) { return p->host && fits(p, size); }
+
 static void read_place(struct tcg_vcpu *tv, const struct place *p, unsigned size, uint8_t *out)
 {
-	if (p->host && fits(p, size)) {
+	if (is_memory(p, size)) {
 		memcpy(out, p->host, size);
 		return;
 	}
@@ -348,7 +350,7 @@ static void tell_stored(struct tcg_vcpu *tv, const struct place *p, unsigned siz
 static void write_place(struct tcg_vcpu *tv, const struct place *p, unsigned size,
 			const uint8_t *in)
 {
-	if (p->host && !p->is_rom && fits(p, size)) {
+	if (is_memory(p, size) && !p->is_rom) {
 		store_once(p->host, in, size);
 		tell_stored(tv, p, size);
 		return;
@@ -401,6 +403,30 @@ bool tcg_store_hits_code(struct tcg_vcpu *tv, unsigned view, gva_t addr, unsigne
 	return hit;
 }
 
+static void read_places(struct tcg_vcpu *tv, const struct place p[2], const unsigned len[2],
+			uint8_t *out)
+{
+	read_place(tv, &p[0], len[0], out);
+	if (len[1])
+		read_place(tv, &p[1], len[1], out + len[0]);
+}
+
+/* A device is among them.  It is asked once for each instruction that is carried out. */
+static void ask_places(struct tcg_vcpu *tv, const struct place p[2], const unsigned len[2],
+		       uint8_t *out)
+{
+	struct tcg_asked *a = &tv->asked;
+	unsigned size = len[0] + len[1];
+
+	if (!a->is_answer || a->gpa != p[0].gpa || a->size != size) {
+		read_places(tv, p, len, a->bytes);
+		a->gpa = p[0].gpa;
+		a->size = size;
+	}
+	a->is_answer = false;
+	memcpy(out, a->bytes, size);
+}
+
 static bool op_load(struct jit_env *env, unsigned view, gva_t addr, unsigned size, bool for_write,
 		    void *out)
 {
@@ -410,9 +436,10 @@ static bool op_load(struct jit_env *env, unsigned view, gva_t addr, unsigned siz
 
 	if (!resolve_both(tv, view, for_write ? TLB_WRITE : TLB_READ, addr, size, p, len))
 		return false;
-	read_place(tv, &p[0], len[0], out);
-	if (len[1])
-		read_place(tv, &p[1], len[1], (uint8_t *)out + len[0]);
+	if (is_memory(&p[0], len[0]) && (!len[1] || is_memory(&p[1], len[1])))
+		read_places(tv, p, len, out);
+	else
+		ask_places(tv, p, len, out);
 	tell_watcher(tv, addr, size, MMU_READ);
 	return true;
 }

@@ -228,6 +228,14 @@ struct tcg_debug {
 	bool has_marks;
 };
 
+/* What a device said when it was asked last. */
+struct tcg_asked {
+	gpa_t gpa;
+	unsigned size;
+	bool is_answer; /* to the next load there: it is made again */
+	uint8_t bytes[64];
+};
+
 struct tcg_accel {
 	struct accel accel;
 	/* const after the first vCPU: memory is also written by guest code that runs elsewhere, of
@@ -267,6 +275,7 @@ struct tcg_vcpu {
 	struct tlb_view *tlb;          /* vcpu thread: tables of the running address space */
 	struct tcg_tlb *sets;          /* vcpu thread; others empty entries in tlb_protect() */
 	bool is_watched;               /* vcpu thread: by the access now made */
+	struct tcg_asked asked;        /* vcpu thread */
 	struct tcg_checker *check;     /* vcpu thread: NULL: check=off */
 	struct tcg_chaos chaos;        /* vcpu thread */
 	struct x64_compiler *compiler; /* NULL: the interpreter's blocks only */

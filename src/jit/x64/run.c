@@ -185,8 +185,18 @@ static uint64_t fault_at(struct jit_env *env, uint64_t ret)
 	return deliver(env);
 }
 
+/* Do the calls that return there belong to one instruction? */
+static bool is_same_insn(struct jit_env *env, uint64_t ret, uint64_t other)
+{
+	const struct x64_code *code = code_at(env, ret);
+
+	return other - code->base < code->size &&
+	       tables_site(code, ret).pc_delta == tables_site(code, other).pc_delta;
+}
+
 static uint64_t leave_restart(struct jit_env *env, uint64_t ret)
 {
+	env->has_loaded = is_same_insn(env, ret, env->last_load);
 	go_back(env, ret, registers(env));
 	return leave(env, X64_RESTART);
 }
@@ -211,6 +221,7 @@ static uint64_t load(struct jit_env *env, gva_t addr, uint32_t access, uint64_t 
 	assert(size <= sizeof(env->bounce));
 	if (unlikely(env->has_watches) && jit_of(env)->ops->is_watched(env, addr, size))
 		return leave_restart(env, ret);
+	env->last_load = ret;
 	memset(env->bounce, 0, sizeof(uint64_t));
 	if (!env->mem->load(env, access_view(env, access), addr, size, access_is_rmw(access),
 			    env->bounce))
@@ -463,6 +474,7 @@ enum x64_why x64_run(struct x64_jit *j, struct jit_env *env, const struct x64_co
 	env->native = j;
 	env->flags_kind = 0;
 	env->drop_frames = false;
+	env->last_load = 0;
 	env_update(env);
 	why = enter(env, code->run);
 	x64_flags_sync(env, j->desc);

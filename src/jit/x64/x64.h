@@ -57,7 +57,8 @@ enum x64_why {
 	X64_FAULT,   /* env->fault: env->pc is the faulting instruction */
 	X64_LOOP,    /* EXIT_LOOP, EXIT_STATE, no next block: look around, go on at env->pc */
 	X64_RESTART, /* the instruction at env->pc must be run alone by the interpreter: it stores
-		      * to translated code, and nothing of that has happened yet */
+		      * to translated code, and nothing of that has happened yet but loads
+		      * (env->has_loaded) */
 };
 
 struct x64_ops {

@@ -230,6 +230,24 @@ store_second:
 	cmpq $2, %rcx
 	CHECK(je)
 
+	/* ... or is code */
+	movl $DEVICE_ADDR, %edi
+	call eight_nops
+	movq eight_nops, %r8
+	movl $eight_nops + 8, %esp
+	movq (%rdi), %rax
+	pushq (%rdi)
+	movq (%rdi), %rcx
+	popq %rbx
+	movq %r8, eight_nops
+	movl $0x7000, %esp
+	subq %rax, %rbx
+	subq %rax, %rcx
+	cmpq $1, %rbx
+	CHECK(je)
+	cmpq $2, %rcx
+	CHECK(je)
+
 	/* code: stores by its other name to what comes behind them */
 	movl $patched, %edi
 	andl $0xfff, %edi
@@ -409,6 +427,8 @@ worked:	cmpq $2, (%rdi)
 	CHECK(je)
 	ret
 /* A number in rcx on its way to eax, through an instruction behind the stores. */
+eight_nops: .fill 8, 1, 0x90
+	ret
 patch:	movl %ecx, 1(%rdi)
 	movb $0xb8, (%rdi)
 	movb $0x90, 5(%rdi)
