@@ -310,12 +310,16 @@ bool tcg_cache_init(struct tcg_cache *c, uint64_t limit);
 void tcg_cache_fini(struct tcg_accel *t);
 /* Drop all blocks: the RAM they were made from may go.  No vCPU is running. */
 void tcg_cache_clear(struct tcg_accel *t);
+/* A page's blocks are near each other: code that is run for the first time asks for one after the
+ * other. */
 static inline unsigned tcg_hash(const uint8_t *host_pc, uint64_t key)
 {
-	uint64_t h = ((uint64_t)(uintptr_t)host_pc ^ key * UINT64_C(0x9e3779b97f4a7c15)) *
+	uint64_t at = (uintptr_t)host_pc;
+	uint64_t h = (at / RAM_PAGE_SIZE ^ key * UINT64_C(0x9e3779b97f4a7c15)) *
 		     UINT64_C(0x9e3779b97f4a7c15);
 
-	return (unsigned)(h >> (64 - TCG_HASH_BITS));
+	return (unsigned)((h >> (64 - TCG_HASH_BITS)) + at % RAM_PAGE_SIZE / 8) %
+	       (1u << TCG_HASH_BITS);
 }
 /* The pages that a translation is being made from; second may be NULL.  version is what
  * tcg_cache_insert() compares. */
