@@ -27,7 +27,7 @@
 #include "base/lock.h"
 
 enum { MIN_CHUNKS = 8, AIM_CHUNKS = 64, MIN_CHUNK = 64 << 10, MAX_CHUNK = 1 << 20 };
-enum { POPULATE = 64 << 10, SIDE_BYTES = (16 << 10) - 64 };
+enum { POPULATE = 64 << 10, SIDE_SIZE = 64 << 10, AREA_SIZE = 2 << 20 };
 enum { HINTS = 16, HINT_BYTES = 64 };
 /* Code reaches all other code, and the cache's own data, by 32-bit displacements. */
 #define MAX_SIZE GIB
@@ -48,6 +48,7 @@ struct code_entry {
 /* Memory that belongs to a chunk's code. */
 struct code_side {
 	struct code_side *next;
+	size_t size; /* all of it: SIDE_SIZE, or more for one that needs it */
 	uint64_t bytes[];
 };
 
@@ -75,6 +76,9 @@ struct code_cache {
 	struct lock lock;
 	pthread_cond_t freed;         /* lock */
 	uint32_t free_count, emptied; /* lock: chunks in these states */
+	struct code_side *spare_side; /* lock: of SIDE_SIZE, in nobody's hands */
+	GPtrArray *areas;             /* lock: where those come from */
+	uint32_t area_used;           /* lock: bytes of the newest */
 	uint64_t births, evicted;     /* lock */
 	uint64_t blocks, bytes;       /* lock: of chunks that were freed */
 	_Atomic uint64_t refused;
@@ -158,6 +162,7 @@ struct code_cache *code_cache_new(uint64_t size, uint8_t fill, const struct code
 	c->fill = fill;
 	c->ops = ops;
 	c->opaque = opaque;
+	c->areas = g_ptr_array_new();
 	lock_init(&c->lock, LOCK_LEAF, "code cache");
 	lock_cond_init(&c->freed);
 	if (!map_memory(c, err)) {
@@ -167,21 +172,105 @@ struct code_cache *code_cache_new(uint64_t size, uint8_t fill, const struct code
 	return c;
 }
 
-static void free_side(struct code_chunk *ch)
+/* Memory for what is about to be written, many pages at once: each by a fault of its own takes
+ * several times as long.  Where the host does not know how, that is what happens. */
+static void populate(void *p, size_t size)
 {
-	for (struct code_side *s = ch->side, *next; s; s = next) {
-		next = s->next;
-		free(s);
+#ifdef MADV_POPULATE_WRITE
+	(void)madvise(p, size, MADV_POPULATE_WRITE);
+#else
+	(void)p;
+	(void)size;
+#endif
+}
+
+static void *map_private(size_t size)
+{
+	void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (p == MAP_FAILED)
+		g_error("out of memory for translated code");
+	return p;
+}
+
+/* Whoever translates this much will translate more: from the second on an area is one huge page
+ * where the host has such. */
+static void *area_new(bool is_huge)
+{
+	uint8_t *p = map_private(2 * (size_t)AREA_SIZE), *area = p;
+
+	area += -(uintptr_t)p % AREA_SIZE;
+	if (area > p)
+		munmap(p, (size_t)(area - p));
+	munmap(area + AREA_SIZE, (size_t)(p + AREA_SIZE - area));
+	if (is_huge)
+		(void)madvise(area, AREA_SIZE, MADV_HUGEPAGE);
+	return area;
+}
+
+/* Needs c->lock. */
+static struct code_side *side_new(struct code_cache *c)
+{
+	if (!c->areas->len || c->area_used == AREA_SIZE) {
+		g_ptr_array_add(c->areas, area_new(c->areas->len));
+		c->area_used = 0;
 	}
-	ch->side = NULL;
+	c->area_used += SIDE_SIZE;
+	return (void *)((uint8_t *)c->areas->pdata[c->areas->len - 1] + c->area_used - SIDE_SIZE);
+}
+
+static struct code_side *side_take(struct code_cache *c, size_t bytes)
+{
+	size_t size = align_up(sizeof(struct code_side) + bytes, (size_t)SIDE_SIZE);
+	struct code_side *s;
+	bool is_new = true;
+
+	if (size == SIDE_SIZE) {
+		lock_take(&c->lock);
+		s = c->spare_side;
+		is_new = !s;
+		if (s)
+			c->spare_side = s->next;
+		else
+			s = side_new(c);
+		lock_drop(&c->lock);
+	} else {
+		s = map_private(size);
+	}
+	if (is_new)
+		populate(s, size);
+	s->size = size;
+	return s;
+}
+
+/* Needs c->lock.  What was of use once will be again. */
+static void side_keep(struct code_cache *c, struct code_side *s)
+{
+	for (struct code_side *next; s; s = next) {
+		next = s->next;
+		if (s->size != SIDE_SIZE) {
+			munmap(s, s->size);
+			continue;
+		}
+		s->next = c->spare_side;
+		c->spare_side = s;
+	}
+}
+
+static void side_fini(struct code_cache *c)
+{
+	for (unsigned k = 0; k < c->count; k++)
+		side_keep(c, c->chunks[k].side);
+	for (unsigned i = 0; i < c->areas->len; i++)
+		munmap(c->areas->pdata[i], AREA_SIZE);
+	g_ptr_array_free(c->areas, true);
 }
 
 void code_cache_free(struct code_cache *c)
 {
 	if (!c)
 		return;
-	for (unsigned k = 0; k < c->count; k++)
-		free_side(&c->chunks[k]);
+	side_fini(c);
 	if (c->write)
 		munmap(c->write, c->size);
 	if (c->run)
@@ -344,9 +433,10 @@ void code_chunk_free(struct code_cache *c, unsigned k)
 	assert(k < c->count && state_of(atomic_load(&ch->state)) == CHUNK_EMPTIED);
 	ch->used = 0;
 	atomic_store(&ch->dead, 0);
-	free_side(ch);
 	memset(chunk_write(c, k), c->fill, c->chunk_size);
 	lock_take(&c->lock);
+	side_keep(c, ch->side);
+	ch->side = NULL;
 	c->blocks += atomic_exchange(&ch->count, 0);
 	c->bytes += atomic_exchange(&ch->bytes, 0);
 	atomic_store(&ch->state, state_word(0, CHUNK_FREE));
@@ -441,9 +531,7 @@ static bool fits(const struct code_writer *w, size_t room)
 	return align_up(ch->used, CODE_ALIGN) + room + entries <= w->cache->chunk_size;
 }
 
-/* Memory for w's room, many pages at once: each by a fault of its own takes several times as long.
- * Where the host does not know how, that is what happens. */
-static void populate(struct code_writer *w)
+static void populate_room(struct code_writer *w)
 {
 	struct code_chunk *ch = &w->cache->chunks[w->chunk];
 	uint32_t end = w->at + w->room;
@@ -451,10 +539,7 @@ static void populate(struct code_writer *w)
 	if (end <= ch->populated)
 		return;
 	end = MIN((uint32_t)align_up(end, POPULATE), w->cache->chunk_size);
-#ifdef MADV_POPULATE_WRITE
-	(void)madvise(chunk_write(w->cache, (unsigned)w->chunk) + ch->populated,
-		      end - ch->populated, MADV_POPULATE_WRITE);
-#endif
+	populate(chunk_write(w->cache, (unsigned)w->chunk) + ch->populated, end - ch->populated);
 	ch->populated = end;
 }
 
@@ -471,7 +556,7 @@ bool code_reserve(struct code_writer *w, size_t room, uint8_t **write, uint64_t 
 	}
 	w->at = (uint32_t)align_up(c->chunks[w->chunk].used, CODE_ALIGN);
 	w->room = (uint32_t)room;
-	populate(w);
+	populate_room(w);
 	*write = chunk_write(c, (unsigned)w->chunk) + w->at;
 	*run = (uintptr_t)c->run + (uint64_t)(*write - c->write);
 	return true;
@@ -485,15 +570,12 @@ void *code_side(struct code_writer *w, size_t size)
 	assert(w->room);
 	size = align_up(size, sizeof(uint64_t));
 	if (size > (size_t)(w->side_end - w->side)) {
-		size_t bytes = MAX(size, (size_t)SIDE_BYTES);
-		struct code_side *s = malloc(sizeof(*s) + bytes);
+		struct code_side *s = side_take(w->cache, size);
 
-		if (!s)
-			g_error("out of memory for translated code");
 		s->next = ch->side;
 		ch->side = s;
 		w->side = (uint8_t *)s->bytes;
-		w->side_end = w->side + bytes;
+		w->side_end = (uint8_t *)s + s->size;
 	}
 	p = w->side;
 	w->side += size;
@@ -550,6 +632,8 @@ static struct code_entry *find_entry(struct code_cache *c, unsigned k, uint32_t 
 
 	if (lo < hi && is_in(chunk_entry(c, k, lo), at))
 		return chunk_entry(c, k, lo);
+	if (hi && is_in(chunk_entry(c, k, hi - 1), at)) /* just written */
+		return chunk_entry(c, k, hi - 1);
 	lo = 0;
 	while (lo < hi) {
 		uint32_t mid = lo + (hi - lo) / 2;

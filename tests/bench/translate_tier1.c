@@ -5,31 +5,20 @@
 
 #include <stdio.h>
 
-#include <glib.h>
-
+#include "accel/tcg/tcg.h"
 #include "arch/x86/x86.h"
 #include "base/err.h"
 #include "jit/x64/x64.h"
 
 enum { CACHE_SIZE = 64 << 20, TRAP = 0xcc };
 
-/* Who has code goes round like the code itself: making a block's owner is not translating it. */
-struct owner {
-	struct x64_code code;
-	struct owner *next;
-};
-
 static struct code_cache *cache;
 static struct x64_compiler *compiler;
-static struct owner *spares;
 
 static void drop_code(void *opaque, void *owner)
 {
-	struct owner *o = container_of(owner, struct owner, code);
-
 	(void)opaque;
-	o->next = spares;
-	spares = o;
+	(void)owner;
 }
 
 /* Nobody runs it. */
@@ -40,7 +29,10 @@ static void free_chunk(void *opaque, unsigned chunk)
 }
 
 static const struct code_cache_ops cache_ops = { .evict = drop_code, .retire = free_chunk };
-static const struct x64_ops ops;
+static const struct x64_ops ops = {
+	.block_size = sizeof(struct tcg_block),
+	.exit_size = sizeof(struct tcg_link),
+};
 
 bool tier1_start(struct err *err)
 {
@@ -54,14 +46,9 @@ bool tier1_start(struct err *err)
 
 unsigned tier1_compile(const struct ir_block *ir, uint64_t pc)
 {
-	struct owner *o = spares;
+	struct x64_code *code;
 
-	if (o)
-		spares = o->next;
-	else
-		o = g_new(struct owner, 1);
-	if (x64_compile(compiler, &o->code, ir, pc, true, NULL) == X64_DONE)
-		return o->code.size;
-	drop_code(NULL, &o->code);
+	if (x64_compile(compiler, &code, ir, pc, true, NULL) == X64_DONE)
+		return code->size;
 	return 0;
 }

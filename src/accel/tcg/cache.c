@@ -28,12 +28,10 @@ static unsigned exit_count(const struct tcg_block *b)
 	return b->is_native ? b->host.exit_count : b->code.exit_count;
 }
 
+/* One of the interpreter's. */
 static void block_free(struct tcg_block *b)
 {
-	if (b->is_native)
-		tcg_native_fini(b);
-	else
-		interp_block_fini(&b->code);
+	interp_block_fini(&b->code);
 	g_free(b->outgoing);
 	g_free(b->origin);
 	g_free(b);
@@ -45,15 +43,21 @@ static void free_rcu(struct rcu_head *head)
 	block_free(container_of(head, struct tcg_block, rcu));
 }
 
+/* Host code's block lies beside it, in the code cache, and goes with it: here goes what else it
+ * has. */
+static void retire_native(struct tcg_accel *t, struct tcg_block *b)
+{
+	tcg_native_drop(t, b);
+	tcg_origin_retire(b->origin);
+	tcg_check_retire(b->twin);
+}
+
 void tcg_block_discard(struct tcg_accel *t, struct tcg_block *b)
 {
-	if (!b->is_native) {
+	if (b->is_native)
+		retire_native(t, b);
+	else
 		block_free(b);
-		return;
-	}
-	/* Another thread may just be told to evict it. */
-	tcg_native_drop(t, b);
-	rcu_retire(&b->rcu, free_rcu);
 }
 
 static uint64_t block_size(const struct tcg_block *b)
@@ -236,16 +240,21 @@ void tcg_pin(struct tcg_accel *t, struct tcg_pin *pin, unsigned n, struct ram_bl
 	pin->version[n] = __atomic_load_n(&p->version, __ATOMIC_ACQUIRE);
 }
 
-void tcg_unpin(struct tcg_accel *t, struct tcg_pin *pin)
+static void unpin_locked(struct tcg_cache *c, struct tcg_pin *pin)
 {
-	lock_take(&t->cache.lock);
 	for (unsigned n = 0; n < 2; n++) {
 		if (!pin->page[n])
 			continue;
 		pin->page[n]->pins--;
-		page_drop_if_idle(&t->cache, pin->page[n]);
+		page_drop_if_idle(c, pin->page[n]);
 		pin->page[n] = NULL;
 	}
+}
+
+void tcg_unpin(struct tcg_accel *t, struct tcg_pin *pin)
+{
+	lock_take(&t->cache.lock);
+	unpin_locked(&t->cache, pin);
 	lock_drop(&t->cache.lock);
 }
 
@@ -415,7 +424,6 @@ static void drop_locked(struct tcg_accel *t, struct tcg_block *b)
 	if (b->is_native) {
 		tcg_targets_drop(t, b);
 		forget_keys(t, b);
-		tcg_native_drop(t, b);
 	}
 	tell_runners(t, b);
 	for (unsigned n = 0; n < 2; n++) {
@@ -432,7 +440,10 @@ static void drop_locked(struct tcg_accel *t, struct tcg_block *b)
 	}
 	list_remove(c, b);
 	c->dropped++;
-	rcu_retire(&b->rcu, free_rcu);
+	if (b->is_native)
+		retire_native(t, b);
+	else
+		rcu_retire(&b->rcu, free_rcu);
 }
 
 /* The interpreter's oldest go first, down to 7/8 so that it doesn't happen at every insertion. */
@@ -510,7 +521,7 @@ static void insert_locked(struct tcg_cache *c, struct tcg_block *b, const struct
 	rcu_publish(*bucket, b);
 }
 
-bool tcg_cache_insert(struct tcg_accel *t, struct tcg_block **b, const struct tcg_pin *pin)
+bool tcg_cache_insert(struct tcg_accel *t, struct tcg_block **b, struct tcg_pin *pin)
 {
 	struct tcg_cache *c = &t->cache;
 	struct tcg_block *equal;
@@ -534,6 +545,7 @@ bool tcg_cache_insert(struct tcg_accel *t, struct tcg_block **b, const struct tc
 		}
 		insert_locked(c, *b, pin);
 	}
+	unpin_locked(c, pin);
 	lock_drop(&c->lock);
 	return ok;
 }

@@ -29,6 +29,7 @@ enum { PAGE = RAM_PAGE_SIZE, BYTES_MAX = 64, LOG_MAX = 1 << 14, FILLED_MAX = 64 
 struct tcg_twin {
 	struct interp_block code;
 	bool runs_once;
+	struct rcu_head rcu;
 };
 
 /* Bytes of RAM that were stored to. */
@@ -620,13 +621,19 @@ void tcg_check_make(struct tcg_vcpu *tv, struct tcg_block *b, const struct ir_bl
 		b->twin->runs_once |= op_runs_once(&ir->ops[i]);
 }
 
-void tcg_check_free(struct tcg_block *b)
+static void free_twin(struct rcu_head *head)
 {
-	if (!b->twin)
-		return;
-	interp_block_fini(&b->twin->code);
-	g_free(b->twin);
-	b->twin = NULL;
+	struct tcg_twin *twin = container_of(head, struct tcg_twin, rcu);
+
+	rcu_reclaim();
+	interp_block_fini(&twin->code);
+	g_free(twin);
+}
+
+void tcg_check_retire(struct tcg_twin *twin)
+{
+	if (twin)
+		rcu_retire(&twin->rcu, free_twin);
 }
 
 void tcg_check_attach(struct tcg_vcpu *tv)

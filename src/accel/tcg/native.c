@@ -251,6 +251,8 @@ static const struct x64_ops x64_ops = {
 	.next = native_next,
 	.hits_code = native_hits_code,
 	.is_watched = native_is_watched,
+	.block_size = sizeof(struct tcg_block),
+	.exit_size = sizeof(struct tcg_link),
 };
 
 /* ---- start and stop ---- */
@@ -323,17 +325,22 @@ void tcg_native_detach(struct tcg_vcpu *tv)
 
 /* ---- blocks ---- */
 
-enum x64_result tcg_native_compile(struct tcg_vcpu *tv, struct tcg_block *b,
-				   const struct ir_block *ir)
+enum x64_result tcg_native_compile(struct tcg_vcpu *tv, const struct tcg_block *wanted,
+				   const struct ir_block *ir, struct tcg_block **b)
 {
+	struct x64_code *code;
+	enum x64_result r;
 	unsigned how = tv->env->mode & tv->guest->position_free ? X64_FREE : 0;
 
-	if (b->key & TCG_KEY_SINGLE)
+	if (wanted->key & TCG_KEY_SINGLE)
 		how |= X64_SINGLE;
 	/* With check=on find_block() has just compared, and the interpreter's run is all there is.
 	 */
-	return x64_compile(tv->compiler, &b->host, ir, tv->env->pc, how,
-			   b->origin && !tv->check ? &b->origin->parts : NULL);
+	r = x64_compile(tv->compiler, &code, ir, tv->env->pc, how,
+			wanted->origin && !tv->check ? &wanted->origin->parts : NULL);
+	if (r == X64_DONE)
+		*b = container_of(code, struct tcg_block, host);
+	return r;
 }
 
 void tcg_native_link(struct tcg_accel *t, struct tcg_block *from, unsigned n,
@@ -356,8 +363,6 @@ void tcg_native_drop(struct tcg_accel *t, struct tcg_block *b)
 {
 	code_drop(t->native->cache, b->host.base);
 }
-
-void tcg_native_fini(struct tcg_block *b) { tcg_check_free(b); }
 
 enum x64_why tcg_native_run(struct tcg_vcpu *tv, const struct tcg_block *b)
 {

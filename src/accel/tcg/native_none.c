@@ -25,12 +25,13 @@ bool tcg_native_attach(struct tcg_vcpu *tv, struct err *err)
 
 void tcg_native_detach(struct tcg_vcpu *tv) { g_assert(!tv->compiler); }
 
-enum x64_result tcg_native_compile(struct tcg_vcpu *tv, struct tcg_block *b,
-				   const struct ir_block *ir)
+enum x64_result tcg_native_compile(struct tcg_vcpu *tv, const struct tcg_block *wanted,
+				   const struct ir_block *ir, struct tcg_block **b)
 {
 	(void)tv;
-	(void)b;
+	(void)wanted;
 	(void)ir;
+	(void)b;
 	g_assert_not_reached();
 }
 
@@ -64,12 +65,6 @@ bool tcg_native_link_probe(struct tcg_accel *t, struct tcg_block *from, unsigned
 void tcg_native_drop(struct tcg_accel *t, struct tcg_block *b)
 {
 	(void)t;
-	(void)b;
-	g_assert_not_reached();
-}
-
-void tcg_native_fini(struct tcg_block *b)
-{
 	(void)b;
 	g_assert_not_reached();
 }

@@ -65,6 +65,18 @@ struct tcg_origin *tcg_origin_new(const struct tcg_block *b, const uint8_t *cons
 	return o;
 }
 
+static void free_origin(struct rcu_head *head)
+{
+	rcu_reclaim();
+	g_free(container_of(head, struct tcg_origin, rcu));
+}
+
+void tcg_origin_retire(struct tcg_origin *o)
+{
+	if (o)
+		rcu_retire(&o->rcu, free_origin);
+}
+
 bool tcg_origin_holds(const struct jit_origin *o)
 {
 	for (unsigned n = 0; n < o->count; n++) {

@@ -98,7 +98,7 @@ struct tcg_block {
 	struct tcg_link *incoming;       /* cache.lock */
 	struct tcg_link *outgoing;       /* one per exit */
 	struct tcg_block *older, *newer; /* cache.lock: of its tier, in order of birth */
-	struct rcu_head rcu;
+	struct rcu_head rcu;             /* the interpreter's: host code's lies beside the code */
 };
 
 /* A page of guest memory with translations. */
@@ -137,6 +137,7 @@ struct tcg_hole {
 struct tcg_origin {
 	struct jit_origin parts; /* what is compared: all but the holes */
 	uint64_t birth;          /* cache.lock: blocks are linked to younger versions only */
+	struct rcu_head rcu;     /* of host code's */
 	unsigned hole_count;
 	struct tcg_hole holes[TCG_HOLES];
 	uint8_t bytes[]; /* guest_len of them */
@@ -330,9 +331,9 @@ struct tcg_pin {
 void tcg_pin(struct tcg_accel *t, struct tcg_pin *pin, unsigned n, struct ram_block *ram,
 	     uint64_t offset);
 void tcg_unpin(struct tcg_accel *t, struct tcg_pin *pin);
-/* Publish b, made from the pinned pages.  False: they were written, or b evicted, meanwhile, and b
- * is gone.  Returns with an equal block in *b when another vCPU was faster. */
-bool tcg_cache_insert(struct tcg_accel *t, struct tcg_block **b, const struct tcg_pin *pin);
+/* Publish b, made from the pinned pages, and unpin them.  False: they were written, or b evicted,
+ * meanwhile, and b is gone.  Returns with an equal block in *b when another vCPU was faster. */
+bool tcg_cache_insert(struct tcg_accel *t, struct tcg_block **b, struct tcg_pin *pin);
 void tcg_cache_link(struct tcg_accel *t, struct tcg_block *from, unsigned n, struct tcg_block *to,
 		    bool is_guarded);
 /* Exit n of `from`, host code, which leads to another page, has this key and leads to `to`, if it
@@ -382,6 +383,8 @@ void tcg_restless_look(struct tcg_accel *t);
 struct tcg_origin *tcg_origin_new(const struct tcg_block *b, const uint8_t *const code[2],
 				  const struct tcg_hole *holes, unsigned count);
 /* Is what is compared as it was? */
+/* When nobody can be inside its block any more.  NULL: there is none. */
+void tcg_origin_retire(struct tcg_origin *o);
 bool tcg_origin_holds(const struct jit_origin *o);
 /* Would a, which is of the same place and key, do for all that b was made from? */
 bool tcg_origin_covers(const struct tcg_block *a, const struct tcg_block *b);
@@ -487,8 +490,9 @@ void tcg_native_stop(struct tcg_accel *t);
 /* The first vCPU tells what guest it is for: false: err, and t->native is NULL. */
 bool tcg_native_attach(struct tcg_vcpu *tv, struct err *err);
 void tcg_native_detach(struct tcg_vcpu *tv);
-enum x64_result tcg_native_compile(struct tcg_vcpu *tv, struct tcg_block *b,
-				   const struct ir_block *ir);
+/* *b, from ir, is for what wanted says, and has nothing of it yet. */
+enum x64_result tcg_native_compile(struct tcg_vcpu *tv, const struct tcg_block *wanted,
+				   const struct ir_block *ir, struct tcg_block **b);
 void tcg_native_link(struct tcg_accel *t, struct tcg_block *from, unsigned n,
 		     const struct tcg_block *to);
 void tcg_native_key(struct tcg_accel *t, struct tcg_block *from, unsigned n, uint64_t key);
@@ -496,8 +500,6 @@ void tcg_native_key(struct tcg_accel *t, struct tcg_block *from, unsigned n, uin
 bool tcg_native_link_probe(struct tcg_accel *t, struct tcg_block *from, unsigned n);
 /* b's code is not entered any more: the code cache need not tell of it. */
 void tcg_native_drop(struct tcg_accel *t, struct tcg_block *b);
-/* What else b has; its code, and what belongs to that, is the code cache's. */
-void tcg_native_fini(struct tcg_block *b);
 enum x64_why tcg_native_run(struct tcg_vcpu *tv, const struct tcg_block *b);
 /* Until there is room again.  Context: not in an RCU reader. */
 void tcg_native_wait(struct tcg_accel *t);
@@ -529,7 +531,8 @@ void tcg_check_attach(struct tcg_vcpu *tv);
 void tcg_check_detach(struct tcg_vcpu *tv);
 /* b was compiled from ir: keep it for the interpreter too, if tv checks. */
 void tcg_check_make(struct tcg_vcpu *tv, struct tcg_block *b, const struct ir_block *ir);
-void tcg_check_free(struct tcg_block *b);
+/* When nobody can be inside its block any more.  NULL: there is none. */
+void tcg_check_retire(struct tcg_twin *twin);
 /* Run b, which is host code, by both executors; does not come back where they differ. */
 void tcg_check_run(struct tcg_vcpu *tv, const struct tcg_block *b, struct interp_run *run);
 

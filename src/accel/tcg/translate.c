@@ -241,21 +241,23 @@ static void place_block(struct fetch *f, struct tcg_block *b)
 		b->origin = tcg_origin_new(b, f->code, f->holes, f->hole_count);
 }
 
-static bool compile_lowered(struct tcg_vcpu *tv, struct fetch *f, struct tcg_block *b, gva_t pc,
-			    unsigned max_insns)
+/* For the interpreter: what is known of it is in wanted. */
+static struct tcg_block *compile_lowered(struct tcg_vcpu *tv, struct fetch *f,
+					 struct tcg_block *wanted, gva_t pc, unsigned max_insns)
 {
-	b->is_native = false;
-	memset(&b->code, 0, sizeof(b->code));
-	if (!lower(tv, f, max_insns, &b->code, &b->guest_len))
-		return false;
-	place_block(f, b);
-	b->code.host_pc = b->host_pc;
+	struct tcg_block *b;
+
+	if (!lower(tv, f, max_insns, &wanted->code, &wanted->guest_len))
+		return NULL;
+	place_block(f, wanted);
+	wanted->code.host_pc = wanted->host_pc;
+	b = g_memdup2(wanted, sizeof(*b));
 	b->outgoing = g_new0(struct tcg_link, b->code.exit_count);
 	tv->counts.insns[0] += b->code.insn_count;
 	tv->counts.bytes[0] += b->code.size;
 	if (log_on(LOG_OUT_ASM))
 		log_lowered(b, pc);
-	return true;
+	return b;
 }
 
 /* How many instructions of ir lie wholly in the page of its first; 1 at least. */
@@ -269,63 +271,72 @@ static unsigned insns_on_page(const struct ir_block *ir, gva_t pc)
 	return MAX(n, 1);
 }
 
-static bool compile_native(struct tcg_vcpu *tv, struct fetch *f, struct tcg_block *b, gva_t pc)
+/* As host code, which lies beside b.  Its state is not touched: it may be evicted already. */
+static void fill_native(struct tcg_block *b, const struct tcg_block *wanted)
+{
+	b->is_native = true;
+	b->guest_len = wanted->guest_len;
+	b->origin = wanted->origin;
+	b->key = wanted->key;
+	b->host_pc = wanted->host_pc;
+	b->host_second = wanted->host_second;
+	b->outgoing = (struct tcg_link *)(b + 1);
+	tcg_targets_init_block(b);
+}
+
+static struct tcg_block *compile_native(struct tcg_vcpu *tv, struct fetch *f,
+					struct tcg_block *wanted, gva_t pc)
 {
 	unsigned max_insns = TCG_MAX_INSNS;
 	const struct ir_block *ir;
 	enum x64_result result;
+	struct tcg_block *b;
 
-	b->is_native = true;
 	do {
-		ir = make_block_ir(tv, f, max_insns, &b->guest_len);
+		ir = make_block_ir(tv, f, max_insns, &wanted->guest_len);
 		if (!ir)
-			return false;
+			return NULL;
 		/* What lies on two pages is not linked, and this one is reached by a link. */
-		if (b->key & TCG_KEY_SINGLE && insns_on_page(ir, pc) < ir->insn_count) {
+		if (wanted->key & TCG_KEY_SINGLE && insns_on_page(ir, pc) < ir->insn_count) {
 			max_insns = insns_on_page(ir, pc);
-			ir = make_ir(tv, f, max_insns, &b->guest_len);
+			ir = make_ir(tv, f, max_insns, &wanted->guest_len);
 			if (!ir)
-				return false;
+				return NULL;
 		}
-		place_block(f, b);
-		result = tcg_native_compile(tv, b, ir);
+		place_block(f, wanted);
+		result = tcg_native_compile(tv, wanted, ir, &b);
 		max_insns /= 2;
 	} while (result == X64_TOO_BIG && max_insns);
 	if (result == X64_TOO_BIG) /* one instruction that is beyond it */
-		return compile_lowered(tv, f, b, pc, 1);
+		return compile_lowered(tv, f, wanted, pc, 1);
 	if (result == X64_NO_ROOM) {
 		tv->needs_room = true;
-		return false;
+		return NULL;
 	}
-	if (tv->check)
-		tcg_check_make(tv, b, ir);
-	b->outgoing = g_new0(struct tcg_link, b->host.exit_count);
+	fill_native(b, wanted);
+	tcg_check_make(tv, b, ir);
 	tv->counts.insns[1] += b->host.insn_count;
 	tv->counts.bytes[1] += b->host.size;
 	tcg_native_log(tv, b, pc);
-	return true;
+	return b;
 }
 
 static struct tcg_block *make_block(struct tcg_vcpu *tv, struct fetch *f, gva_t pc, uint64_t key)
 {
 	bool is_step = tv->env->mode & tv->guest->step;
-	struct tcg_block *b;
-	bool ok;
+	struct tcg_block wanted = { .key = key }, *b;
 
 	if (!fetch_page(f, 0))
 		return NULL;
-	b = g_new0(struct tcg_block, 1);
-	b->key = key;
-	b->host_pc = f->host[0] + pc % PAGE;
-	tcg_targets_init_block(b);
-	f->made = b;
+	wanted.host_pc = f->host[0] + pc % PAGE;
+	tcg_targets_init_block(&wanted);
+	f->made = &wanted;
 	if (tv->compiler && !is_step)
-		ok = compile_native(tv, f, b, pc);
+		b = compile_native(tv, f, &wanted, pc);
 	else
-		ok = compile_lowered(tv, f, b, pc, is_step ? 1 : TCG_MAX_INSNS);
-	if (!ok) {
-		g_free(b->origin);
-		g_free(b);
+		b = compile_lowered(tv, f, &wanted, pc, is_step ? 1 : TCG_MAX_INSNS);
+	if (!b) {
+		g_free(wanted.origin);
 		return NULL;
 	}
 	tv->counts.blocks[b->is_native]++;
@@ -362,7 +373,8 @@ struct tcg_block *tcg_translate(struct tcg_vcpu *tv, gva_t pc, uint64_t key)
 		b = make_block(tv, &f, pc, key);
 		if (b)
 			ok = tcg_cache_insert(tv->tcg, &b, &f.pin);
-		tcg_unpin(tv->tcg, &f.pin);
+		else
+			tcg_unpin(tv->tcg, &f.pin);
 	} while (b && !ok);
 	if (began)
 		tv->counts.translate_ns += thread_ns() - began;

@@ -300,8 +300,10 @@ static void begin(struct x64_compiler *c, const struct ir_block *ir)
 	vec_begin(c);
 }
 
-static void finish(struct x64_compiler *c)
+/* The block, with its tables behind it. */
+static struct x64_code *finish(struct x64_compiler *c)
 {
+	const struct x64_ops *ops = c->jit->ops;
 	const struct x64_tables t = {
 		.exits = c->exits,
 		.sites = c->sites,
@@ -310,12 +312,19 @@ static void finish(struct x64_compiler *c)
 		.site_count = c->site_count,
 		.constant_count = c->constant_count,
 	};
-	void *memory = code_side(&c->writer, tables_room(&t));
+	size_t size = align_up(MAX(ops->block_size, sizeof(struct x64_code)) +
+				       c->exit_count * ops->exit_size,
+			       sizeof(uint64_t));
+	uint8_t *memory = code_side(&c->writer, size + tables_room(&t));
+	struct x64_code *code = (void *)memory;
 
-	code_side_cut(&c->writer, tables_write(c->code, &t, memory));
-	c->code->insn_count = c->ir->insn_count;
-	c->code->kills_flags = c->ir->kills_flags && !c->origin; /* what comes instead may not */
-	c->code->size = x64_offset(&c->a);
+	memset(memory, 0, size);
+	code_side_cut(&c->writer, tables_write(&c->code, &t, memory + size));
+	c->code.insn_count = c->ir->insn_count;
+	c->code.kills_flags = c->ir->kills_flags && !c->origin; /* what comes instead may not */
+	c->code.size = x64_offset(&c->a);
+	*code = c->code;
+	return code;
 }
 
 static void lower_block(struct x64_compiler *c)
@@ -333,11 +342,12 @@ static void lower_block(struct x64_compiler *c)
 	lower_stubs(c);
 }
 
-enum x64_result x64_compile(struct x64_compiler *c, struct x64_code *code,
+enum x64_result x64_compile(struct x64_compiler *c, struct x64_code **out,
 			    const struct ir_block *ir, uint64_t pc, unsigned how,
 			    const struct jit_origin *origin)
 {
 	size_t room = MIN(code_max_room(c->jit->cache), 1024 + (size_t)ir->op_count * 160);
+	struct x64_code *code = &c->code;
 	uint8_t *write;
 	uint64_t run;
 	unsigned gap;
@@ -348,7 +358,6 @@ enum x64_result x64_compile(struct x64_compiler *c, struct x64_code *code,
 	c->origin = origin;
 	if (!code_reserve(&c->writer, room, &write, &run))
 		return X64_NO_ROOM;
-	c->code = code;
 	gap = (unsigned)-(run + lower_entry_size(c)) % WINDOW;
 	code->base = run + gap;
 	x64_begin(&c->a, write + gap, code->base, room - gap);
@@ -356,10 +365,9 @@ enum x64_result x64_compile(struct x64_compiler *c, struct x64_code *code,
 	lower_block(c);
 	if (c->is_full || c->a.is_full) {
 		code_commit(&c->writer, 0, NULL);
-		*code = (struct x64_code){ 0 };
 		return X64_TOO_BIG;
 	}
-	finish(c);
+	*out = code = finish(c);
 	code_written(code->base, code->size);
 	code_commit(&c->writer, gap + code->size, code);
 	return X64_DONE;

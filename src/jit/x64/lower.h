@@ -296,7 +296,7 @@ struct x64_compiler {
 	const struct jit_origin *origin; /* compared at the entry, or NULL */
 	struct x64_asm a;
 	struct code_writer writer;
-	struct x64_code *code;
+	struct x64_code code;
 	bool is_full; /* too many temporaries, stubs ... */
 	_Alignas(16) struct op_plan plan[IR_TABLE_OPS];
 	struct value value[IR_TABLE_OPS];

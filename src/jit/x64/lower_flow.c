@@ -48,11 +48,11 @@ void site_add(struct x64_compiler *c, unsigned i, const struct x64_site *site)
 
 void lower_pc(struct x64_compiler *c, unsigned reg, int64_t delta)
 {
-	uint64_t pc = c->code->pc_base + (uint64_t)delta;
+	uint64_t pc = c->code.pc_base + (uint64_t)delta;
 	int64_t left = (int64_t)pc;
 
-	if (!c->code->is_free) {
-		x64_mov_ri(&c->a, reg, pc & ~UINT64_C(0) >> (64 - (8u << c->code->pc_size)));
+	if (!c->code.is_free) {
+		x64_mov_ri(&c->a, reg, pc & ~UINT64_C(0) >> (64 - (8u << c->code.pc_size)));
 		return;
 	}
 	if ((reg == S0 || reg == S1) && x64_fits32(left) && !x64_fits8(left)) {
@@ -303,7 +303,7 @@ void lower_native(struct x64_compiler *c, unsigned i)
 
 struct x64_exit *flow_exit_new(struct x64_compiler *c, int64_t pc_delta, bool is_polled)
 {
-	uint64_t at = c->code->pc_base + (uint64_t)pc_delta;
+	uint64_t at = c->code.pc_base + (uint64_t)pc_delta;
 	struct x64_exit *x;
 
 	if (c->exit_count >= LOWER_EXITS) {
@@ -314,7 +314,7 @@ struct x64_exit *flow_exit_new(struct x64_compiler *c, int64_t pc_delta, bool is
 	*x = (struct x64_exit){
 		.pc_delta = pc_delta,
 		.is_polled = is_polled,
-		.can_link = !c->code->is_free || at < PAGE,
+		.can_link = !c->code.is_free || at < PAGE,
 	};
 	return x;
 }
@@ -348,9 +348,9 @@ void flow_probe(struct x64_compiler *c)
 /* A target on two pages, or on another than the block, is where its pc is mapped at the moment. */
 static bool may_be_refused(const struct x64_compiler *c, const struct x64_exit *x)
 {
-	uint64_t pc = c->code->pc_base + (uint64_t)x->pc_delta;
+	uint64_t pc = c->code.pc_base + (uint64_t)x->pc_delta;
 
-	return !x->to_single && (!c->code->is_free || pc % PAGE > PAGE - REACH);
+	return !x->to_single && (!c->code.is_free || pc % PAGE > PAGE - REACH);
 }
 
 /* What a linked jump leads to at first: the exit asks C. */
@@ -375,7 +375,7 @@ void flow_ask_behind(struct x64_compiler *c, struct x64_exit *x)
 /* How far its page is from the block's. */
 static int64_t pages_to(const struct x64_compiler *c, const struct x64_exit *x)
 {
-	return (int64_t)align_down(c->code->pc_base + (uint64_t)x->pc_delta, (uint64_t)PAGE);
+	return (int64_t)align_down(c->code.pc_base + (uint64_t)x->pc_delta, (uint64_t)PAGE);
 }
 
 bool flow_is_far(const struct x64_compiler *c, const struct x64_exit *x)
@@ -407,7 +407,7 @@ void stub_far(struct x64_compiler *c, struct stub *s)
 
 	if (x64_paste(&c->a, key))
 		x64_fill_label(&c->a, key, 0, &s->key);
-	x64_mov_ri(&c->a, S0, c->code->pc_base + (uint64_t)x->pc_delta);
+	x64_mov_ri(&c->a, S0, c->code.pc_base + (uint64_t)x->pc_delta);
 	if (s->is_call) {
 		x64_call_at(&c->a, c->jit->thunk.far);
 		x64_jmp(&c->a, &s->back);
@@ -556,7 +556,7 @@ unsigned lower_entry_size(const struct x64_compiler *c)
 {
 	const struct x64_pieces *p = &c->jit->piece;
 
-	return p->poll.size + (c->code->is_free ? p->page.size : 0u);
+	return p->poll.size + (c->code.is_free ? p->page.size : 0u);
 }
 
 void lower_entry(struct x64_compiler *c)
@@ -564,12 +564,12 @@ void lower_entry(struct x64_compiler *c)
 	struct x64_asm *a = &c->a;
 
 	c->asked = X64_LABEL;
-	c->code->probe_entry = x64_pc(a);
-	if (c->code->is_free)
+	c->code.probe_entry = x64_pc(a);
+	if (c->code.is_free)
 		x64_paste(a, &c->jit->piece.page);
-	c->code->poll_entry = x64_pc(a);
+	c->code.poll_entry = x64_pc(a);
 	flow_poll(c, &c->asked);
-	c->code->run = x64_pc(a);
+	c->code.run = x64_pc(a);
 	if (c->origin)
 		check_entry(c);
 }
@@ -620,8 +620,8 @@ void lower_stubs(struct x64_compiler *c)
 		}
 	}
 	x64_bind(&c->a, &c->asked);
-	if (c->code->is_free) {
-		x64_mov_ri(&c->a, S0, c->code->pc_base);
+	if (c->code.is_free) {
+		x64_mov_ri(&c->a, S0, c->code.pc_base);
 		x64_jmp_at(&c->a, c->jit->thunk.asked_here);
 	} else {
 		lower_pc(c, S0, 0);

@@ -118,7 +118,7 @@ static bool may_begin(const struct x64_compiler *c, const struct group_planner *
 	int32_t delta = c->ir->insns[c->plan[i].insn].pc_delta;
 
 	/* The exit is linked within a page only. */
-	return !p->has_begun && c->code->pc_base % PAGE + (uint64_t)(int64_t)delta < PAGE &&
+	return !p->has_begun && c->code.pc_base % PAGE + (uint64_t)(int64_t)delta < PAGE &&
 	       c->group_count < LOWER_GROUPS;
 }
 

@@ -22,7 +22,7 @@ enum { PAGE = 4096 };
 
 bool pair_is_possible(const struct x64_compiler *c)
 {
-	return c->code->is_free && c->code->pc_size == 3;
+	return c->code.is_free && c->code.pc_size == 3;
 }
 
 static int64_t return_delta(const struct x64_compiler *c, unsigned i)
@@ -49,7 +49,7 @@ unsigned pair_pushed(const struct x64_compiler *c, unsigned i)
 /* Right behind the page: the one return address that may not be canonical. */
 static bool returns_behind_page(const struct x64_compiler *c, unsigned i)
 {
-	return c->code->pc_base + (uint64_t)return_delta(c, i) == PAGE;
+	return c->code.pc_base + (uint64_t)return_delta(c, i) == PAGE;
 }
 
 /* The first half of a frame; S0 is taken, S1 is free behind it.  A return that is to fault must not
@@ -294,7 +294,7 @@ void pair_stub(struct x64_compiler *c, struct stub *s)
 	switch (s->kind) {
 	case STUB_FRAMES:
 		if (s->is_direct) {
-			x64_mov_ri(&c->a, S0, c->code->pc_base + (uint64_t)x->pc_delta);
+			x64_mov_ri(&c->a, S0, c->code.pc_base + (uint64_t)x->pc_delta);
 			x64_call_at(&c->a, c->jit->thunk.room_here);
 		} else {
 			x64_call_at(&c->a, c->jit->thunk.room);

@@ -36,7 +36,7 @@ struct x64_exit {
 	bool can_link;  /* the target lies on the block's page (or the mode's code is at one pc) */
 };
 
-/* The code of one block.  First member of the accelerator's block. */
+/* The code of one block.  First member of the accelerator's, which x64_compile() makes. */
 struct x64_code {
 	uint64_t base;        /* address of its first byte; 0: not compiled */
 	uint64_t run;         /* the plain entry */
@@ -73,6 +73,9 @@ struct x64_ops {
 	bool (*hits_code)(struct jit_env *env, unsigned view, gva_t addr, unsigned size);
 	/* Is a load of these bytes watched?  Asked before it is made, where env->has_watches. */
 	bool (*is_watched)(struct jit_env *env, gva_t addr, unsigned size);
+	/* Of the accelerator's block, x64_code included (0: there is nothing else); and of what it
+	 * has behind that for each exit. */
+	size_t block_size, exit_size;
 };
 enum { X64_INDIRECT = 0xffff, X64_LOOPED = 0xfffe, X64_FAULTED = 0xfffd };
 
@@ -117,11 +120,12 @@ enum {
 	X64_FREE = 1u << 0,   /* will also be run at other addresses with this offset in a page */
 	X64_SINGLE = 1u << 1, /* every access is checked by itself */
 };
-/* Compile ir, made for code at pc, into code, which is what it is committed for in the cache.
+/* Compile ir, made for code at pc.  *code: the block (x64_ops.block_size), which the code is
+ * committed for in the cache, and whose memory goes with it; all but the x64_code is zero.
  * Accesses near each other are checked as one; where that fails the block is left by an exit that
  * is to_single, at their first instruction.  how: bits of the above.  origin: what is compared at
  * each entry, NULL: nothing; it lives as long as the code.  Context: the compiler's thread. */
-enum x64_result x64_compile(struct x64_compiler *c, struct x64_code *code,
+enum x64_result x64_compile(struct x64_compiler *c, struct x64_code **code,
 			    const struct ir_block *ir, uint64_t pc, unsigned how,
 			    const struct jit_origin *origin);
 /* Let exit n of code lead to target, or (NULL) to its stub again.  Context: any thread; the caller

@@ -189,7 +189,7 @@ static bool count_block(const struct loop *loop, struct loop_fetch *l, struct wo
 {
 	uint32_t len;
 	const struct ir_block *ir = translate_inside(l, pc, &len);
-	struct x64_code code;
+	struct x64_code *code;
 	bool ok;
 
 	if (!tier1_make(&cpu->env, &code, ir, false)) {
@@ -197,15 +197,15 @@ static bool count_block(const struct loop *loop, struct loop_fetch *l, struct wo
 		return false;
 	}
 	if (show)
-		tier1_print(&code, stdout);
+		tier1_print(code, stdout);
 	n->blocks++;
 	n->guest += ir->insn_count;
-	ok = count_code(loop->name, &code, n);
-	for (unsigned i = 0; i < code.exit_count; i++)
-		if (!code.exits[i].to_single)
-			work_add(w, l, pc + (uint64_t)code.exits[i].pc_delta);
+	ok = count_code(loop->name, code, n);
+	for (unsigned i = 0; i < code->exit_count; i++)
+		if (!code->exits[i].to_single)
+			work_add(w, l, pc + (uint64_t)code->exits[i].pc_delta);
 	work_add(w, l, pc + len);
-	tier1_drop(&code);
+	tier1_drop(code);
 	return ok;
 }
 

@@ -327,26 +327,29 @@ static void interpret(const struct ir_block *ir, bool again)
 	interp_block_fini(&block);
 }
 
-static void make_host_code(const struct ir_block *ir, struct x64_code *code, bool singly)
+static struct x64_code *make_host_code(const struct ir_block *ir, bool singly)
 {
-	if (!tier1_make(&cpu->env, code, ir, singly))
+	struct x64_code *code;
+
+	if (!tier1_make(&cpu->env, &code, ir, singly))
 		abort();
 	if (guest_trace)
 		tier1_print(code, stdout);
+	return code;
 }
 
 /* The rest of a block of so many instructions of which `done` are. */
 static void run_rest_singly(unsigned insns, unsigned done)
 {
-	struct x64_code code;
+	struct x64_code *code;
 
 	if (done >= insns) {
 		fprintf(stderr, "host code left for one that is not in the block\n");
 		abort();
 	}
-	make_host_code(translate(insns - done), &code, true);
-	tier1_run(&cpu->env, &code);
-	tier1_drop(&code);
+	code = make_host_code(translate(insns - done), true);
+	tier1_run(&cpu->env, code);
+	tier1_drop(code);
 }
 
 static void run_host_code(const struct ir_block *ir, bool again)
@@ -354,13 +357,13 @@ static void run_host_code(const struct ir_block *ir, bool again)
 	const uint64_t start = cpu->env.pc;
 	unsigned insns = ir->insn_count, done;
 	g_autofree int32_t *delta = g_new(int32_t, insns);
-	struct x64_code code;
+	struct x64_code *code;
 
 	for (unsigned k = 0; k < insns; k++)
 		delta[k] = ir->insns[k].pc_delta;
-	make_host_code(ir, &code, false);
+	code = make_host_code(ir, false);
 	do {
-		tier1_run(&cpu->env, &code);
+		tier1_run(&cpu->env, code);
 		done = 0;
 		while (tier1_wants_single() && done < insns &&
 		       cpu->env.pc - start != (uint64_t)delta[done])
@@ -368,7 +371,7 @@ static void run_host_code(const struct ir_block *ir, bool again)
 		if (tier1_wants_single())
 			run_rest_singly(insns, done);
 	} while (again && cpu->env.pc == start && !cpu->env.fault);
-	tier1_drop(&code);
+	tier1_drop(code);
 }
 
 void guest_go(unsigned use_tier, unsigned insns, bool again)

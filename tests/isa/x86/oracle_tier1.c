@@ -70,7 +70,7 @@ void tier1_print(const struct x64_code *code, FILE *out)
 	tcg_disas((const uint8_t *)(uintptr_t)code->base, code->size, code->base, out);
 }
 
-bool tier1_make(struct jit_env *env, struct x64_code *code, const struct ir_block *ir, bool singly)
+bool tier1_make(struct jit_env *env, struct x64_code **code, const struct ir_block *ir, bool singly)
 {
 	unsigned how = (env->mode & MODE_CODE64 ? X64_FREE : 0u) | (singly ? X64_SINGLE : 0u);
 	enum x64_result r = x64_compile(compiler, code, ir, env->pc, how, NULL);

@@ -135,7 +135,37 @@ static void test_what_lies_beside_code_lasts_as_long(void)
 		for (unsigned k = 0; k < WORDS; k++)
 			g_assert_cmpuint(sides[n][k], ==, n);
 	code_writer_fini(&w);
-	code_cache_free(u.c); /* a sanitizer tells of leaks */
+	code_cache_free(u.c);
+}
+
+/* ... and then serves what is written next. */
+static void test_what_lay_beside_code_is_used_again(void)
+{
+	enum { BYTES = 40 << 10 };
+	struct code_writer w;
+	void *side, *next;
+	uint8_t *write;
+	struct user u;
+	uint64_t run;
+
+	if (!user_init(&u))
+		return;
+	code_writer_init(&w, u.c, false);
+	g_assert_true(code_reserve(&w, 64, &write, &run));
+	side = code_side(&w, BYTES);
+	memset(side, 0xff, BYTES);
+	code_commit(&w, 64, &u);
+	g_assert_true(code_cache_evict(u.c));
+	g_assert_true(code_reserve(&w, 64, &write, &run));
+	next = code_side(&w, BYTES);
+	g_assert_true(next != side); /* somebody may still be running there */
+	code_commit(&w, 64, &u);
+	code_chunk_free(u.c, u.retired[0]);
+	g_assert_true(code_reserve(&w, 64, &write, &run));
+	g_assert_true(code_side(&w, BYTES) == side);
+	code_commit(&w, 64, &u);
+	code_writer_fini(&w);
+	code_cache_free(u.c);
 }
 
 static void test_what_is_written_is_there_to_run(void)
@@ -678,6 +708,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/jit/code_cache/rights", test_no_address_is_both_writable_and_executable);
 	g_test_add_func("/jit/code_cache/views", test_what_is_written_is_there_to_run);
 	g_test_add_func("/jit/code_cache/side", test_what_lies_beside_code_lasts_as_long);
+	g_test_add_func("/jit/code_cache/side-again", test_what_lay_beside_code_is_used_again);
 #ifdef __x86_64__
 	g_test_add_func("/jit/code_cache/runs", test_the_host_runs_it);
 #endif

@@ -178,7 +178,7 @@ static enum ref_end run_reference(struct fixture *f, const struct raw *raw, unsi
 /* False: too big for the back end, which translators would cut. */
 static bool run_host(struct fixture *f, const struct ir_block *blk, unsigned how, enum x64_why *why)
 {
-	struct x64_code code = { 0 };
+	struct x64_code *code;
 	enum x64_result r;
 
 	memcpy(f->mem, f->init_mem, TEST_MEM);
@@ -190,8 +190,8 @@ static bool run_host(struct fixture *f, const struct ir_block *blk, unsigned how
 		return false;
 	g_assert_cmpuint(r, ==, X64_DONE);
 	is_to_single = false;
-	*why = x64_run(f->jit, &f->cpu->env, &code);
-	code_drop(f->cache, code.base);
+	*why = x64_run(f->jit, &f->cpu->env, code);
+	code_drop(f->cache, code->base);
 	return true;
 }
 
@@ -361,7 +361,7 @@ static void emit_loop(struct ir_builder *b)
 /* A block whose way back leads past the record of flags: a request finds them recorded. */
 static void test_loops_are_left_with_their_flags(void)
 {
-	struct x64_code code = { 0 };
+	struct x64_code *code;
 	struct fixture f;
 
 	if (!setup(&f))
@@ -369,22 +369,22 @@ static void test_loops_are_left_with_their_flags(void)
 	emit_loop(f.b);
 	g_assert_cmpuint(x64_compile(f.compiler, &code, ir_end(f.b), 0x1000, X64_FREE, NULL), ==,
 			 X64_DONE);
-	g_assert_true(code.kills_flags);
-	x64_link(f.jit, &code, 0, &code);
+	g_assert_true(code->kills_flags);
+	x64_link(f.jit, code, 0, code);
 	for (unsigned asked = 0; asked < 2; asked++) {
 		*f.cpu = *f.start;
 		f.cpu->r[0] = (uint64_t)-30;
 		f.cpu->flags = 0;
 		f.cpu->env.pc = 0x1000;
 		f.cpu->env.exit_request = (uint16_t)asked;
-		g_assert_cmpuint(x64_run(f.jit, &f.cpu->env, &code), ==,
+		g_assert_cmpuint(x64_run(f.jit, &f.cpu->env, code), ==,
 				 asked ? X64_ASKED : X64_LOOP);
 		g_assert_cmphex(f.cpu->r[0], ==, asked ? (uint64_t)-27 : 0);
 		g_assert_cmphex(f.cpu->flags, ==,
 				ir_eval_flags(IR_ADD, 3, (uint64_t)(asked ? -30 : -3), 3, 0));
 		g_assert_cmphex(f.cpu->env.pc, ==, asked ? 0x1000 : 0x1008);
 	}
-	code_drop(f.cache, code.base);
+	code_drop(f.cache, code->base);
 	teardown(&f);
 }
 
