@@ -72,10 +72,17 @@ static inline void *tlb_hit(const struct tlb_entry *e, gva_t addr, unsigned size
 	return NULL;
 }
 
+/* The same where addr's page is looked for first. */
+static inline void *tlb_find_first(const struct tlb_view *view, unsigned kind, gva_t addr,
+				   unsigned size)
+{
+	return tlb_hit(&view->e[kind][tlb_index(addr)], addr, size);
+}
+
 /* The same in either place of addr's page. */
 static inline void *tlb_find(const struct tlb_view *view, unsigned kind, gva_t addr, unsigned size)
 {
-	void *p = tlb_hit(&view->e[kind][tlb_index(addr)], addr, size);
+	void *p = tlb_find_first(view, kind, addr, size);
 
 	return p ? p : tlb_hit(&view->e[kind][tlb_spare(addr)], addr, size);
 }
@@ -85,7 +92,9 @@ struct jit_env;
 #define JIT_ASID_ALL (~UINT64_C(0))
 
 /* Slow paths, provided by the accelerator.  Each returns false when the access faulted (env->fault
- * is set, the arch has recorded the exception).  Any size 1..64, any alignment, RAM or device. */
+ * is set, the arch has recorded the exception).  Any size 1..64, any alignment, RAM or device.
+ * An access that comes here although its page has an entry gives it its first place: of those that
+ * find the spare one by themselves, one now and then does. */
 struct jit_mem_ops {
 	bool (*load)(struct jit_env *env, unsigned view, gva_t addr, unsigned size, bool for_write,
 		     void *out);
@@ -146,10 +155,10 @@ struct jit_env {
 	/* vcpu thread: where a string instruction must stop when it stores there: of the running
 	 * block, or NULL; of one that ran before, where no such instruction is in the block */
 	const struct jit_origin *origin;
-	uint64_t mode;     /* vcpu thread: arch's mode word, key of translations */
-	uint32_t view;     /* vcpu thread: TLB view of the running mode */
-	bool code_stored;  /* vcpu thread: a store hit the running block: leave after this insn */
-	bool has_watches;  /* const while it runs: loads that miss the soft TLB may be watched */
+	uint64_t mode;    /* vcpu thread: arch's mode word, key of translations */
+	uint32_t view;    /* vcpu thread: TLB view of the running mode */
+	bool code_stored; /* vcpu thread: a store hit the running block: leave after this insn */
+	bool has_watches; /* const while it runs: loads that miss the soft TLB may be watched */
 	/* host code only: the instruction that is to run alone has loaded something in C: a device
 	 * that was asked for it must not be asked again */
 	bool has_loaded;

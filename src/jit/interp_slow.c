@@ -166,7 +166,7 @@ bool interp_atomic(struct jit_env *env, uint32_t kind, gva_t addr, uint64_t x, u
 	void *p = NULL;
 
 	if (!(addr & (size - 1))) {
-		p = find(env, TLB_WRITE, addr, size);
+		p = tlb_find_first(&env->tlb[env->view], TLB_WRITE, addr, size);
 		if (p) {
 			*old = atomic_at(kind, p, x, y);
 			return true;

@@ -447,7 +447,7 @@ static bool op_load(struct jit_env *env, unsigned view, gva_t addr, unsigned siz
 static bool op_store(struct jit_env *env, unsigned view, gva_t addr, unsigned size, const void *in)
 {
 	struct tcg_vcpu *tv = tcg_of(env);
-	void *host = tlb_find(&tv->tlb[view], TLB_WRITE, addr, size);
+	void *host = tlb_find_first(&tv->tlb[view], TLB_WRITE, addr, size);
 	struct place p[2];
 	unsigned len[2];
 

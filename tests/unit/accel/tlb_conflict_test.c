@@ -4,6 +4,7 @@
 #include "accel/tcg/tlb.h"
 
 #include "tlb_rig.h"
+#include "jit/interp_slow.h"
 
 /* B and C have A's first place, and spare ones of their own; TWIN shares both. */
 enum { B = A + TLB_SIZE * PAGE, C = B + TLB_SIZE * PAGE };
@@ -85,6 +86,28 @@ static void test_a_page_whose_place_is_taken_has_another(void)
 	g_assert_true(is_spare(r, TLB_READ, TWIN(A)));
 	g_assert_false(is_fast(r, TLB_READ, A));
 	g_assert_cmpuint(r->walks, ==, 4);
+	rig_free(r);
+}
+
+/* Code that is translated finds the spare entry by itself; what comes to C all the same is there
+ * to change that.  A page in use would be a spare one for good, even if the other has gone. */
+static void test_an_access_by_c_gives_a_page_its_first_place(void)
+{
+	struct rig *r = rig_conflict();
+	uint64_t old;
+
+	g_assert_true(store(r, A, 1));
+	g_assert_true(store(r, B, 2));
+	g_assert_true(is_spare(r, TLB_WRITE, A));
+	g_assert_true(store(r, A, 3));
+	g_assert_true(is_first(r, TLB_WRITE, A));
+	g_assert_true(is_spare(r, TLB_WRITE, B));
+	g_assert_true(interp_atomic(r->env, IR_ATOMIC_ADD | 3u << 8, B, 5, 0, &old));
+	g_assert_cmpuint(old, ==, 2);
+	g_assert_true(is_first(r, TLB_WRITE, B));
+	g_assert_true(is_spare(r, TLB_WRITE, A));
+	g_assert_cmpuint(load(r, A), ==, 3);
+	g_assert_cmpuint(load(r, B), ==, 7);
 	rig_free(r);
 }
 
@@ -231,6 +254,7 @@ int main(int argc, char **argv)
 	g_test_init(&argc, &argv, NULL);
 	g_test_add_func("/tlb_conflict/empty", test_empty_places_match_nothing);
 	g_test_add_func("/tlb_conflict/conflict", test_a_page_whose_place_is_taken_has_another);
+	g_test_add_func("/tlb_conflict/by_c", test_an_access_by_c_gives_a_page_its_first_place);
 	g_test_add_func("/tlb_conflict/flush", test_flushes_find_both_places);
 	g_test_add_func("/tlb_conflict/large", test_a_large_page_goes_from_both_places);
 	g_test_add_func("/tlb_conflict/protect", test_a_page_with_code_loses_spare_write_entries);
