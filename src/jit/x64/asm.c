@@ -88,20 +88,11 @@ static inline uint8_t *put32(uint8_t *p, uint32_t v)
 	return p + 4;
 }
 
-/* A displacement relative to the end of the instruction, `after` bytes behind the field. */
-static uint8_t *put_relative(struct x64_asm *a, uint8_t *p, uint64_t target, unsigned after)
-{
-	uint64_t end = a->run + (uint64_t)(p - a->start) + 4 + after;
-
-	assert(x64_fits32((int64_t)(target - end)));
-	return put32(p, (uint32_t)(target - end));
-}
-
-/* The same to a label: known, or to be filled in by x64_bind(). */
+/* A displacement to a label: known, or to be filled in by x64_bind(). */
 static uint8_t *put_label(struct x64_asm *a, uint8_t *p, struct x64_label *l)
 {
 	if (l->at != X64_UNBOUND)
-		return put_relative(a, p, a->run + l->at, 0);
+		return x64_put_relative(a, p, x64_runs_at(a, a->start + l->at), 0);
 	p = put32(p, l->uses);
 	l->uses = (uint32_t)(p - 4 - a->start);
 	return p;
@@ -114,7 +105,7 @@ static uint8_t *put_rm_relative(struct x64_asm *a, uint8_t *p, uint32_t form, un
 	switch (rm->kind) {
 	case X64_RM_RIP:
 		*p++ = x64_modrm(0, reg, X64_RM_DISP);
-		return put_relative(a, p, rm->target, x64_imm_bytes(form));
+		return x64_put_relative(a, p, rm->target, x64_imm_bytes(form));
 	default:
 		assert(!x64_imm_bytes(form));
 		*p++ = x64_modrm(0, reg, X64_RM_DISP);
@@ -129,7 +120,7 @@ static __attribute__((noinline)) void emit_uncommon(struct x64_asm *a, uint32_t 
 {
 	uint8_t *p = a->at;
 
-	if (!x64_has_room(a, X64_ROOM))
+	if (!x64_has_insn_room(a))
 		return;
 	if (form & X64_VEX)
 		p = put_vex(p, form, reg, &rm);
@@ -177,7 +168,7 @@ void x64_emit_any(struct x64_asm *a, uint32_t form, unsigned reg, struct x64_rm 
 	uint64_t word = x64_rm_word(rm);
 	uint8_t *p = a->at;
 
-	if (form & ~(uint32_t)X64_SHORT || !x64_has_room(a, X64_ROOM))
+	if (form & ~(uint32_t)X64_SHORT || !x64_has_insn_room(a))
 		x64_emit_general(a, form, reg, rm, imm);
 	else if (x64_is_based(word))
 		end_immediate(a, x64_put_based(p, form, reg, word >> 8 & 15, (int32_t)(word >> 32)),
@@ -193,7 +184,7 @@ void x64_emit_plain(struct x64_asm *a, uint32_t form, unsigned reg, int64_t imm)
 	const struct x64_rm rm = x64_r(reg);
 	uint8_t *p = a->at;
 
-	if (!x64_has_room(a, X64_ROOM))
+	if (!x64_has_insn_room(a))
 		return;
 	p = put_legacy(p, form, 0, &rm);
 	*p++ = (uint8_t)(form | (reg & 7));
@@ -211,21 +202,30 @@ void x64_emit_bytes(struct x64_asm *a, const void *bytes, size_t n)
 
 /* ---- moves with a choice ---- */
 
-void x64_mov_ri(struct x64_asm *a, unsigned dst, uint64_t imm)
+/* MOV with the immediate in the opcode's own instruction. */
+static inline void mov_ri(struct x64_asm *a, unsigned rex, unsigned dst, uint64_t imm,
+			  unsigned bytes)
 {
 	uint8_t *p = a->at;
 
-	if (imm > UINT32_MAX && x64_fits32((int64_t)imm)) {
+	if (!x64_has_insn_room(a))
+		return;
+	rex |= dst >> 3;
+	*p = (uint8_t)(X64_REX | rex);
+	p += rex != 0;
+	*p = (uint8_t)(0xb8 | (dst & 7));
+	st64_le(p + 1, imm);
+	a->at = p + 1 + bytes;
+}
+
+void x64_mov_ri(struct x64_asm *a, unsigned dst, uint64_t imm)
+{
+	if (likely(imm <= UINT32_MAX))
+		mov_ri(a, 0, dst, imm, 4);
+	else if (x64_fits32((int64_t)imm))
 		x64_mov_i(a, 8, x64_r(dst), (int32_t)imm);
-		return;
-	}
-	if (!x64_has_room(a, X64_ROOM))
-		return;
-	*p = (uint8_t)(X64_REX | (imm > UINT32_MAX ? X64_REX_W : 0) | dst >> 3);
-	p += *p != X64_REX;
-	*p++ = (uint8_t)(0xb8 | (dst & 7));
-	st64_le(p, imm);
-	a->at = p + (imm > UINT32_MAX ? 8 : 4);
+	else
+		mov_ri(a, X64_REX_W, dst, imm, 8);
 }
 
 void x64_movzx(struct x64_asm *a, unsigned from, unsigned dst, struct x64_rm src)
@@ -345,7 +345,7 @@ static bool is_near(const struct x64_asm *a, const struct x64_label *l)
 
 static void branch_near(struct x64_asm *a, unsigned opcode, const struct x64_label *l)
 {
-	if (!x64_has_room(a, X64_ROOM))
+	if (!x64_has_insn_room(a))
 		return;
 	st16_le(a->at, (uint16_t)(opcode | (l->at - x64_offset(a) - 2) << 8));
 	a->at += 2;
@@ -362,21 +362,21 @@ static inline uint8_t *put_opcode(uint8_t *p, unsigned opcode)
 	return p + 2;
 }
 
-enum { OP_CALL = 0xe8, OP_JMP = 0xe9, OP_JMP_SHORT = 0xeb, OP_JCC_SHORT = 0x70, OP_JCC = 0x800f };
+enum { OP_JCC_SHORT = 0x70, OP_JCC = 0x800f };
 static inline unsigned jcc_of(enum x64_cc cc) { return OP_JCC | (unsigned)cc << 8; }
 
 static inline void branch_far(struct x64_asm *a, unsigned opcode, struct x64_label *l)
 {
-	if (x64_has_room(a, X64_ROOM))
+	if (x64_has_insn_room(a))
 		a->at = put_label(a, put_opcode(a->at, opcode), l);
 }
 
 void x64_jmp(struct x64_asm *a, struct x64_label *l)
 {
 	if (is_near(a, l))
-		branch_near(a, OP_JMP_SHORT, l);
+		branch_near(a, X64_OP_JMP_SHORT, l);
 	else
-		branch_far(a, OP_JMP, l);
+		branch_far(a, X64_OP_JMP, l);
 }
 
 void x64_jcc(struct x64_asm *a, enum x64_cc cc, struct x64_label *l)
@@ -387,7 +387,7 @@ void x64_jcc(struct x64_asm *a, enum x64_cc cc, struct x64_label *l)
 		branch_far(a, jcc_of(cc), l);
 }
 
-void x64_call(struct x64_asm *a, struct x64_label *l) { branch_far(a, OP_CALL, l); }
+void x64_call(struct x64_asm *a, struct x64_label *l) { branch_far(a, X64_OP_CALL, l); }
 
 static void branch_short(struct x64_asm *a, unsigned opcode, struct x64_label *l)
 {
@@ -398,7 +398,7 @@ static void branch_short(struct x64_asm *a, unsigned opcode, struct x64_label *l
 		branch_near(a, opcode, l);
 		return;
 	}
-	if (!x64_has_room(a, X64_ROOM))
+	if (!x64_has_insn_room(a))
 		return;
 	assert(back <= UINT8_MAX);
 	st16_le(a->at, (uint16_t)(opcode | back << 8));
@@ -406,7 +406,7 @@ static void branch_short(struct x64_asm *a, unsigned opcode, struct x64_label *l
 	l->short_uses = at;
 }
 
-void x64_jmp_short(struct x64_asm *a, struct x64_label *l) { branch_short(a, OP_JMP_SHORT, l); }
+void x64_jmp_short(struct x64_asm *a, struct x64_label *l) { branch_short(a, X64_OP_JMP_SHORT, l); }
 
 void x64_jcc_short(struct x64_asm *a, enum x64_cc cc, struct x64_label *l)
 {
@@ -416,38 +416,42 @@ void x64_jcc_short(struct x64_asm *a, enum x64_cc cc, struct x64_label *l)
 /* Returns the displacement's offset. */
 static inline uint32_t branch_at(struct x64_asm *a, unsigned opcode, uint64_t target)
 {
-	if (!x64_has_room(a, X64_ROOM))
+	if (!x64_has_insn_room(a))
 		return 0;
-	a->at = put_relative(a, put_opcode(a->at, opcode), target, 0);
+	a->at = x64_put_relative(a, put_opcode(a->at, opcode), target, 0);
 	return x64_offset(a) - 4;
 }
-
-void x64_jmp_at(struct x64_asm *a, uint64_t target) { branch_at(a, OP_JMP, target); }
 
 void x64_jcc_at(struct x64_asm *a, enum x64_cc cc, uint64_t target)
 {
 	branch_at(a, jcc_of(cc), target);
 }
 
-void x64_call_at(struct x64_asm *a, uint64_t target) { branch_at(a, OP_CALL, target); }
-
-/* A 4-byte field `before` bytes ahead is to be aligned. */
-static void align_field(struct x64_asm *a, unsigned before)
+/* A 4-byte field `before` bytes ahead is to be aligned: what x64_nop() writes, at most 3 bytes. */
+static inline void align_field(struct x64_asm *a, unsigned before)
 {
-	x64_nop(a, (unsigned)-(x64_pc(a) + before) & 3);
+	static const uint32_t nops[] = { 0, 0x90, 0x9066, 0x001f0f };
+	unsigned n = (unsigned)-(x64_pc(a) + before) & 3;
+
+	if (!x64_has_insn_room(a))
+		return;
+	st32_le(a->at, nops[n]);
+	a->at += n;
 }
 
-uint32_t x64_jmp_patchable(struct x64_asm *a, uint64_t target)
-{
-	align_field(a, 1);
-	return branch_at(a, OP_JMP, target);
-}
-
-uint32_t x64_call_patchable(struct x64_asm *a, uint64_t target)
+static inline uint32_t branch_patchable(struct x64_asm *a, unsigned opcode)
 {
 	align_field(a, 1);
-	return branch_at(a, OP_CALL, target);
+	if (!x64_has_insn_room(a))
+		return 0;
+	st64_le(a->at, opcode);
+	a->at += 5;
+	return x64_offset(a) - 4;
 }
+
+uint32_t x64_jmp_patchable(struct x64_asm *a) { return branch_patchable(a, X64_OP_JMP); }
+
+uint32_t x64_call_patchable(struct x64_asm *a) { return branch_patchable(a, X64_OP_CALL); }
 
 uint32_t x64_jcc_patchable(struct x64_asm *a, enum x64_cc cc, uint64_t target)
 {
@@ -478,16 +482,6 @@ void x64_quad(struct x64_asm *a, uint64_t v)
 	a->at += 8;
 }
 
-void x64_fill_label(struct x64_asm *a, const struct x64_piece *p, unsigned n, struct x64_label *l)
-{
-	put_label(a, x64_field(a, p, n), l);
-}
-
-void x64_fill_at(struct x64_asm *a, const struct x64_piece *p, unsigned n, uint64_t target)
-{
-	put_relative(a, x64_field(a, p, n), target, 0);
-}
-
 void x64_nop(struct x64_asm *a, unsigned n)
 {
 	enum { LONGEST = 9 };
@@ -505,7 +499,7 @@ void x64_nop(struct x64_asm *a, unsigned n)
 		"\x66\x0f\x1f\x84\x00\x00\x00\x00\x00",
 	};
 
-	for (unsigned k; n && x64_has_room(a, X64_ROOM); n -= k) {
+	for (unsigned k; n && x64_has_insn_room(a); n -= k) {
 		k = n < LONGEST ? n : LONGEST;
 		memcpy(a->at, nops[k], sizeof(nops[k]));
 		a->at += k;

@@ -115,30 +115,52 @@ struct x64_label {
 
 struct x64_asm {
 	uint8_t *start, *at, *end; /* where it is written */
-	uint64_t run;              /* where start will be when it runs */
+	uint8_t *last;             /* where an instruction may begin that is sure to fit */
+	uint64_t shift;            /* where a byte will run, less where it is written */
 	bool is_full; /* did not fit: nothing more is written, what stands there is useless */
 };
 
 /* Room that one instruction must find; fields are stored whole, then cut. */
 enum { X64_MAX_INSN = 16, X64_ROOM = X64_MAX_INSN + 8 };
 
+static inline void x64_is_full(struct x64_asm *a)
+{
+	a->is_full = true;
+	a->end = a->at;
+	a->last = NULL;
+}
 static inline bool x64_has_room(struct x64_asm *a, size_t n)
 {
 	if (likely((size_t)(a->end - a->at) >= n))
 		return true;
-	a->is_full = true;
-	a->end = a->at;
+	x64_is_full(a);
+	return false;
+}
+/* The same of X64_ROOM. */
+static inline bool x64_has_insn_room(struct x64_asm *a)
+{
+	if (likely(a->at <= a->last))
+		return true;
+	x64_is_full(a);
 	return false;
 }
 
 static inline void x64_begin(struct x64_asm *a, void *write, uint64_t run, size_t size)
 {
-	*a = (struct x64_asm){ .start = write, .at = write, .end = (uint8_t *)write + size };
-	a->run = run;
+	uint8_t *start = write;
+
+	*a = (struct x64_asm){ .start = start, .at = start, .end = start + size };
+	a->shift = run - (uintptr_t)start;
+	if (size >= X64_ROOM)
+		a->last = a->end - X64_ROOM;
 }
 static inline uint32_t x64_offset(const struct x64_asm *a) { return (uint32_t)(a->at - a->start); }
-/* Where the next instruction will run. */
-static inline uint64_t x64_pc(const struct x64_asm *a) { return a->run + x64_offset(a); }
+/* Where what is written at p will run; the next instruction. */
+static inline uint64_t x64_runs_at(const struct x64_asm *a, const uint8_t *p)
+{
+	return a->shift + (uintptr_t)p;
+}
+static inline uint64_t x64_pc(const struct x64_asm *a) { return x64_runs_at(a, a->at); }
 
 /* ---- operands ---- */
 
@@ -249,7 +271,7 @@ static inline __attribute__((always_inline)) void x64_emit_common(struct x64_asm
 	unsigned rex = x64_rex_bits(form, reg, rm);
 	uint8_t *p = a->at;
 
-	if (!x64_has_room(a, X64_ROOM))
+	if (!x64_has_insn_room(a))
 		return;
 	*p = (uint8_t)(X64_REX | rex);
 	p += rex != 0;
@@ -295,7 +317,7 @@ static inline __attribute__((always_inline)) void x64_emit_based(struct x64_asm 
 								 unsigned reg, unsigned base,
 								 int32_t disp)
 {
-	if (x64_has_room(a, X64_ROOM))
+	if (x64_has_insn_room(a))
 		a->at = x64_put_based(a->at, form, reg, base, disp);
 }
 
@@ -399,7 +421,7 @@ static inline void x64_store(struct x64_asm *a, unsigned size, unsigned base, in
 static inline void x64_store_cell(struct x64_asm *a, unsigned size, const struct x64_cell *m,
 				  unsigned src)
 {
-	if (x64_has_room(a, X64_ROOM))
+	if (x64_has_insn_room(a))
 		a->at = x64_put_cell(a->at, 0x89 | (size == 8 ? X64_W : 0), src, m);
 }
 static inline void x64_store_cell_i(struct x64_asm *a, unsigned size, const struct x64_cell *m,
@@ -407,7 +429,7 @@ static inline void x64_store_cell_i(struct x64_asm *a, unsigned size, const stru
 {
 	uint8_t *p = a->at;
 
-	if (!x64_has_room(a, X64_ROOM))
+	if (!x64_has_insn_room(a))
 		return;
 	p = x64_put_cell(p, 0xc7 | (size == 8 ? X64_W : 0), 0, m);
 	st32_le(p, (uint32_t)imm);
@@ -639,8 +661,19 @@ static inline void x64_pause(struct x64_asm *a) { x64_emit_bytes(a, "\xf3\x90", 
 
 /* ---- stack and flags ---- */
 
-static inline void x64_push(struct x64_asm *a, unsigned reg) { x64_emit_plain(a, 0x50, reg, 0); }
-static inline void x64_pop(struct x64_asm *a, unsigned reg) { x64_emit_plain(a, 0x58, reg, 0); }
+static inline void x64_emit_stack(struct x64_asm *a, unsigned opcode, unsigned reg)
+{
+	uint8_t *p = a->at;
+
+	if (!x64_has_insn_room(a))
+		return;
+	*p = X64_REX | X64_REX_B;
+	p += reg >> 3;
+	*p = (uint8_t)(opcode | (reg & 7));
+	a->at = p + 1;
+}
+static inline void x64_push(struct x64_asm *a, unsigned reg) { x64_emit_stack(a, 0x50, reg); }
+static inline void x64_pop(struct x64_asm *a, unsigned reg) { x64_emit_stack(a, 0x58, reg); }
 static inline void x64_push_m(struct x64_asm *a, struct x64_rm m) { x64_emit(a, 0xff, 6, 0, m, 0); }
 static inline void x64_pop_m(struct x64_asm *a, struct x64_rm m) { x64_emit(a, 0x8f, 0, 0, m, 0); }
 static inline void x64_push_i(struct x64_asm *a, int32_t imm)
@@ -666,20 +699,58 @@ static inline void x64_bind(struct x64_asm *a, struct x64_label *l)
 	if (l->uses | l->short_uses)
 		x64_bind_uses(a, l);
 }
+/* A displacement relative to the end of the instruction, of which `after` bytes follow. */
+static inline uint8_t *x64_put_relative(const struct x64_asm *a, uint8_t *p, uint64_t target,
+					unsigned after)
+{
+	int64_t d = (int64_t)(target - x64_runs_at(a, p + 4 + after));
+
+	assert(x64_fits32(d));
+	st32_le(p, (uint32_t)d);
+	return p + 4;
+}
+enum { X64_OP_CALL = 0xe8, X64_OP_JMP = 0xe9, X64_OP_JMP_SHORT = 0xeb };
+static inline void x64_branch_at(struct x64_asm *a, unsigned opcode, uint64_t target)
+{
+	if (!x64_has_insn_room(a))
+		return;
+	*a->at = (uint8_t)opcode;
+	a->at = x64_put_relative(a, a->at + 1, target, 0);
+}
+
 /* To a label: short when it is bound and near.  _short: it will be bound within 127 bytes. */
 void x64_jmp(struct x64_asm *a, struct x64_label *l);
+/* The same, where it is bound. */
+static inline void x64_jmp_back(struct x64_asm *a, const struct x64_label *l)
+{
+	int32_t d = (int32_t)(l->at - (x64_offset(a) + 2));
+	bool is_near = x64_fits8(d);
+
+	if (!x64_has_insn_room(a))
+		return;
+	st64_le(a->at, is_near ? X64_OP_JMP_SHORT | (uint64_t)(uint8_t)d << 8
+			       : X64_OP_JMP | (uint64_t)(uint32_t)(d - 3) << 8);
+	a->at += is_near ? 2 : 5;
+}
 void x64_jcc(struct x64_asm *a, enum x64_cc cc, struct x64_label *l);
 void x64_jmp_short(struct x64_asm *a, struct x64_label *l);
 void x64_jcc_short(struct x64_asm *a, enum x64_cc cc, struct x64_label *l);
 void x64_call(struct x64_asm *a, struct x64_label *l);
 /* To an address within 2 GiB; always 4 bytes of displacement. */
-void x64_jmp_at(struct x64_asm *a, uint64_t target);
+static inline void x64_jmp_at(struct x64_asm *a, uint64_t target)
+{
+	x64_branch_at(a, X64_OP_JMP, target);
+}
+static inline void x64_call_at(struct x64_asm *a, uint64_t target)
+{
+	x64_branch_at(a, X64_OP_CALL, target);
+}
 void x64_jcc_at(struct x64_asm *a, enum x64_cc cc, uint64_t target);
-void x64_call_at(struct x64_asm *a, uint64_t target);
 /* A jump that can be redirected while others run it: its displacement is aligned.  Returns the
- * displacement's offset in the code, for x64_patch(). */
-uint32_t x64_jmp_patchable(struct x64_asm *a, uint64_t target);
-uint32_t x64_call_patchable(struct x64_asm *a, uint64_t target);
+ * displacement's offset in the code, for x64_patch().  At first JMP and CALL lead to what is right
+ * behind them. */
+uint32_t x64_jmp_patchable(struct x64_asm *a);
+uint32_t x64_call_patchable(struct x64_asm *a);
 uint32_t x64_jcc_patchable(struct x64_asm *a, enum x64_cc cc, uint64_t target);
 /* CMP of 4 bytes with a constant that can be exchanged likewise, by x64_patch_imm(). */
 uint32_t x64_cmp_patchable(struct x64_asm *a, struct x64_rm x, uint32_t imm);
@@ -744,12 +815,16 @@ static inline void x64_fill(struct x64_asm *a, const struct x64_piece *p, unsign
 {
 	st32_le(x64_field(a, p, n), (uint32_t)v);
 }
-void x64_fill_label(struct x64_asm *a, const struct x64_piece *p, unsigned n, struct x64_label *l);
-/* The same to a label that is not bound yet. */
-static inline void x64_fill_unbound(struct x64_asm *a, const struct x64_piece *p, unsigned n,
-				    struct x64_label *l)
+/* To a label that is not bound yet. */
+static inline void x64_fill_label(struct x64_asm *a, const struct x64_piece *p, unsigned n,
+				  struct x64_label *l)
 {
+	assert(l->at == X64_UNBOUND);
 	x64_fill(a, p, n, (int32_t)l->uses);
 	l->uses = (uint32_t)(x64_field(a, p, n) - a->start);
 }
-void x64_fill_at(struct x64_asm *a, const struct x64_piece *p, unsigned n, uint64_t target);
+static inline void x64_fill_at(struct x64_asm *a, const struct x64_piece *p, unsigned n,
+			       uint64_t target)
+{
+	x64_put_relative(a, x64_field(a, p, n), target, 0);
+}

@@ -236,10 +236,8 @@ static void lower_sum(struct x64_compiler *c, unsigned i)
 	}
 }
 
-static void lower_op(struct x64_compiler *c, unsigned i)
+static inline void lower_op(struct x64_compiler *c, const struct ir_op *op, unsigned i)
 {
-	const struct ir_op *op = op_at(c, i);
-
 	switch (op->code) {
 	case IR_NOP: break;
 	case IR_CONST: place_none(c, i, PLACE_CONST); break;
@@ -329,15 +327,16 @@ static struct x64_code *finish(struct x64_compiler *c)
 
 static void lower_block(struct x64_compiler *c)
 {
-	unsigned count = c->ir->op_count;
+	const struct ir_op *op = c->ops, *end = op + c->ir->op_count;
+	struct value *value = c->value;
 
 	lower_entry(c);
-	for (unsigned i = 1; i < count; i++) { /* what is too much goes nowhere */
+	for (unsigned i = 1; ++op < end; i++) { /* what is too much goes nowhere */
 		c->pos = i;
-		c->value[i] = (struct value){ 0 };
+		*++value = (struct value){ 0 };
 		if (c->may_have_stored && c->plan[i].insn != c->plan[i - 1].insn)
 			lower_check_stored(c, i);
-		lower_op(c, i);
+		lower_op(c, op, i);
 	}
 	lower_stubs(c);
 }

@@ -111,8 +111,7 @@ void stub_stale(struct x64_compiler *c)
 	struct x64_exit *x = flow_exit_new(c, 0, false);
 
 	x->is_stale = true;
-	x->jump = x64_jmp_patchable(&c->a, x64_pc(&c->a));
-	x64_patch(c->a.start + x->jump, c->a.run + x->jump, x64_pc(&c->a));
+	x->jump = x64_jmp_patchable(&c->a);
 	x->stub = x64_offset(&c->a);
 	x64_call_at(&c->a, c->jit->thunk.link);
 }

@@ -475,7 +475,7 @@ void stub_keep(struct x64_compiler *c, struct stub *s)
 	x64_mov(&c->a, 4, S0, state(c, c->jit->desc->flags_offset));
 	x64_alu_i(&c->a, X64_AND, 4, x64_r(S0), IR_C);
 	x64_mov_to(&c->a, 4, ENV(c, flags_c), S0);
-	x64_jmp(&c->a, &s->back);
+	x64_jmp_back(&c->a, &s->back);
 }
 
 void flags_keep_carry(struct x64_compiler *c, unsigned i)
@@ -535,7 +535,7 @@ void stub_bits(struct x64_compiler *c, struct stub *s)
 	if (s->site.kind)
 		site_add(c, s->at, &s->site);
 	x64_mov_to(&c->a, 8, s->old, S0);
-	x64_jmp(&c->a, &s->back);
+	x64_jmp_back(&c->a, &s->back);
 }
 
 /* ---- flags as values ---- */

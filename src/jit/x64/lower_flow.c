@@ -275,7 +275,7 @@ static void stub_call_if(struct x64_compiler *c, struct stub *s)
 	}
 	x64_mov_i(&c->a, 8, flow_bounce(c, 2), 0);
 	flow_call_helper(c, s->at, (const void *)(uintptr_t)op->imm, &s->site);
-	x64_jmp(&c->a, &s->back);
+	x64_jmp_back(&c->a, &s->back);
 }
 
 void lower_native(struct x64_compiler *c, unsigned i)
@@ -365,10 +365,18 @@ void flow_ask_for_link(struct x64_compiler *c, struct x64_exit *x)
 	x64_jmp_at(&c->a, c->jit->thunk.probe);
 }
 
+/* The displacement at that offset leads to what is written next. */
+static void lead_here(struct x64_compiler *c, uint32_t at)
+{
+	uint8_t *field = c->a.start + at;
+
+	x64_patch(field, x64_runs_at(&c->a, field), x64_pc(&c->a));
+}
+
 /* The same for a jump or call that stands elsewhere. */
 void flow_ask_behind(struct x64_compiler *c, struct x64_exit *x)
 {
-	x64_patch(c->a.start + x->jump, c->a.run + x->jump, x64_pc(&c->a));
+	lead_here(c, x->jump);
 	flow_ask_for_link(c, x);
 }
 
@@ -410,7 +418,7 @@ void stub_far(struct x64_compiler *c, struct stub *s)
 	x64_mov_ri(&c->a, S0, c->code.pc_base + (uint64_t)x->pc_delta);
 	if (s->is_call) {
 		x64_call_at(&c->a, c->jit->thunk.far);
-		x64_jmp(&c->a, &s->back);
+		x64_jmp_back(&c->a, &s->back);
 	} else {
 		x64_jmp_at(&c->a, c->jit->thunk.far);
 	}
@@ -420,7 +428,7 @@ void stub_far(struct x64_compiler *c, struct stub *s)
 	x64_quad(&c->a, X64_NO_KEY);
 	x->ask = x64_offset(&c->a);
 	x64_call_at(&c->a, c->jit->thunk.link);
-	x64_patch(c->a.start + x->jump, c->a.run + x->jump, x64_pc(&c->a));
+	lead_here(c, x->jump);
 	x->stub = x64_offset(&c->a);
 	x64_call_at(&c->a, c->jit->thunk.link);
 }
@@ -429,7 +437,7 @@ void flow_leave_by(struct x64_compiler *c, struct x64_exit *x)
 {
 	if (flow_is_far(c, x)) {
 		flow_far(c, (unsigned)(x - c->exits));
-		x->jump = x64_jmp_patchable(&c->a, x64_pc(&c->a));
+		x->jump = x64_jmp_patchable(&c->a);
 		return;
 	}
 	if (!x->can_link) {
@@ -437,9 +445,8 @@ void flow_leave_by(struct x64_compiler *c, struct x64_exit *x)
 		flow_probe(c);
 		return;
 	}
-	/* Aligned, and its target is right behind it. */
-	x->jump = x64_jmp_patchable(&c->a, x64_pc(&c->a));
-	flow_ask_behind(c, x);
+	x->jump = x64_jmp_patchable(&c->a);
+	flow_ask_for_link(c, x);
 }
 
 static void exit_to(struct x64_compiler *c, unsigned i)
@@ -494,8 +501,7 @@ static void emit_skip(struct x64_compiler *c, struct x64_exit *x)
 
 	if (c->ir->insn_count < LONG_TURN) {
 		flow_poll(c, &record);
-		x->skip = x64_jmp_patchable(&c->a, x64_pc(&c->a));
-		x64_patch(c->a.start + x->skip, c->a.run + x->skip, x64_pc(&c->a));
+		x->skip = x64_jmp_patchable(&c->a);
 		x64_bind(&c->a, &record);
 		return;
 	}
@@ -518,7 +524,7 @@ static void exit_back(struct x64_compiler *c, enum x64_cc cc, struct stub *s, st
 		emit_skip(c, x);
 	x->record = x64_offset(&c->a);
 	stub_record(c, &s->record);
-	x->jump = x64_jmp_patchable(&c->a, x64_pc(&c->a));
+	x->jump = x64_jmp_patchable(&c->a);
 	x64_bind(&c->a, &on);
 }
 
@@ -599,7 +605,7 @@ void lower_stubs(struct x64_compiler *c)
 		case STUB_CALL_IF: stub_call_if(c, s); break;
 		case STUB_CARRY:
 			x64_call_at(&c->a, c->jit->thunk.carry);
-			x64_jmp(&c->a, &s->back);
+			x64_jmp_back(&c->a, &s->back);
 			break;
 		case STUB_BITS: stub_bits(c, s); break;
 		case STUB_KEEP: stub_keep(c, s); break;

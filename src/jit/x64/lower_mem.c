@@ -65,7 +65,7 @@ static inline void emit_lookup(struct x64_compiler *c, struct stub *s, unsigned 
 	if (!x64_paste(&c->a, check))
 		return;
 	x64_fill(&c->a, check, 0, PAGE - (int32_t)bytes);
-	x64_fill_unbound(&c->a, check, 1, &s->in);
+	x64_fill_label(&c->a, check, 1, &s->in);
 	s->checked = (struct x64_label){ .at = x64_offset(&c->a) };
 }
 
@@ -689,5 +689,5 @@ void stub_access(struct x64_compiler *c, struct stub *s)
 	case STUB_STORE: stub_store(c, s, bounce); break;
 	default: stub_atomic(c, s); break;
 	}
-	x64_jmp(&c->a, &s->back);
+	x64_jmp_back(&c->a, &s->back);
 }

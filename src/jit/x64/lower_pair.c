@@ -120,14 +120,14 @@ void pair_call(struct x64_compiler *c, unsigned i)
 	if (!x->can_link) {
 		s = flow_far(c, (unsigned)(x - c->exits));
 		s->is_call = true;
-		x->jump = x64_call_patchable(&c->a, x64_pc(&c->a));
+		x->jump = x64_call_patchable(&c->a);
 		x64_bind(&c->a, &s->back);
 		pad(c, i);
 		return;
 	}
 	s = stub_new(c, STUB_CALL, i);
 	s->exit = (uint16_t)(x - c->exits);
-	x->jump = x64_call_patchable(&c->a, x64_pc(&c->a));
+	x->jump = x64_call_patchable(&c->a);
 	pad(c, i);
 }
 
@@ -300,12 +300,12 @@ void pair_stub(struct x64_compiler *c, struct stub *s)
 			x64_call_at(&c->a, c->jit->thunk.room);
 		}
 		x64_mov(&c->a, 8, X64_RSP, ENV(c, host_sp));
-		x64_jmp(&c->a, &s->back);
+		x64_jmp_back(&c->a, &s->back);
 		break;
 	case STUB_CALL: flow_ask_behind(c, x); break;
 	case STUB_CALL_MISS:
 		x64_call_at(&c->a, c->jit->thunk.miss);
-		x64_jmp(&c->a, &s->back);
+		x64_jmp_back(&c->a, &s->back);
 		break;
 	default: stub_late(c, s); break;
 	}

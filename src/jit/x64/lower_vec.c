@@ -132,7 +132,7 @@ static void stub_helper(struct x64_compiler *c, struct stub *s)
 		x64_call_at(&c->a, t->x87);
 	if (s->has_vectors)
 		x64_call_at(&c->a, t->vectors);
-	x64_jmp(&c->a, &s->back);
+	x64_jmp_back(&c->a, &s->back);
 }
 
 void vec_stub(struct x64_compiler *c, struct stub *s)
@@ -146,7 +146,7 @@ void vec_stub(struct x64_compiler *c, struct stub *s)
 	x64_call_at(&c->a, s->kind == STUB_X87          ? t->x87
 			   : s->kind == STUB_X87_UNLOAD ? t->x87_unload
 							: t->vectors);
-	x64_jmp(&c->a, &s->back);
+	x64_jmp_back(&c->a, &s->back);
 }
 
 /* ---- one instruction ---- */

@@ -401,14 +401,14 @@ static void test_patchable_displacements_are_aligned(void)
 	for (unsigned before = 0; before < 16; before++) {
 		code_begin(&c);
 		x64_nop(&c.a, before);
-		at = before % 3 == 0   ? x64_jmp_patchable(&c.a, RUN)
-		     : before % 3 == 1 ? x64_call_patchable(&c.a, RUN)
+		at = before % 3 == 0   ? x64_jmp_patchable(&c.a)
+		     : before % 3 == 1 ? x64_call_patchable(&c.a)
 				       : x64_jcc_patchable(&c.a, X64_CC_NE, RUN);
 		g_assert_cmpuint(at & 3, ==, 0);
 		g_assert_cmpuint(at + 4, ==, x64_offset(&c.a));
-		g_assert_cmpuint(ld32_le(c.bytes + at), ==, 0 - (at + 4));
+		g_assert_cmpuint(ld32_le(c.bytes + at), ==, before % 3 < 2 ? 0 : 0 - (at + 4));
 #ifdef __x86_64__ /* a misaligned store in one piece: other hosts have none */
-		x64_patch(c.bytes + at, c.a.run + at, RUN + 0x2000);
+		x64_patch(c.bytes + at, x64_runs_at(&c.a, c.bytes + at), RUN + 0x2000);
 		g_assert_cmpuint(ld32_le(c.bytes + at), ==, 0x2000 - (at + 4));
 #endif
 	}
@@ -469,7 +469,7 @@ static void test_a_full_buffer_stays_as_it_is(void)
 		x64_jmp(&a, &l);
 		x64_jcc_short(&a, X64_CC_E, &l);
 		x64_mov_ri(&a, RAX, BIT(40));
-		x64_jmp_patchable(&a, RUN);
+		x64_jmp_patchable(&a);
 		x64_cmp_patchable(&a, x64_m(R14, 8), 1);
 		x64_nop(&a, 1);
 	}

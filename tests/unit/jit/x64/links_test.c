@@ -17,7 +17,7 @@ static void block_exit(struct world *w, struct block *b, int64_t pc_delta, bool 
 	b->exits[0].stub = 0; /* another's */
 	b->code.exit_count = 2;
 	*x = (struct x64_exit){ .pc_delta = pc_delta, .is_polled = is_polled };
-	x->jump = x64_jmp_patchable(&b->a, x64_pc(&b->a));
+	x->jump = x64_jmp_patchable(&b->a);
 	x64_int3(&b->a);
 	x->stub = x64_offset(&b->a);
 	x64_call_at(&b->a, w->jit->thunk.link);
@@ -68,7 +68,7 @@ static void block_exit_if(struct world *w, struct block *b, bool is_polled)
 	x64_nop(&b->a, 4); /* it may be aligned */
 	x->record = x64_offset(&b->a);
 	block_recipe(b, recipe_kind(IR_SUB, 3, FORM_AB), 1, 2);
-	x->jump = x64_jmp_patchable(&b->a, x64_pc(&b->a));
+	x->jump = x64_jmp_patchable(&b->a);
 	x64_int3(&b->a);
 	x->stub = x64_offset(&b->a);
 	x64_call_at(&b->a, w->jit->thunk.link);
@@ -207,7 +207,7 @@ static void test_exits_can_look_for_their_target(void)
 	g_assert_cmpuint(w.g->nexts, ==, 1);
 	block_begin(&w, &b);
 	b.code.exit_count = 1;
-	b.exits[0].jump = x64_jmp_patchable(&b.a, x64_pc(&b.a));
+	b.exits[0].jump = x64_jmp_patchable(&b.a);
 	b.exits[0].stub = x64_offset(&b.a);
 	x64_call_at(&b.a, w.jit->thunk.link);
 	b.exits[0].probe = x64_offset(&b.a);
