@@ -542,7 +542,10 @@ void lower_load(struct x64_compiler *c, unsigned i);
 void lower_store(struct x64_compiler *c, unsigned i);
 void lower_vector_access(struct x64_compiler *c, unsigned i);
 void lower_atomic(struct x64_compiler *c, unsigned i);
-void stub_access(struct x64_compiler *c, struct stub *s);
+void stub_load(struct x64_compiler *c, struct stub *s);
+void stub_modify(struct x64_compiler *c, struct stub *s);
+void stub_store(struct x64_compiler *c, struct stub *s);
+void stub_atomic(struct x64_compiler *c, struct stub *s);
 /* S0 = host pointer to `bytes` bytes at op i's address.  The caller fills in the rest of the stub,
  * and binds its `back`: of a load at once, of a store behind it. */
 struct stub *mem_check(struct x64_compiler *c, unsigned i, unsigned bytes, bool write,

@@ -601,7 +601,11 @@ void lower_stubs(struct x64_compiler *c)
 		struct stub *s = &c->stubs[n];
 
 		x64_bind(&c->a, &s->in);
-		switch (s->kind) {
+		switch ((enum stub_kind)s->kind) {
+		case STUB_LOAD: stub_load(c, s); break;
+		case STUB_MODIFY: stub_modify(c, s); break;
+		case STUB_STORE: stub_store(c, s); break;
+		case STUB_ATOMIC: stub_atomic(c, s); break;
 		case STUB_CALL_IF: stub_call_if(c, s); break;
 		case STUB_CARRY:
 			x64_call_at(&c->a, c->jit->thunk.carry);
@@ -622,7 +626,6 @@ void lower_stubs(struct x64_compiler *c)
 		case STUB_CALL:
 		case STUB_CALL_MISS:
 		case STUB_LATE: pair_stub(c, s); break;
-		default: stub_access(c, s); break;
 		}
 	}
 	x64_bind(&c->a, &c->asked);

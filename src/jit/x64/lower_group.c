@@ -170,6 +170,7 @@ static inline bool join(struct x64_compiler *c, struct group_planner *p, unsigne
 void group_plan(struct x64_compiler *c, struct group_planner *p, const struct ir_op *op, unsigned i)
 {
 	struct access x;
+	uint16_t *last;
 
 	/* Of a read-modify-write the STORE stands for both. */
 	if (c->has_groups && !(op->code == IR_LOAD && c->plan[i].modify)) {
@@ -179,8 +180,8 @@ void group_plan(struct x64_compiler *c, struct group_planner *p, const struct ir
 			return; /* nobody looks at its address */
 		p->has_begun = true;
 	}
-	if (c->plan[op->a].last_use < i)
-		c->plan[op->a].last_use = (uint16_t)i;
+	last = &c->plan[op->a].last_use;
+	*last = *last < i ? (uint16_t)i : *last;
 }
 
 /* ---- the host pointer ---- */

@@ -604,17 +604,25 @@ void lower_atomic(struct x64_compiler *c, unsigned i)
 
 /* ---- stubs ---- */
 
+void mem_stub_address(struct x64_compiler *c, bool write)
+{
+	const struct x64_thunks *t = &c->jit->thunk;
+
+	x64_call_at(&c->a, write ? t->address_write : t->address_read);
+}
+
 static void stub_call(struct x64_compiler *c, struct stub *s, uint64_t thunk)
 {
 	x64_call_at(&c->a, thunk);
 	site_add(c, s->at, &s->site);
 }
 
-static void stub_atomic(struct x64_compiler *c, struct stub *s)
+void stub_atomic(struct x64_compiler *c, struct stub *s)
 {
 	const struct ir_op *op = op_at(c, s->at);
 	struct x64_rm bounce = ENV(c, bounce);
 
+	mem_stub_address(c, true);
 	x64_call_at(&c->a, c->jit->thunk.look_write);
 	x64_jcc(&c->a, X64_CC_B, &s->checked);
 	if (ir_size(op) > 1)
@@ -629,20 +637,16 @@ static void stub_atomic(struct x64_compiler *c, struct stub *s)
 	x64_mov_ri(&c->a, S0, op->code | (uint64_t)ir_size_log2(op) << 8);
 	stub_call(c, s, c->jit->thunk.atomic);
 	x64_mov_rr(&c->a, 8, S1, S0);
+	x64_jmp_back(&c->a, &s->back);
 }
 
-void mem_stub_address(struct x64_compiler *c, bool write)
-{
-	const struct x64_thunks *t = &c->jit->thunk;
-
-	x64_call_at(&c->a, write ? t->address_write : t->address_read);
-}
-
-static void stub_store(struct x64_compiler *c, struct stub *s, struct x64_rm bounce)
+void stub_store(struct x64_compiler *c, struct stub *s)
 {
 	unsigned size = 1u << s->size_log2;
 	bool is_general = !s->native && !s->is_vector;
+	struct x64_rm bounce = ENV(c, bounce);
 
+	mem_stub_address(c, true);
 	if (is_general) {
 		mem_store_arg(c, size, bounce, &s->arg[0]);
 	} else if (s->native) {
@@ -655,39 +659,37 @@ static void stub_store(struct x64_compiler *c, struct stub *s, struct x64_rm bou
 	x64_jcc(&c->a, X64_CC_B, &s->checked);
 	if (is_general && s->arg[0].is_pc)
 		lower_pc(c, S1, (int64_t)s->arg[0].imm);
+	x64_jmp_back(&c->a, &s->back);
 }
 
-void stub_access(struct x64_compiler *c, struct stub *s)
+void stub_load(struct x64_compiler *c, struct stub *s)
 {
 	const struct x64_thunks *t = &c->jit->thunk;
-	unsigned size = 1u << s->size_log2;
-	struct x64_rm bounce = ENV(c, bounce);
 
-	mem_stub_address(c, s->kind != STUB_LOAD || s->is_write);
-	switch (s->kind) {
-	case STUB_LOAD:
-		if (s->bytes) {
-			if (s->bytes <= LOOK_BYTES) {
-				x64_call_at(&c->a, t->look_read);
-				x64_jcc(&c->a, X64_CC_B, &s->checked);
-			}
-			x64_mov_ri(&c->a, S1, access_pack(s->bytes, 0, false, false));
-			stub_call(c, s, t->access);
-			x64_lea(&c->a, 8, S0, bounce);
-		} else {
-			stub_call(c, s,
-				  s->is_write ? t->modify[s->size_log2] : t->load[s->size_log2]);
+	mem_stub_address(c, s->is_write);
+	if (!s->bytes) {
+		stub_call(c, s, (s->is_write ? t->modify : t->load)[s->size_log2]);
+	} else {
+		if (s->bytes <= LOOK_BYTES) {
+			x64_call_at(&c->a, t->look_read);
+			x64_jcc(&c->a, X64_CC_B, &s->checked);
 		}
-		break;
-	case STUB_MODIFY:
-		stub_call(c, s, t->modify[s->size_log2]);
-		x64_jcc(&c->a, X64_CC_B, &s->checked);
-		modify_value(c, s, x64_m(S0, 0));
-		x64_mov_to(&c->a, size, bounce, S1);
-		stub_call(c, s, t->commit[s->size_log2]);
-		break;
-	case STUB_STORE: stub_store(c, s, bounce); break;
-	default: stub_atomic(c, s); break;
+		x64_mov_ri(&c->a, S1, access_pack(s->bytes, 0, false, false));
+		stub_call(c, s, t->access);
+		x64_lea(&c->a, 8, S0, ENV(c, bounce));
 	}
+	x64_jmp_back(&c->a, &s->back);
+}
+
+void stub_modify(struct x64_compiler *c, struct stub *s)
+{
+	const struct x64_thunks *t = &c->jit->thunk;
+
+	mem_stub_address(c, true);
+	stub_call(c, s, t->modify[s->size_log2]);
+	x64_jcc(&c->a, X64_CC_B, &s->checked);
+	modify_value(c, s, x64_m(S0, 0));
+	x64_mov_to(&c->a, 1u << s->size_log2, ENV(c, bounce), S1);
+	stub_call(c, s, t->commit[s->size_log2]);
 	x64_jmp_back(&c->a, &s->back);
 }

@@ -66,17 +66,19 @@ struct planner {
 
 /* ---- uses ---- */
 
+/* Nobody can foresee which is more: no branch.  Nor whether it is of no op at all, which is why
+ * plan[IR_NONE] is cleared in the end. */
 static inline void extend(uint16_t *last, unsigned pos)
 {
-	if (*last < pos)
-		*last = (uint16_t)pos;
+	uint16_t was = *last;
+
+	*last = was < pos ? (uint16_t)pos : was;
 }
 
 /* The same of flags. */
 static inline void ask(struct x64_compiler *c, unsigned f, unsigned pos)
 {
-	if (f)
-		extend(&c->plan[f].flags_last, pos);
+	extend(&c->plan[f].flags_last, pos);
 }
 
 /* What a call pushed is asked for once more when it leaves. */
@@ -302,10 +304,9 @@ static void plan_helper(struct x64_compiler *c, const struct ir_op *op, unsigned
 				   : !h->is_pure && !h->rule_arg && h->host_op == IR_HOST_NONE);
 }
 
-/* What op i wants to know of those before it.  Returns whether its operands may be asked for behind
- * it. */
-static __attribute__((noinline)) unsigned plan_op(struct x64_compiler *c, const struct ir_op *op,
-						  unsigned i, struct planner *p)
+/* What op i wants to know of those before it. */
+static __attribute__((noinline)) void plan_op(struct x64_compiler *c, const struct ir_op *op,
+					      unsigned i, struct planner *p)
 {
 	switch (op->code) {
 	case IR_FLAGS_PUT:
@@ -326,7 +327,7 @@ static __attribute__((noinline)) unsigned plan_op(struct x64_compiler *c, const 
 	case IR_FLAGS_MERGE:
 		ask(c, op->a, i);
 		ask(c, op->b, i);
-		return is_late(op);
+		break;
 	case IR_FLAGS_TO: ask(c, op->a, i); break;
 	case IR_CALL:
 	case IR_CALL_IF: plan_helper(c, op, i, p); break;
@@ -345,17 +346,20 @@ static __attribute__((noinline)) unsigned plan_op(struct x64_compiler *c, const 
 		group_plan_other(&p->groups, false, true);
 		break;
 	case IR_FENCE: break;
-	default: plan_flags_in(c, op, i, p); return is_late(op);
+	case IR_GET:
+		if (covers_flags_slot(c, op))
+			ask(c, p->slot, i);
+		break;
+	default: plan_flags_in(c, op, i, p); break;
 	}
-	return 0;
 }
 
-/* Of the general registers nobody wants to know anything. */
-static inline void plan_get(struct x64_compiler *c, const struct ir_op *op, unsigned i,
-			    const struct planner *p)
+/* Does op want nothing of others?  A GET may, near the flags slot. */
+static inline bool is_quiet(const struct ir_op *op, uint64_t flags_offset)
 {
-	if (!place_is_general(c, (uint32_t)op->imm) && covers_flags_slot(c, op))
-		ask(c, p->slot, i);
+	uint64_t is_near = op->imm - (flags_offset - 7) < 7 + 4;
+
+	return is_among(op, (PLAIN | CODE(GET)) ^ is_near << IR_GET);
 }
 
 static inline void plan_access(struct x64_compiler *c, const struct ir_op *op, unsigned i,
@@ -388,15 +392,18 @@ static inline uint16_t *plan_ops(struct x64_compiler *c, struct planner *p)
 {
 	const struct ir_insn *insn = c->ir->insns;
 	const struct ir_use *uses = c->ir->uses;
+	const struct ir_op *op = c->ops;
+	struct op_plan *plan = c->plan;
+	uint64_t flags_offset = c->jit->desc->flags_offset;
 	size_t count = c->ir->op_count, end = insn[1].first_op;
 	unsigned k = 0;
 	uint16_t *late = p->late;
 
-	c->plan[0] = (struct op_plan){ 0 };
+	*plan = (struct op_plan){ 0 };
 	p->start = insn->flags_op;
 	for (size_t i = 1; i < count; i++) {
-		const struct ir_op *op = &c->ops[i];
-
+		op++;
+		plan++;
 		if (i == end) {
 			do {
 				k++;
@@ -404,22 +411,19 @@ static inline uint16_t *plan_ops(struct x64_compiler *c, struct planner *p)
 			} while (i == end);
 			plan_insn(c, insn, i, p);
 		}
-		c->plan[i] = (struct op_plan){ .uses = uses[i].count,
-					       .last_use = uses[i].last,
-					       .insn = (uint16_t)k };
-		if (is_among(op, PLAIN)) {
-			*late = (uint16_t)i;
-			late += is_late(op);
-		} else if (op->code == IR_PUT) {
+		*plan = (struct op_plan){ .uses = uses[i].count,
+					  .last_use = uses[i].last,
+					  .insn = (uint16_t)k };
+		*late = (uint16_t)i;
+		late += is_late(op);
+		if (is_quiet(op, flags_offset))
+			continue;
+		if (op->code == IR_PUT)
 			plan_put(c, op, i, p);
-		} else if (op->code == IR_GET) {
-			plan_get(c, op, i, p);
-		} else if (is_among(op, ACCESS)) {
+		else if (is_among(op, ACCESS))
 			plan_access(c, op, i, p);
-		} else {
-			*late = (uint16_t)i;
-			late += plan_op(c, op, i, p);
-		}
+		else
+			plan_op(c, op, i, p);
 	}
 	return late;
 }
@@ -549,5 +553,5 @@ void lower_plan(struct x64_compiler *c)
 	/* From the end: what is asked of one may be asked of its operands too. */
 	while (late-- > p.late)
 		plan_life(c, *late);
-	c->plan[0].last_use = 0;
+	c->plan[IR_NONE] = (struct op_plan){ 0 };
 }
