@@ -188,7 +188,7 @@ void ir_begin(struct ir_builder *b, uint64_t mode, unsigned pc_size_log2);
 void ir_insn_begin(struct ir_builder *b, int32_t pc_delta);
 /* Its end, len bytes on.  Room left for one more instruction of the worst size? */
 bool ir_insn_end(struct ir_builder *b, unsigned len);
-/* The finished block, without what nobody reads; valid until the next ir_begin(). */
+/* The finished block, valid until the next ir_begin().  What nobody reads is a NOP. */
 const struct ir_block *ir_end(struct ir_builder *b);
 /* Bytes that live as long as the finished block (struct ir_native). */
 void *ir_arena(struct ir_builder *b, size_t bytes);
@@ -202,9 +202,13 @@ typedef uint32_t ir_val;
 ir_val ir_emit(struct ir_builder *b, enum ir_code code, unsigned size, unsigned form, ir_val x,
 	       ir_val y, ir_val z, uint64_t imm);
 ir_val ir_const(struct ir_builder *b, uint64_t v);
+/* x ^ x: 0, and the flags that go with it. */
+ir_val ir_zero(struct ir_builder *b);
 bool ir_is_const(const struct ir_builder *b, ir_val v, uint64_t *out);
 ir_val ir_pc(struct ir_builder *b, int64_t delta);
 ir_val ir_get(struct ir_builder *b, unsigned size, uint32_t offset);
+/* The same where only those bytes count: what is above them may be anything. */
+ir_val ir_get_low(struct ir_builder *b, unsigned size, uint32_t offset);
 void ir_put(struct ir_builder *b, unsigned size, uint32_t offset, ir_val v);
 /* One- and two-operand arithmetic; the flags of the result are had by ir_flags_set(). */
 ir_val ir_un(struct ir_builder *b, enum ir_code code, unsigned size, ir_val x);

@@ -109,6 +109,15 @@ ir_val ir_get(struct ir_builder *b, unsigned size, uint32_t offset)
 	return ir_val_of(w->val);
 }
 
+ir_val ir_get_low(struct ir_builder *b, unsigned size, uint32_t offset)
+{
+	const struct ir_word *w = &b->words[offset / 8];
+
+	if (w->stamp == b->stamp && w->from == offset % 8 && w->size >= size)
+		return ir_val_of(w->val);
+	return ir_get(b, size, offset);
+}
+
 static __attribute__((noinline)) void put_odd(struct ir_builder *b, unsigned size, uint32_t offset,
 					      uint16_t a)
 {
@@ -199,8 +208,7 @@ static void strip_operands(const struct ir_builder *b, struct ir_op *op)
 		op->b = ir_strip_moves(b, op->b, sz);
 }
 
-/* x - x and x ^ x: what is known of their flags too. */
-static ir_val emit_zero(struct ir_builder *b)
+ir_val ir_zero(struct ir_builder *b)
 {
 	uint16_t bits = ir_fold_const(b, IR_Z | IR_P), flags;
 
@@ -216,7 +224,7 @@ static ir_val emit_with_flags(struct ir_builder *b, struct ir_op *op)
 	uint16_t value, flags, i;
 
 	if ((op->code == IR_SUB || op->code == IR_XOR) && !ir_has_imm(op) && op->a == op->b)
-		return emit_zero(b);
+		return ir_zero(b);
 	i = flags = ir_keep(b); /* for its flags if not for its value */
 	value = ir_fold(b, op, &flags);
 	ir_use_operands(b, i);

@@ -73,7 +73,9 @@ void tr_put_reg(struct x86_tr *t, unsigned size, unsigned r, ir_val v);
 
 /* ---- operands by number, as the row lists them ---- */
 ir_val tr_read(struct x86_tr *t, unsigned n);
-/* Like tr_read; memory must be writable (tr_write of the same operand follows). */
+/* Of its size only: above that it may have anything. */
+ir_val tr_read_low(struct x86_tr *t, unsigned n);
+/* Like tr_read_low; memory must be writable (tr_write of the same operand follows). */
 ir_val tr_read_rmw(struct x86_tr *t, unsigned n);
 void tr_write(struct x86_tr *t, unsigned n, ir_val v);
 /* Is it an immediate, and known?  *v: sign-extended. */

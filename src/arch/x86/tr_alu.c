@@ -18,7 +18,7 @@ static ir_val alu_operand(struct x86_tr *t, enum ir_code code, unsigned size, ir
 
 	if (code != IR_ADC && code != IR_SBB && tr_imm(t, 1, &imm))
 		return ir_bini(t->b, code, size, a, imm);
-	return alu_op(t, code, size, a, tr_read(t, 1));
+	return alu_op(t, code, size, a, tr_read_low(t, 1));
 }
 
 ir_val tr_lock_addr(struct x86_tr *t, unsigned size)
@@ -63,25 +63,39 @@ static void alu(struct x86_tr *t, enum ir_code code)
 	ir_flags_set(t->b, r);
 }
 
+/* a - a and a ^ a: 0 is put without a look at a. */
+static void alu_to_zero(struct x86_tr *t, enum ir_code code)
+{
+	ir_val zero;
+
+	if (t->in.mod != 3 || t->in.reg != t->in.rm || t->in.row->attrs & ROW_IMM) {
+		alu(t, code);
+		return;
+	}
+	zero = ir_zero(t->b);
+	tr_write(t, 0, zero);
+	ir_flags_set(t->b, zero);
+}
+
 void tr_add(struct x86_tr *t) { alu(t, IR_ADD); }
 void tr_or(struct x86_tr *t) { alu(t, IR_OR); }
 void tr_adc(struct x86_tr *t) { alu(t, IR_ADC); }
 void tr_sbb(struct x86_tr *t) { alu(t, IR_SBB); }
 void tr_and(struct x86_tr *t) { alu(t, IR_AND); }
-void tr_sub(struct x86_tr *t) { alu(t, IR_SUB); }
-void tr_xor(struct x86_tr *t) { alu(t, IR_XOR); }
+void tr_sub(struct x86_tr *t) { alu_to_zero(t, IR_SUB); }
+void tr_xor(struct x86_tr *t) { alu_to_zero(t, IR_XOR); }
 
 /* Only the flags of operand 0 <code> operand 1. */
 static void alu_flags(struct x86_tr *t, enum ir_code code)
 {
 	unsigned size = tr_size(t, 0);
-	ir_val a = tr_read(t, 0);
+	ir_val a = tr_read_low(t, 0);
 	uint64_t imm;
 
 	if (tr_imm(t, 1, &imm))
 		ir_flags_set(t->b, ir_bini_flags(t->b, code, size, a, imm));
 	else
-		ir_flags_set(t->b, ir_bin_flags(t->b, code, size, a, tr_read(t, 1)));
+		ir_flags_set(t->b, ir_bin_flags(t->b, code, size, a, tr_read_low(t, 1)));
 }
 
 void tr_cmp(struct x86_tr *t) { alu_flags(t, IR_SUB); }
@@ -196,11 +210,11 @@ static void imul(struct x86_tr *t, ir_val a, ir_val b)
 	ir_flags_set(t->b, r);
 }
 
-void tr_imul2(struct x86_tr *t) { imul(t, tr_read(t, 0), tr_read(t, 1)); }
+void tr_imul2(struct x86_tr *t) { imul(t, tr_read_low(t, 0), tr_read_low(t, 1)); }
 
 void tr_imul3(struct x86_tr *t)
 {
-	ir_val a = tr_read(t, 1);
+	ir_val a = tr_read_low(t, 1);
 
 	imul(t, a, tr_read(t, 2));
 }

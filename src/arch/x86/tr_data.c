@@ -3,7 +3,15 @@
 #include "arch/x86/int_helpers.h"
 #include "arch/x86/isa_gen.h"
 
-void tr_mov(struct x86_tr *t) { tr_write(t, 0, tr_read(t, 1)); }
+void tr_mov(struct x86_tr *t)
+{
+	uint64_t imm;
+
+	if (tr_imm(t, 1, &imm) && tr_size(t, 0) == 4 && !tr_is_mem(t))
+		tr_write(t, 0, ir_const(t->b, (uint32_t)imm));
+	else
+		tr_write(t, 0, tr_read_low(t, 1));
+}
 
 void tr_mov_from_seg(struct x86_tr *t)
 {
@@ -56,7 +64,7 @@ void tr_movzx(struct x86_tr *t) { tr_write(t, 0, tr_read(t, 1)); }
 
 void tr_movsx(struct x86_tr *t)
 {
-	tr_write(t, 0, ir_sext(t->b, tr_size(t, 1), tr_size(t, 0), tr_read(t, 1)));
+	tr_write(t, 0, ir_sext(t->b, tr_size(t, 1), tr_size(t, 0), tr_read_low(t, 1)));
 }
 
 void tr_cmov(struct x86_tr *t)

@@ -21,6 +21,14 @@ static inline ir_val get_reg(struct x86_tr *t, unsigned size, unsigned r)
 	return ir_get(t->b, size, OFS_GPR(r));
 }
 
+/* The same of which only those bytes count. */
+static inline ir_val get_reg_low(struct x86_tr *t, unsigned size, unsigned r)
+{
+	if (is_high_byte(t, size, r))
+		return ir_get(t->b, 1, OFS_GPR(r - 4) + 1);
+	return ir_get_low(t->b, size, OFS_GPR(r));
+}
+
 static inline void put_reg(struct x86_tr *t, unsigned size, unsigned r, ir_val v)
 {
 	if (is_high_byte(t, size, r))
@@ -95,7 +103,15 @@ ir_val tr_place_value(struct x86_tr *t, struct tr_place p)
 	return p.disp ? ir_lea(t->b, 8, p.base, IR_NONE, 0, p.disp) : p.base;
 }
 
-ir_val tr_ea(struct x86_tr *t) { return tr_place_value(t, tr_ea_place(t)); }
+ir_val tr_ea(struct x86_tr *t)
+{
+	const struct x86_insn *in = &t->in;
+
+	if (in->asize != 8 || in->base >= EA_RIP || in->index == EA_NO_REG)
+		return tr_place_value(t, tr_ea_place(t));
+	return ir_lea(t->b, 8, ir_get(t->b, 8, OFS_GPR(in->base)),
+		      ir_get(t->b, 8, OFS_GPR(in->index)), in->scale, in->disp);
+}
 
 /* ---- segments ---- */
 
@@ -320,21 +336,25 @@ static inline bool is_modrm_reg(const struct x86_operand *o)
 	return (o->place == PLACE_E || o->place == PLACE_G) && o->width <= WIDTH_V;
 }
 
-static inline ir_val operand_read(struct x86_tr *t, unsigned n, bool rmw)
+static inline ir_val operand_read(struct x86_tr *t, unsigned n, bool rmw, bool low)
 {
 	const struct x86_operand *o = x86_operand(&t->in, n);
+	unsigned size, r;
 
 	if (x86_operand_is_mem(&t->in, n))
 		return read_mem(t, o->mem_width, rmw);
 	if (!is_modrm_reg(o))
 		return read_other(t, n);
-	return get_reg(t, x86_width_size(&t->in, o->width),
-		       o->place == PLACE_E ? t->in.rm : t->in.reg);
+	size = x86_width_size(&t->in, o->width);
+	r = o->place == PLACE_E ? t->in.rm : t->in.reg;
+	return low ? get_reg_low(t, size, r) : get_reg(t, size, r);
 }
 
-ir_val tr_read(struct x86_tr *t, unsigned n) { return operand_read(t, n, false); }
+ir_val tr_read(struct x86_tr *t, unsigned n) { return operand_read(t, n, false, false); }
 
-ir_val tr_read_rmw(struct x86_tr *t, unsigned n) { return operand_read(t, n, true); }
+ir_val tr_read_low(struct x86_tr *t, unsigned n) { return operand_read(t, n, false, true); }
+
+ir_val tr_read_rmw(struct x86_tr *t, unsigned n) { return operand_read(t, n, true, true); }
 
 static __attribute__((noinline)) void write_mem(struct x86_tr *t, unsigned width, ir_val v)
 {

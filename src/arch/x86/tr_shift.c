@@ -2,6 +2,12 @@
  * SPDX-License-Identifier: MIT */
 #include "arch/x86/isa_gen.h"
 
+/* Do all six flags come from the shift, none from before? */
+static bool gives_all_flags(enum ir_code code, unsigned size, uint64_t count)
+{
+	return code <= IR_SAR && count & (size == 8 ? 63 : 31);
+}
+
 static void shift(struct x86_tr *t, enum ir_code code)
 {
 	unsigned size = tr_size(t, 0);
@@ -9,7 +15,8 @@ static void shift(struct x86_tr *t, enum ir_code code)
 	uint64_t count;
 
 	if (tr_imm(t, 1, &count))
-		r = ir_binfi(t->b, code, size, a, count, ir_flags(t->b));
+		r = ir_binfi(t->b, code, size, a, count,
+			     gives_all_flags(code, size, count) ? IR_NONE : ir_flags(t->b));
 	else
 		r = ir_binf(t->b, code, size, a, tr_read(t, 1), ir_flags(t->b));
 	tr_write(t, 0, r);
