@@ -1,5 +1,6 @@
-/* jit/ir_dead.c - a finished block is walked once from its end: what nobody uses goes, and whose
- * flags are wanted is noted.  Only where something went, ops are numbered anew.
+/* jit/ir_dead.c - a finished block is walked once from its end: what nobody uses becomes a NOP (of
+ * which a back end makes nothing, in less time than it takes to number ops anew), and whose flags
+ * are wanted is noted.
  * SPDX-License-Identifier: MIT */
 #include "jit/ir_internal.h"
 
@@ -77,73 +78,17 @@ static void use_flags(struct ir_builder *b, struct ir_op *op, unsigned operands)
 		b->ops[op->b].form |= IR_FORM_FLAGS;
 }
 
-/* Returns the first op that went; 0: all stay. */
-static unsigned mark(struct ir_builder *b)
+void ir_sweep(struct ir_builder *b)
 {
-	unsigned dead = 0;
-
 	for (size_t i = b->op_count; i-- > 1;) {
 		struct ir_op *op = &b->ops[i];
 
-		if (!b->uses[i].count && !(op->form & IR_FORM_FLAGS)) {
-			if (is_droppable(op))
-				ir_drop(b, (unsigned)i);
-			if (op->code == IR_NOP) {
-				dead = (unsigned)i;
-				continue;
-			}
-		}
+		if (unlikely(!(b->uses[i].count | (op->form & IR_FORM_FLAGS))) && is_droppable(op))
+			ir_drop(b, (unsigned)i);
 		if (FLAGS_IN >> op->code & 1)
 			use_flags(b, op, ir_flags_operands(op));
 	}
-	return dead;
-}
-
-/* Op *from to where it belongs: what its operands name is there already. */
-static inline void move(const struct ir_builder *b, struct ir_op *to, const struct ir_op *from)
-{
-	unsigned ops = ir_value_operands(from) | ir_flags_operands(from);
-
-	*to = *from;
-	if (ops & 1)
-		to->a = b->number[from->a];
-	if (ops & 2)
-		to->b = b->number[from->b];
-	if (ops & 4)
-		to->c = b->number[from->c];
-}
-
-/* From the first dead op on. */
-static void compact(struct ir_builder *b, unsigned dead)
-{
-	unsigned count = dead;
-
-	for (unsigned i = 0; i < dead; i++)
-		b->number[i] = (uint16_t)i;
-	for (unsigned i = dead; i < b->op_count; i++) {
-		b->number[i] = (uint16_t)count;
-		if (b->ops[i].code == IR_NOP)
-			continue;
-		move(b, &b->ops[count], &b->ops[i]);
-		b->uses[count++] = b->uses[i];
-	}
-	b->number[b->op_count] = (uint16_t)count;
-	for (unsigned i = 1; i < count; i++)
-		b->uses[i].last = b->number[b->uses[i].last];
-	for (unsigned k = 0; k < b->insn_count; k++) {
-		b->insns[k].first_op = b->number[b->insns[k].first_op];
-		b->insns[k].flags_op = b->number[b->insns[k].flags_op];
-	}
-	b->op_count = count;
-}
-
-void ir_sweep(struct ir_builder *b)
-{
-	unsigned dead = mark(b);
-
 	b->slot_is_asked |= b->ops[b->flags_get].code != IR_NOP;
 	b->ops[0].form = 0;
 	b->uses[0] = (struct ir_use){ 0 };
-	if (dead)
-		compact(b, dead);
 }

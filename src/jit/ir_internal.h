@@ -58,7 +58,6 @@ struct ir_builder {
 	struct ir_op ops[IR_TABLE_OPS];
 	struct ir_use uses[IR_TABLE_OPS]; /* an op without a result has itself for a use */
 	struct ir_insn insns[IR_MAX_INSNS + 1];
-	uint16_t number[IR_TABLE_OPS]; /* of ops, once the dead ones are gone */
 };
 
 /* What the flags slot holds is looked at, or may be. */

@@ -171,27 +171,50 @@ static void print_special(const struct ir_op *op, const struct ir_state_desc *de
 	}
 }
 
+/* Op *from, its operands as they are numbered. */
+static struct ir_op numbered(const struct ir_op *from, const uint16_t *number)
+{
+	unsigned named = ir_value_operands(from) | ir_flags_operands(from);
+	struct ir_op op = *from;
+
+	if (named & 1)
+		op.a = number[op.a];
+	if (named & 2)
+		op.b = number[op.b];
+	if (named & 4)
+		op.c = number[op.c];
+	return op;
+}
+
+static void print_insn(const struct ir_insn *insn, const uint16_t *number, FILE *out)
+{
+	fprintf(out, "insn %+" PRId32 " len=%u", insn->pc_delta, insn->len);
+	if (insn->flags_op)
+		fprintf(out, " flags=%%%u", number[insn->flags_op]);
+	fputc('\n', out);
+}
+
+/* NOPs are left out, and are not counted. */
 void ir_print(const struct ir_block *blk, const struct ir_state_desc *desc, FILE *out)
 {
-	unsigned k = 0;
+	uint16_t number[IR_MAX_OPS] = { 0 };
+	unsigned k = 0, count = 0;
 
 	fprintf(out, "block mode=0x%" PRIx64 " pc_size=%u%s\n", blk->mode, 1u << blk->pc_size,
 		blk->kills_flags ? " kills_flags" : "");
 	for (unsigned i = 1; i < blk->op_count; i++) {
-		const struct ir_op *op = &blk->ops[i];
+		struct ir_op op = numbered(&blk->ops[i], number);
 
-		for (; k < blk->insn_count && blk->insns[k].first_op <= i; k++) {
-			fprintf(out, "insn %+" PRId32 " len=%u", blk->insns[k].pc_delta,
-				blk->insns[k].len);
-			if (blk->insns[k].flags_op)
-				fprintf(out, " flags=%%%u", blk->insns[k].flags_op);
-			fputc('\n', out);
-		}
+		for (; k < blk->insn_count && blk->insns[k].first_op <= i; k++)
+			print_insn(&blk->insns[k], number, out);
+		if (op.code == IR_NOP)
+			continue;
+		number[i] = (uint16_t)++count;
 		fputs("  ", out);
-		if (ir_info[op->code].props & (IR_PROP_RESULT | IR_PROP_FLAGS))
-			fprintf(out, "%%%u = ", i);
-		print_name(op, out);
-		print_special(op, desc, out);
+		if (ir_info[op.code].props & (IR_PROP_RESULT | IR_PROP_FLAGS))
+			fprintf(out, "%%%u = ", count);
+		print_name(&op, out);
+		print_special(&op, desc, out);
 		fputc('\n', out);
 	}
 }

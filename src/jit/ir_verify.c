@@ -154,8 +154,9 @@ static bool verify_uses(struct verify *v)
 	const struct ir_block *blk = v->blk;
 
 	for (v->at = 1; v->at < blk->op_count; v->at++) {
-		bool has_result = ir_info[blk->ops[v->at].code].props & IR_PROP_RESULT;
-		struct ir_use want = { .count = !has_result }, is = blk->uses[v->at];
+		unsigned code = blk->ops[v->at].code;
+		bool is_seen = code != IR_NOP && !(ir_info[code].props & IR_PROP_RESULT);
+		struct ir_use want = { .count = is_seen }, is = blk->uses[v->at];
 
 		for (unsigned i = v->at + 1; i < blk->op_count; i++) {
 			const struct ir_op *op = &blk->ops[i];

@@ -275,7 +275,8 @@ static bool is_wanted_next(const struct x64_compiler *c, unsigned i)
 	if (c->plan[IR_MAX_OPS + c->plan[i].group - 1u].last_use == i)
 		return true; /* S0 is free */
 	while (k < c->ir->op_count && k < c->plan[i].last_use &&
-	       (op_at(c, k)->code == IR_GET || op_at(c, k)->code == IR_CONST))
+	       (op_at(c, k)->code == IR_GET || op_at(c, k)->code == IR_CONST ||
+		op_at(c, k)->code == IR_NOP))
 		k++;
 	return c->plan[i].last_use == k && c->plan[k].insn == c->plan[i].insn;
 }
