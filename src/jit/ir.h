@@ -157,7 +157,6 @@ struct ir_block {
 	const struct ir_use *uses; /* by op */
 	uint16_t op_count, insn_count;
 	uint64_t mode;      /* arch's mode word the translation holds for */
-	uint32_t guest_len; /* bytes of guest code */
 	uint8_t pc_size;    /* log2 bytes of pc arithmetic */
 	bool kills_flags;   /* nothing in it, and nobody it leaves to, sees the flags of before */
 };

@@ -70,7 +70,6 @@ void ir_begin(struct ir_builder *b, uint64_t mode, unsigned pc_size_log2)
 	arena_reset(b);
 	b->mode = mode;
 	b->pc_size = pc_size_log2;
-	b->guest_len = 0;
 	b->insn_count = 0;
 	b->flags = b->slot_flags = b->flags_get = b->insn_flags = IR_NONE;
 	b->slot_is_ours = b->slot_is_asked = b->is_over = b->may_store = b->may_stop = false;
@@ -85,13 +84,12 @@ static inline uint16_t only_if(bool is_so, uint16_t v) { return v & (uint16_t)-i
 
 void ir_insn_begin(struct ir_builder *b, int32_t pc_delta)
 {
+	struct ir_insn *in = &b->insns[b->insn_count];
+
 	assert(b->insn_count < IR_MAX_INSNS);
+	in->first_op = (uint16_t)b->op_count;
+	in->pc_delta = pc_delta;
 	b->insn_flags = only_if(b->flags != b->slot_flags, b->flags);
-	b->insns[b->insn_count] = (struct ir_insn){
-		.first_op = (uint16_t)b->op_count,
-		.flags_op = b->insn_flags,
-		.pc_delta = pc_delta,
-	};
 	if (b->may_stop && !b->insn_flags)
 		ir_ask_slot(b);
 	b->may_leave = b->may_store = false;
@@ -100,18 +98,14 @@ void ir_insn_begin(struct ir_builder *b, int32_t pc_delta)
 bool ir_insn_end(struct ir_builder *b, unsigned len)
 {
 	struct ir_insn *in = &b->insns[b->insn_count++];
-	int32_t end = in->pc_delta + (int32_t)len;
 
+	/* Its start flags are asked for by itself, or where the one before may stop. */
+	in->flags_op = only_if(b->may_leave | b->may_stop | b->as_written, b->insn_flags);
 	in->len = (uint8_t)len;
-	b->guest_len = (uint32_t)MAX(end, (int32_t)b->guest_len);
-	if (!b->as_written) {
-		/* Its start flags are asked for by itself, or where the one before may stop. */
-		in->flags_op = only_if(b->may_leave | b->may_stop, in->flags_op);
-		b->ops[in->flags_op].form |= IR_FORM_FLAGS; /* of none: ir_sweep() */
-		b->may_stop = b->may_store;
-		if (b->may_store)
-			b->first_unseen = b->op_count;
-	}
+	b->ops[in->flags_op].form |= IR_FORM_FLAGS; /* of none: ir_sweep() */
+	b->may_stop = b->may_store;
+	if (b->may_store)
+		b->first_unseen = b->op_count;
 	return likely(b->op_count <= IR_MAX_OPS - IR_INSN_ROOM) && b->insn_count < IR_MAX_INSNS;
 }
 
@@ -131,7 +125,6 @@ const struct ir_block *ir_end(struct ir_builder *b)
 		.op_count = (uint16_t)b->op_count,
 		.insn_count = (uint16_t)b->insn_count,
 		.mode = b->mode,
-		.guest_len = b->guest_len,
 		.pc_size = (uint8_t)b->pc_size,
 		.kills_flags = !b->slot_is_asked,
 	};

@@ -32,7 +32,6 @@ struct ir_builder {
 	const struct ir_state_desc *desc;
 	uint64_t mode;
 	unsigned pc_size;
-	uint32_t guest_len;
 	unsigned op_count, insn_count;
 	bool as_written; /* for tests: what is emitted stands as it is */
 
