@@ -250,9 +250,16 @@ static void tell_watcher(struct tcg_vcpu *tv, gva_t addr, unsigned size, enum mm
 const uint8_t *tcg_code_host(struct tcg_vcpu *tv, gva_t addr, bool quiet, struct ram_block **ram,
 			     uint64_t *offset)
 {
+	const uint8_t *host = tlb_find(&tv->tlb[tv->env->view], TLB_EXEC, addr, 1);
+	struct tcg_code_page *last = &tv->code_page;
 	struct found f;
 	struct place p;
 
+	if (host && host - addr % PAGE == last->host && !tv->tcg->is_helper) {
+		*ram = last->ram;
+		*offset = last->offset + addr % PAGE;
+		return host;
+	}
 	if (!translate(tv, tv->env->view, TLB_EXEC, addr, quiet, &f))
 		return NULL;
 	place_of(tv, &f, TLB_EXEC, &p);
@@ -263,6 +270,7 @@ const uint8_t *tcg_code_host(struct tcg_vcpu *tv, gva_t addr, bool quiet, struct
 	if (unlikely(tv->tcg->is_helper))
 		tcg_cache_compare(tv->tcg, p.ram, *offset);
 	set_entry(tv, tv->env->view, TLB_EXEC, addr, &f.map, &p);
+	*last = (struct tcg_code_page){ p.host - addr % PAGE, p.ram, *offset - addr % PAGE };
 	return p.host;
 }
 

@@ -237,6 +237,13 @@ struct tcg_asked {
 	uint8_t bytes[64];
 };
 
+/* Where code was translated from last. */
+struct tcg_code_page {
+	const uint8_t *host;
+	struct ram_block *ram;
+	uint64_t offset;
+};
+
 struct tcg_accel {
 	struct accel accel;
 	/* const after the first vCPU: memory is also written by guest code that runs elsewhere, of
@@ -273,15 +280,16 @@ struct tcg_vcpu {
 	struct tcg_accel *tcg;
 	struct ir_builder *builder;
 	struct interp_lowerer *lowerer;
-	struct tlb_view *tlb;          /* vcpu thread: tables of the running address space */
-	struct tcg_tlb *sets;          /* vcpu thread; others empty entries in tlb_protect() */
-	bool is_watched;               /* vcpu thread: by the access now made */
-	struct tcg_asked asked;        /* vcpu thread */
-	struct tcg_checker *check;     /* vcpu thread: NULL: check=off */
-	struct tcg_chaos chaos;        /* vcpu thread */
-	struct x64_compiler *compiler; /* NULL: the interpreter's blocks only */
-	struct tcg_targets *targets;   /* vcpu thread; others take entries away */
-	uint8_t *code_copy;            /* vcpu thread: two pages; NULL: not needed so far */
+	struct tlb_view *tlb;           /* vcpu thread: tables of the running address space */
+	struct tcg_tlb *sets;           /* vcpu thread; others empty entries in tlb_protect() */
+	bool is_watched;                /* vcpu thread: by the access now made */
+	struct tcg_asked asked;         /* vcpu thread */
+	struct tcg_code_page code_page; /* vcpu thread; goes with tlb_flush_all() */
+	struct tcg_checker *check;      /* vcpu thread: NULL: check=off */
+	struct tcg_chaos chaos;         /* vcpu thread */
+	struct x64_compiler *compiler;  /* NULL: the interpreter's blocks only */
+	struct tcg_targets *targets;    /* vcpu thread; others take entries away */
+	uint8_t *code_copy;             /* vcpu thread: two pages; NULL: not needed so far */
 	bool wants_single; /* vcpu thread: the next block is to be a TCG_KEY_SINGLE one */
 	bool needs_room;   /* vcpu thread: wait for the code cache outside */
 	bool has_hit;      /* vcpu thread: hit is a watchpoint of the last instruction's */

@@ -544,6 +544,7 @@ void tlb_flush_all(struct tcg_vcpu *tv)
 	filter_clear(&t->global);
 	filter_clear(&t->large);
 	filter_clear(&t->exec);
+	tv->code_page.host = NULL;
 }
 
 void tcg_tlb_init(struct tcg_vcpu *tv)
