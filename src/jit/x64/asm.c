@@ -362,8 +362,7 @@ static inline uint8_t *put_opcode(uint8_t *p, unsigned opcode)
 	return p + 2;
 }
 
-enum { OP_JCC_SHORT = 0x70, OP_JCC = 0x800f };
-static inline unsigned jcc_of(enum x64_cc cc) { return OP_JCC | (unsigned)cc << 8; }
+static inline unsigned jcc_of(enum x64_cc cc) { return X64_OP_JCC | (unsigned)cc << 8; }
 
 static inline void branch_far(struct x64_asm *a, unsigned opcode, struct x64_label *l)
 {
@@ -382,7 +381,7 @@ void x64_jmp(struct x64_asm *a, struct x64_label *l)
 void x64_jcc(struct x64_asm *a, enum x64_cc cc, struct x64_label *l)
 {
 	if (is_near(a, l))
-		branch_near(a, OP_JCC_SHORT | cc, l);
+		branch_near(a, X64_OP_JCC_SHORT | cc, l);
 	else
 		branch_far(a, jcc_of(cc), l);
 }
@@ -410,7 +409,7 @@ void x64_jmp_short(struct x64_asm *a, struct x64_label *l) { branch_short(a, X64
 
 void x64_jcc_short(struct x64_asm *a, enum x64_cc cc, struct x64_label *l)
 {
-	branch_short(a, OP_JCC_SHORT | cc, l);
+	branch_short(a, X64_OP_JCC_SHORT | cc, l);
 }
 
 /* Returns the displacement's offset. */

@@ -709,7 +709,13 @@ static inline uint8_t *x64_put_relative(const struct x64_asm *a, uint8_t *p, uin
 	st32_le(p, (uint32_t)d);
 	return p + 4;
 }
-enum { X64_OP_CALL = 0xe8, X64_OP_JMP = 0xe9, X64_OP_JMP_SHORT = 0xeb };
+enum {
+	X64_OP_CALL = 0xe8,
+	X64_OP_JMP = 0xe9,
+	X64_OP_JMP_SHORT = 0xeb,
+	X64_OP_JCC = 0x800f, /* the condition in the second byte */
+	X64_OP_JCC_SHORT = 0x70,
+};
 static inline void x64_branch_at(struct x64_asm *a, unsigned opcode, uint64_t target)
 {
 	if (!x64_has_insn_room(a))
@@ -731,6 +737,17 @@ static inline void x64_jmp_back(struct x64_asm *a, const struct x64_label *l)
 	st64_le(a->at, is_near ? X64_OP_JMP_SHORT | (uint64_t)(uint8_t)d << 8
 			       : X64_OP_JMP | (uint64_t)(uint32_t)(d - 3) << 8);
 	a->at += is_near ? 2 : 5;
+}
+static inline void x64_jcc_back(struct x64_asm *a, enum x64_cc cc, const struct x64_label *l)
+{
+	int32_t d = (int32_t)(l->at - (x64_offset(a) + 2));
+	bool is_near = x64_fits8(d);
+
+	if (!x64_has_insn_room(a))
+		return;
+	st64_le(a->at, is_near ? X64_OP_JCC_SHORT | cc | (uint64_t)(uint8_t)d << 8
+			       : X64_OP_JCC | cc << 8 | (uint64_t)(uint32_t)(d - 4) << 16);
+	a->at += is_near ? 2 : 6;
 }
 void x64_jcc(struct x64_asm *a, enum x64_cc cc, struct x64_label *l);
 void x64_jmp_short(struct x64_asm *a, struct x64_label *l);

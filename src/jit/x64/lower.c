@@ -317,11 +317,11 @@ static struct x64_code *finish(struct x64_compiler *c)
 	struct x64_code *code = (void *)memory;
 
 	memset(memory, 0, size);
-	code_side_cut(&c->writer, tables_write(&c->code, &t, memory + size));
-	c->code.insn_count = c->ir->insn_count;
-	c->code.kills_flags = c->ir->kills_flags && !c->origin; /* what comes instead may not */
-	c->code.size = x64_offset(&c->a);
-	*code = c->code;
+	*code = c->code; /* before anything is added: a copy waits for what was just stored */
+	code_side_cut(&c->writer, tables_write(code, &t, memory + size));
+	code->insn_count = c->ir->insn_count;
+	code->kills_flags = c->ir->kills_flags && !c->origin; /* what comes instead may not */
+	code->size = x64_offset(&c->a);
 	return code;
 }
 

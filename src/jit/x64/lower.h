@@ -520,7 +520,8 @@ struct alu_source {
 	struct x64_rm rm;
 };
 /* Only moves are emitted: EFLAGS stay. */
-struct alu_source alu_second(struct x64_compiler *c, const struct ir_op *op, unsigned avoid);
+void alu_second(struct x64_compiler *c, const struct ir_op *op, unsigned avoid,
+		struct alu_source *s);
 /* A lazy first operand needs scratch registers of its own: make it real while there are some. */
 void alu_force_lazy(struct x64_compiler *c, unsigned v, unsigned size);
 /* Do op i (an RMW's) on reg, whose value is its first operand. */

@@ -41,28 +41,28 @@ static void result(struct x64_compiler *c, unsigned i, unsigned reg)
 	place_reg(c, i, reg, size == 4 ? 8 : size);
 }
 
-struct alu_source alu_second(struct x64_compiler *c, const struct ir_op *op, unsigned avoid)
+void alu_second(struct x64_compiler *c, const struct ir_op *op, unsigned avoid,
+		struct alu_source *s)
 {
-	struct alu_source s = { 0 };
 	unsigned size = ir_size(op), reg;
 
+	s->is_imm = false;
 	if (ir_has_imm(op)) {
-		s.imm = size == 8   ? (int64_t)op->imm
-			: size == 4 ? (int32_t)op->imm
-			: size == 2 ? (int16_t)op->imm
-				    : (int8_t)op->imm;
-		s.is_imm = x64_fits32(s.imm);
-		if (!s.is_imm) {
+		s->imm = size == 8   ? (int64_t)op->imm
+			 : size == 4 ? (int32_t)op->imm
+			 : size == 2 ? (int16_t)op->imm
+				     : (int8_t)op->imm;
+		s->is_imm = x64_fits32(s->imm);
+		if (!s->is_imm) {
 			reg = place_scratch(c, avoid);
 			x64_mov_ri(&c->a, reg, op->imm);
-			s.rm = x64_r(reg);
+			s->rm = x64_r(reg);
 		}
-	} else if (place_is_imm(c, op->b, size, &s.imm)) {
-		s.is_imm = true;
+	} else if (place_is_imm(c, op->b, size, &s->imm)) {
+		s->is_imm = true;
 	} else {
-		s.rm = place_rm(c, op->b, size, avoid);
+		s->rm = place_rm(c, op->b, size, avoid);
 	}
-	return s;
 }
 
 static const uint8_t alu_of[IR_CODE_COUNT] = {
@@ -104,7 +104,7 @@ static unsigned first_to_dest(struct x64_compiler *c, unsigned i, const struct i
 	if (t != X64_NO_REG) {
 		a_in_t = place_is_in(c, op->a, t, size);
 		place_evict(c, t, false);
-		*b = alu_second(c, op, 0);
+		alu_second(c, op, 0, b);
 		if (a_in_t)
 			return t;
 		if (b->is_imm || !x64_rm_uses(b->rm, t)) {
@@ -117,7 +117,7 @@ static unsigned first_to_dest(struct x64_compiler *c, unsigned i, const struct i
 		}
 		*move_to = t;
 	} else {
-		*b = alu_second(c, op, 0);
+		alu_second(c, op, 0, b);
 	}
 	if (t == X64_NO_REG)
 		for (reg = S0; reg <= S1; reg++)
@@ -163,8 +163,9 @@ static void lower_andn(struct x64_compiler *c, unsigned i)
 {
 	const struct ir_op *op = op_at(c, i);
 	unsigned size = ir_size(op), a = place_in_reg(c, op->a, size, 0), d;
-	struct alu_source b = alu_second(c, op, 1u << a);
+	struct alu_source b;
 
+	alu_second(c, op, 1u << a, &b);
 	if (b.is_imm) {
 		unsigned r = place_scratch(c, 1u << a);
 

@@ -258,7 +258,7 @@ void stub_group(struct x64_compiler *c, struct stub *s)
 	x64_call_at(&c->a, c->jit->thunk.group);
 	site_add(c, s->at, &s->site);
 	x64_test(&c->a, 8, x64_r(S0), S0);
-	x64_jcc(&c->a, X64_CC_NE, &s->back);
+	x64_jcc_back(&c->a, X64_CC_NE, &s->back);
 	stub_record(c, &s->record);
 	x = flow_exit_new(c, c->ir->insns[c->plan[s->at].insn].pc_delta, false);
 	x->can_link = x->to_single = true;

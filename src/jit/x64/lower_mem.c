@@ -624,7 +624,7 @@ void stub_atomic(struct x64_compiler *c, struct stub *s)
 
 	mem_stub_address(c, true);
 	x64_call_at(&c->a, c->jit->thunk.look_write);
-	x64_jcc(&c->a, X64_CC_B, &s->checked);
+	x64_jcc_back(&c->a, X64_CC_B, &s->checked);
 	if (ir_size(op) > 1)
 		x64_bind(&c->a, &s->unaligned);
 	x64_mov_to(&c->a, 8, bounce, S0);
@@ -656,7 +656,7 @@ void stub_store(struct x64_compiler *c, struct stub *s)
 		x64_vmovups_to(&c->a, size, bounce, 15);
 	}
 	stub_call(c, s, c->jit->thunk.store[s->size_log2]);
-	x64_jcc(&c->a, X64_CC_B, &s->checked);
+	x64_jcc_back(&c->a, X64_CC_B, &s->checked);
 	if (is_general && s->arg[0].is_pc)
 		lower_pc(c, S1, (int64_t)s->arg[0].imm);
 	x64_jmp_back(&c->a, &s->back);
@@ -672,7 +672,7 @@ void stub_load(struct x64_compiler *c, struct stub *s)
 	} else {
 		if (s->bytes <= LOOK_BYTES) {
 			x64_call_at(&c->a, t->look_read);
-			x64_jcc(&c->a, X64_CC_B, &s->checked);
+			x64_jcc_back(&c->a, X64_CC_B, &s->checked);
 		}
 		x64_mov_ri(&c->a, S1, access_pack(s->bytes, 0, false, false));
 		stub_call(c, s, t->access);
@@ -687,7 +687,7 @@ void stub_modify(struct x64_compiler *c, struct stub *s)
 
 	mem_stub_address(c, true);
 	stub_call(c, s, t->modify[s->size_log2]);
-	x64_jcc(&c->a, X64_CC_B, &s->checked);
+	x64_jcc_back(&c->a, X64_CC_B, &s->checked);
 	modify_value(c, s, x64_m(S0, 0));
 	x64_mov_to(&c->a, 1u << s->size_log2, ENV(c, bounce), S1);
 	stub_call(c, s, t->commit[s->size_log2]);

@@ -12,7 +12,7 @@ static void high_narrow(struct x64_compiler *c, unsigned i)
 	struct alu_source b;
 
 	place_in_reg(c, op->a, size, 0);
-	b = alu_second(c, op, 0);
+	alu_second(c, op, 0, &b);
 	if (b.is_imm) {
 		unsigned r = place_scratch(c, 1u << S0);
 
@@ -45,7 +45,7 @@ static struct alu_source factor(struct x64_compiler *c, const struct ir_op *op)
 	unsigned r;
 
 	alu_force_lazy(c, op->a, 8);
-	b = alu_second(c, op, 0);
+	alu_second(c, op, 0, &b);
 	if (b.is_imm) {
 		r = place_scratch(c, 0);
 		x64_mov_ri(&c->a, r, (uint64_t)b.imm);
@@ -119,7 +119,7 @@ void lower_mul_bytes(struct x64_compiler *c, unsigned i)
 	struct alu_source b;
 
 	place_in_reg(c, op->a, 1, 0);
-	b = alu_second(c, op, 0);
+	alu_second(c, op, 0, &b);
 	place_evict(c, S1, true);
 	if (b.is_imm)
 		x64_mov_ri(&c->a, S1, (uint64_t)b.imm);

@@ -461,13 +461,15 @@ static bool is_step(const struct ir_op *op)
 /* v's operation; steps from what is not computed either are one. */
 static struct ir_op folded(const struct x64_compiler *c, unsigned v)
 {
-	struct ir_op op = *op_at(c, v);
+	const struct ir_op *op = op_at(c, v), *last = op;
+	uint64_t imm = op->imm;
 
-	while (is_step(&op) && c->value[op.a].at.kind == PLACE_LAZY && is_step(op_at(c, op.a))) {
-		op.imm += op_at(c, op.a)->imm;
-		op.a = op_at(c, op.a)->a;
+	while (is_step(last) && c->value[last->a].at.kind == PLACE_LAZY &&
+	       is_step(op_at(c, last->a))) {
+		last = op_at(c, last->a);
+		imm += last->imm;
 	}
-	return op;
+	return (struct ir_op){ op->code, op->form, last->a, op->b, op->c, imm };
 }
 
 static __attribute__((noinline)) struct x64_rm any_address(struct x64_compiler *c, unsigned v,

@@ -118,7 +118,7 @@ static void stub_helper(struct x64_compiler *c, struct stub *s)
 	if (s->bytes) {
 		x64_mov(&c->a, 8, S0, arg);
 		x64_call_at(&c->a, t->look_write);
-		x64_jcc(&c->a, X64_CC_B, &s->checked);
+		x64_jcc_back(&c->a, X64_CC_B, &s->checked);
 	}
 	if (s->has_arg)
 		x64_mov_to(&c->a, 8, arg, s->arg[0].rm.base);
