@@ -6,22 +6,20 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "base/bits.h"
 
-/* One soft-TLB entry: a guest page and where it lies in host memory.  A hit of an access of n bytes
- * at addr is addr - tag <= 4096 - n, which checks page, permission (each kind of access has its own
- * table) and page crossing at once; the difference is the offset in the page at host.  An empty
- * entry has the tag of a page whose place is elsewhere (tlb_is_empty()).  Other threads may empty
- * an entry at any time, by tlb_emptied() alone, so that who missed can tell from the difference
- * what the address was; they never change its host.
+/* A soft-TLB entry is a tag, a guest page, and where that lies in host memory.  A hit of an access
+ * of n bytes at addr is addr - tag <= 4096 - n, which checks page, permission (each kind of access
+ * has its own table) and page crossing at once; the difference is the offset in the page at host.
+ * An empty entry has the tag of a page whose place is elsewhere (tlb_is_empty()).  Other threads
+ * may empty an entry at any time, by tlb_emptied() alone, so that who missed can tell from the
+ * difference what the address was; they never change its host.
  *
  * A page has two places in a table: one by its number, where it is looked for first and filled in,
  * and a spare one, where it goes when another page takes the first. */
-struct tlb_entry {
-	uint64_t tag;
-	uint64_t host;
-};
 enum { TLB_READ, TLB_WRITE, TLB_EXEC, TLB_KINDS };
 enum {
 	TLB_VIEWS = 4,
@@ -32,10 +30,18 @@ enum {
 	TLB_ENTRIES = TLB_SIZE + TLB_SPARES, /* the spare places come behind the first ones */
 };
 
-/* One view's tables.  A block may be entered in different views, and change them (ir_helper). */
-struct tlb_view {
-	struct tlb_entry e[TLB_KINDS][TLB_ENTRIES];
+/* Apart, as an instruction can scale by 8 at most. */
+struct tlb_table {
+	uint64_t tag[TLB_ENTRIES];
+	uint64_t host[TLB_ENTRIES];
 };
+
+/* One view's tables.  A block may be entered in different views, and change them (ir_helper).  What
+ * host code knows of their place beside their alignment is its own matter. */
+enum { TLB_VIEW_ALIGN = 65536 };
+struct tlb_view {
+	struct tlb_table e[TLB_KINDS];
+} __attribute__((aligned(TLB_VIEW_ALIGN)));
 
 static inline unsigned tlb_index(gva_t addr) { return (addr >> 12) & (TLB_SIZE - 1); }
 
@@ -60,15 +66,27 @@ static inline void tlb_view_init(struct tlb_view *view)
 {
 	for (unsigned kind = 0; kind < TLB_KINDS; kind++)
 		for (unsigned i = 0; i < TLB_ENTRIES; i++)
-			view->e[kind][i] = (struct tlb_entry){ .tag = tlb_empty_tag(i) };
+			view->e[kind].tag[i] = tlb_empty_tag(i);
 }
 
-static inline void *tlb_hit(const struct tlb_entry *e, gva_t addr, unsigned size)
+/* Tables of all views, to be freed by free(); NULL: no memory. */
+static inline struct tlb_view *tlb_views_new(void)
 {
-	gva_t offset = addr - __atomic_load_n(&e->tag, __ATOMIC_RELAXED);
+	struct tlb_view *tlb = aligned_alloc(TLB_VIEW_ALIGN, TLB_VIEWS * sizeof(*tlb));
+
+	for (unsigned view = 0; tlb && view < TLB_VIEWS; view++) {
+		memset(&tlb[view], 0, sizeof(tlb[view]));
+		tlb_view_init(&tlb[view]);
+	}
+	return tlb;
+}
+
+static inline void *tlb_hit(const struct tlb_table *e, unsigned i, gva_t addr, unsigned size)
+{
+	gva_t offset = addr - __atomic_load_n(&e->tag[i], __ATOMIC_RELAXED);
 
 	if (__builtin_expect(offset <= 4096u - size, 1))
-		return (void *)(uintptr_t)(e->host + offset);
+		return (void *)(uintptr_t)(e->host[i] + offset);
 	return NULL;
 }
 
@@ -76,7 +94,7 @@ static inline void *tlb_hit(const struct tlb_entry *e, gva_t addr, unsigned size
 static inline void *tlb_find_first(const struct tlb_view *view, unsigned kind, gva_t addr,
 				   unsigned size)
 {
-	return tlb_hit(&view->e[kind][tlb_index(addr)], addr, size);
+	return tlb_hit(&view->e[kind], tlb_index(addr), addr, size);
 }
 
 /* The same in either place of addr's page. */
@@ -84,7 +102,7 @@ static inline void *tlb_find(const struct tlb_view *view, unsigned kind, gva_t a
 {
 	void *p = tlb_find_first(view, kind, addr, size);
 
-	return p ? p : tlb_hit(&view->e[kind][tlb_spare(addr)], addr, size);
+	return p ? p : tlb_hit(&view->e[kind], tlb_spare(addr), addr, size);
 }
 
 struct jit_env;
@@ -180,7 +198,7 @@ struct jit_env {
 	 * host's stack leads nowhere */
 	bool drop_frames;
 	uint8_t spare_hits; /* host code only: now and then a page found in its spare place moves */
-	uint64_t tlb_view;  /* host code only: the running view's tables */
+	uint64_t tlb_view;  /* host code only: the running view's tables, with a bias */
 	uint64_t probe;     /* host code only: table of indirect targets */
 	uint64_t name;      /* host code only: of what that is for (x64_key()) */
 	/* Host code compares its stack pointer with floor, below which is no room for calls.  The

@@ -31,7 +31,7 @@ typedef int64_t s8;
 #define UNALIGNED(sz) u##sz
 #define V(sz, off)    (*(u##sz *)((char *)env + (off)))
 /* Another thread may take an entry away (a page gets translations): one load decides. */
-#define TAG(e)        __atomic_load_n(&(e)->tag, __ATOMIC_RELAXED)
+#define TAG(e, i)     __atomic_load_n(&(e)->tag[i], __ATOMIC_RELAXED)
 
 #define NEXT                        \
 	do {                        \
@@ -107,7 +107,7 @@ static const struct interp_op *tail_make(struct tail *tail, const struct interp_
 
 static inline bool guard_holds(const struct tlb_view *tlb, const struct interp_block *to, gva_t pc)
 {
-	return tlb_hit(&tlb->e[TLB_EXEC][tlb_index(pc)], pc, 1) == to->host_pc;
+	return tlb_hit(&tlb->e[TLB_EXEC], tlb_index(pc), pc, 1) == to->host_pc;
 }
 
 /* With env NULL: hands out the handler table through *table. */

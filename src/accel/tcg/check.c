@@ -128,7 +128,7 @@ static void forget_write_entry(struct jit_env *env, gva_t addr)
 
 	for (unsigned view = 0; view < TLB_VIEWS; view++)
 		for (unsigned n = 0; n < ARRAY_SIZE(place); n++)
-			__atomic_store_n(&env->tlb[view].e[TLB_WRITE][place[n]].tag,
+			__atomic_store_n(&env->tlb[view].e[TLB_WRITE].tag[place[n]],
 					 tlb_empty_tag(place[n]), __ATOMIC_RELAXED);
 }
 

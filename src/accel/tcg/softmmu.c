@@ -139,8 +139,8 @@ static void set_entry(struct tcg_vcpu *tv, unsigned view, unsigned kind, gva_t a
 		      const struct tlb_mapping *m, const struct place *p)
 {
 	gva_t page = align_down(addr, PAGE);
-	uint64_t empty = tlb_empty_tag(tlb_index(addr));
-	struct tlb_entry *e = &tv->tlb[view].e[kind][tlb_index(addr)];
+	unsigned i = tlb_index(addr);
+	uint64_t *tag = &tv->tlb[view].e[kind].tag[i], *host = &tv->tlb[view].e[kind].host[i];
 
 	if (!is_whole(p, RAM_PAGE_BITS))
 		return;
@@ -148,16 +148,16 @@ static void set_entry(struct tcg_vcpu *tv, unsigned view, unsigned kind, gva_t a
 		return;
 	tlb_make_room(tv->sets, page, view, kind);
 	tlb_note_fill(tv->sets, addr, view, kind, m);
-	__atomic_store_n(&e->tag, empty, __ATOMIC_RELAXED);
-	__atomic_store_n(&e->host, (uint64_t)(uintptr_t)p->host - (addr - page), __ATOMIC_RELAXED);
-	__atomic_store_n(&e->tag, page, __ATOMIC_RELAXED);
+	__atomic_store_n(tag, tlb_empty_tag(i), __ATOMIC_RELAXED);
+	__atomic_store_n(host, (uint64_t)(uintptr_t)p->host - (addr - page), __ATOMIC_RELAXED);
+	__atomic_store_n(tag, page, __ATOMIC_RELAXED);
 	if (kind != TLB_WRITE)
 		return;
 	/* The page may have got a flag since we looked: either the one who set it sees our entry,
 	 * or we see the flag. */
 	atomic_thread_fence(memory_order_seq_cst);
 	if (!ram_page_is_plain(p->ram, ram_offset(p)))
-		__atomic_store_n(&e->tag, empty, __ATOMIC_RELAXED);
+		__atomic_store_n(tag, tlb_empty_tag(i), __ATOMIC_RELAXED);
 }
 
 /* What a walk found becomes a mapping of the second level. */

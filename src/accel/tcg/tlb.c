@@ -207,12 +207,12 @@ static void tlb2_drop_covering(struct tcg_tlb *t, gva_t addr, const struct tlb_f
 
 static void entry_drop(struct tlb_space *s, unsigned view, unsigned kind, unsigned i)
 {
-	__atomic_store_n(&s->tlb[view].e[kind][i].tag, tlb_empty_tag(i), __ATOMIC_RELAXED);
+	__atomic_store_n(&s->tlb[view].e[kind].tag[i], tlb_empty_tag(i), __ATOMIC_RELAXED);
 }
 
 static uint64_t entry_page(const struct tlb_space *s, unsigned view, unsigned kind, unsigned i)
 {
-	return __atomic_load_n(&s->tlb[view].e[kind][i].tag, __ATOMIC_RELAXED);
+	return __atomic_load_n(&s->tlb[view].e[kind].tag[i], __ATOMIC_RELAXED);
 }
 
 static bool is_view_used(const struct tlb_space *s, unsigned view)
@@ -295,9 +295,9 @@ static bool is_others(const struct tlb_space *s, unsigned view, unsigned kind, u
 static void entry_move(struct tcg_tlb *t, unsigned view, unsigned kind, unsigned i)
 {
 	struct tlb_space *s = t->space;
-	struct tlb_entry *e = s->tlb[view].e[kind];
+	struct tlb_table *e = &s->tlb[view].e[kind];
 	uint32_t protects = atomic_load_explicit(&t->protects, memory_order_acquire);
-	uint64_t page = entry_page(s, view, kind, i), host = e[i].host;
+	uint64_t page = entry_page(s, view, kind, i), host = e->host[i];
 	unsigned j = tlb_spare(page);
 
 	if (tlb_is_empty(page, i))
@@ -308,8 +308,8 @@ static void entry_move(struct tcg_tlb *t, unsigned view, unsigned kind, unsigned
 		return;
 	note_whose(s, view, kind, j, is_global(s, view, kind, i));
 	entry_drop(s, view, kind, j);
-	__atomic_store_n(&e[j].host, host, __ATOMIC_RELAXED);
-	__atomic_store_n(&e[j].tag, page, __ATOMIC_RELAXED);
+	__atomic_store_n(&e->host[j], host, __ATOMIC_RELAXED);
+	__atomic_store_n(&e->tag[j], page, __ATOMIC_RELAXED);
 	if (kind != TLB_WRITE)
 		return;
 	atomic_thread_fence(memory_order_seq_cst);
@@ -350,14 +350,14 @@ void tlb_note_fill(struct tcg_tlb *t, gva_t addr, unsigned view, unsigned kind,
 
 /* Empty entry i of a vCPU that may be running, if it is of this page; was it?  Its own thread may
  * fill it meanwhile, and with the same page again. */
-static bool entry_protect(struct tlb_entry *e, unsigned i, uint64_t host)
+static bool entry_protect(struct tlb_table *e, unsigned i, uint64_t host)
 {
-	uint64_t tag = __atomic_load_n(&e->tag, __ATOMIC_RELAXED);
+	uint64_t tag = __atomic_load_n(&e->tag[i], __ATOMIC_RELAXED);
 	bool found = false;
 
-	while (!tlb_is_empty(tag, i) && __atomic_load_n(&e->host, __ATOMIC_RELAXED) == host) {
+	while (!tlb_is_empty(tag, i) && __atomic_load_n(&e->host[i], __ATOMIC_RELAXED) == host) {
 		found = true;
-		if (__atomic_compare_exchange_n(&e->tag, &tag, tlb_emptied(tag), false,
+		if (__atomic_compare_exchange_n(&e->tag[i], &tag, tlb_emptied(tag), false,
 						__ATOMIC_RELAXED, __ATOMIC_RELAXED))
 			break;
 	}
@@ -376,11 +376,12 @@ bool tlb_protect(struct tcg_vcpu *tv, const uint8_t *host_page)
 		uint32_t views = tlb ? atomic_load_explicit(&s->views, memory_order_relaxed) : 0;
 
 		for (; views; views &= views - 1) {
-			struct tlb_entry *e = tlb[__builtin_ctz(views)].e[TLB_WRITE];
+			struct tlb_table *e = &tlb[__builtin_ctz(views)].e[TLB_WRITE];
 
 			for (unsigned i = 0; i < TLB_ENTRIES; i++)
-				if (unlikely(__atomic_load_n(&e[i].host, __ATOMIC_RELAXED) == host))
-					found |= entry_protect(&e[i], i, host);
+				if (unlikely(__atomic_load_n(&e->host[i], __ATOMIC_RELAXED) ==
+					     host))
+					found |= entry_protect(e, i, host);
 		}
 	}
 	/* A look at the table may outlive its entry. */
@@ -437,10 +438,10 @@ static struct tlb_space *space_find(struct tcg_tlb *t, uint64_t asid)
 
 static struct tlb_view *view_tables_new(void)
 {
-	struct tlb_view *tlb = g_new(struct tlb_view, TLB_VIEWS);
+	struct tlb_view *tlb = tlb_views_new();
 
-	for (unsigned view = 0; view < TLB_VIEWS; view++)
-		tlb_view_init(&tlb[view]);
+	if (!tlb)
+		g_error("no memory for %zu bytes of soft TLB", TLB_VIEWS * sizeof(*tlb));
 	return tlb;
 }
 
@@ -564,7 +565,7 @@ void tcg_tlb_fini(struct tcg_vcpu *tv)
 	struct tcg_tlb *t = tv->sets;
 
 	for (unsigned i = 0; i < TLB_SPACES; i++)
-		g_free(t->spaces[i].tlb);
+		free(t->spaces[i].tlb);
 	g_free(t->mappings);
 	g_aligned_free(t->sets);
 	g_free(t);

@@ -16,8 +16,27 @@
 #include "jit/x64/lower_vec.h"
 #include "jit/x64/x64.h"
 
-/* TLB: the tables of the running view, as of env->tlb_view. */
+/* TLB: the tables of the running view, as of env->tlb_view: a bias beyond them, which in the low
+ * bits of the register tells BEXTR where the number of a page's place is in an address. */
 enum { P = X64_R14, TLB = X64_R9, S0 = X64_R10, S1 = X64_R11, GUEST_SP = X64_R15 };
+enum { TLB_BIAS = TLB_BITS << 8 | 12 }; /* SDM 2A, BEXTR: length, start */
+_Static_assert(TLB_VIEW_ALIGN == 65536, "BEXTR looks at 16 bits");
+
+/* Of the entry S1 places behind `first`. */
+static inline struct x64_rm x64_tlb_tag(unsigned kind, unsigned first)
+{
+	size_t at = offsetof(struct tlb_view, e) + kind * sizeof(struct tlb_table);
+
+	return x64_mx(TLB, S1, 3,
+		      (int32_t)(at + offsetof(struct tlb_table, tag) + first * 8) - TLB_BIAS);
+}
+static inline struct x64_rm x64_tlb_host(unsigned kind, unsigned first)
+{
+	struct x64_rm m = x64_tlb_tag(kind, first);
+
+	m.disp += (int32_t)(offsetof(struct tlb_table, host) - offsetof(struct tlb_table, tag));
+	return m;
+}
 enum { SCRATCH = 1 << S0 | 1 << S1 };
 
 /* ---- sites: what the C side must know of a place that may leave inside an instruction ---- */

@@ -20,7 +20,7 @@ static void emit_view(struct x64_compiler *c, unsigned view)
 	place_evict_scratch(c, true);
 	x64_mov_i(a, 4, ENV(c, view), (int32_t)view);
 	x64_mov(a, 8, S0, ENV(c, tlb));
-	x64_lea(a, 8, TLB, x64_m(S0, (int32_t)(view * sizeof(struct tlb_view))));
+	x64_lea(a, 8, TLB, x64_m(S0, (int32_t)(view * sizeof(struct tlb_view) + TLB_BIAS)));
 	x64_mov_to(a, 8, ENV(c, tlb_view), TLB);
 }
 

@@ -75,19 +75,15 @@ static void write_poll(struct piece_asm *p, enum x64_cc cc, struct x64_piece *ou
 
 static void write_check(struct piece_asm *p, struct x64_piece *out, bool write)
 {
-	size_t at = write ? offsetof(struct tlb_view, e[TLB_WRITE])
-			  : offsetof(struct tlb_view, e[TLB_READ]);
-	struct x64_rm tag = x64_mx(TLB, S1, 0, (int32_t)(at + offsetof(struct tlb_entry, tag)));
-	struct x64_rm host = x64_mx(TLB, S1, 0, (int32_t)(at + offsetof(struct tlb_entry, host)));
+	unsigned kind = write ? TLB_WRITE : TLB_READ;
 
 	begin(p, out);
-	x64_rorx(&p->a, 4, S1, x64_r(S0), 8);
-	x64_alu_i(&p->a, X64_AND, 4, x64_r(S1), (TLB_SIZE - 1) << 4);
-	x64_alu(&p->a, X64_SUB, 8, S0, tag);
+	x64_bmi_rmv(&p->a, X64_BEXTR, 4, S1, x64_r(S0), TLB);
+	x64_alu(&p->a, X64_SUB, 8, S0, x64_tlb_tag(kind, 0));
 	x64_alu_i(&p->a, X64_CMP, 8, x64_r(S0), UNKNOWN);
 	field(p);
 	branch(p, X64_CC_A);
-	x64_alu(&p->a, X64_ADD, 8, S0, host);
+	x64_alu(&p->a, X64_ADD, 8, S0, x64_tlb_host(kind, 0));
 	end(p);
 }
 

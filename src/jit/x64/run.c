@@ -144,7 +144,7 @@ static void go_back(struct jit_env *env, uint64_t ret, const uint64_t *gpr)
 /* What follows from env->pc and env->view. */
 static inline void env_update(struct jit_env *env)
 {
-	env->tlb_view = (uintptr_t)&env->tlb[env->view];
+	env->tlb_view = (uintptr_t)&env->tlb[env->view] + TLB_BIAS;
 	env->page = align_down(env->pc, UINT64_C(4096));
 }
 

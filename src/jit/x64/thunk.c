@@ -182,24 +182,21 @@ enum { HITS_STEP = 4 }; /* of 256: of 64 hits one goes to C, which gives the pag
  * The address stays in bounce_addr; not_there: S0 is nothing.  Destroys S1. */
 static void emit_look(struct thunk_asm *t, bool write, unsigned bytes, struct x64_label *not_there)
 {
-	size_t at = write ? offsetof(struct tlb_view, e[TLB_WRITE][TLB_SIZE])
-			  : offsetof(struct tlb_view, e[TLB_READ][TLB_SIZE]);
+	unsigned kind = write ? TLB_WRITE : TLB_READ;
 	struct x64_asm *a = &t->a;
 
 	x64_mov_to(a, 8, THUNK_ENV(t, bounce_addr), S0);
 	x64_mov_rr(a, 8, S1, S0);
 	x64_shift_i(a, X64_SHR, 8, x64_r(S1), TLB_BITS);
 	x64_alu_rr(a, X64_XOR, 8, S1, S0);
-	x64_shift_i(a, X64_SHR, 8, x64_r(S1), 8);
-	x64_alu_i(a, X64_AND, 4, x64_r(S1), (TLB_SPARES - 1) << 4);
-	x64_alu(a, X64_SUB, 8, S0,
-		x64_mx(TLB, S1, 0, (int32_t)(at + offsetof(struct tlb_entry, tag))));
+	x64_shift_i(a, X64_SHR, 8, x64_r(S1), 12);
+	x64_alu_i(a, X64_AND, 4, x64_r(S1), TLB_SPARES - 1);
+	x64_alu(a, X64_SUB, 8, S0, x64_tlb_tag(kind, TLB_SIZE));
 	x64_alu_i(a, X64_CMP, 8, x64_r(S0), 4096 - (int64_t)bytes);
 	x64_jcc(a, X64_CC_A, not_there);
 	x64_alu_i(a, X64_ADD, 1, THUNK_ENV(t, spare_hits), HITS_STEP);
 	x64_jcc(a, X64_CC_B, not_there);
-	x64_alu(a, X64_ADD, 8, S0,
-		x64_mx(TLB, S1, 0, (int32_t)(at + offsetof(struct tlb_entry, host))));
+	x64_alu(a, X64_ADD, 8, S0, x64_tlb_host(kind, TLB_SIZE));
 }
 
 /* What it found goes back in S0, with the carry. */
@@ -229,23 +226,21 @@ static uint64_t emit_look_alone(struct thunk_asm *t, bool write)
  * has a tag that shows in the number of the page's place, as entry S1 is its place. */
 static uint64_t emit_address(struct thunk_asm *t, bool write)
 {
-	size_t at = write ? offsetof(struct tlb_view, e[TLB_WRITE])
-			  : offsetof(struct tlb_view, e[TLB_READ]);
-	struct x64_rm tag = x64_mx(TLB, S1, 0, (int32_t)(at + offsetof(struct tlb_entry, tag)));
+	struct x64_rm tag = x64_tlb_tag(write ? TLB_WRITE : TLB_READ, 0);
 	struct x64_label emptied = X64_LABEL;
 	struct x64_asm *a = &t->a;
 	uint64_t start = begin(t);
 
 	x64_mov_to(a, 8, THUNK_ENV(t, bounce_addr), S0);
 	x64_alu(a, X64_ADD, 8, S0, tag);
-	x64_shift_i(a, X64_SHL, 4, x64_r(S1), 8);
+	x64_shift_i(a, X64_SHL, 4, x64_r(S1), 12);
 	x64_alu_rr(a, X64_XOR, 8, S1, S0);
 	x64_test_i(a, 4, x64_r(S1), TLB_EMPTIED);
 	x64_jcc_short(a, X64_CC_NE, &emptied);
 	x64_ret(a);
 	x64_bind(a, &emptied);
 	x64_alu_rr(a, X64_XOR, 8, S1, S0);
-	x64_shift_i(a, X64_SHR, 4, x64_r(S1), 8);
+	x64_shift_i(a, X64_SHR, 4, x64_r(S1), 12);
 	x64_mov(a, 8, S1, tag);
 	x64_alu_i(a, X64_XOR, 8, x64_r(S1), TLB_EMPTIED);
 	x64_mov(a, 8, S0, THUNK_ENV(t, bounce_addr));

@@ -128,12 +128,12 @@ static void fill_tlb(uint32_t fast)
 		gva_t page = DATA_ADDR + n * PAGE;
 
 		for (unsigned kind = TLB_READ; kind <= TLB_WRITE; kind++) {
-			struct tlb_entry *e = &tlb[VIEW_USER].e[kind][tlb_index(page)];
+			struct tlb_table *e = &tlb[VIEW_USER].e[kind];
 
 			if (!(fast >> (n + 8 * kind) & 1))
 				continue;
-			e->tag = page;
-			e->host = (uint64_t)(uintptr_t)guest_byte(page);
+			e->tag[tlb_index(page)] = page;
+			e->host[tlb_index(page)] = (uint64_t)(uintptr_t)guest_byte(page);
 		}
 	}
 }
@@ -149,7 +149,7 @@ bool guest_init(unsigned use_tier, struct err *err)
 	memset(cpu, 0, sizeof(*cpu));
 	cpu->vcpu = &vcpu;
 	vcpu.cpu = cpu;
-	tlb = calloc(TLB_VIEWS, sizeof(*tlb));
+	tlb = tlb_views_new();
 	builder = ir_builder_new(&x86_state_desc);
 	lowerer = interp_lowerer_new(&x86_state_desc);
 	tier = use_tier;

@@ -12,7 +12,7 @@ enum { B = A + TLB_SIZE * PAGE, C = B + TLB_SIZE * PAGE };
 
 static bool is_in(struct rig *r, unsigned kind, unsigned place, gva_t addr)
 {
-	return tlb_hit(&r->env->tlb[r->env->view].e[kind][place], addr, 8);
+	return tlb_hit(&r->env->tlb[r->env->view].e[kind], place, addr, 8);
 }
 
 static bool is_first(struct rig *r, unsigned kind, gva_t addr)

@@ -102,7 +102,7 @@ static struct rig *rig_new(const char *model)
 	g_assert_cmpstr(err.text, ==, "");
 	g_assert_nonnull(r->c);
 	r->c->env.mem = &rig_mem;
-	r->c->env.tlb = g_new0(struct tlb_view, TLB_VIEWS);
+	r->c->env.tlb = tlb_views_new();
 	for (unsigned v = 0; v < TLB_VIEWS; v++)
 		tlb_view_init(&r->c->env.tlb[v]);
 	return r;
@@ -110,7 +110,7 @@ static struct rig *rig_new(const char *model)
 
 static void rig_free(struct rig *r)
 {
-	g_free(r->c->env.tlb);
+	free(r->c->env.tlb);
 	x86_arch_ops.cpu_free(r->c);
 	vcpu_fini(&r->v);
 	address_space_fini(&r->as);

@@ -52,7 +52,7 @@ static struct x86_cpu *cpu_new(void)
 	memset(c, 0, sizeof(*c));
 	c->env.mode = MODE_CODE64;
 	c->env.mem = &page_ops;
-	c->env.tlb = g_new0(struct tlb_view, TLB_VIEWS);
+	c->env.tlb = tlb_views_new();
 	for (unsigned v = 0; v < TLB_VIEWS; v++)
 		tlb_view_init(&c->env.tlb[v]);
 	for (unsigned i = 0; i < SIZE / 4; i++)
@@ -63,7 +63,7 @@ static struct x86_cpu *cpu_new(void)
 
 static void cpu_free(struct x86_cpu *c)
 {
-	g_free(c->env.tlb);
+	free(c->env.tlb);
 	free(c);
 }
 

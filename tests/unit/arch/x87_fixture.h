@@ -73,9 +73,7 @@ static void rig_init(void)
 	rig.c->vcpu = &rig.v;
 	rig.v.cpu = rig.c;
 	rig.v.on_ferr = rig_ferr;
-	rig.tlb = calloc(TLB_VIEWS, sizeof(*rig.tlb));
-	for (unsigned view = 0; view < TLB_VIEWS; view++)
-		tlb_view_init(&rig.tlb[view]);
+	rig.tlb = tlb_views_new();
 	rig.b = ir_builder_new(&x86_state_desc);
 	rig.l = interp_lowerer_new(&x86_state_desc);
 	g_assert_true(x86_cpuid_init(rig.c, "max", &warnings, &err));

@@ -34,7 +34,7 @@ static void setup(struct fixture *f)
 {
 	f->b = ir_builder_new(&test_desc);
 	f->l = interp_lowerer_new(&test_desc);
-	f->tlb = g_new0(struct tlb_view, TLB_VIEWS);
+	f->tlb = tlb_views_new();
 	f->mem = g_malloc(TEST_MEM);
 	f->ref_mem = g_malloc(TEST_MEM);
 	f->init_mem = g_malloc(TEST_MEM);
@@ -50,7 +50,7 @@ static void teardown(struct fixture *f)
 {
 	ir_builder_free(f->b);
 	interp_lowerer_free(f->l);
-	g_free(f->tlb);
+	free(f->tlb);
 	g_free(f->mem);
 	g_free(f->ref_mem);
 	g_free(f->init_mem);

@@ -87,12 +87,12 @@ static inline bool test_fill(struct jit_env *env, unsigned view, gva_t addr, boo
 			     bool quiet)
 {
 	struct test_cpu *c = container_of(env, struct test_cpu, env);
-	struct tlb_entry *e = &env->tlb[view].e[for_write ? TLB_WRITE : TLB_READ][tlb_index(addr)];
+	struct tlb_table *e = &env->tlb[view].e[for_write ? TLB_WRITE : TLB_READ];
 
 	if (addr >= TEST_MEM || addr / 4096 == TEST_FAULT_PAGE)
 		return quiet || test_access(c, addr, 1);
 	if (!test_is_code(c, addr, 1))
-		e->tag = addr & ~UINT64_C(4095);
+		e->tag[tlb_index(addr)] = addr & ~UINT64_C(4095);
 	return true;
 }
 
@@ -134,10 +134,10 @@ static inline void test_cpu_init(struct test_cpu *c, struct tlb_view *tlb, uint8
 	tlb_view_init(&tlb[0]);
 	for (unsigned k = 0; k < TLB_KINDS; k++) {
 		for (unsigned i = 0; i < TLB_SIZE; i++) {
-			struct tlb_entry *e = &tlb[0].e[k][i];
+			struct tlb_table *e = &tlb[0].e[k];
 
-			e->tag = i < TEST_FAULT_PAGE ? i * UINT64_C(4096) : tlb_empty_tag(i);
-			e->host = (uint64_t)(uintptr_t)mem + i * UINT64_C(4096);
+			e->tag[i] = i < TEST_FAULT_PAGE ? i * UINT64_C(4096) : tlb_empty_tag(i);
+			e->host[i] = (uint64_t)(uintptr_t)mem + i * UINT64_C(4096);
 		}
 	}
 }

@@ -273,7 +273,7 @@ static void test_dispatch_looks_around(void)
 	g_assert_true(!w.g->from && w.g->n == X64_LOOPED);
 	assert_stack(&w);
 	g_assert_cmphex(w.g->flags, ==, IR_Z | IR_P);
-	g_assert_cmphex(w.g->env.tlb_view, ==, (uintptr_t)&w.tlb[2]);
+	g_assert_cmphex(w.g->env.tlb_view, ==, (uintptr_t)&w.tlb[2] + TLB_BIAS);
 	w.g->nexts = 0;
 	w.g->env.fault = 6;
 	assert_left(&w, block_run(&b), X64_FAULT, 0x5678);

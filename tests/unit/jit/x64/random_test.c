@@ -68,7 +68,7 @@ static const struct x64_ops ops = { .next = no_next, .hits_code = no_hit };
 
 static void make_tables(struct fixture *f)
 {
-	f->tlb = g_new0(struct tlb_view, TLB_VIEWS);
+	f->tlb = tlb_views_new();
 	for (unsigned view = 0; view < TLB_VIEWS; view++)
 		tlb_view_init(&f->tlb[view]);
 	f->targets = aligned_alloc(X64_PROBE_PAIR, X64_PROBE_SIZE * sizeof(*f->targets));
@@ -121,7 +121,7 @@ static void teardown(struct fixture *f)
 	x64_jit_free(f->jit);
 	code_cache_free(f->cache);
 	ir_builder_free(f->b);
-	g_free(f->tlb);
+	free(f->tlb);
 	free(f->targets);
 	free(f->cpu);
 	free(f->ref_cpu);
@@ -149,7 +149,7 @@ static void random_state(struct fixture *f)
 		((uint8_t *)c->vec)[v] = (uint8_t)g_test_rand_int();
 	for (unsigned k = 0; k < TLB_KINDS; k++)
 		for (unsigned i = 0; i < TEST_MEM / 4096; i++)
-			f->tlb[0].e[k][i].tag = i != TEST_FAULT_PAGE && below(3)
+			f->tlb[0].e[k].tag[i] = i != TEST_FAULT_PAGE && below(3)
 							? i * UINT64_C(4096)
 							: tlb_empty_tag(i);
 }

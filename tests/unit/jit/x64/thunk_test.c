@@ -30,7 +30,7 @@ static void test_registers_go_in_and_out(void)
 	}
 	g_assert_cmpuint(w.jit->reg_of[RSP], ==, X64_R15);
 	g_assert_cmpuint(w.jit->gpr_of[X64_R15], ==, RSP);
-	g_assert_cmphex(w.g->env.tlb_view, ==, (uintptr_t)&w.tlb[1]);
+	g_assert_cmphex(w.g->env.tlb_view, ==, (uintptr_t)&w.tlb[1] + TLB_BIAS);
 	g_assert_cmphex(w.g->env.page, ==, BLOCK_PC & ~0xfff);
 	world_fini(&w);
 }
@@ -44,7 +44,7 @@ static uint64_t address_of(struct world *w, uint64_t thunk, unsigned i, uint64_t
 
 	block_begin(w, &b);
 	x64_mov_ri(&b.a, S0, difference);
-	x64_mov_ri(&b.a, S1, i * sizeof(struct tlb_entry));
+	x64_mov_ri(&b.a, S1, i);
 	x64_call_at(&b.a, thunk);
 	x64_mov_rr(&b.a, 8, X64_RAX, S0);
 	block_end(&b);
@@ -68,10 +68,10 @@ static void test_missed_address_is_found_again(void)
 		unsigned i = tlb_index(addr);
 
 		for (unsigned k = 0; k < ARRAY_SIZE(tags); k++) {
-			struct tlb_entry *read = &w.tlb[1].e[TLB_READ][i];
-			struct tlb_entry *write = &w.tlb[1].e[TLB_WRITE][i];
+			struct tlb_table *read = &w.tlb[1].e[TLB_READ];
+			struct tlb_table *write = &w.tlb[1].e[TLB_WRITE];
 
-			read->tag = write->tag = tags[k];
+			read->tag[i] = write->tag[i] = tags[k];
 			g_assert_cmphex(
 				address_of(&w, w.jit->thunk.address_read, i, addr - tags[k]), ==,
 				addr);
@@ -80,8 +80,8 @@ static void test_missed_address_is_found_again(void)
 				addr);
 			if (tlb_is_empty(tags[k], i))
 				continue;
-			write->tag = tlb_emptied(tags[k]);
-			g_assert_true(tlb_is_empty(write->tag, i));
+			write->tag[i] = tlb_emptied(tags[k]);
+			g_assert_true(tlb_is_empty(write->tag[i], i));
 			g_assert_cmphex(
 				address_of(&w, w.jit->thunk.address_write, i, addr - tags[k]), ==,
 				addr);

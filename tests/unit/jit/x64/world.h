@@ -240,7 +240,7 @@ static inline bool world_init(struct world *w)
 	g_assert_nonnull(w->jit);
 	linking = w->jit;
 	code_writer_init(&w->writer, w->cache, false);
-	w->tlb = g_new0(struct tlb_view, TLB_VIEWS);
+	w->tlb = tlb_views_new();
 	for (unsigned v = 0; v < TLB_VIEWS; v++)
 		tlb_view_init(&w->tlb[v]);
 	w->g = aligned_alloc(64, align_up(sizeof(*w->g), 64));
@@ -261,7 +261,7 @@ static inline void world_fini(struct world *w)
 	code_writer_fini(&w->writer);
 	x64_jit_free(w->jit);
 	code_cache_free(w->cache);
-	g_free(w->tlb);
+	free(w->tlb);
 	free(w->g);
 }
 
