@@ -90,15 +90,19 @@ struct tcg_block {
 	struct tcg_twin *twin;     /* const: check=on: for the interpreter */
 	/* what lookups read */
 	uint64_t key;
-	const uint8_t *host_pc;          /* where it lies in host memory: its physical place */
-	const uint8_t *host_second;      /* where its second page lies there, or NULL */
-	struct tcg_block *hash_next;     /* RCU */
-	_Atomic uint64_t target_pc;      /* where tables of targets name it: targets.c */
-	struct tcg_page_ref pages[2];    /* cache.lock */
-	struct tcg_link *incoming;       /* cache.lock */
-	struct tcg_link *outgoing;       /* one per exit */
-	struct tcg_block *older, *newer; /* cache.lock: of its tier, in order of birth */
-	struct rcu_head rcu;             /* the interpreter's: host code's lies beside the code */
+	const uint8_t *host_pc;       /* where it lies in host memory: its physical place */
+	const uint8_t *host_second;   /* where its second page lies there, or NULL */
+	struct tcg_block *hash_next;  /* RCU */
+	_Atomic uint64_t target_pc;   /* where tables of targets name it: targets.c */
+	struct tcg_page_ref pages[2]; /* cache.lock */
+	struct tcg_link *incoming;    /* cache.lock */
+	struct tcg_link *outgoing;    /* one per exit */
+	union {
+		struct {
+			struct tcg_block *older, *newer; /* cache.lock: of its tier, by birth */
+		};
+		struct rcu_head rcu; /* of the interpreter's that was dropped */
+	};
 };
 
 /* A page of guest memory with translations. */

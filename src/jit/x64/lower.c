@@ -345,7 +345,9 @@ enum x64_result x64_compile(struct x64_compiler *c, struct x64_code **out,
 			    const struct ir_block *ir, uint64_t pc, unsigned how,
 			    const struct jit_origin *origin)
 {
-	size_t room = MIN(code_max_room(c->jit->cache), 1024 + (size_t)ir->op_count * 160);
+	/* An exit has 16 bits for a place. */
+	size_t room = MIN(MIN(code_max_room(c->jit->cache), UINT16_MAX),
+			  1024 + (size_t)ir->op_count * 160);
 	struct x64_code *code = &c->code;
 	uint8_t *write;
 	uint64_t run;

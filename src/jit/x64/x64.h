@@ -21,20 +21,22 @@ struct x64_code;
 /* A way out of a block by EXIT or EXIT_IF. */
 struct x64_exit {
 	int64_t pc_delta; /* target's pc minus the block's, before it is cut */
-	uint32_t jump;    /* offset from code->base of the displacement that linking writes */
-	uint32_t stub;    /* offset of where it leads while it is not linked */
-	uint32_t probe;   /* offset of code that looks for the target by its pc, or 0: none */
-	uint32_t key;     /* to another page: offset of its key, 8 bytes; else 0 */
-	uint32_t ask;     /* then: where it asks for a key, before it goes to that page */
+	uint16_t jump;    /* offset from code->base of the displacement that linking writes */
+	uint16_t stub;    /* offset of where it leads while it is not linked */
+	uint16_t probe;   /* offset of code that looks for the target by its pc, or 0: none */
+	uint16_t key;     /* to another page: offset of its key, 8 bytes; else 0 */
+	uint16_t ask;     /* then: where it asks for a key, before it goes to that page */
 	/* Past the record of flags, to the plain entry of a target that sees none: offset of the
 	 * displacement of the jump that leads there, or 0: there is no such way; and of the record.
 	 * If links are polled, this one was before. */
-	uint32_t skip, record;
-	bool is_polled; /* links go to the target's poll entry: backward jumps */
-	bool to_single; /* to code without groups (X64_SINGLE), which nobody else leads to */
-	bool is_stale;  /* taken instead of the block: its bytes are not those it was made from */
-	bool can_link;  /* the target lies on the block's page (or the mode's code is at one pc) */
+	uint16_t skip, record;
+	bool is_polled : 1; /* links go to the target's poll entry: backward jumps */
+	bool to_single : 1; /* to code without groups (X64_SINGLE), which nobody else leads to */
+	bool is_stale : 1; /* taken instead of the block: its bytes are not what it was made from */
+	bool can_link : 1; /* the target lies on the block's page (or the mode's code is at one pc)
+			    */
 };
+BUILD_ASSERT(sizeof(struct x64_exit) == 24);
 
 /* The code of one block.  First member of the accelerator's, which x64_compile() makes. */
 struct x64_code {
