@@ -14,7 +14,7 @@ enum { WINDOW = 32 };
 /* ---- guest state ---- */
 
 /* The flags slot changes under our hands: read it now. */
-static void get_flags_slot(struct x64_compiler *c, unsigned i)
+static __attribute__((cold)) void get_flags_slot(struct x64_compiler *c, unsigned i)
 {
 	const struct ir_op *op = op_at(c, i);
 	unsigned size = ir_size(op), reg;
@@ -65,7 +65,8 @@ static void lower_get(struct x64_compiler *c, unsigned i)
 }
 
 /* Part of a register: by way of memory. */
-static void put_part(struct x64_compiler *c, unsigned reg, const struct ir_op *op)
+static __attribute__((cold)) void put_part(struct x64_compiler *c, unsigned reg,
+					   const struct ir_op *op)
 {
 	unsigned size = ir_size(op), v = place_in_reg(c, op->a, size, 0);
 	struct place p;
@@ -78,7 +79,8 @@ static void put_part(struct x64_compiler *c, unsigned reg, const struct ir_op *o
 }
 
 /* AH to BH: turned to the bottom and back. */
-static void put_high(struct x64_compiler *c, unsigned reg, const struct ir_op *op)
+static __attribute__((cold)) void put_high(struct x64_compiler *c, unsigned reg,
+					   const struct ir_op *op)
 {
 	unsigned v = place_in_reg(c, op->a, 1, 1u << S1);
 
@@ -161,7 +163,7 @@ static void put_memory(struct x64_compiler *c, const struct ir_op *op)
 }
 
 /* State that is not a general register. */
-static void put_other(struct x64_compiler *c, unsigned i)
+static __attribute__((cold)) void put_other(struct x64_compiler *c, unsigned i)
 {
 	const struct ir_op *op = op_at(c, i);
 	bool is_flags = covers_flags_slot(c, op);
@@ -206,7 +208,7 @@ uint64_t lower_native_copy(struct x64_compiler *c, const struct ir_native *n)
 	return (uint64_t)(uintptr_t)copy;
 }
 
-static void lower_fence(struct x64_compiler *c, const struct ir_op *op)
+static __attribute__((cold)) void lower_fence(struct x64_compiler *c, const struct ir_op *op)
 {
 	if (op->a == 1)
 		x64_lfence(&c->a);
@@ -334,7 +336,7 @@ static void lower_block(struct x64_compiler *c)
 	for (unsigned i = 1; ++op < end; i++) { /* what is too much goes nowhere */
 		c->pos = i;
 		*++value = (struct value){ 0 };
-		if (c->may_have_stored && c->plan[i].insn != c->plan[i - 1].insn)
+		if (unlikely(c->may_have_stored) && c->plan[i].insn != c->plan[i - 1].insn)
 			lower_check_stored(c, i);
 		lower_op(c, op, i);
 	}

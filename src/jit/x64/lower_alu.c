@@ -159,7 +159,7 @@ static void lower_binary(struct x64_compiler *c, unsigned i)
 }
 
 /* a without b: one register is enough where b is not in it */
-static void lower_andn(struct x64_compiler *c, unsigned i)
+static __attribute__((cold)) void lower_andn(struct x64_compiler *c, unsigned i)
 {
 	const struct ir_op *op = op_at(c, i);
 	unsigned size = ir_size(op), a = place_in_reg(c, op->a, size, 0), d;
@@ -445,7 +445,7 @@ static void lower_sext(struct x64_compiler *c, unsigned i)
 }
 
 /* LEA of 1 and 2 bytes, or with a long displacement. */
-static void lower_lea(struct x64_compiler *c, unsigned i)
+static __attribute__((cold)) void lower_lea(struct x64_compiler *c, unsigned i)
 {
 	const struct ir_op *op = op_at(c, i);
 	unsigned size = ir_size(op), wide = size < 4 ? 4 : size, used = 0, reg, t;

@@ -18,7 +18,8 @@ enum {
 };
 
 /* NE: the n bytes (1, 2, 4 or 8) at m are not those at made.  S1 is destroyed. */
-static void compare_word(struct x64_compiler *c, struct x64_rm m, const uint8_t *made, unsigned n)
+static __attribute__((cold)) void compare_word(struct x64_compiler *c, struct x64_rm m,
+					       const uint8_t *made, unsigned n)
 {
 	struct x64_asm *a = &c->a;
 	uint64_t want = 0;
@@ -38,8 +39,8 @@ static void compare_word(struct x64_compiler *c, struct x64_rm m, const uint8_t 
 }
 
 /* Fewer bytes than a vector has, the first of them at S0 + disp: two words that overlap. */
-static void compare_few(struct x64_compiler *c, const struct jit_bytes *p, int32_t disp,
-			struct x64_label *stale)
+static __attribute__((cold)) void compare_few(struct x64_compiler *c, const struct jit_bytes *p,
+					      int32_t disp, struct x64_label *stale)
 {
 	unsigned n = p->len >= 8 ? 8 : p->len >= 4 ? 4 : p->len >= 2 ? 2 : 1;
 	unsigned last = p->len - n;
@@ -53,8 +54,8 @@ static void compare_few(struct x64_compiler *c, const struct jit_bytes *p, int32
 }
 
 /* The last vector may overlap the one before. */
-static void compare_many(struct x64_compiler *c, const struct jit_bytes *p, int32_t disp,
-			 struct x64_label *stale)
+static __attribute__((cold)) void compare_many(struct x64_compiler *c, const struct jit_bytes *p,
+					       int32_t disp, struct x64_label *stale)
 {
 	struct x64_asm *a = &c->a;
 

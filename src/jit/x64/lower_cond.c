@@ -150,7 +150,7 @@ static uint32_t again_ab(struct x64_compiler *c, unsigned f)
 
 /* From the result back to the first operand, and on.  The carry alone is cheaper: a sum that
  * carried is less than either operand, and a difference that borrowed carries on its way back. */
-static uint32_t again_rb(struct x64_compiler *c, unsigned f, uint32_t need)
+static __attribute__((cold)) uint32_t again_rb(struct x64_compiler *c, unsigned f, uint32_t need)
 {
 	const struct ir_op *op = op_at(c, f);
 	unsigned size = ir_size(op), reg;
@@ -181,7 +181,7 @@ static uint32_t again_rb(struct x64_compiler *c, unsigned f, uint32_t need)
 	return IR_FLAGS_ALL;
 }
 
-static void test_result(struct x64_compiler *c, unsigned f)
+static __attribute__((cold)) void test_result(struct x64_compiler *c, unsigned f)
 {
 	unsigned size = producer_size(c, f);
 	struct x64_rm m = place_rm(c, f, size, 0);
@@ -192,7 +192,7 @@ static void test_result(struct x64_compiler *c, unsigned f)
 		x64_alu_i(&c->a, X64_CMP, size, m, 0);
 }
 
-static uint32_t again_r(struct x64_compiler *c, unsigned f)
+static __attribute__((cold)) uint32_t again_r(struct x64_compiler *c, unsigned f)
 {
 	const struct ir_op *op = op_at(c, f);
 	unsigned size = ir_size(op), reg;
@@ -240,7 +240,8 @@ void flags_again(struct x64_compiler *c, unsigned f, uint32_t need)
 
 /* ---- asking ---- */
 
-static enum x64_cc test_bits(struct x64_compiler *c, unsigned f, enum ir_cond cond)
+static __attribute__((cold)) enum x64_cc test_bits(struct x64_compiler *c, unsigned f,
+						   enum ir_cond cond)
 {
 	struct x64_rm m = flags_bits(c, f);
 	uint32_t mask = ir_cond_flags(cond);
@@ -332,7 +333,7 @@ enum x64_cc flags_test(struct x64_compiler *c, unsigned v)
 
 /* S0 = carry of the flags env knows.  Those of DEC, at whose end loops begin again, and of logic
  * have it at hand. */
-static void carry_of_env(struct x64_compiler *c)
+static __attribute__((cold)) void carry_of_env(struct x64_compiler *c)
 {
 	struct stub *s;
 

@@ -152,7 +152,7 @@ static void keep_env_flags(struct x64_compiler *c, unsigned f)
 void flags_keep_env(struct x64_compiler *c) { keep_env_flags(c, 0); }
 
 /* What recipes have in env->flags_c goes to a temporary, before another's goes there. */
-static void evict_kept(struct x64_compiler *c)
+static __attribute__((cold)) void evict_kept(struct x64_compiler *c)
 {
 	struct place p = { 0 };
 
@@ -213,7 +213,7 @@ void stub_record(struct x64_compiler *c, const struct record *r)
 	emit_record(c, r, arg_is_in(&r->a, S0) || (r->has_b && arg_is_in(&r->b, S0)) ? S1 : S0);
 }
 
-static void call_sync(struct x64_compiler *c)
+static __attribute__((cold)) void call_sync(struct x64_compiler *c)
 {
 	if (c->is_synced)
 		return;
@@ -233,7 +233,7 @@ static struct site_place site_place(struct x64_compiler *c, unsigned v)
 
 	if (op->code != IR_CONST)
 		return s;
-	if (c->constant_count >= LOWER_SITES) {
+	if (unlikely(c->constant_count >= LOWER_SITES)) {
 		c->is_full = true;
 		return s;
 	}
@@ -243,7 +243,7 @@ static struct site_place site_place(struct x64_compiler *c, unsigned v)
 
 static struct site_place site_imm(struct x64_compiler *c, uint64_t imm)
 {
-	if (c->constant_count >= LOWER_SITES) {
+	if (unlikely(c->constant_count >= LOWER_SITES)) {
 		c->is_full = true;
 		return (struct site_place){ 0 };
 	}
@@ -330,7 +330,7 @@ static bool is_logic(const struct ir_op *op)
 }
 
 /* By the host. */
-static void bits_again(struct x64_compiler *c, unsigned f, struct x64_rm to)
+static __attribute__((cold)) void bits_again(struct x64_compiler *c, unsigned f, struct x64_rm to)
 {
 	/* A of logic is undefined for the host, and 0 here. */
 	uint32_t mask = IR_FLAGS_ALL & ~(is_logic(op_at(c, f)) ? (unsigned)IR_A : 0u);
@@ -346,7 +346,8 @@ static void bits_again(struct x64_compiler *c, unsigned f, struct x64_rm to)
 }
 
 /* By the thunks: from env, or by C, which finds the recipe with the place of the call. */
-static void bits_by_thunk(struct x64_compiler *c, unsigned f, struct x64_rm to)
+static __attribute__((cold)) void bits_by_thunk(struct x64_compiler *c, unsigned f,
+						struct x64_rm to)
 {
 	struct x64_site site = { 0 };
 
@@ -413,7 +414,7 @@ enum x64_cc flags_emit_has_carry(struct x64_compiler *c)
 
 /* Only env knows it: it stays there.  Loops that end with INC or DEC, or a call of what ends with
  * logic, begin with flags that have it in flags_c already. */
-static void keep_of_env(struct x64_compiler *c, unsigned i)
+static __attribute__((cold)) void keep_of_env(struct x64_compiler *c, unsigned i)
 {
 	struct stub *s;
 
@@ -541,7 +542,7 @@ void stub_bits(struct x64_compiler *c, struct stub *s)
 /* ---- flags as values ---- */
 
 /* Bits of both under the mask, to a temporary. */
-static void lower_merge(struct x64_compiler *c, unsigned i)
+static __attribute__((cold)) void lower_merge(struct x64_compiler *c, unsigned i)
 {
 	const struct ir_op *op = op_at(c, i);
 	uint32_t mask = (uint32_t)op->imm & IR_FLAGS_ALL;
@@ -568,7 +569,7 @@ static void lower_merge(struct x64_compiler *c, unsigned i)
 	c->value[i].bits = half;
 }
 
-static void lower_flags_to(struct x64_compiler *c, unsigned i)
+static __attribute__((cold)) void lower_flags_to(struct x64_compiler *c, unsigned i)
 {
 	struct x64_rm m = flags_bits(c, op_at(c, i)->a);
 	unsigned reg = place_scratch(c, x64_rm_mask(m));

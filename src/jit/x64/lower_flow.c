@@ -15,7 +15,7 @@ struct stub *stub_new(struct x64_compiler *c, enum stub_kind kind, unsigned i)
 {
 	struct stub *s;
 
-	if (c->stub_count >= LOWER_STUBS) {
+	if (unlikely(c->stub_count >= LOWER_STUBS)) {
 		c->is_full = true;
 		c->stub_count--;
 	}
@@ -33,7 +33,7 @@ void site_add(struct x64_compiler *c, unsigned i, const struct x64_site *site)
 	const struct ir_insn *in = &c->ir->insns[k];
 	struct x64_site *s;
 
-	if (c->site_count >= LOWER_SITES) {
+	if (unlikely(c->site_count >= LOWER_SITES)) {
 		c->is_full = true;
 		return;
 	}
@@ -168,7 +168,7 @@ static void capture_value(struct x64_compiler *c, unsigned v, struct arg *out)
 	out->rm = place_rm(c, v, 8, 0);
 }
 
-static void lower_call_if(struct x64_compiler *c, unsigned i)
+static __attribute__((cold)) void lower_call_if(struct x64_compiler *c, unsigned i)
 {
 	const struct ir_op *op = op_at(c, i);
 	const struct ir_helper *h = (const void *)(uintptr_t)op->imm;
@@ -243,14 +243,14 @@ void lower_check_stored(struct x64_compiler *c, unsigned i)
 	x64_jcc(&c->a, X64_CC_NE, &s->in);
 }
 
-static void stub_stored(struct x64_compiler *c, struct stub *s)
+static __attribute__((cold)) void stub_stored(struct x64_compiler *c, struct stub *s)
 {
 	stub_record(c, &s->record);
 	flow_put_pc(c, c->ir->insns[c->plan[s->at - 1u].insn + 1].pc_delta);
 	x64_jmp_at(&c->a, c->jit->thunk.dispatch);
 }
 
-static void stub_call_if(struct x64_compiler *c, struct stub *s)
+static __attribute__((cold)) void stub_call_if(struct x64_compiler *c, struct stub *s)
 {
 	const struct ir_op *op = op_at(c, s->at);
 
@@ -306,7 +306,7 @@ struct x64_exit *flow_exit_new(struct x64_compiler *c, int64_t pc_delta, bool is
 	uint64_t at = c->code.pc_base + (uint64_t)pc_delta;
 	struct x64_exit *x;
 
-	if (c->exit_count >= LOWER_EXITS) {
+	if (unlikely(c->exit_count >= LOWER_EXITS)) {
 		c->is_full = true;
 		c->exit_count--;
 	}

@@ -138,7 +138,7 @@ struct stub *mem_check(struct x64_compiler *c, unsigned i, unsigned bytes, bool 
 static unsigned log2_of(unsigned bytes) { return (unsigned)__builtin_ctz(bytes); }
 
 /* In a view that is not the block's: through C. */
-static void load_view(struct x64_compiler *c, unsigned i)
+static __attribute__((cold)) void load_view(struct x64_compiler *c, unsigned i)
 {
 	const struct ir_op *op = op_at(c, i);
 	struct x64_site site = { 0 };
@@ -346,7 +346,7 @@ static void lower_modify(struct x64_compiler *c, unsigned k)
 		place_reg(c, j, S1, size == 4 ? 8 : size);
 }
 
-static void store_view(struct x64_compiler *c, unsigned i)
+static __attribute__((cold)) void store_view(struct x64_compiler *c, unsigned i)
 {
 	const struct ir_op *op = op_at(c, i);
 	struct x64_site site = { 0 };
@@ -414,7 +414,7 @@ static void copy_state(struct x64_compiler *c, uint32_t to, uint32_t from, unsig
 }
 
 /* Other sizes: C brings the bytes to or from bounce. */
-static void vector_access_by_c(struct x64_compiler *c, unsigned i)
+static __attribute__((cold)) void vector_access_by_c(struct x64_compiler *c, unsigned i)
 {
 	const struct ir_op *op = op_at(c, i);
 	bool load = op->code == IR_VLOAD;
@@ -495,7 +495,7 @@ void lower_vector_access(struct x64_compiler *c, unsigned i)
 
 /* ---- atomic operations ---- */
 
-static void atomic_args(struct x64_compiler *c, unsigned i, struct stub *s)
+static __attribute__((cold)) void atomic_args(struct x64_compiler *c, unsigned i, struct stub *s)
 {
 	const struct ir_op *op = op_at(c, i);
 
@@ -518,8 +518,8 @@ static void arg_to_reg(struct x64_compiler *c, unsigned size, unsigned reg, cons
 }
 
 /* RAX is lent: expected value in, old value out. */
-static void atomic_cas(struct x64_compiler *c, unsigned size, const struct arg *expect,
-		       const struct arg *desired)
+static __attribute__((cold)) void atomic_cas(struct x64_compiler *c, unsigned size,
+					     const struct arg *expect, const struct arg *desired)
 {
 	struct place p;
 	struct x64_rm rax = place_new_tmp(c, &p);
@@ -535,8 +535,8 @@ static void atomic_cas(struct x64_compiler *c, unsigned size, const struct arg *
 }
 
 /* The old value is wanted, and there is no instruction for that: until it has not changed. */
-static void atomic_loop(struct x64_compiler *c, enum x64_alu alu, unsigned size,
-			const struct arg *v)
+static __attribute__((cold)) void atomic_loop(struct x64_compiler *c, enum x64_alu alu,
+					      unsigned size, const struct arg *v)
 {
 	struct place p;
 	struct x64_rm rax = place_new_tmp(c, &p), x = place_new_tmp(c, &p);
@@ -556,7 +556,8 @@ static void atomic_loop(struct x64_compiler *c, enum x64_alu alu, unsigned size,
 	x64_mov(&c->a, 8, X64_RAX, rax);
 }
 
-static void atomic_op(struct x64_compiler *c, unsigned i, const struct stub *s)
+static __attribute__((cold)) void atomic_op(struct x64_compiler *c, unsigned i,
+					    const struct stub *s)
 {
 	const struct ir_op *op = op_at(c, i);
 	unsigned size = ir_size(op);

@@ -4,7 +4,7 @@
 #include "jit/x64/lower_flags.h"
 
 /* The high half of what fits 64 bits: widen, multiply, shift. */
-static void high_narrow(struct x64_compiler *c, unsigned i)
+static __attribute__((cold)) void high_narrow(struct x64_compiler *c, unsigned i)
 {
 	const struct ir_op *op = op_at(c, i);
 	unsigned size = ir_size(op);
@@ -55,7 +55,7 @@ static struct alu_source factor(struct x64_compiler *c, const struct ir_op *op)
 }
 
 /* MULX takes one operand from RDX, which is lent where it is not there. */
-static void high_unsigned(struct x64_compiler *c, unsigned i)
+static __attribute__((cold)) void high_unsigned(struct x64_compiler *c, unsigned i)
 {
 	const struct ir_op *op = op_at(c, i);
 	unsigned in_rdx = op->a, t = alu_pinned_dest(c, i);
@@ -84,7 +84,7 @@ static void high_unsigned(struct x64_compiler *c, unsigned i)
 }
 
 /* RDX:RAX are lent. */
-static void high_signed(struct x64_compiler *c, unsigned i)
+static __attribute__((cold)) void high_signed(struct x64_compiler *c, unsigned i)
 {
 	const struct ir_op *op = op_at(c, i);
 	struct place t;

@@ -235,7 +235,7 @@ bool pair_test_late(struct x64_compiler *c, unsigned i)
 	return true;
 }
 
-static void stub_late(struct x64_compiler *c, struct stub *s)
+static __attribute__((cold)) void stub_late(struct x64_compiler *c, struct stub *s)
 {
 	const struct ir_op *op = op_at(c, s->at);
 	const struct x64_site site = { 0 };

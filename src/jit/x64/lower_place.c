@@ -58,7 +58,7 @@ void place_slot(struct x64_compiler *c, unsigned v, uint32_t offset, unsigned si
 
 struct x64_rm place_new_tmp(struct x64_compiler *c, struct place *p)
 {
-	if (c->next_tmp >= JIT_TMP_COUNT) {
+	if (unlikely(c->next_tmp >= JIT_TMP_COUNT)) {
 		c->is_full = true;
 		c->next_tmp = 0;
 	}
@@ -99,7 +99,7 @@ void place_stored(struct x64_compiler *c, unsigned v, uint32_t offset)
 }
 
 /* AH to BH: v's own byte of the copy of its register in tmp. */
-static void evict_high(struct x64_compiler *c, unsigned v, struct place tmp)
+static __attribute__((cold)) void evict_high(struct x64_compiler *c, unsigned v, struct place tmp)
 {
 	unsigned reg = c->value[v].at.reg;
 	struct x64_rm m = tmp_rm(c, tmp.imm), to;
@@ -314,7 +314,7 @@ bool place_uses_reg(const struct x64_compiler *c, unsigned v, unsigned reg)
 }
 
 /* To a scratch register; one of the guest lends itself.  EFLAGS stay. */
-static void add_far(struct x64_compiler *c, unsigned reg, uint64_t v)
+static __attribute__((cold)) void add_far(struct x64_compiler *c, unsigned reg, uint64_t v)
 {
 	struct place saved;
 	struct x64_rm to = place_new_tmp(c, &saved);
@@ -340,8 +340,9 @@ static unsigned own_scratch(struct x64_compiler *c, struct x64_rm m, unsigned av
 
 /* A displacement of 64 bits, in a register of its own where the caller leaves one (not in avoid):
  * the sum of base and index takes the other. */
-static struct x64_rm far_address(struct x64_compiler *c, const struct ir_op *op, unsigned base,
-				 unsigned index, unsigned avoid)
+static __attribute__((cold)) struct x64_rm far_address(struct x64_compiler *c,
+						       const struct ir_op *op, unsigned base,
+						       unsigned index, unsigned avoid)
 {
 	unsigned taken = avoid | (base < 16 ? 1u << base : 0), reg;
 
@@ -396,7 +397,8 @@ static void copy_zero(struct x64_compiler *c, unsigned reg, struct place p)
 
 /* Base and index with no scratch register left for the index: their sum in base's, which is one; a
  * register of the guest lends itself.  EFLAGS stay. */
-static unsigned sum_in_base(struct x64_compiler *c, const struct ir_op *op, unsigned base)
+static __attribute__((cold)) unsigned sum_in_base(struct x64_compiler *c, const struct ir_op *op,
+						  unsigned base)
 {
 	unsigned lent = base == X64_RCX ? X64_RDX : X64_RCX;
 	struct place saved, p = c->value[op->b].at;
@@ -604,7 +606,8 @@ void place_widen(struct x64_compiler *c, unsigned v, unsigned size)
 }
 
 /* To the low bytes of a register whose others stay, what is less than that: by way of memory. */
-static void copy_part(struct x64_compiler *c, unsigned reg, struct place p, unsigned size)
+static __attribute__((cold)) void copy_part(struct x64_compiler *c, unsigned reg, struct place p,
+					    unsigned size)
 {
 	struct place tmp;
 	struct x64_rm m = place_new_tmp(c, &tmp), high;
