@@ -156,9 +156,9 @@ struct ir_block {
 	struct ir_insn *insns;     /* and one more: where the last one's ops end */
 	const struct ir_use *uses; /* by op */
 	uint16_t op_count, insn_count;
-	uint64_t mode;      /* arch's mode word the translation holds for */
-	uint8_t pc_size;    /* log2 bytes of pc arithmetic */
-	bool kills_flags;   /* nothing in it, and nobody it leaves to, sees the flags of before */
+	uint64_t mode;    /* arch's mode word the translation holds for */
+	uint8_t pc_size;  /* log2 bytes of pc arithmetic */
+	bool kills_flags; /* nothing in it, and nobody it leaves to, sees the flags of before */
 };
 
 /* What the compiler must know of a guest's state struct. */

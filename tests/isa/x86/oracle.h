@@ -110,9 +110,9 @@ const void *guest_rest(size_t *size);
 
 /* oracle_tier1.c */
 bool tier1_init(struct err *err);
-/* False: the block is too big. */
-/* singly: without groups of accesses. */
-bool tier1_make(struct jit_env *env, struct x64_code **code, const struct ir_block *ir, bool singly);
+/* singly: without groups of accesses.  False: the block is too big. */
+bool tier1_make(struct jit_env *env, struct x64_code **code, const struct ir_block *ir,
+		bool singly);
 enum x64_why tier1_run(struct jit_env *env, const struct x64_code *code);
 /* Was it left at env->pc, for code without groups? */
 bool tier1_wants_single(void);
