@@ -29,8 +29,8 @@ struct x86_tr {
 	uint64_t entry_pc; /* RIP/EIP of the block's entry; meaningful in code only when not CODE64
 			    */
 	int32_t delta;     /* this instruction's pc minus entry_pc */
-	int32_t next;      /* the following instruction's */
 	int32_t join;      /* the first one ahead that a branch of the block leads to */
+	int32_t next;      /* the following instruction's */
 	bool ended;        /* an op that ends the block was emitted */
 	bool ends_after;   /* the driver must end the block after this instruction (EXIT_LOOP) */
 	bool has_addr;     /* addr is computed */

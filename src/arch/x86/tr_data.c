@@ -5,9 +5,10 @@
 
 void tr_mov(struct x86_tr *t)
 {
+	bool has_imm = t->in.row->attrs & ROW_IMM;
 	uint64_t imm;
 
-	if (tr_imm(t, 1, &imm) && tr_size(t, 0) == 4 && !tr_is_mem(t))
+	if (has_imm && !tr_is_mem(t) && tr_size(t, 0) == 4 && tr_imm(t, 1, &imm))
 		tr_write(t, 0, ir_const(t->b, (uint32_t)imm));
 	else
 		tr_write(t, 0, tr_read_low(t, 1));

@@ -330,10 +330,10 @@ static __attribute__((noinline)) ir_val read_other(struct x86_tr *t, unsigned n)
 	}
 }
 
-/* Is it ModRM's register, of a plain size? */
+/* Is it a register that ModRM names? */
 static inline bool is_modrm_reg(const struct x86_operand *o)
 {
-	return (o->place == PLACE_E || o->place == PLACE_G) && o->width <= WIDTH_V;
+	return o->place == PLACE_E || o->place == PLACE_G;
 }
 
 static inline ir_val operand_read(struct x86_tr *t, unsigned n, bool rmw, bool low)
