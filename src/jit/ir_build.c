@@ -71,7 +71,7 @@ void ir_begin(struct ir_builder *b, uint64_t mode, unsigned pc_size_log2)
 	b->mode = mode;
 	b->pc_size = pc_size_log2;
 	b->insn_count = 0;
-	b->flags = b->slot_flags = b->flags_get = b->insn_flags = IR_NONE;
+	b->flags = b->slot_flags = b->flags_get = b->insn_flags = b->sum = IR_NONE;
 	b->slot_is_ours = b->slot_is_asked = b->is_over = b->may_store = b->may_stop = false;
 	b->first_unseen = 1;
 	b->stamp++;

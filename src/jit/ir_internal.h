@@ -48,6 +48,9 @@ struct ir_builder {
 	bool may_leave, may_store; /* at an op of it */
 	bool may_stop;             /* in front of it: the one before stores */
 	unsigned first_unseen;     /* what PUTs from here on did, nobody outside can see yet */
+	/* An address that was a sum: the next often goes on from there, as those of pushes do. */
+	uint16_t sum, sum_base;
+	uint64_t sum_disp;
 	uint32_t stamp;
 	struct ir_word *words;
 	unsigned flags_word; /* the one that the flags are in */
@@ -127,6 +130,10 @@ static inline uint16_t ir_fold_base(const struct ir_builder *b, uint16_t v, uint
 			return v;
 		if (ir_size_log2(d) != 3 || (d->code == IR_LEA ? d->b : !ir_has_imm(d)))
 			return v;
+		if (v == b->sum) {
+			*disp += b->sum_disp;
+			return b->sum_base;
+		}
 		*disp += d->code == IR_SUB ? -d->imm : d->imm;
 	}
 }

@@ -13,6 +13,20 @@ static inline void may_leave(struct ir_builder *b)
 		ir_ask_slot(b);
 }
 
+/* The base of an access at *disp from v, and *disp from there. */
+static inline uint16_t fold_address(struct ir_builder *b, uint16_t v, uint64_t *disp)
+{
+	uint64_t from = *disp;
+	uint16_t base = ir_fold_base(b, v, disp);
+
+	if (base != v) {
+		b->sum = v;
+		b->sum_base = base;
+		b->sum_disp = *disp - from;
+	}
+	return base;
+}
+
 /* The access in ir_next(). */
 static inline uint16_t emit_access(struct ir_builder *b, enum ir_code code)
 {
@@ -21,7 +35,7 @@ static inline uint16_t emit_access(struct ir_builder *b, enum ir_code code)
 
 	if (unlikely(b->as_written))
 		return ir_keep_as_written(b);
-	op->a = ir_fold_base(b, op->a, &op->imm);
+	op->a = fold_address(b, op->a, &op->imm);
 	if (code == IR_STORE)
 		op->b = ir_strip_moves(b, op->b, ir_size_log2(op));
 	else if (code == IR_VLOAD)
@@ -146,7 +160,7 @@ ir_val ir_load(struct ir_builder *b, unsigned size, ir_val base, int64_t disp, u
 
 	if (unlikely(!base || b->as_written))
 		return any_load(b, size, base, disp, mem_flags);
-	a = ir_fold_base(b, ir_value(base), &imm);
+	a = fold_address(b, ir_value(base), &imm);
 	ir_make(b, IR_LOAD, ir_form(sz, sz), a, (uint16_t)mem_flags, 0, imm);
 	i = ir_keep(b);
 	b->uses[a].count++; /* as an address */
@@ -170,7 +184,7 @@ void ir_store(struct ir_builder *b, unsigned size, ir_val base, int64_t disp, ir
 		any_store(b, size, base, disp, v);
 		return;
 	}
-	a = ir_fold_base(b, ir_value(base), &imm);
+	a = fold_address(b, ir_value(base), &imm);
 	w = ir_strip_moves(b, ir_value(v), sz);
 	ir_make(b, IR_STORE, ir_form(sz, sz), a, w, 0, imm);
 	b->uses[a].count++; /* as an address */
