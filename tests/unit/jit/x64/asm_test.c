@@ -331,6 +331,26 @@ static void test_backward_branches_are_short_when_near(void)
 	g_assert_cmpuint(ld32_le(c.bytes + 135), ==, (uint32_t)-139);
 }
 
+/* Those of stubs, whose labels are bound, as the general ones. */
+static void test_branches_back_write_the_same(void)
+{
+	for (unsigned n = 0; n < 300; n++) {
+		struct x64_label l = X64_LABEL, m = X64_LABEL;
+		struct code x, y;
+		struct x64_asm *a = code_begin(&x), *b = code_begin(&y);
+
+		x64_bind(a, &l);
+		x64_nop(a, n);
+		x64_jmp_back(a, &l);
+		x64_jcc_back(a, X64_CC_NE, &l);
+		x64_bind(b, &m);
+		x64_nop(b, n);
+		x64_jmp(b, &m);
+		x64_jcc(b, X64_CC_NE, &m);
+		g_assert_cmpmem(x.bytes, x64_offset(a), y.bytes, x64_offset(b));
+	}
+}
+
 static void test_forward_branches_are_filled_in(void)
 {
 	struct x64_label l = X64_LABEL;
@@ -395,8 +415,8 @@ static void test_absolute_targets(void)
 
 static void test_patchable_displacements_are_aligned(void)
 {
-	struct code c;
-	uint32_t at;
+	struct code c, nops;
+	uint32_t at, begin;
 
 	for (unsigned before = 0; before < 16; before++) {
 		code_begin(&c);
@@ -406,6 +426,10 @@ static void test_patchable_displacements_are_aligned(void)
 				       : x64_jcc_patchable(&c.a, X64_CC_NE, RUN);
 		g_assert_cmpuint(at & 3, ==, 0);
 		g_assert_cmpuint(at + 4, ==, x64_offset(&c.a));
+		begin = at - (before % 3 < 2 ? 1 : 2);
+		code_begin(&nops);
+		x64_nop(&nops.a, begin - before);
+		g_assert_cmpmem(c.bytes + before, begin - before, nops.bytes, x64_offset(&nops.a));
 		g_assert_cmpuint(ld32_le(c.bytes + at), ==, before % 3 < 2 ? 0 : 0 - (at + 4));
 #ifdef __x86_64__ /* a misaligned store in one piece: other hosts have none */
 		x64_patch(c.bytes + at, x64_runs_at(&c.a, c.bytes + at), RUN + 0x2000);
@@ -640,6 +664,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/jit/x64/asm/short_ways", test_short_ways_write_the_same);
 	g_test_add_func("/jit/x64/asm/constants", test_constants_take_the_shortest_move);
 	g_test_add_func("/jit/x64/asm/backward", test_backward_branches_are_short_when_near);
+	g_test_add_func("/jit/x64/asm/back", test_branches_back_write_the_same);
 	g_test_add_func("/jit/x64/asm/forward", test_forward_branches_are_filled_in);
 	g_test_add_func("/jit/x64/asm/short", test_short_branches_reach_127_bytes);
 	g_test_add_func("/jit/x64/asm/absolute", test_absolute_targets);
