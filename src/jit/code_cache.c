@@ -25,9 +25,10 @@
 #include "base/bits.h"
 #include "base/err.h"
 #include "base/lock.h"
+#include "jit/populate.h"
 
 enum { MIN_CHUNKS = 8, AIM_CHUNKS = 64, MIN_CHUNK = 64 << 10, MAX_CHUNK = 1 << 20 };
-enum { POPULATE = 64 << 10, SIDE_SIZE = 64 << 10, AREA_SIZE = 2 << 20 };
+enum { POPULATE = 64 << 10, SIDE_SIZE = 64 << 10, AREA_SIZE = 2 << 20, LITTLE = 4 /* chunks */ };
 enum { HINTS = 16, HINT_BYTES = 64 };
 /* Code reaches all other code, and the cache's own data, by 32-bit displacements. */
 #define MAX_SIZE GIB
@@ -58,7 +59,7 @@ struct code_chunk {
 	_Atomic uint32_t bytes; /* of all their code; likewise */
 	_Atomic uint32_t dead;  /* how many of them have ENTRY_DEAD; not told when it is EMPTIED */
 	uint32_t used;          /* the writer, while BUSY */
-	uint32_t populated;     /* likewise; up to there memory is at hand */
+	uint32_t populated;     /* likewise; up to there memory is at hand, or was asked for */
 	struct code_side *side; /* likewise; newest first */
 	/* By place: the entry that was found there last, or any other: who faults does so again. */
 	_Atomic uint32_t hints[HINTS];
@@ -79,8 +80,10 @@ struct code_cache {
 	struct code_side *spare_side; /* lock: of SIDE_SIZE, in nobody's hands */
 	GPtrArray *areas;             /* lock: where those come from */
 	uint32_t area_used;           /* lock: bytes of the newest */
-	uint64_t births, evicted;     /* lock */
-	uint64_t blocks, bytes;       /* lock: of chunks that were freed */
+	struct code_side *next_side;  /* lock: the next to be taken, or NULL; it was asked for */
+	struct populator *populator;
+	uint64_t births, evicted; /* lock */
+	uint64_t blocks, bytes;   /* lock: of chunks that were freed */
 	_Atomic uint64_t refused;
 	struct code_chunk chunks[];
 };
@@ -163,6 +166,7 @@ struct code_cache *code_cache_new(uint64_t size, uint8_t fill, const struct code
 	c->ops = ops;
 	c->opaque = opaque;
 	c->areas = g_ptr_array_new();
+	c->populator = populator_new();
 	lock_init(&c->lock, LOCK_LEAF, "code cache");
 	lock_cond_init(&c->freed);
 	if (!map_memory(c, err)) {
@@ -170,18 +174,6 @@ struct code_cache *code_cache_new(uint64_t size, uint8_t fill, const struct code
 		return NULL;
 	}
 	return c;
-}
-
-/* Memory for what is about to be written, many pages at once: each by a fault of its own takes
- * several times as long.  Where the host does not know how, that is what happens. */
-static void populate(void *p, size_t size)
-{
-#ifdef MADV_POPULATE_WRITE
-	(void)madvise(p, size, MADV_POPULATE_WRITE);
-#else
-	(void)p;
-	(void)size;
-#endif
 }
 
 static void *map_private(size_t size)
@@ -219,26 +211,45 @@ static struct code_side *side_new(struct code_cache *c)
 	return (void *)((uint8_t *)c->areas->pdata[c->areas->len - 1] + c->area_used - SIDE_SIZE);
 }
 
+/* Fresh memory, and the next is on its way: not for who needs little. */
+static struct code_side *side_fresh(struct code_cache *c)
+{
+	struct code_side *s, *next = NULL;
+	bool was_asked;
+
+	lock_take(&c->lock);
+	was_asked = c->next_side;
+	s = was_asked ? c->next_side : side_new(c);
+	if (c->areas->len > 1)
+		next = side_new(c);
+	c->next_side = next;
+	lock_drop(&c->lock);
+	if (!was_asked)
+		populate_now(s, SIDE_SIZE);
+	if (next)
+		populator_ask(c->populator, next, SIDE_SIZE);
+	return s;
+}
+
+static struct code_side *side_spare(struct code_cache *c)
+{
+	struct code_side *s;
+
+	lock_take(&c->lock);
+	s = c->spare_side;
+	if (s)
+		c->spare_side = s->next;
+	lock_drop(&c->lock);
+	return s;
+}
+
 static struct code_side *side_take(struct code_cache *c, size_t bytes)
 {
 	size_t size = align_up(sizeof(struct code_side) + bytes, (size_t)SIDE_SIZE);
-	struct code_side *s;
-	bool is_new = true;
+	struct code_side *s = size == SIDE_SIZE ? side_spare(c) : map_private(size);
 
-	if (size == SIDE_SIZE) {
-		lock_take(&c->lock);
-		s = c->spare_side;
-		is_new = !s;
-		if (s)
-			c->spare_side = s->next;
-		else
-			s = side_new(c);
-		lock_drop(&c->lock);
-	} else {
-		s = map_private(size);
-	}
-	if (is_new)
-		populate(s, size);
+	if (!s)
+		s = side_fresh(c);
 	s->size = size;
 	return s;
 }
@@ -270,6 +281,7 @@ void code_cache_free(struct code_cache *c)
 {
 	if (!c)
 		return;
+	populator_free(c->populator);
 	side_fini(c);
 	if (c->write)
 		munmap(c->write, c->size);
@@ -531,16 +543,23 @@ static bool fits(const struct code_writer *w, size_t room)
 	return align_up(ch->used, CODE_ALIGN) + room + entries <= w->cache->chunk_size;
 }
 
+/* The room's memory; and what comes behind it is on its way, not for who needs little. */
 static void populate_room(struct code_writer *w)
 {
-	struct code_chunk *ch = &w->cache->chunks[w->chunk];
-	uint32_t end = w->at + w->room;
+	struct code_cache *c = w->cache;
+	struct code_chunk *ch = &c->chunks[w->chunk];
+	uint8_t *base = chunk_write(c, (unsigned)w->chunk);
+	uint32_t end = (uint32_t)align_up(w->at + w->room, POPULATE);
 
-	if (end <= ch->populated)
-		return;
-	end = MIN((uint32_t)align_up(end, POPULATE), w->cache->chunk_size);
-	populate(chunk_write(w->cache, (unsigned)w->chunk) + ch->populated, end - ch->populated);
-	ch->populated = end;
+	end = MIN(end, c->chunk_size);
+	if (end > ch->populated) {
+		populate_now(base + ch->populated, end - ch->populated);
+		ch->populated = end;
+	}
+	if (end == ch->populated && end < c->chunk_size && w->birth > LITTLE) {
+		populator_ask(c->populator, base + end, MIN(POPULATE, c->chunk_size - end));
+		ch->populated = end + MIN(POPULATE, c->chunk_size - end);
+	}
 }
 
 bool code_reserve(struct code_writer *w, size_t room, uint8_t **write, uint64_t *run)
