@@ -67,8 +67,8 @@ void x86_kvm_get_halt(struct kvm_vcpu *kv);
 char *x86_kvm_msrs_probe(struct kvm_vcpu *kv);
 bool x86_kvm_msrs_get(struct kvm_vcpu *kv, struct err *err);
 bool x86_kvm_msrs_put(struct kvm_vcpu *kv, struct err *err);
-/* The cycle counter of v->cpu is the kernel's. */
-bool x86_kvm_tsc_init(struct kvm_vcpu *kv, struct err *err);
+/* The cycle counter of v->cpu is the kernel's, and so are MSRs that it has not. */
+bool x86_kvm_msrs_init(struct kvm_vcpu *kv, struct err *err);
 /* KVM_EXIT_X86_RDMSR and WRMSR. */
 void x86_kvm_msr_exit(struct kvm_vcpu *kv, bool is_write);
 

@@ -121,21 +121,6 @@ static bool tsc_get(struct kvm_vcpu *kv, int64_t *offset)
 	return true;
 }
 
-bool x86_kvm_tsc_init(struct kvm_vcpu *kv, struct err *err)
-{
-	int khz = kvm_ioctl_value(kv->fd, KVM_GET_TSC_KHZ, 0);
-
-	if (khz <= 0)
-		return err_set(err, khz < 0 ? -khz : 0,
-			       "KVM does not know how fast the host's cycle counter runs");
-	if (!tsc_get(kv, &kv->copy.tsc_offset))
-		return err_set(err, 0, "KVM refuses to tell the vCPU's cycle counter");
-	kv->cpu->tsc_khz = kv->kvm->tsc_khz = (uint32_t)khz;
-	kv->cpu->tsc_count = host_tsc;
-	kv->cpu->tsc_offset = kv->cpu->tsc_reset_offset = kv->copy.tsc_offset;
-	return true;
-}
-
 static void tsc_pull(struct kvm_vcpu *kv)
 {
 	int64_t now;
@@ -222,6 +207,56 @@ bool x86_kvm_msrs_put(struct kvm_vcpu *kv, struct err *err)
 		kv->copy.msr[i] = v;
 	}
 	tsc_push(kv);
+	return true;
+}
+
+/* ---- those that only the kernel has ---- */
+
+/* Does it tell what the kernel can do?  To us in any case, to guests only some of it. */
+static bool is_feature(const struct kvm_vcpu *kv, uint32_t msr)
+{
+	enum { MOST = 256 };
+	struct { /* kvm_msr_list with room */
+		uint32_t count, index[MOST];
+	} l = { .count = MOST };
+
+	if (kvm_ioctl(kv->kvm->sys.fd, KVM_GET_MSR_FEATURE_INDEX_LIST, &l) < 0)
+		return true;
+	for (uint32_t i = 0; i < l.count; i++)
+		if (l.index[i] == msr)
+			return true;
+	return false;
+}
+
+/* Where the translator runs on for the kernel the guest has the kernel's registers all the same: it
+ * has just read there what it writes now. */
+static bool kernels_msr(struct x86_cpu *c, uint32_t msr, uint64_t *v, bool is_write)
+{
+	struct kvm_vcpu *kv = kvm_vcpu_of(c->vcpu);
+	struct msr_list l = { .count = 1, .entries = { { .index = msr } } };
+
+	if (is_write)
+		l.entries[0].data = *v;
+	if (!kv->is_ours || is_feature(kv, msr) ||
+	    do_list(kv, is_write ? KVM_SET_MSRS : KVM_GET_MSRS, &l) != 1)
+		return false;
+	*v = l.entries[0].data;
+	return true;
+}
+
+bool x86_kvm_msrs_init(struct kvm_vcpu *kv, struct err *err)
+{
+	int khz = kvm_ioctl_value(kv->fd, KVM_GET_TSC_KHZ, 0);
+
+	if (khz <= 0)
+		return err_set(err, khz < 0 ? -khz : 0,
+			       "KVM does not know how fast the host's cycle counter runs");
+	if (!tsc_get(kv, &kv->copy.tsc_offset))
+		return err_set(err, 0, "KVM refuses to tell the vCPU's cycle counter");
+	kv->cpu->tsc_khz = kv->kvm->tsc_khz = (uint32_t)khz;
+	kv->cpu->tsc_count = host_tsc;
+	kv->cpu->tsc_offset = kv->cpu->tsc_reset_offset = kv->copy.tsc_offset;
+	kv->cpu->other_msr = kernels_msr;
 	return true;
 }
 

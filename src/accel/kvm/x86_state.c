@@ -467,5 +467,5 @@ void x86_kvm_get_halt(struct kvm_vcpu *kv)
 
 bool x86_kvm_init(struct kvm_vcpu *kv, struct err *err)
 {
-	return x86_kvm_tsc_init(kv, err) && get_copy(kv, err);
+	return x86_kvm_msrs_init(kv, err) && get_copy(kv, err);
 }

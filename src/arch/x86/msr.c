@@ -432,7 +432,7 @@ bool x86_msr_read(struct x86_cpu *c, uint32_t msr, uint64_t *v)
 		*v = *base;
 		return true;
 	}
-	if (msr_read(c, msr, v))
+	if (msr_read(c, msr, v) || (c->other_msr && c->other_msr(c, msr, v, false)))
 		return true;
 	if (log_on(LOG_UNIMP))
 		log_line("rdmsr 0x%x: no such register", msr);
@@ -447,7 +447,7 @@ bool x86_msr_write(struct x86_cpu *c, uint32_t msr, uint64_t v)
 		*base = v;
 		return true;
 	}
-	if (msr_write(c, msr, v))
+	if (msr_write(c, msr, v) || (c->other_msr && c->other_msr(c, msr, &v, true)))
 		return true;
 	if (log_on(LOG_UNIMP))
 		log_line("wrmsr 0x%x, 0x%llx: refused", msr, (unsigned long long)v);

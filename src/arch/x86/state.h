@@ -208,6 +208,9 @@ struct x86_cpu {
 	uint64_t (*tsc_count)(const struct x86_cpu *c);
 	uint32_t tsc_khz;
 	int64_t tsc_reset_offset; /* tsc_offset after a reset */
+	/* const after attach: who else may have an MSR that is not here, or NULL.  False: nobody,
+	 * or that access is refused. */
+	bool (*other_msr)(struct x86_cpu *c, uint32_t msr, uint64_t *v, bool is_write);
 
 	/* An exception being delivered (env.fault is set): what x86_raise() recorded. */
 	struct {

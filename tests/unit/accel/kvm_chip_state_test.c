@@ -297,6 +297,36 @@ static void test_msrs_that_the_kernel_refused(void)
 	rig.v.intc_ops = NULL;
 }
 
+/* What the translator does not have, while it runs on for the kernel: read from the kernel as the
+ * guest's own instruction would, written back, and never what is told of the kernel alone. */
+static void test_msrs_that_only_the_kernel_has(void)
+{
+	enum { MISC_FEATURES = 0x140, VMX_BASIC = 0x480 };
+	struct {
+		uint32_t count, pad;
+		struct kvm_msr_entry entry;
+	} l = { .count = 1, .entry = { .index = MISC_FEATURES } };
+	bool was_ours = rig_kv->is_ours;
+	uint64_t v = 1;
+
+	if (kvm_ioctl(rig_kv->fd, KVM_GET_MSRS, &l) != 1) {
+		g_test_skip("this KVM has no MISC_FEATURES_ENABLES");
+		return;
+	}
+	rig_kv->is_ours = true;
+	g_assert_true(x86_msr_read(rig_kv->cpu, MISC_FEATURES, &v));
+	g_assert_cmphex(v, ==, l.entry.data);
+	g_assert_true(x86_msr_write(rig_kv->cpu, MISC_FEATURES, v));
+	g_assert_false(x86_msr_read(rig_kv->cpu, VMX_BASIC, &v));
+	g_assert_cmpuint(rig_kv->cpu->env.fault, !=, 0);
+	rig_kv->cpu->env.fault = 0;
+	/* The kernel was asked already by who runs there. */
+	rig_kv->is_ours = false;
+	g_assert_false(x86_msr_read(rig_kv->cpu, MISC_FEATURES, &v));
+	rig_kv->cpu->env.fault = 0;
+	rig_kv->is_ours = was_ours;
+}
+
 static void test_halted_and_waiting(void)
 {
 	struct err err = { 0 };
@@ -331,6 +361,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/accel/kvm/chips/i8254", test_i8254);
 	g_test_add_func("/accel/kvm/chips/i8254_out", test_i8254_that_has_run_out);
 	g_test_add_func("/accel/kvm/chips/msrs", test_msrs_that_the_kernel_refused);
+	g_test_add_func("/accel/kvm/chips/other-msrs", test_msrs_that_only_the_kernel_has);
 	g_test_add_func("/accel/kvm/chips/halted", test_halted_and_waiting);
 	status = g_test_run();
 	rig_end();
