@@ -27,6 +27,15 @@
 	2: FAULTED(14, code);       \
 	CR2_IS(at)
 #define BITS_OF(pte, bits) movl pte, %r8d; andl $0x60, %r8d; cmpl $(bits), %r8d; CHECK(je)
+/* Between what RAX and RCX were loaded the device was asked for RBX alone. */
+#define ASKED_ONCE              \
+	movl $0x7000, %esp;     \
+	subq %rax, %rbx;        \
+	subq %rax, %rcx;        \
+	cmpq $1, %rbx;          \
+	CHECK(je);              \
+	cmpq $2, %rcx;          \
+	CHECK(je)
 #define TOUCH(page) lock orl $0, page
 #define FRESH(pte, page) andl $~0x60, pte; invlpg page
 #define fault_sp_rip (IST - 40)
@@ -222,13 +231,7 @@ store_second:
 	jmp 1f
 1:	movq (%rdi), %rcx
 	movq 16(%rsp), %rbx
-	movl $0x7000, %esp
-	subq %rax, %rbx
-	subq %rax, %rcx
-	cmpq $1, %rbx
-	CHECK(je)
-	cmpq $2, %rcx
-	CHECK(je)
+	ASKED_ONCE
 
 	/* ... or is code */
 	movl $DEVICE_ADDR, %edi
@@ -240,13 +243,7 @@ store_second:
 	movq (%rdi), %rcx
 	popq %rbx
 	movq %r8, eight_nops
-	movl $0x7000, %esp
-	subq %rax, %rbx
-	subq %rax, %rcx
-	cmpq $1, %rbx
-	CHECK(je)
-	cmpq $2, %rcx
-	CHECK(je)
+	ASKED_ONCE
 
 	/* code: stores by its other name to what comes behind them */
 	movl $patched, %edi
