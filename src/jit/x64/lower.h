@@ -20,7 +20,7 @@
  * bits of the register tells BEXTR where the number of a page's place is in an address. */
 enum { P = X64_R14, TLB = X64_R9, S0 = X64_R10, S1 = X64_R11, GUEST_SP = X64_R15 };
 enum { TLB_BIAS = TLB_BITS << 8 | 12 }; /* SDM 2A, BEXTR: length, start */
-BUILD_ASSERT(TLB_VIEW_ALIGN == 65536); /* BEXTR looks at 16 bits */
+BUILD_ASSERT(TLB_VIEW_ALIGN == 65536);  /* BEXTR looks at 16 bits */
 
 /* Of the entry S1 places behind `first`. */
 static inline struct x64_rm x64_tlb_tag(unsigned kind, unsigned first)
