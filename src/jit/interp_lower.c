@@ -474,6 +474,7 @@ static void lower_op(struct interp_lowerer *l, uint16_t i)
 		if (l->op[i].last_use)
 			emit(l, IH_CONST, dest(l, i), 0, 0, 0, op->imm);
 		break;
+	case IR_NOP: break; /* what nobody reads */
 	case IR_PC: emit(l, IH_PC, dest(l, i), 0, 0, 0, op->imm); break;
 	case IR_GET: lower_get(l, i); break;
 	case IR_PUT: lower_put(l, i); break;
