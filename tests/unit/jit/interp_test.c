@@ -386,6 +386,32 @@ static void test_random_blocks(void)
 	teardown(&f);
 }
 
+/* What nobody reads takes no time. */
+static void test_dead_ops_are_not_run(void)
+{
+	struct interp_block code = { 0 };
+	uint32_t count[2];
+	struct fixture f;
+
+	setup(&f);
+	for (unsigned dead = 0; dead < 2; dead++) {
+		ir_begin(f.b, 0, 3);
+		ir_insn_begin(f.b, 0);
+		if (dead)
+			ir_bini(f.b, IR_SHL, 8, ir_get(f.b, 8, 8), 3);
+		ir_put(f.b, 8, 16, ir_get(f.b, 8, 0));
+		ir_insn_end(f.b, 4);
+		ir_insn_begin(f.b, 4);
+		ir_exit(f.b, 8);
+		ir_insn_end(f.b, 4);
+		g_assert_true(interp_lower(f.l, &code, ir_end(f.b)));
+		count[dead] = code.op_count;
+		interp_block_fini(&code);
+	}
+	g_assert_cmpuint(count[1], ==, count[0]);
+	teardown(&f);
+}
+
 int main(int argc, char **argv)
 {
 	g_test_init(&argc, &argv, NULL);
@@ -393,6 +419,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/jit/interp/conditions", test_conditions_of_each_kind_of_flags);
 	g_test_add_func("/jit/interp/exit-counts", test_each_exit_counts_its_instructions);
 	g_test_add_func("/jit/interp/stop-before-jump", test_store_to_code_stops_before_the_jump);
+	g_test_add_func("/jit/interp/dead", test_dead_ops_are_not_run);
 	g_test_add_func("/jit/interp/random-blocks", test_random_blocks);
 	return g_test_run();
 }
