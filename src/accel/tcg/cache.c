@@ -100,20 +100,29 @@ static void extent(const struct tcg_block *b, unsigned n, uint64_t *first, uint6
 	*last = n ? end - RAM_PAGE_SIZE : MIN(end, RAM_PAGE_SIZE - 1);
 }
 
-/* A page without blocks may be written freely again. */
+static void page_free(struct rcu_head *head)
+{
+	struct tcg_page *p = container_of(head, struct tcg_page, rcu);
+
+	rcu_reclaim();
+	g_free(p->copy);
+	g_free(p);
+}
+
+/* A page without blocks may be written freely again: what is being made from it is not taken. */
 static void page_drop_if_idle(struct tcg_cache *c, struct tcg_page *p)
 {
 	struct tcg_page **at;
 
-	if (p->blocks || p->pins)
+	if (p->blocks || p->is_kept || p->is_gone)
 		return;
 	ram_page_clear_flags(p->ram, p->offset, RAM_PAGE_CODE);
 	at = page_chain(c, p->ram, p->offset);
 	while (*at != p)
 		at = &(*at)->next;
 	*at = p->next;
-	g_free(p->copy);
-	g_free(p);
+	atomic_store(&p->is_gone, true);
+	rcu_retire(&p->rcu, page_free);
 }
 
 /* Needs c->lock.  The granules of p that hold code: counted again when a block went since. */
@@ -132,8 +141,9 @@ static uint64_t page_granules(struct tcg_page *p)
 	return p->granules;
 }
 
-static unsigned page_written(struct tcg_accel *t, struct tcg_page *p, uint64_t first,
-			     uint64_t last);
+/* Needs c->lock.  [first, last] of p is not what it was; p stays.  How many blocks went. */
+static unsigned page_drop_blocks(struct tcg_accel *t, struct tcg_page *p, uint64_t first,
+				 uint64_t last);
 
 /* ---- is_helper: stores that nobody tells of ----
  *
@@ -153,7 +163,7 @@ static bool page_is_same(struct tcg_page *p, const uint8_t *now)
 	return true;
 }
 
-/* Needs c->lock, and the page pinned. */
+/* Needs c->lock. */
 static void page_snapshot(struct tcg_accel *t, struct tcg_page *p)
 {
 	uint8_t now[RAM_PAGE_SIZE];
@@ -162,19 +172,19 @@ static void page_snapshot(struct tcg_accel *t, struct tcg_page *p)
 	if (!p->copy)
 		p->copy = g_malloc(sizeof(now));
 	else if (!page_is_same(p, now))
-		page_written(t, p, 0, RAM_PAGE_SIZE - 1);
+		page_drop_blocks(t, p, 0, RAM_PAGE_SIZE - 1);
 	else if (memcmp(p->copy, now, sizeof(now))) /* somebody may be translating the rest */
 		__atomic_add_fetch(&p->version, 1, __ATOMIC_RELEASE);
 	memcpy(p->copy, now, sizeof(now));
 }
 
 /* Needs c->lock. */
-static bool block_is_same(const struct tcg_block *b, const struct tcg_pin *pin)
+static bool block_is_same(const struct tcg_block *b, const struct tcg_source *s)
 {
 	uint64_t first, last;
 
 	for (unsigned n = 0; n < (b->host_second ? 2 : 1); n++) {
-		const struct tcg_page *p = pin->page[n];
+		const struct tcg_page *p = s->page[n];
 
 		extent(b, n, &first, &last);
 		if (memcmp(p->copy + first, p->ram->host + p->offset + first, last - first + 1))
@@ -192,13 +202,15 @@ void tcg_cache_compare(struct tcg_accel *t, struct ram_block *ram, uint64_t offs
 	offset = align_down(offset, RAM_PAGE_SIZE);
 	lock_take(&t->cache.lock);
 	p = page_find(&t->cache, ram, offset);
-	if (p && p->copy && !page_is_same(p, ram->host + offset))
-		page_written(t, p, 0, RAM_PAGE_SIZE - 1);
+	if (p && p->copy && !page_is_same(p, ram->host + offset)) {
+		page_drop_blocks(t, p, 0, RAM_PAGE_SIZE - 1);
+		page_drop_if_idle(&t->cache, p);
+	}
 	lock_drop(&t->cache.lock);
 }
 
-void tcg_pin(struct tcg_accel *t, struct tcg_pin *pin, unsigned n, struct ram_block *ram,
-	     uint64_t offset)
+void tcg_source_page(struct tcg_accel *t, struct tcg_source *s, unsigned n, struct ram_block *ram,
+		     uint64_t offset)
 {
 	struct tcg_cache *c = &t->cache;
 	struct tcg_page *p;
@@ -223,8 +235,7 @@ void tcg_pin(struct tcg_accel *t, struct tcg_pin *pin, unsigned n, struct ram_bl
 		if (!p->is_restless)
 			ram_page_set_flags(ram, offset, RAM_PAGE_CODE);
 	}
-	p->pins++;
-	pin->page[n] = p;
+	s->page[n] = p;
 	if (t->is_helper)
 		page_snapshot(t, p);
 	lock_drop(&c->lock);
@@ -237,24 +248,21 @@ void tcg_pin(struct tcg_accel *t, struct tcg_pin *pin, unsigned n, struct ram_bl
 		}
 		atomic_store(&p->is_settled, true);
 	}
-	pin->version[n] = __atomic_load_n(&p->version, __ATOMIC_ACQUIRE);
+	s->version[n] = __atomic_load_n(&p->version, __ATOMIC_ACQUIRE);
 }
 
-static void unpin_locked(struct tcg_cache *c, struct tcg_pin *pin)
+/* Needs c->lock. */
+static void source_end(struct tcg_cache *c, struct tcg_source *s)
 {
-	for (unsigned n = 0; n < 2; n++) {
-		if (!pin->page[n])
-			continue;
-		pin->page[n]->pins--;
-		page_drop_if_idle(c, pin->page[n]);
-		pin->page[n] = NULL;
-	}
+	for (unsigned n = 0; n < 2; n++)
+		if (s->page[n])
+			page_drop_if_idle(c, s->page[n]);
 }
 
-void tcg_unpin(struct tcg_accel *t, struct tcg_pin *pin)
+void tcg_source_end(struct tcg_accel *t, struct tcg_source *s)
 {
 	lock_take(&t->cache.lock);
-	unpin_locked(&t->cache, pin);
+	source_end(&t->cache, s);
 	lock_drop(&t->cache.lock);
 }
 
@@ -317,6 +325,15 @@ static void link_locked(struct tcg_accel *t, struct tcg_block *from, unsigned n,
 	to->incoming = l;
 	link_exit(t, l, is_guarded);
 	t->cache.linked++;
+}
+
+bool tcg_is_same_page(const struct tcg_block *from, unsigned n, const struct tcg_block *to)
+{
+	int64_t delta = from->is_native ? from->host.exits[n].pc_delta
+					: from->code.exits[n].pc_delta;
+	uint64_t at = (uintptr_t)from->host_pc % RAM_PAGE_SIZE + (uint64_t)delta;
+
+	return at < RAM_PAGE_SIZE && to->host_pc - from->host_pc == delta;
 }
 
 void tcg_cache_link(struct tcg_accel *t, struct tcg_block *from, unsigned n, struct tcg_block *to,
@@ -496,7 +513,7 @@ static void limit_versions(struct tcg_accel *t, struct tcg_block *b)
 		drop_locked(t, oldest);
 }
 
-static void insert_locked(struct tcg_cache *c, struct tcg_block *b, const struct tcg_pin *pin)
+static void insert_locked(struct tcg_cache *c, struct tcg_block *b, const struct tcg_source *s)
 {
 	struct tcg_block **bucket = &c->buckets[tcg_hash(b->host_pc, b->key)];
 	uint64_t first, last;
@@ -505,7 +522,7 @@ static void insert_locked(struct tcg_cache *c, struct tcg_block *b, const struct
 		struct tcg_page_ref *r = &b->pages[n];
 
 		r->block = b;
-		r->page = pin->page[n];
+		r->page = s->page[n];
 		r->next = r->page->blocks;
 		r->pprev = &r->page->blocks;
 		if (r->next)
@@ -521,17 +538,35 @@ static void insert_locked(struct tcg_cache *c, struct tcg_block *b, const struct
 	rcu_publish(*bucket, b);
 }
 
-bool tcg_cache_insert(struct tcg_accel *t, struct tcg_block **b, struct tcg_pin *pin)
+/* Needs c->lock.  Is what b was made from still there? */
+static bool source_is_valid(const struct tcg_accel *t, const struct tcg_block *b,
+			    const struct tcg_source *s)
+{
+	for (unsigned n = 0; n < (b->host_second ? 2 : 1); n++)
+		if (s->page[n]->is_gone || s->page[n]->version != s->version[n])
+			return false;
+	return !t->is_helper || block_is_same(b, s);
+}
+
+/* Needs c->lock.  b is published. */
+static void link_asker(struct tcg_accel *t, struct tcg_block *b, struct tcg_asker *asker)
+{
+	if (!asker || !asker->from || is_dead(asker->from) || b->origin || b->host_second ||
+	    b->is_native != asker->from->is_native || !tcg_is_same_page(asker->from, asker->n, b))
+		return;
+	link_locked(t, asker->from, asker->n, b, false);
+	asker->is_linked = true;
+}
+
+bool tcg_cache_insert(struct tcg_accel *t, struct tcg_block **b, struct tcg_source *s,
+		      struct tcg_asker *asker)
 {
 	struct tcg_cache *c = &t->cache;
 	struct tcg_block *equal;
 	bool ok;
 
 	lock_take(&c->lock);
-	ok = !is_dead(*b);
-	for (unsigned n = 0; n < ((*b)->host_second ? 2 : 1); n++)
-		ok &= pin->page[n]->version == pin->version[n];
-	ok = ok && (!t->is_helper || block_is_same(*b, pin));
+	ok = !is_dead(*b) && source_is_valid(t, *b, s);
 	equal = ok ? find_equal(c, *b) : NULL;
 	if (equal || !ok)
 		tcg_block_discard(t, *b);
@@ -543,30 +578,16 @@ bool tcg_cache_insert(struct tcg_accel *t, struct tcg_block **b, struct tcg_pin 
 			limit_versions(t, *b);
 			(*b)->origin->birth = c->made;
 		}
-		insert_locked(c, *b, pin);
+		insert_locked(c, *b, s);
+		link_asker(t, *b, asker);
 	}
-	unpin_locked(c, pin);
+	source_end(c, s);
 	lock_drop(&c->lock);
 	return ok;
 }
 
-bool tcg_cache_drop_page(struct tcg_accel *t, const struct ram_block *ram, uint64_t offset)
-{
-	struct tcg_page *p = page_find(&t->cache, ram, offset);
-
-	if (!p)
-		return true;
-	if (p->pins)
-		return false;
-	p->pins++; /* p stays while its blocks go */
-	while (p->blocks)
-		drop_locked(t, p->blocks->block);
-	p->pins--;
-	page_drop_if_idle(&t->cache, p);
-	return true;
-}
-
-static unsigned page_written(struct tcg_accel *t, struct tcg_page *p, uint64_t first, uint64_t last)
+static unsigned page_drop_blocks(struct tcg_accel *t, struct tcg_page *p, uint64_t first,
+				 uint64_t last)
 {
 	struct tcg_page_ref *r, *next;
 	unsigned dropped = 0;
@@ -575,7 +596,7 @@ static unsigned page_written(struct tcg_accel *t, struct tcg_page *p, uint64_t f
 	__atomic_add_fetch(&p->version, 1, __ATOMIC_RELEASE);
 	if (!(page_granules(p) & granule_mask(first, last)))
 		return 0;
-	p->pins++; /* p stays while its blocks go */
+	p->is_kept = true;
 	for (r = p->blocks; r; r = next) {
 		next = r->next;
 		extent(r->block, r == &r->block->pages[1], &from, &to);
@@ -587,9 +608,18 @@ static unsigned page_written(struct tcg_accel *t, struct tcg_page *p, uint64_t f
 		drop_locked(t, r->block);
 		dropped++;
 	}
-	p->pins--;
-	page_drop_if_idle(&t->cache, p);
+	p->is_kept = false;
 	return dropped;
+}
+
+void tcg_cache_drop_page(struct tcg_accel *t, const struct ram_block *ram, uint64_t offset)
+{
+	struct tcg_page *p = page_find(&t->cache, ram, offset);
+
+	if (!p)
+		return;
+	page_drop_blocks(t, p, 0, RAM_PAGE_SIZE - 1);
+	page_drop_if_idle(&t->cache, p);
 }
 
 void tcg_code_written(void *opaque, struct ram_block *b, uint64_t offset, uint64_t len)
@@ -606,8 +636,9 @@ void tcg_code_written(void *opaque, struct ram_block *b, uint64_t offset, uint64
 		struct tcg_page *p = page_find(&t->cache, b, page);
 
 		if (p && !p->is_restless) {
-			unsigned n = page_written(t, p, offset - page, stop - 1 - page);
+			unsigned n = page_drop_blocks(t, p, offset - page, stop - 1 - page);
 
+			page_drop_if_idle(&t->cache, p);
 			tcg_restless_stored(t, b, page, n);
 			dropped += n;
 		}

@@ -557,7 +557,7 @@ static void compare_single(struct tcg_vcpu *tv, struct interp_run *run)
 	pc = tv->guest->linear_pc(tv->v);
 	host = tcg_code_at(tv, pc, true);
 	tv->wants_single = true;
-	b = host ? tcg_block_at(tv, pc, host) : NULL;
+	b = host ? tcg_block_at(tv, pc, host, NULL) : NULL;
 	tv->wants_single = false;
 	if (b && b->is_native)
 		tcg_check_run(tv, b, run);

@@ -51,13 +51,14 @@ static struct tcg_block *find_block(struct tcg_vcpu *tv, gva_t pc, const uint8_t
 	return NULL;
 }
 
-struct tcg_block *tcg_block_at(struct tcg_vcpu *tv, gva_t pc, const uint8_t *host)
+struct tcg_block *tcg_block_at(struct tcg_vcpu *tv, gva_t pc, const uint8_t *host,
+			       struct tcg_asker *asker)
 {
 	uint64_t key = tcg_key(tv) | (tv->wants_single ? TCG_KEY_SINGLE : 0);
 	struct tcg_block *b = find_block(tv, pc, host, key);
 
 	if (unlikely(!b))
-		b = tcg_translate(tv, pc, key);
+		b = tcg_translate(tv, pc, host, key, asker);
 	if (b)
 		tv->wants_single = false;
 	return b;
@@ -65,10 +66,7 @@ struct tcg_block *tcg_block_at(struct tcg_vcpu *tv, gva_t pc, const uint8_t *hos
 
 bool tcg_link_blocks(struct tcg_vcpu *tv, struct tcg_block *from, unsigned n, struct tcg_block *to)
 {
-	int64_t delta = from->is_native ? from->host.exits[n].pc_delta
-					: from->code.exits[n].pc_delta;
-	uint64_t at = (uintptr_t)from->host_pc % PAGE + (uint64_t)delta;
-	bool same_page = at < PAGE && to->host_pc - from->host_pc == delta;
+	bool same_page = tcg_is_same_page(from, n, to);
 
 	if (from->is_native != to->is_native)
 		return false;
@@ -111,7 +109,7 @@ static struct interp_block *next_block(struct jit_env *env, struct interp_block 
 		return NULL;
 	pc = tv->guest->linear_pc(tv->v);
 	host = tcg_code_at(tv, pc, false);
-	b = host ? tcg_block_at(tv, pc, host) : NULL;
+	b = host ? tcg_block_at(tv, pc, host, NULL) : NULL;
 	if (unlikely(!b))
 		return NULL;
 	if (log_on(LOG_EXEC | LOG_CPU)) {
@@ -197,7 +195,7 @@ static void run_blocks(struct tcg_vcpu *tv, struct interp_run *run)
 
 	tlb_block_begins(tv->sets);
 	host = tcg_code_at(tv, pc, false);
-	b = host ? tcg_block_at(tv, pc, host) : NULL;
+	b = host ? tcg_block_at(tv, pc, host, NULL) : NULL;
 	if (b) {
 		if (log_on(LOG_EXEC))
 			log_line("Trace %u: 0x%" PRIx64 " mode 0x%" PRIx64, tv->v->id, pc,
@@ -236,6 +234,7 @@ static int64_t run_slice(struct tcg_vcpu *tv, int64_t budget)
 	struct vcpu *v = tv->v;
 
 	tv->env->origin = NULL; /* its block may be gone */
+	tv->code_page.page = NULL;
 	/* Rounds count too: a guest whose handlers fault at once never uses up its budget. */
 	for (unsigned rounds = 0; run.budget >= 0 && rounds < TCG_SLICE_INSNS && !tv->needs_room;
 	     rounds++) {

@@ -125,15 +125,11 @@ static bool wants_single(struct x64_code *from, unsigned n)
 /* Exit n of `from` led to b: it needs not ask again. */
 static void lead_on(struct tcg_vcpu *tv, struct x64_code *from, unsigned n, struct tcg_block *b)
 {
-	/* Jumps led to it: what its maker wrote before it was published is ordered by this. */
-	if (from)
-		(void)atomic_load(&container_of(from, struct tcg_block, host)->state);
 	if (!is_stale(from, n))
 		b = tcg_first_version(tv->tcg, b);
 	if (n == X64_INDIRECT) {
 		tv->counts.target_misses++;
 	} else if (from && from->exits[n].can_link) {
-		tv->counts.linkable++;
 		tv->counts.stale += is_stale(from, n);
 		if (tcg_link_blocks(tv, container_of(from, struct tcg_block, host), n, b) ||
 		    b->key & TCG_KEY_SINGLE)
@@ -175,11 +171,29 @@ static inline struct x64_code *next_known(struct tcg_vcpu *tv)
 	return &b->host;
 }
 
+/* Who asks, if a block that is made now may be linked to it at once. */
+static struct tcg_asker asker_of(struct tcg_vcpu *tv, struct x64_code *from, unsigned n)
+{
+	struct tcg_asker a = { NULL, n, false };
+
+	if (!from)
+		return a;
+	/* Jumps led to it: what its maker wrote before it was published is ordered by this. */
+	(void)atomic_load(&container_of(from, struct tcg_block, host)->state);
+	if (!from->exits[n].can_link)
+		return a;
+	tv->counts.linkable++;
+	if (!from->exits[n].is_stale && !log_on(LOG_EXEC | LOG_CPU))
+		a.from = container_of(from, struct tcg_block, host);
+	return a;
+}
+
 static __attribute__((noinline)) struct x64_code *next_block(struct jit_env *env,
 							     struct x64_code *from, unsigned n)
 {
 	struct tcg_vcpu *tv = tcg_of(env);
 	struct tcg_block *b, *known;
+	struct tcg_asker asker;
 
 	tv->wants_single = wants_single(from, n);
 	if (tv->check || env->mode & tv->guest->step)
@@ -190,12 +204,13 @@ static __attribute__((noinline)) struct x64_code *next_block(struct jit_env *env
 	tlb_block_begins(tv->sets);
 	env->code_stored = false;
 	tcg_targets_select(tv);
+	asker = asker_of(tv, from, n);
 	b = known = n == X64_LOOPED ? tcg_targets_find(tv) : NULL; /* the others looked there */
 	if (!known) {
 		gva_t pc = tv->guest->linear_pc(tv->v);
 		const uint8_t *host = tcg_code_at(tv, pc, false);
 
-		b = host ? tcg_block_at(tv, pc, host) : NULL;
+		b = host ? tcg_block_at(tv, pc, host, &asker) : NULL;
 	}
 	if (unlikely(!b))
 		return NULL;
@@ -207,7 +222,7 @@ static __attribute__((noinline)) struct x64_code *next_block(struct jit_env *env
 	if (log_on(LOG_EXEC)) {
 		log_line("Trace %u: 0x%" PRIx64 " mode 0x%" PRIx64, tv->v->id,
 			 tv->guest->linear_pc(tv->v), env->mode);
-	} else if (!known) {
+	} else if (!known && !asker.is_linked) {
 		lead_on(tv, from, n, b);
 	}
 	return &b->host;

@@ -26,7 +26,6 @@ enum {
 	COST_LIMIT = 10000,
 	LIMIT_NS = 100000000,
 	REST_NS = 100000000,
-	RETRY_NS = 1000000,
 	/* Where everything is slow, and short guests are to get there. */
 	TEST_LIMIT = 400,
 	TEST_REST_NS = 2000000,
@@ -119,20 +118,17 @@ void tcg_restless_stored(struct tcg_accel *t, struct ram_block *ram, uint64_t of
 
 /* ---- changing sides: needs cache.lock and all vCPUs to stand still ---- */
 
-/* False: it must wait. */
-static bool begin(struct tcg_accel *t)
+static void begin(struct tcg_accel *t)
 {
 	struct tcg_restless *r = &t->restless;
 	struct tcg_restless_page *p;
 
 	if (!r->wanted.ram)
-		return true;
-	if (!tcg_cache_drop_page(t, r->wanted.ram, r->wanted.offset))
-		return false;
+		return;
+	tcg_cache_drop_page(t, r->wanted.ram, r->wanted.offset);
 	if (r->count == ARRAY_SIZE(r->pages)) {
 		p = &r->pages[r->ever % ARRAY_SIZE(r->pages)];
-		if (!tcg_cache_drop_page(t, p->ram, p->offset))
-			return false;
+		tcg_cache_drop_page(t, p->ram, p->offset);
 		forget(r, (unsigned)(p - r->pages));
 	}
 	p = &r->pages[r->count++];
@@ -142,7 +138,6 @@ static bool begin(struct tcg_accel *t)
 	TRACE(tcg_restless, "%s: page 0x%" PRIx64 " is written all the time", p->ram->name,
 	      p->offset);
 	r->wanted.ram = NULL;
-	return true;
 }
 
 static bool has_rested(struct tcg_restless_page *p)
@@ -162,8 +157,9 @@ static void end_rested(struct tcg_accel *t)
 	for (unsigned i = r->count; i-- > 0;) {
 		struct tcg_restless_page *p = &r->pages[i];
 
-		if (!p->has_rested || !tcg_cache_drop_page(t, p->ram, p->offset))
+		if (!p->has_rested)
 			continue;
+		tcg_cache_drop_page(t, p->ram, p->offset);
 		TRACE(tcg_restless, "%s: page 0x%" PRIx64 " has rested", p->ram->name, p->offset);
 		forget(r, i);
 		r->rested++;
@@ -173,18 +169,12 @@ static void end_rested(struct tcg_accel *t)
 static void change_sides(struct tcg_accel *t)
 {
 	struct tcg_restless *r = &t->restless;
-	int64_t next = INT64_MAX;
 
 	tcg_exclusive_begin(t);
 	lock_take(&t->cache.lock);
 	end_rested(t);
-	if (r->count)
-		next = now_ns() + rest_ns(t);
-	if (!begin(t))
-		next = now_ns() + RETRY_NS;
-	else if (r->count && next == INT64_MAX)
-		next = now_ns() + rest_ns(t);
-	atomic_store(&r->look_ns, next);
+	begin(t);
+	atomic_store(&r->look_ns, r->count ? now_ns() + rest_ns(t) : INT64_MAX);
 	lock_drop(&t->cache.lock);
 	tcg_exclusive_end(t);
 }

@@ -112,12 +112,14 @@ struct tcg_page {
 	uint64_t granules;       /* a bit per 64 bytes that hold translated code */
 	bool has_lost;           /* blocks since granules were counted: some may be too many */
 	uint32_t version;        /* counts stores: a translation made meanwhile is not taken */
-	uint32_t pins;           /* translations being made */
+	bool is_kept;            /* while its blocks are dropped */
+	_Atomic bool is_gone;    /* from the cache: nothing that is made from it is taken */
 	bool is_restless;        /* const: nobody tells of stores; its blocks have an origin */
 	_Atomic bool is_settled; /* no store that its flag would tell of is under way unseen */
 	struct tcg_page_ref *blocks;
 	uint8_t *copy;         /* is_helper: what blocks were made from */
 	struct tcg_page *next; /* in its hash chain */
+	struct rcu_head rcu;
 };
 
 struct tcg_cache {
@@ -246,6 +248,7 @@ struct tcg_code_page {
 	const uint8_t *host;
 	struct ram_block *ram;
 	uint64_t offset;
+	struct tcg_page *page; /* RCU: this page; NULL: ask tcg_source_page() */
 };
 
 struct tcg_accel {
@@ -334,18 +337,37 @@ static inline unsigned tcg_hash(const uint8_t *host_pc, uint64_t key)
 	return (unsigned)((h >> (64 - TCG_HASH_BITS)) + at % RAM_PAGE_SIZE / 8) %
 	       (1u << TCG_HASH_BITS);
 }
-/* The pages that a translation is being made from; second may be NULL.  version is what
- * tcg_cache_insert() compares. */
-struct tcg_pin {
+/* The pages that a translation is made from; the second may be NULL.  version is what
+ * tcg_cache_insert() compares.  Context: an RCU reader. */
+struct tcg_source {
 	struct tcg_page *page[2];
 	uint32_t version[2];
 };
-void tcg_pin(struct tcg_accel *t, struct tcg_pin *pin, unsigned n, struct ram_block *ram,
-	     uint64_t offset);
-void tcg_unpin(struct tcg_accel *t, struct tcg_pin *pin);
-/* Publish b, made from the pinned pages, and unpin them.  False: they were written, or b evicted,
- * meanwhile, and b is gone.  Returns with an equal block in *b when another vCPU was faster. */
-bool tcg_cache_insert(struct tcg_accel *t, struct tcg_block **b, struct tcg_pin *pin);
+/* Page n of s is this one.  Before its bytes are read. */
+void tcg_source_page(struct tcg_accel *t, struct tcg_source *s, unsigned n, struct ram_block *ram,
+		     uint64_t offset);
+/* The same where p is known to be that page already.  False: it is no more. */
+static inline bool tcg_source_again(struct tcg_source *s, unsigned n, struct tcg_page *p)
+{
+	s->page[n] = p;
+	s->version[n] = __atomic_load_n(&p->version, __ATOMIC_ACQUIRE);
+	return !atomic_load(&p->is_gone);
+}
+/* Nothing is made from it. */
+void tcg_source_end(struct tcg_accel *t, struct tcg_source *s);
+/* Exit n of `from` asks for a block. */
+struct tcg_asker {
+	struct tcg_block *from; /* NULL: nobody that could be linked */
+	unsigned n;
+	bool is_linked; /* set when it leads there by itself already */
+};
+/* Publish b, made from s, and link it to whom it was made for, if that is a plain link; asker may
+ * be NULL.  False: s was written, or b evicted, meanwhile, and b is gone.  Returns with an equal
+ * block in *b when another vCPU was faster. */
+bool tcg_cache_insert(struct tcg_accel *t, struct tcg_block **b, struct tcg_source *s,
+		      struct tcg_asker *asker);
+/* Does exit n of `from` lead to `to` wherever their page is mapped? */
+bool tcg_is_same_page(const struct tcg_block *from, unsigned n, const struct tcg_block *to);
 void tcg_cache_link(struct tcg_accel *t, struct tcg_block *from, unsigned n, struct tcg_block *to,
 		    bool is_guarded);
 /* Exit n of `from`, host code, which leads to another page, has this key and leads to `to`, if it
@@ -371,8 +393,8 @@ void tcg_cache_drop_places(struct tcg_accel *t, const uint64_t *places);
 /* b was not published. */
 void tcg_block_discard(struct tcg_accel *t, struct tcg_block *b);
 
-/* Drop all blocks of a page.  False: one is being made.  Needs cache.lock. */
-bool tcg_cache_drop_page(struct tcg_accel *t, const struct ram_block *ram, uint64_t offset);
+/* Drop all blocks of a page; one that is being made is not taken.  Needs cache.lock. */
+void tcg_cache_drop_page(struct tcg_accel *t, const struct ram_block *ram, uint64_t offset);
 
 /* ---- restless.c: pages whose stores are not told of ---- */
 void tcg_restless_init(struct tcg_restless *r);
@@ -461,9 +483,11 @@ void tcg_turn_take(struct tcg_turn *t, struct vcpu *v);
 void tcg_turn_drop(struct tcg_turn *t);
 
 /* ---- translate.c ---- */
-/* The block for env->pc, linear address pc, newly made.  NULL with env->fault: the fetch faulted;
- * NULL with needs_room: the code cache has none. */
-struct tcg_block *tcg_translate(struct tcg_vcpu *tv, gva_t pc, uint64_t key);
+/* The block for env->pc, linear address pc, which lies at host, newly made; asker as of
+ * tcg_cache_insert().  NULL with env->fault: the fetch faulted; NULL with needs_room: the code
+ * cache has none. */
+struct tcg_block *tcg_translate(struct tcg_vcpu *tv, gva_t pc, const uint8_t *host, uint64_t key,
+				struct tcg_asker *asker);
 /* Run the instruction at env->pc by the interpreter and forget it: code outside memory, and what
  * host code leaves to us. */
 enum interp_why tcg_run_alone(struct tcg_vcpu *tv, struct interp_run *run, bool is_ram);
@@ -558,9 +582,9 @@ void tcg_disas(const uint8_t *code, size_t size, uint64_t run, FILE *out);
 uint64_t tcg_key(const struct tcg_vcpu *tv);
 /* Where code at addr lies in host memory, by the fast table or a walk. */
 const uint8_t *tcg_code_at(struct tcg_vcpu *tv, gva_t addr, bool quiet);
-/* The block for env->pc, found or made.  NULL: as tcg_translate(), or code that is not in memory.
- */
-struct tcg_block *tcg_block_at(struct tcg_vcpu *tv, gva_t pc, const uint8_t *host);
+/* The block for env->pc, which lies at host, found or made.  NULL: as tcg_translate(). */
+struct tcg_block *tcg_block_at(struct tcg_vcpu *tv, gva_t pc, const uint8_t *host,
+			       struct tcg_asker *asker);
 /* Exit n of `from` led to `to`: go there by itself from now on, if that may be.  False: only if it
  * is found in the tables of targets. */
 bool tcg_link_blocks(struct tcg_vcpu *tv, struct tcg_block *from, unsigned n, struct tcg_block *to);

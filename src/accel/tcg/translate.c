@@ -1,7 +1,7 @@
 /* accel/tcg/translate.c - from guest code to a block: fetch it, have it made into IR, compile that.
  *
- * A translation is made without a lock; the pages it is made from are pinned, and it is taken only
- * if nobody stored to them meanwhile.  Of restless pages nobody would know: it is made from a copy.
+ * A translation is made without a lock, and taken only if nobody stored meanwhile to the pages it
+ * was made from.  Of restless pages nobody would know: it is made from a copy.
  * SPDX-License-Identifier: MIT */
 #include <inttypes.h>
 #include <string.h>
@@ -23,18 +23,18 @@ struct fetch {
 	gva_t page;             /* of the block's first byte */
 	const uint8_t *host[2]; /* those pages in host memory */
 	const uint8_t *code[2]; /* and where they are read: a restless page's copy */
-	bool is_pinned;         /* pages are pinned when first touched */
-	struct tcg_pin pin;
+	bool is_kept;           /* what is made from it: stores to its pages are told of */
+	struct tcg_source source;
 	const struct tcg_block *made; /* what it is for */
-	struct tcg_hole holes[TCG_HOLES];
 	unsigned hole_count;
+	struct tcg_hole holes[TCG_HOLES];
 };
 
 /* ---- fetching ---- */
 
 static bool is_restless(const struct fetch *f, unsigned n)
 {
-	return f->pin.page[n] && f->pin.page[n]->is_restless;
+	return f->source.page[n] && f->source.page[n]->is_restless;
 }
 
 static const uint8_t *copy_page(struct tcg_vcpu *tv, const uint8_t *page, unsigned n)
@@ -42,6 +42,19 @@ static const uint8_t *copy_page(struct tcg_vcpu *tv, const uint8_t *page, unsign
 	if (!tv->code_copy)
 		tv->code_copy = g_malloc(2 * (size_t)PAGE);
 	return memcpy(tv->code_copy + n * (size_t)PAGE, page, PAGE);
+}
+
+/* Field by field: it is made for each block, and the holes are many. */
+static void fetch_init(struct fetch *f, struct tcg_vcpu *tv, gva_t pc)
+{
+	f->base = (struct guest_fetch){ 0 };
+	f->tv = tv;
+	f->page = align_down(pc, PAGE);
+	f->host[0] = f->host[1] = NULL;
+	f->is_kept = false;
+	f->source.page[0] = f->source.page[1] = NULL;
+	f->made = NULL;
+	f->hole_count = 0;
 }
 
 static bool fetch_page(struct fetch *f, unsigned n)
@@ -54,10 +67,22 @@ static bool fetch_page(struct fetch *f, unsigned n)
 	f->host[n] = tcg_code_host(f->tv, f->page + n * (gva_t)PAGE, false, &ram, &offset);
 	if (!f->host[n])
 		return false;
-	if (f->is_pinned)
-		tcg_pin(f->tv->tcg, &f->pin, n, ram, offset);
+	if (f->is_kept) {
+		tcg_source_page(f->tv->tcg, &f->source, n, ram, offset);
+		if (!f->tv->tcg->is_helper && !is_restless(f, n))
+			f->tv->code_page.page = f->source.page[n];
+	}
 	f->code[n] = is_restless(f, n) ? copy_page(f->tv, f->host[n], n) : f->host[n];
 	return true;
+}
+
+/* The first page is the one at host, where the last block was made from as well? */
+static void fetch_same_page(struct fetch *f, const uint8_t *host)
+{
+	const struct tcg_code_page *last = &f->tv->code_page;
+
+	if (last->page && last->host == host && tcg_source_again(&f->source, 0, last->page))
+		f->host[0] = f->code[0] = host;
 }
 
 static unsigned fetch_bytes(struct guest_fetch *g, gva_t addr, uint8_t *out, unsigned len)
@@ -241,17 +266,30 @@ static void place_block(struct fetch *f, struct tcg_block *b)
 		b->origin = tcg_origin_new(b, f->code, f->holes, f->hole_count);
 }
 
-/* For the interpreter: what is known of it is in wanted. */
+/* What was known of b before it was made.  Its state is not touched: it may be evicted already. */
+static void fill(struct tcg_block *b, const struct tcg_block *wanted)
+{
+	b->guest_len = wanted->guest_len;
+	b->origin = wanted->origin;
+	b->key = wanted->key;
+	b->host_pc = wanted->host_pc;
+	b->host_second = wanted->host_second;
+	tcg_targets_init_block(b);
+}
+
+/* For the interpreter. */
 static struct tcg_block *compile_lowered(struct tcg_vcpu *tv, struct fetch *f,
 					 struct tcg_block *wanted, gva_t pc, unsigned max_insns)
 {
-	struct tcg_block *b;
+	struct tcg_block *b = g_new0(struct tcg_block, 1);
 
-	if (!lower(tv, f, max_insns, &wanted->code, &wanted->guest_len))
+	if (!lower(tv, f, max_insns, &b->code, &wanted->guest_len)) {
+		g_free(b);
 		return NULL;
+	}
 	place_block(f, wanted);
-	wanted->code.host_pc = wanted->host_pc;
-	b = g_memdup2(wanted, sizeof(*b));
+	fill(b, wanted);
+	b->code.host_pc = b->host_pc;
 	b->outgoing = g_new0(struct tcg_link, b->code.exit_count);
 	tv->counts.insns[0] += b->code.insn_count;
 	tv->counts.bytes[0] += b->code.size;
@@ -269,19 +307,6 @@ static unsigned insns_on_page(const struct ir_block *ir, gva_t pc)
 	       pc % PAGE + (uint64_t)(int64_t)ir->insns[n].pc_delta + ir->insns[n].len <= PAGE)
 		n++;
 	return MAX(n, 1);
-}
-
-/* As host code, which lies beside b.  Its state is not touched: it may be evicted already. */
-static void fill_native(struct tcg_block *b, const struct tcg_block *wanted)
-{
-	b->is_native = true;
-	b->guest_len = wanted->guest_len;
-	b->origin = wanted->origin;
-	b->key = wanted->key;
-	b->host_pc = wanted->host_pc;
-	b->host_second = wanted->host_second;
-	b->outgoing = (struct tcg_link *)(b + 1);
-	tcg_targets_init_block(b);
 }
 
 static struct tcg_block *compile_native(struct tcg_vcpu *tv, struct fetch *f,
@@ -313,7 +338,9 @@ static struct tcg_block *compile_native(struct tcg_vcpu *tv, struct fetch *f,
 		tv->needs_room = true;
 		return NULL;
 	}
-	fill_native(b, wanted);
+	b->is_native = true;
+	b->outgoing = (struct tcg_link *)(b + 1); /* beside the code, as b itself */
+	fill(b, wanted);
 	tcg_check_make(tv, b, ir);
 	tv->counts.insns[1] += b->host.insn_count;
 	tv->counts.bytes[1] += b->host.size;
@@ -324,12 +351,13 @@ static struct tcg_block *compile_native(struct tcg_vcpu *tv, struct fetch *f,
 static struct tcg_block *make_block(struct tcg_vcpu *tv, struct fetch *f, gva_t pc, uint64_t key)
 {
 	bool is_step = tv->env->mode & tv->guest->step;
-	struct tcg_block wanted = { .key = key }, *b;
+	struct tcg_block wanted, *b; /* of wanted what fill() asks for, no more */
 
 	if (!fetch_page(f, 0))
 		return NULL;
+	wanted.key = key;
 	wanted.host_pc = f->host[0] + pc % PAGE;
-	tcg_targets_init_block(&wanted);
+	wanted.origin = NULL;
 	f->made = &wanted;
 	if (tv->compiler && !is_step)
 		b = compile_native(tv, f, &wanted, pc);
@@ -356,26 +384,31 @@ static uint64_t thread_ns(void)
 	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
 }
 
-struct tcg_block *tcg_translate(struct tcg_vcpu *tv, gva_t pc, uint64_t key)
+/* One attempt.  False: in vain, what it was made from is not there any more. */
+static bool translate_once(struct tcg_vcpu *tv, gva_t pc, const uint8_t *host, uint64_t key,
+			   struct tcg_asker *asker, struct tcg_block **b)
+{
+	struct fetch f;
+
+	fetch_init(&f, tv, pc);
+	f.base = (struct guest_fetch){ fetch_bytes, fetch_operand, fetch_before };
+	f.is_kept = true;
+	fetch_same_page(&f, host - pc % PAGE);
+	*b = make_block(tv, &f, pc, key);
+	if (*b)
+		return tcg_cache_insert(tv->tcg, b, &f.source, asker);
+	tcg_source_end(tv->tcg, &f.source);
+	return true;
+}
+
+struct tcg_block *tcg_translate(struct tcg_vcpu *tv, gva_t pc, const uint8_t *host, uint64_t key,
+				struct tcg_asker *asker)
 {
 	uint64_t began = tv->tcg->stats ? thread_ns() : 0;
 	struct tcg_block *b;
-	bool ok = true;
 
-	do {
-		struct fetch f = { .base = { .bytes = fetch_bytes,
-					     .operand = fetch_operand,
-					     .before = fetch_before },
-				   .tv = tv,
-				   .page = align_down(pc, PAGE),
-				   .is_pinned = true };
-
-		b = make_block(tv, &f, pc, key);
-		if (b)
-			ok = tcg_cache_insert(tv->tcg, &b, &f.pin);
-		else
-			tcg_unpin(tv->tcg, &f.pin);
-	} while (b && !ok);
+	while (!translate_once(tv, pc, host, key, asker, &b))
+		;
 	if (began)
 		tv->counts.translate_ns += thread_ns() - began;
 	return b;
@@ -405,15 +438,15 @@ static void cover(struct tcg_vcpu *tv, gva_t pc, uint32_t len, struct jit_origin
 
 enum interp_why tcg_run_alone(struct tcg_vcpu *tv, struct interp_run *run, bool is_ram)
 {
-	struct fetch f = { .base.bytes = is_ram ? fetch_bytes : fetch_io,
-			   .tv = tv,
-			   .page = align_down(tv->guest->linear_pc(tv->v), PAGE) };
+	struct fetch f;
 	struct interp_run alone = { .next = no_next, .budget = run->budget };
 	struct interp_block code = { 0 };
 	struct jit_origin own = { 0 };
 	enum interp_why why;
 	uint32_t guest_len;
 
+	fetch_init(&f, tv, tv->guest->linear_pc(tv->v));
+	f.base.bytes = is_ram ? fetch_bytes : fetch_io;
 	if (!lower(tv, &f, 1, &code, &guest_len))
 		return INTERP_FAULT;
 	cover(tv, tv->guest->linear_pc(tv->v), guest_len, &own);

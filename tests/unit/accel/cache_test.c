@@ -33,7 +33,7 @@ static struct tcg_block *begin_at(struct rig *r, unsigned cpu, gva_t pc)
 
 	tlb_block_begins(tv->sets);
 	tv->env->pc = pc;
-	return tcg_block_at(tv, pc, tcg_code_at(tv, pc, false));
+	return tcg_block_at(tv, pc, tcg_code_at(tv, pc, false), NULL);
 }
 
 static bool is_told(struct rig *r, unsigned cpu, gva_t addr)
@@ -71,6 +71,26 @@ static void test_a_store_to_a_block_that_was_evicted_while_it_runs_is_told(void)
 	g_assert_true(store(r, A + 4, 1));
 	g_assert_false(r->env->code_stored);
 	g_assert_true(is_fast(r, TLB_WRITE, A));
+	teardown(r);
+}
+
+/* The page is no more when its last block goes, whoever was there last. */
+static void test_a_page_is_found_anew_when_it_went(void)
+{
+	struct rig *r = setup(1);
+
+	memcpy(r->block->host + FRAME, code, sizeof(code));
+	tcg_cache_evict(tcg(r), begin_at(r, 0, A));
+	g_assert_false(has_flag(r, FRAME));
+	begin_at(r, 0, A);
+	g_assert_true(has_flag(r, FRAME));
+	begin_at(r, 0, A + 8); /* of the page that is there now */
+	begin_at(r, 0, A + PAGE);
+	g_assert_true(is_told(r, 0, A));
+	g_assert_true(is_told(r, 0, A + 8));
+	g_assert_true(store(r, A, code[0]));
+	g_assert_true(store(r, A + 8, code[0]));
+	g_assert_false(has_flag(r, FRAME));
 	teardown(r);
 }
 
@@ -147,6 +167,7 @@ static void test_a_page_that_is_not_made_fast_is_not_made_dirty(void)
 int main(int argc, char **argv)
 {
 	g_test_init(&argc, &argv, NULL);
+	g_test_add_func("/cache/gone", test_a_page_is_found_anew_when_it_went);
 	g_test_add_func("/cache/evicted",
 			test_a_store_to_a_block_that_was_evicted_while_it_runs_is_told);
 	g_test_add_func("/cache/dropped", test_so_is_one_after_another_vcpu_stored_to_it);

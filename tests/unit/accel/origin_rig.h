@@ -44,7 +44,7 @@ static inline struct tcg_block *block_at(struct rig *r, gva_t pc)
 
 	tlb_block_begins(tv->sets);
 	tv->env->pc = pc;
-	return tcg_block_at(tv, pc, tcg_code_at(tv, pc, false));
+	return tcg_block_at(tv, pc, tcg_code_at(tv, pc, false), NULL);
 }
 
 /* Stores that hit code, to a page, by somebody else. */

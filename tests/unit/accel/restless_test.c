@@ -81,18 +81,19 @@ static void test_a_page_that_does_not_change_rests(void)
 	origin_teardown(r);
 }
 
-static void test_a_page_that_is_just_translated_waits(void)
+static void test_what_was_begun_before_is_not_taken(void)
 {
 	struct rig *r = origin_setup();
-	struct tcg_pin pin = { 0 };
+	struct tcg_source source = { 0 };
+	struct tcg_block *b = g_new0(struct tcg_block, 1);
 
-	tcg_pin(tcg(r), &pin, 0, r->block, A);
-	store_much(r, A);
-	tcg_restless_look(tcg(r));
-	g_assert_false(is_restless(r, A));
-	tcg_unpin(tcg(r), &pin);
-	look_later(r);
-	g_assert_true(is_restless(r, A));
+	b->host_pc = r->block->host + A;
+	b->guest_len = 4;
+	tcg_source_page(tcg(r), &source, 0, r->block, A);
+	make_restless(r, A);
+	g_assert_false(tcg_cache_insert(tcg(r), &b, &source, NULL));
+	g_assert_false(tcg_source_again(&source, 0, source.page[0]));
+	g_assert_nonnull(block_at(r, A)->origin);
 	origin_teardown(r);
 }
 
@@ -129,7 +130,7 @@ int main(int argc, char **argv)
 	g_test_init(&argc, &argv, NULL);
 	g_test_add_func("/restless/many-stores", test_few_stores_are_told_of_many_are_not);
 	g_test_add_func("/restless/rests", test_a_page_that_does_not_change_rests);
-	g_test_add_func("/restless/pinned", test_a_page_that_is_just_translated_waits);
+	g_test_add_func("/restless/begun", test_what_was_begun_before_is_not_taken);
 	g_test_add_func("/restless/full", test_one_too_many_takes_the_place_of_another);
 	g_test_add_func("/restless/none",
 			test_nothing_is_restless_without_host_code_or_after_all_is_cleared);
