@@ -659,6 +659,14 @@ bool lower_div(struct x64_compiler *c, unsigned i);
 /* Argument n of a call of C := v; or all of CALL op i, and the flags that its helper needs. */
 void flow_pass_value(struct x64_compiler *c, unsigned n, unsigned v);
 void flow_pass(struct x64_compiler *c, unsigned i);
+/* At places that need none as well: what says what is meant, as of a new one. */
+static inline void stub_init(struct stub *s, enum stub_kind kind, unsigned op)
+{
+	memset(s, 0, offsetof(struct stub, key));
+	s->kind = (uint8_t)kind;
+	s->at = (uint16_t)op;
+	s->in.at = s->back.at = X64_UNBOUND;
+}
 /* A new stub; NULL never: a full table makes c->is_full and hands out the last. */
 struct stub *stub_new(struct x64_compiler *c, enum stub_kind kind, unsigned op);
 /* The call just emitted may leave: remember the site. */

@@ -20,10 +20,7 @@ struct stub *stub_new(struct x64_compiler *c, enum stub_kind kind, unsigned i)
 		c->stub_count--;
 	}
 	s = &c->stubs[c->stub_count++];
-	memset(s, 0, offsetof(struct stub, key));
-	s->kind = (uint8_t)kind;
-	s->at = (uint16_t)i;
-	s->in.at = s->back.at = X64_UNBOUND;
+	stub_init(s, kind, i);
 	return s;
 }
 

@@ -299,7 +299,7 @@ static void lower_modify(struct x64_compiler *c, unsigned k)
 	const struct ir_op *op = op_at(c, j);
 	unsigned size = ir_size(op);
 	bool in_group = group_has(c, k);
-	struct stub *s, grouped = { .kind = STUB_MODIFY, .back = X64_LABEL };
+	struct stub *s, grouped;
 	struct arg b = { .is_imm = true };
 	struct x64_rm m;
 
@@ -312,15 +312,9 @@ static void lower_modify(struct x64_compiler *c, unsigned k)
 		}
 	}
 	if (ir_has_imm(op))
-		b.imm = op->imm;
+		b.imm = (uint64_t)sign_extend(op->imm, 8 * size);
 	else if (ir_operand_is_value(op, 1))
 		capture_value(c, op->b, size, &b);
-	if (b.is_imm && ir_operand_is_value(op, 1) == false && ir_has_imm(op)) {
-		b.imm = (uint64_t)(size == 8   ? (int64_t)op->imm
-				   : size == 4 ? (int32_t)op->imm
-				   : size == 2 ? (int16_t)op->imm
-					       : (int8_t)op->imm);
-	}
 	if (b.is_imm && !x64_fits32((int64_t)b.imm)) {
 		struct place p;
 		struct x64_rm to;
@@ -331,6 +325,8 @@ static void lower_modify(struct x64_compiler *c, unsigned k)
 		x64_mov_to(&c->a, 8, to, S1);
 		b = (struct arg){ .valid = 8, .rm = to };
 	}
+	if (in_group)
+		stub_init(&grouped, STUB_MODIFY, k);
 	s = in_group ? &grouped : mem_check(c, k, size, true, STUB_MODIFY);
 	m = in_group ? group_rm(c, k) : x64_m(S0, 0);
 	s->size_log2 = (uint8_t)log2_of(size);
