@@ -47,7 +47,10 @@ struct code_stats {
 	uint64_t refused; /* code_reserve() found no room at the moment */
 };
 
-enum { CODE_ALIGN = 16 };
+/* A cache line of the host: to store to one that was just run from empties an Intel processor's
+ * pipeline (its Optimization Reference Manual, "Self-Modifying Code"), and where code ends an exit
+ * was just taken. */
+enum { CODE_ALIGN = 64 };
 
 /* size: bytes in all, cut down to whole chunks.  fill: a byte that traps when run; emptied chunks
  * are full of it.  NULL: the host refuses executable memory, err says why as far as can be known.

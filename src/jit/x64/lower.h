@@ -110,6 +110,7 @@ struct x64_site {
 
 enum {
 	THUNK_SIZES = 6, /* 1 to 32 bytes */
+	THUNK_ALIGN = 16,
 	LOOK_BYTES = 16
 };
 enum { FAR_KEY_BYTES = 8 }; /* of an exit's key; behind it stands the call that asks for one */

@@ -43,7 +43,7 @@ static struct x64_rm thunk_state(const struct thunk_asm *t, uint32_t offset)
 
 static uint64_t begin(struct thunk_asm *t)
 {
-	x64_align(&t->a, CODE_ALIGN);
+	x64_align(&t->a, THUNK_ALIGN);
 	return x64_pc(&t->a);
 }
 
@@ -148,7 +148,7 @@ static void emit_redirect(struct thunk_asm *t)
 {
 	struct x64_asm *a = &t->a;
 
-	x64_align(a, CODE_ALIGN);
+	x64_align(a, THUNK_ALIGN);
 	x64_bind(a, &t->redirect);
 	x64_mov_rr(a, 8, S0, X64_RAX);
 	x64_mov(a, 8, X64_RSP, THUNK_ENV(t, host_sp));

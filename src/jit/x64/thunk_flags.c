@@ -19,7 +19,7 @@ static struct x64_rm flags_state(const struct flags_asm *t, uint32_t offset)
 
 static uint64_t begin(struct flags_asm *t)
 {
-	x64_align(t->a, CODE_ALIGN);
+	x64_align(t->a, THUNK_ALIGN);
 	return x64_pc(t->a);
 }
 

@@ -28,7 +28,7 @@ static struct x64_rm vector(const struct x64_jit *j, unsigned n)
 
 static uint64_t begin(struct x64_asm *a)
 {
-	x64_align(a, CODE_ALIGN);
+	x64_align(a, THUNK_ALIGN);
 	return x64_pc(a);
 }
 
