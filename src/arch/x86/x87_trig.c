@@ -4,13 +4,17 @@
 #include "arch/x86/x87_operand.h"
 
 /* ---- ST1 = f(ST1, ST0), pop ---- */
-/* Processors report every such product as inexact, even when x is a power of two. */
+/* Processors report every such product as inexact, even when x is a power of two; and so a denormal
+ * one as underflow. */
 static struct f80 yl2x(struct f80 st0, struct f80 st1, struct fp_env *e)
 {
 	struct f80 r = f80_yl2x(st1, st0, e);
+	enum f80_class cls = f80_classify(r);
 
-	if (f80_classify(r) == F80_NORMAL)
+	if (cls == F80_NORMAL || cls == F80_DENORMAL)
 		e->flags |= FP_INEXACT;
+	if (cls == F80_DENORMAL)
+		e->flags |= FP_UNDERFLOW;
 	return r;
 }
 

@@ -136,6 +136,23 @@ static void test_arithmetic_with_memory(void)
 	g_assert_cmphex(x87_status(rig.c), ==, 0);
 }
 
+/* An exact product, but processors tell otherwise, and a tiny one that is inexact underflows. */
+static void test_fyl2x_reports_every_product_as_inexact(void)
+{
+	fpu_init();
+	x87_push(rig.c, (struct f80){ 0x5a2000, 0 });
+	x87_push(rig.c, (struct f80){ TOP_BIT, 0x4000 }); /* 2 */
+	g_assert_cmpint(RUN(0xd9, 0xf1), ==, -1);
+	assert_st(0, 0, 0x5a2000);
+	g_assert_cmphex(x87_status(rig.c), ==, 7 << 11 | FP_DENORMAL | FP_UNDERFLOW | FP_INEXACT);
+	fpu_init();
+	RUN(0xd9, 0xeb); /* fldpi */
+	RUN(0xd9, 0xe8); /* fld1: the product is zero */
+	g_assert_cmpint(RUN(0xd9, 0xf1), ==, -1);
+	assert_st(0, 0, 0);
+	g_assert_cmphex(x87_status(rig.c), ==, 7 << 11);
+}
+
 static void test_stack_faults_give_the_indefinite(void)
 {
 	fpu_init();
@@ -391,6 +408,7 @@ int main(int argc, char **argv)
 #define TEST(name) g_test_add_func("/x87/" #name, test_##name)
 	TEST(fld1_pushes);
 	TEST(arithmetic_with_memory);
+	TEST(fyl2x_reports_every_product_as_inexact);
 	TEST(stack_faults_give_the_indefinite);
 	TEST(unmasked_exceptions_wait);
 	TEST(pending_exception_is_mf_at_the_next_waiting_instruction);
