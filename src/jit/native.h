@@ -31,6 +31,7 @@ enum rule_needs {
 	RULE_NEEDS_AES,
 	RULE_NEEDS_PCLMUL,
 	RULE_NEEDS_SHA,
+	RULE_NEEDS_DOT_ORDER, /* of several NaNs DPPS and DPPD give that of the lowest lane */
 	RULE_NEEDS_COUNT,
 };
 

@@ -148,6 +148,12 @@ static void vec_fetch(struct vec_tr *v)
 
 /* ---- the rule: how a host of the same kind does it (jit/native.h) ---- */
 
+/* DPPS and DPPD, whose sums processors do not form in the same order. */
+static bool is_dot_product(const struct x86_insn *in)
+{
+	return (in->map == MAP_0F3A || in->map == MAP_VEX_0F3A) && (in->opcode & 0xfe) == 0x40;
+}
+
 static enum rule_needs vec_needs(const struct x86_insn *in)
 {
 	static const struct {
@@ -160,6 +166,8 @@ static enum rule_needs vec_needs(const struct x86_insn *in)
 	};
 	uint64_t mask = x86_feat_masks[in->row->feat[in->vlen == 32]];
 
+	if (is_dot_product(in))
+		return RULE_NEEDS_DOT_ORDER;
 	for (; mask; mask &= mask - 1) {
 		unsigned feature = x86_isa_features[__builtin_ctzll(mask)];
 

@@ -14,6 +14,58 @@ enum { RESIDENT = 14 }; /* vector registers 0-13 are the guest's */
 
 /* ---- the host ---- */
 
+#if defined(__x86_64__)
+enum { DPPS_LANES = 4, NAN_F32 = 0x7fc00001 };
+static const uint64_t nan_f64 = 0x7ff8000000000001;
+
+/* Which of several NaNs a dot product gives is the processor's choice (SDM vol. 2 and APM vol. 4,
+ * DPPS): AMD's form one sum, so that all lanes get the NaN of the lowest; Intel's add in each lane
+ * what its neighbours have, and lanes get different ones.  The C code is like AMD's, and the guest
+ * must not see which of the two runs. */
+static bool dpps_gives_lowest(unsigned nans)
+{
+	uint32_t a[DPPS_LANES], b[DPPS_LANES];
+
+	for (unsigned i = 0; i < DPPS_LANES; i++) {
+		b[i] = 0x3f800000; /* 1 */
+		a[i] = nans >> i & 1 ? NAN_F32 + i : b[i];
+	}
+	__asm__("movups %0, %%xmm0\n\t"
+		"movups %1, %%xmm1\n\t"
+		"dpps $0xff, %%xmm1, %%xmm0\n\t"
+		"movups %%xmm0, %0"
+		: "+m"(a)
+		: "m"(b)
+		: "xmm0", "xmm1");
+	for (unsigned i = 0; i < DPPS_LANES; i++)
+		if (a[i] != NAN_F32 + (uint32_t)__builtin_ctz(nans))
+			return false;
+	return true;
+}
+
+static bool dppd_gives_lowest(void)
+{
+	uint64_t a[2] = { nan_f64, nan_f64 + 1 }, b[2] = { 0x3ff0000000000000, 0x3ff0000000000000 };
+
+	__asm__("movups %0, %%xmm0\n\t"
+		"movups %1, %%xmm1\n\t"
+		"dppd $0x33, %%xmm1, %%xmm0\n\t"
+		"movups %%xmm0, %0"
+		: "+m"(a)
+		: "m"(b)
+		: "xmm0", "xmm1");
+	return a[0] == nan_f64 && a[1] == nan_f64;
+}
+
+static bool dot_gives_lowest(void)
+{
+	for (unsigned nans = 1; nans < 1u << DPPS_LANES; nans++)
+		if (!dpps_gives_lowest(nans))
+			return false;
+	return dppd_gives_lowest();
+}
+#endif
+
 uint8_t vec_host_needs(void)
 {
 	uint8_t has = 1u << RULE_NEEDS_AVX;
@@ -21,6 +73,8 @@ uint8_t vec_host_needs(void)
 	uint32_t a, b = 0, c = 0, d;
 
 	if (__get_cpuid(1, &a, &b, &c, &d)) {
+		if (c >> 19 & 1 && dot_gives_lowest()) /* SSE4.1 */
+			has |= 1u << RULE_NEEDS_DOT_ORDER;
 		has |= (uint8_t)((c >> 12 & 1) << RULE_NEEDS_FMA |
 				 (c >> 29 & 1) << RULE_NEEDS_F16C |
 				 (c >> 25 & 1) << RULE_NEEDS_AES |

@@ -227,6 +227,27 @@ static void test_rows_whose_feature_is_missing_are_left_to_their_function(void)
 	jit.host_needs = 0xff;
 }
 
+static void test_dot_products_are_left_to_c_where_the_host_chooses_other_nans(void)
+{
+	static const uint8_t codes[][6] = {
+		{ 0x66, 0x0f, 0x3a, 0x40, 0xcb, 0xff }, /* dpps xmm1, xmm3, 255 */
+		{ 0x66, 0x0f, 0x3a, 0x41, 0xcb, 0x33 }, /* dppd */
+		{ 0xc4, 0xe3, 0x69, 0x40, 0xcb, 0xff }, /* vdpps xmm1, xmm2, xmm3, 255 */
+		{ 0xc4, 0xe3, 0x6d, 0x40, 0xcb, 0xff }, /* the same of ymm */
+		{ 0xc4, 0xe3, 0x69, 0x41, 0xcb, 0x33 }, /* vdppd */
+	};
+	struct x86_insn in;
+	uint8_t out[64];
+
+	for (unsigned i = 0; i < ARRAY_SIZE(codes); i++) {
+		g_assert_true(decode(&in, codes[i], sizeof(codes[i])));
+		g_assert_cmpuint(emit(&in, out, sizeof(out)), !=, 0);
+		jit.host_needs = 0xff & ~(1u << RULE_NEEDS_DOT_ORDER);
+		g_assert_cmpuint(emit(&in, out, sizeof(out)), ==, 0);
+		jit.host_needs = 0xff;
+	}
+}
+
 int main(int argc, char **argv)
 {
 	g_test_init(&argc, &argv, NULL);
@@ -240,5 +261,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/vec_rule/rows", test_rows_are_emitted_as_themselves);
 	g_test_add_func("/vec_rule/feature",
 			test_rows_whose_feature_is_missing_are_left_to_their_function);
+	g_test_add_func("/vec_rule/dot",
+			test_dot_products_are_left_to_c_where_the_host_chooses_other_nans);
 	return g_test_run();
 }
