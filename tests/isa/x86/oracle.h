@@ -108,6 +108,11 @@ void guest_save(struct outcome *o);
 /* All of the CPU's state but what executors keep in it. */
 const void *guest_rest(size_t *size);
 
+/* oracle_choice.c */
+/* Where the host did what it may, but Rhea does otherwise: its outcome becomes what it would have
+ * been with Rhea's choice.  Both outcomes are there; mem: the scratch area before the case. */
+void choice_adopt(const struct x86_row *row, struct test_case *c, const uint8_t mem[DATA_SIZE]);
+
 /* oracle_tier1.c */
 bool tier1_init(struct err *err);
 /* singly: without groups of accesses.  False: the block is too big. */
