@@ -7,9 +7,11 @@
 #include <string.h>
 
 #include "../../unit/arch/dot_lanes.h"
+#include "../../unit/base/x87_choice.h"
 
 enum { MXCSR_DE = 2, MXCSR_UE = 0x10, MXCSR_PE = 0x20, MXCSR_FLAGS = 0x3f, MXCSR_UM = 0x800 };
-enum { X87_UE = 0x10 }; /* in FSW, and its mask in FCW */
+enum { X87_IE = 1, X87_DE = 2, X87_UE = 0x10 }; /* in FSW, and their masks in FCW */
+enum { X87_ES = 0x80, X87_B = 0x8000 };
 
 struct choice_case {
 	struct test_case *c;
@@ -147,19 +149,29 @@ static void store_of_ten_is_split(struct choice_case *x)
 		memcpy(host->mem + at, x->mem + at, 8);
 }
 
-/* FSCALE of a denormal by 0 with underflow unmasked: Intel's leave the number and tell of the
- * operand only (SDM vol. 2, FSCALE has the number itself in its table); scaled by all else, and in
- * other instructions, it underflows. */
-static void scale_by_zero_underflows(struct choice_case *x)
+static struct f80 st_of(const struct cpu_image *s, unsigned i)
 {
-	const uint8_t *st0 = x->c->in.fx + FX_ST, *st1 = st0 + 16;
-	const bool is_denormal = !(ld16_le(st0 + 8) & 0x7fff) && ld64_le(st0);
-	const bool by_zero = !(ld16_le(st1 + 8) & 0x7fff) && !ld64_le(st1);
+	const uint8_t *p = s->fx + FX_ST + 16 * i;
 
-	if (!is_denormal || !by_zero || ld16_le(x->c->in.fx + FX_FCW) & X87_UE ||
-	    ld16_le(x->host->fx + FX_FSW) & X87_UE || memcmp(x->host->fx + FX_ST, st0, 10))
+	return (struct f80){ .frac = ld64_le(p), .sexp = ld16_le(p + 8) };
+}
+
+/* A denormal that FSCALE by zero, or FPREM and FPREM1 by an infinity, pass on, underflow unmasked:
+ * Intel's leave the number and tell of the operand only (SDM vol. 2 has the number itself in its
+ * tables); all other tiny results underflow. */
+static void passed_on_underflows(struct choice_case *x)
+{
+	const struct cpu_image *in = &x->c->in;
+	const bool is_scale = !strcmp(x->in->row->name, "FSCALE");
+	const unsigned fcw = ld16_le(in->fx + FX_FCW);
+	const unsigned fsw = ld16_le(x->host->fx + FX_FSW);
+
+	if (x->c->host.vector != VECTOR_NONE || fsw & ~fcw & (X87_IE | X87_DE))
+		return; /* nothing was done */
+	if ((fcw | fsw) & X87_UE || !is_tiny_passed_on(is_scale, st_of(in, 0), st_of(in, 1)) ||
+	    memcmp(x->host->fx + FX_ST, in->fx + FX_ST, 10))
 		return;
-	memcpy(x->host->fx + FX_FSW, x->c->guest.cpu.fx + FX_FSW, 2);
+	st16_le(x->host->fx + FX_FSW, (uint16_t)(fsw | X87_UE | X87_ES | X87_B));
 	memcpy(x->host->fx + FX_ST, x->c->guest.cpu.fx + FX_ST, 10);
 }
 
@@ -276,8 +288,8 @@ static void (*choice_of(const struct x86_row *row))(struct choice_case *)
 		return call_stores_first;
 	if (!strcmp(row->name, "FBSTP") || (!strcmp(row->name, "FSTP") && row->opcode == 0xdb))
 		return store_of_ten_is_split;
-	if (!strcmp(row->name, "FSCALE"))
-		return scale_by_zero_underflows;
+	if (!strcmp(row->name, "FSCALE") || !strncmp(row->name, "FPREM", 5))
+		return passed_on_underflows;
 	if (!strcmp(row->name, "BOUND"))
 		return bound_stops_at_lower;
 	if (!strcmp(row->name, "PAUSE"))
