@@ -273,11 +273,25 @@ static struct interp_exit *interp_exit_of(const struct tcg_link *l)
 	return &l->from->code.exits[l - l->from->outgoing];
 }
 
+/* Is l one of the late ones?  Not any more. */
+static bool take_late(struct tcg_cache *c, const struct tcg_link *l)
+{
+	for (unsigned k = 0; k < TCG_LATE; k++) {
+		if (c->late[k] == l) {
+			c->late[k] = NULL;
+			return true;
+		}
+	}
+	return false;
+}
+
 static void unlink_exit(struct tcg_accel *t, struct tcg_link *l)
 {
 	if (!l->to)
 		return;
-	if (l->from->is_native)
+	if (take_late(&t->cache, l))
+		; /* its code never heard of it */
+	else if (l->from->is_native)
 		tcg_native_link(t, l->from, (unsigned)(l - l->from->outgoing), NULL);
 	else
 		atomic_store_explicit(&interp_exit_of(l)->link, NULL, memory_order_release);
@@ -307,14 +321,12 @@ static void link_exit(struct tcg_accel *t, struct tcg_link *l, bool is_guarded)
 	atomic_store_explicit(&x->link, &l->to->code, memory_order_release);
 }
 
-/* Needs c->lock. */
-static void link_locked(struct tcg_accel *t, struct tcg_block *from, unsigned n,
-			struct tcg_block *to, bool is_guarded)
+/* Needs c->lock.  All but the exit's code. */
+static struct tcg_link *link_lists(struct tcg_accel *t, struct tcg_block *from, unsigned n,
+				   struct tcg_block *to)
 {
 	struct tcg_link *l = &from->outgoing[n];
 
-	if (l->to == to)
-		return;
 	unlink_exit(t, l);
 	l->from = from;
 	l->to = to;
@@ -323,8 +335,20 @@ static void link_locked(struct tcg_accel *t, struct tcg_block *from, unsigned n,
 	if (l->next)
 		l->next->pprev = &l->next;
 	to->incoming = l;
-	link_exit(t, l, is_guarded);
 	t->cache.linked++;
+	return l;
+}
+
+/* Needs c->lock. */
+static void link_locked(struct tcg_accel *t, struct tcg_block *from, unsigned n,
+			struct tcg_block *to, bool is_guarded)
+{
+	struct tcg_link *l = &from->outgoing[n];
+
+	if (l->to != to)
+		link_exit(t, link_lists(t, from, n, to), is_guarded);
+	else if (take_late(&t->cache, l))
+		link_exit(t, l, is_guarded);
 }
 
 bool tcg_is_same_page(const struct tcg_block *from, unsigned n, const struct tcg_block *to)
@@ -548,13 +572,21 @@ static bool source_is_valid(const struct tcg_accel *t, const struct tcg_block *b
 	return !t->is_helper || block_is_same(b, s);
 }
 
-/* Needs c->lock.  b is published. */
+/* Needs c->lock.  b is published.  To write to code that just ran empties the host's pipeline, so
+ * the exit's hears of it some links later, when the host's cache of instructions has lost it; or
+ * when it asks again. */
 static void link_asker(struct tcg_accel *t, struct tcg_block *b, struct tcg_asker *asker)
 {
+	struct tcg_cache *c = &t->cache;
+	struct tcg_link **late = &c->late[c->late_next];
+
 	if (!asker || !asker->from || is_dead(asker->from) || b->origin || b->host_second ||
 	    b->is_native != asker->from->is_native || !tcg_is_same_page(asker->from, asker->n, b))
 		return;
-	link_locked(t, asker->from, asker->n, b, false);
+	if (*late)
+		link_exit(t, *late, false);
+	*late = link_lists(t, asker->from, asker->n, b);
+	c->late_next = (c->late_next + 1) % TCG_LATE;
 	asker->is_linked = true;
 }
 

@@ -44,6 +44,7 @@ enum {
 	TCG_SLICE_MS = 10,        /* thread=single: a turn while others wait */
 	TCG_HASH_BITS = 18,
 	TCG_VERSIONS = 4, /* blocks made from one place's changing bytes */
+	TCG_LATE = 16,    /* fewer are still in the host's cache of instructions */
 	TCG_HOLES = JIT_ORIGIN_PARTS - 2,
 	TCG_WARM = 64,
 	TCG_RESTLESS = 64, /* pages */
@@ -128,6 +129,9 @@ struct tcg_cache {
 	struct tcg_page *pages[1024]; /* lock */
 	/* lock; by is_native: host code goes when the code cache says so */
 	struct tcg_block *oldest[2], *newest[2];
+	/* lock: links that are made, but the exit's code does not know yet, and asks */
+	struct tcg_link *late[TCG_LATE];
+	unsigned late_next;     /* lock: the oldest */
 	uint64_t size, limit;   /* lock: bytes of the interpreter's */
 	uint64_t made, dropped; /* lock: statistics */
 	uint64_t linked;        /* lock: statistics */
@@ -359,7 +363,7 @@ void tcg_source_end(struct tcg_accel *t, struct tcg_source *s);
 struct tcg_asker {
 	struct tcg_block *from; /* NULL: nobody that could be linked */
 	unsigned n;
-	bool is_linked; /* set when it leads there by itself already */
+	bool is_linked; /* set when it is linked already */
 };
 /* Publish b, made from s, and link it to whom it was made for, if that is a plain link; asker may
  * be NULL.  False: s was written, or b evicted, meanwhile, and b is gone.  Returns with an equal

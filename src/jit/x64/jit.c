@@ -147,23 +147,30 @@ static void lead_to(struct x64_jit *j, const struct x64_code *code, uint32_t fie
 static void lead_past(struct x64_jit *j, const struct x64_code *code, const struct x64_exit *x,
 		      const struct x64_code *target)
 {
-	bool is_past = target && target->kills_flags;
-	uint64_t to = is_past ? target->run : code->base + x->record, run = code->base + x->skip;
+	uint64_t run = code->base + x->skip;
 
-	if (x->skip)
-		x64_patch_in_line(code_writable(j->cache, run), run, to);
+	x64_patch_in_line(code_writable(j->cache, run), run,
+			  target ? target->run : code->base + x->record);
 }
 
+/* Code that just ran is written as little as can be: each time costs the host what a hundred
+ * instructions do. */
 void x64_link(struct x64_jit *j, struct x64_code *code, unsigned n, const struct x64_code *target)
 {
-	const struct x64_exit *x = &code->exits[n];
+	struct x64_exit *x = &code->exits[n];
+	bool is_past = x->skip && target && target->kills_flags;
 	uint64_t to = code->base + x->stub;
 
 	assert(n < code->exit_count);
+	if (is_past || x->is_past)
+		lead_past(j, code, x, is_past ? target : NULL);
+	x->is_past = is_past;
+	/* Who is led past the record comes this way if something is asked for. */
+	if (is_past && !x->is_polled)
+		return;
 	if (target)
 		to = x->is_polled ? target->poll_entry : target->run;
 	lead_to(j, code, x->jump, to);
-	lead_past(j, code, x, target);
 }
 
 void x64_key(struct x64_jit *j, struct x64_code *code, unsigned n, uint64_t key)

@@ -35,6 +35,7 @@ struct x64_exit {
 	bool is_stale : 1; /* taken instead of the block: its bytes are not what it was made from */
 	bool can_link : 1; /* the target lies on the block's page (or the mode's code is at one pc)
 			    */
+	bool is_past;      /* x64_link()'s: it leads past the record now */
 };
 BUILD_ASSERT(sizeof(struct x64_exit) == 24);
 
