@@ -28,7 +28,10 @@
 #include "jit/populate.h"
 
 enum { MIN_CHUNKS = 8, AIM_CHUNKS = 64, MIN_CHUNK = 64 << 10, MAX_CHUNK = 1 << 20 };
-enum { POPULATE = 64 << 10, SIDE_SIZE = 64 << 10, AREA_SIZE = 2 << 20, LITTLE = 4 /* chunks */ };
+enum { SIDE_SIZE = 64 << 10, AREA_SIZE = 16 << 20 };
+/* Fresh memory is had from the host so much at a time; who needs more than a little has it fetched
+ * ahead. */
+enum { FETCH_NOW = 64 << 10, FETCH_AHEAD = 512 << 10, LITTLE_SIDE = 2 << 20, LITTLE_CHUNKS = 4 };
 enum { HINTS = 16, HINT_BYTES = 64 };
 /* Code reaches all other code, and the cache's own data, by 32-bit displacements. */
 #define MAX_SIZE GIB
@@ -53,13 +56,18 @@ struct code_side {
 	uint64_t bytes[];
 };
 
+/* Memory that is used from its start on. */
+struct fresh {
+	uint32_t used;
+	uint32_t fetched; /* up to there it is at hand, or was asked for */
+};
+
 struct code_chunk {
 	_Atomic uint64_t state;
 	_Atomic uint32_t count; /* entries; grows by the writer, after what they say is written */
 	_Atomic uint32_t bytes; /* of all their code; likewise */
 	_Atomic uint32_t dead;  /* how many of them have ENTRY_DEAD; not told when it is EMPTIED */
-	uint32_t used;          /* the writer, while BUSY */
-	uint32_t populated;     /* likewise; up to there memory is at hand, or was asked for */
+	struct fresh fresh;     /* the writer, while BUSY; lock, while FREE */
 	struct code_side *side; /* likewise; newest first */
 	/* By place: the entry that was found there last, or any other: who faults does so again. */
 	_Atomic uint32_t hints[HINTS];
@@ -79,8 +87,7 @@ struct code_cache {
 	uint32_t free_count, emptied; /* lock: chunks in these states */
 	struct code_side *spare_side; /* lock: of SIDE_SIZE, in nobody's hands */
 	GPtrArray *areas;             /* lock: where those come from */
-	uint32_t area_used;           /* lock: bytes of the newest */
-	struct code_side *next_side;  /* lock: the next to be taken, or NULL; it was asked for */
+	struct fresh area;            /* lock: the newest's */
 	struct populator *populator;
 	uint64_t births, evicted; /* lock */
 	uint64_t blocks, bytes;   /* lock: of chunks that were freed */
@@ -185,50 +192,56 @@ static void *map_private(size_t size)
 	return p;
 }
 
-/* Whoever translates this much will translate more: from the second on an area is one huge page
- * where the host has such. */
-static void *area_new(bool is_huge)
-{
-	uint8_t *p = map_private(2 * (size_t)AREA_SIZE), *area = p;
+/* ---- fresh memory ---- */
 
-	area += -(uintptr_t)p % AREA_SIZE;
-	if (area > p)
-		munmap(p, (size_t)(area - p));
-	munmap(area + AREA_SIZE, (size_t)(p + AREA_SIZE - area));
-	if (is_huge)
-		(void)madvise(area, AREA_SIZE, MADV_HUGEPAGE);
-	return area;
+/* What is to be fetched now, from now to ahead, and ahead, from there to end. */
+struct fetch {
+	uint32_t now, ahead, end;
+};
+
+/* f, which has size bytes, is about to be used up to `to`; what is to be fetched for that is noted.
+ */
+static struct fetch fresh_fetch(struct fresh *f, uint32_t to, uint32_t size, bool is_little)
+{
+	struct fetch r = { f->fetched, f->fetched, f->fetched };
+
+	if (to > r.now)
+		r.ahead = r.end = MIN((uint32_t)align_up(to, FETCH_NOW), size);
+	if (!is_little && r.ahead - to < FETCH_AHEAD / 2)
+		r.end = MIN(r.ahead + FETCH_AHEAD, size);
+	f->fetched = r.end;
+	return r;
 }
 
-/* Needs c->lock. */
-static struct code_side *side_new(struct code_cache *c)
+/* Context: c->lock is not held. */
+static void fetch_do(struct code_cache *c, uint8_t *base, const struct fetch *f)
 {
-	if (!c->areas->len || c->area_used == AREA_SIZE) {
-		g_ptr_array_add(c->areas, area_new(c->areas->len));
-		c->area_used = 0;
-	}
-	c->area_used += SIDE_SIZE;
-	return (void *)((uint8_t *)c->areas->pdata[c->areas->len - 1] + c->area_used - SIDE_SIZE);
+	if (f->ahead > f->now)
+		populate_now(base + f->now, f->ahead - f->now);
+	if (f->end > f->ahead)
+		populator_ask(c->populator, base + f->ahead, f->end - f->ahead);
 }
 
-/* Fresh memory, and the next is on its way: not for who needs little. */
+/* Ordinary pages: to clear a huge one takes some hosts 5 ms, which nobody can wait. */
 static struct code_side *side_fresh(struct code_cache *c)
 {
-	struct code_side *s, *next = NULL;
-	bool was_asked;
+	struct fetch fetch;
+	uint8_t *area;
+	uint32_t at;
 
 	lock_take(&c->lock);
-	was_asked = c->next_side;
-	s = was_asked ? c->next_side : side_new(c);
-	if (c->areas->len > 1)
-		next = side_new(c);
-	c->next_side = next;
+	if (!c->areas->len || c->area.used == AREA_SIZE) {
+		g_ptr_array_add(c->areas, map_private(AREA_SIZE));
+		c->area = (struct fresh){ 0 };
+	}
+	area = c->areas->pdata[c->areas->len - 1];
+	at = c->area.used;
+	c->area.used += SIDE_SIZE;
+	fetch = fresh_fetch(&c->area, c->area.used, AREA_SIZE,
+			    c->areas->len == 1 && at < LITTLE_SIDE);
 	lock_drop(&c->lock);
-	if (!was_asked)
-		populate_now(s, SIDE_SIZE);
-	if (next)
-		populator_ask(c->populator, next, SIDE_SIZE);
-	return s;
+	fetch_do(c, area, &fetch);
+	return (struct code_side *)(void *)(area + at);
 }
 
 static struct code_side *side_spare(struct code_cache *c)
@@ -443,7 +456,7 @@ void code_chunk_free(struct code_cache *c, unsigned k)
 	struct code_chunk *ch = &c->chunks[k];
 
 	assert(k < c->count && state_of(atomic_load(&ch->state)) == CHUNK_EMPTIED);
-	ch->used = 0;
+	ch->fresh.used = 0;
 	atomic_store(&ch->dead, 0);
 	memset(chunk_write(c, k), c->fill, c->chunk_size);
 	lock_take(&c->lock);
@@ -540,26 +553,39 @@ static bool fits(const struct code_writer *w, size_t room)
 	const struct code_chunk *ch = &w->cache->chunks[w->chunk];
 	size_t entries = (atomic_load(&ch->count) + 1) * sizeof(struct code_entry);
 
-	return align_up(ch->used, CODE_ALIGN) + room + entries <= w->cache->chunk_size;
+	return align_up(ch->fresh.used, CODE_ALIGN) + room + entries <= w->cache->chunk_size;
 }
 
-/* The room's memory; and what comes behind it is on its way, not for who needs little. */
-static void populate_room(struct code_writer *w)
+/* What is written first of the chunk that is probably the next: code from its start, entries from
+ * its end. */
+static void fetch_next_chunk(struct code_cache *c)
+{
+	struct fetch fetch = { 0 };
+	uint32_t entries = c->chunk_size - c->chunk_size / 16;
+	unsigned k = 0;
+
+	lock_take(&c->lock);
+	while (k < c->count && state_of(atomic_load(&c->chunks[k].state)) != CHUNK_FREE)
+		k++;
+	if (k < c->count)
+		fetch = fresh_fetch(&c->chunks[k].fresh, 0, c->chunk_size, false);
+	lock_drop(&c->lock);
+	if (fetch.end > fetch.ahead) {
+		populator_ask(c->populator, chunk_write(c, k) + entries, c->chunk_size - entries);
+		fetch_do(c, chunk_write(c, k), &fetch);
+	}
+}
+
+static void fetch_room(struct code_writer *w)
 {
 	struct code_cache *c = w->cache;
 	struct code_chunk *ch = &c->chunks[w->chunk];
-	uint8_t *base = chunk_write(c, (unsigned)w->chunk);
-	uint32_t end = (uint32_t)align_up(w->at + w->room, POPULATE);
+	bool is_little = w->birth <= LITTLE_CHUNKS;
+	struct fetch fetch = fresh_fetch(&ch->fresh, w->at + w->room, c->chunk_size, is_little);
 
-	end = MIN(end, c->chunk_size);
-	if (end > ch->populated) {
-		populate_now(base + ch->populated, end - ch->populated);
-		ch->populated = end;
-	}
-	if (end == ch->populated && end < c->chunk_size && w->birth > LITTLE) {
-		populator_ask(c->populator, base + end, MIN(POPULATE, c->chunk_size - end));
-		ch->populated = end + MIN(POPULATE, c->chunk_size - end);
-	}
+	fetch_do(c, chunk_write(c, (unsigned)w->chunk), &fetch);
+	if (!is_little && fetch.end == c->chunk_size && fetch.end > fetch.now)
+		fetch_next_chunk(c);
 }
 
 bool code_reserve(struct code_writer *w, size_t room, uint8_t **write, uint64_t *run)
@@ -573,9 +599,9 @@ bool code_reserve(struct code_writer *w, size_t room, uint8_t **write, uint64_t 
 		atomic_fetch_add(&c->refused, 1);
 		return false;
 	}
-	w->at = (uint32_t)align_up(c->chunks[w->chunk].used, CODE_ALIGN);
+	w->at = (uint32_t)align_up(c->chunks[w->chunk].fresh.used, CODE_ALIGN);
 	w->room = (uint32_t)room;
-	populate_room(w);
+	fetch_room(w);
 	*write = chunk_write(c, (unsigned)w->chunk) + w->at;
 	*run = (uintptr_t)c->run + (uint64_t)(*write - c->write);
 	return true;
@@ -618,9 +644,9 @@ void code_commit(struct code_writer *w, size_t size, void *owner)
 	if (size) {
 		struct code_entry *e = chunk_entry(c, (unsigned)w->chunk, count);
 
-		ch->used = w->at + (uint32_t)size;
+		ch->fresh.used = w->at + (uint32_t)size;
 		__atomic_store_n(&e->start, w->at, __ATOMIC_RELAXED);
-		__atomic_store_n(&e->end, ch->used, __ATOMIC_RELAXED);
+		__atomic_store_n(&e->end, ch->fresh.used, __ATOMIC_RELAXED);
 		__atomic_store_n(&e->owner, owner, __ATOMIC_RELEASE);
 		atomic_store_explicit(&ch->bytes,
 				      atomic_load_explicit(&ch->bytes, memory_order_relaxed) +

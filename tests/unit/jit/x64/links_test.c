@@ -62,7 +62,8 @@ static void block_exit_if(struct world *w, struct block *b, bool is_polled)
 
 	block_begin(w, b);
 	b->code.exit_count = 1;
-	*x = (struct x64_exit){ .pc_delta = 0x20, .is_polled = is_polled };
+	/* is_past: the JCC leads elsewhere until it is linked to nothing, below */
+	*x = (struct x64_exit){ .pc_delta = 0x20, .is_polled = is_polled, .is_past = true };
 	x64_alu_rr(&b->a, X64_CMP, 8, X64_RAX, X64_RAX);
 	x->skip = x64_jcc_patchable(&b->a, X64_CC_E, x64_pc(&b->a) + 6);
 	x64_nop(&b->a, 4); /* it may be aligned */
@@ -104,6 +105,12 @@ static void test_links_lead_past_records(void)
 		g_assert_cmpuint(w.g->nexts, ==, 1);
 		g_assert_cmphex(w.g->flags, ==, kills ? 2 : 2 | recorded);
 		g_assert_cmphex(w.g->gpr[RBX], ==, polled && !kills ? 16 : 1);
+		to.code.kills_flags = !kills; /* as if it were another */
+		x64_link(w.jit, &b.code, 0, &to.code);
+		w.g->flags = 2;
+		assert_left(&w, block_run(&b), X64_ASKED, BLOCK_PC + 0x20);
+		g_assert_cmpuint(w.g->nexts, ==, 1);
+		g_assert_cmphex(w.g->flags, ==, kills ? 2 | recorded : 2);
 		x64_link(w.jit, &b.code, 0, NULL);
 		w.g->flags = 2;
 		assert_left(&w, block_run(&b), X64_ASKED, BLOCK_PC + 0x20);
