@@ -170,6 +170,9 @@ static void test_mandatory_prefixes_choose_the_row(void)
 	check_text(M64, "f3 90", "pause");
 	check_text(M64, "f3 a4", "rep movsb byte ptr es:[rdi], byte ptr ds:[rsi]");
 	check_text(M64, "f3 0f 1e fa", "endbr64");
+	check_text(M64, "0f 01 e8", "serialize");
+	check_result(M64, "f0 0f 01 e8", DECODE_UD);
+	check_result(M64, "66 0f 01 e8", DECODE_UD);
 }
 
 static void test_features_not_announced_are_passed_over(void)
