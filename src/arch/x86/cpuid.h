@@ -99,8 +99,8 @@ char *x86_cpuid_no_kvm(const struct x86_cpu *c);
  * the model asked for them; who names it. */
 bool x86_cpuid_restrict(struct x86_cpu *c, const uint32_t words[X86_WORD_COUNT], const char *who,
 			char **warnings, struct err *err);
-/* What it runs on announces these, whatever it was told: so they are announced.  Of those that do
- * not work here the names, or NULL; g_free(). */
+/* What it runs on announces these, whatever it was told: so they are announced, but for those that
+ * do not work here; the names of these, or NULL; g_free(). */
 char *x86_cpuid_adopt(struct x86_cpu *c, const uint32_t words[X86_WORD_COUNT]);
 /* Leaf and register of a word: 0 EAX ... 3 EDX. */
 void x86_cpuid_word_place(enum x86_cpuid_word w, uint32_t *leaf, uint32_t *subleaf, unsigned *reg);

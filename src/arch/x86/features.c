@@ -430,13 +430,17 @@ char *x86_cpuid_adopt(struct x86_cpu *c, const uint32_t words[X86_WORD_COUNT])
 	for (unsigned i = 0; i < ARRAY_SIZE(feature_rows); i++) {
 		unsigned f = feature_rows[i].id;
 
-		/* Decided by the board, and by a bit of the APIC's. */
-		if (f == X86_FEAT_HT || f == X86_FEAT_CMP_LEGACY || f == X86_FEAT_APIC)
+		/* Decided by another, by the board, and by a bit of the APIC's. */
+		if (!feature_rows[i].name || f == X86_FEAT_HT || f == X86_FEAT_CMP_LEGACY ||
+		    f == X86_FEAT_APIC)
 			continue;
 		if (features_get(words, f) && !features_get(c->feat->word, f) &&
-		    !feature_rows[i].works)
+		    !feature_rows[i].works) {
+			/* A guest kernel that runs here would use it here. */
 			g_string_append_printf(text, "%s%s", text->len ? ", " : "",
 					       feature_rows[i].name);
+			continue;
+		}
 		features_set(c->feat->word, f, features_get(words, f));
 	}
 	features_of_isa(c);

@@ -169,6 +169,36 @@ static void test_msrs(void)
 	rig_free(r);
 }
 
+/* A kernel that adds features to what it is told: those that are not done here stay hidden, or a
+ * guest's kernel would execute them here (SERIALIZE among the first things that Linux does). */
+static void test_what_works_is_adopted(void)
+{
+	struct rig *r = rig_new("Haswell");
+	uint32_t words[X86_WORD_COUNT], out[4];
+	char *foreign;
+
+	x86_cpuid_kvm(r->c, UINT32_MAX); /* the clock is the kernel's, and stays */
+	memcpy(words, r->c->feat->word, sizeof(words));
+	foreign = x86_cpuid_adopt(r->c, words);
+	g_assert_null(foreign);
+	g_assert_false(x86_has(r->c, X86_FEAT_SHA_NI));
+	words[X86_FEAT_SHA_NI / 32] |= 1u << X86_FEAT_SHA_NI % 32;
+	words[X86_FEAT_AVX512F / 32] |= 1u << X86_FEAT_AVX512F % 32;
+	words[X86_FEAT_MOVDIRI / 32] |= 1u << X86_FEAT_MOVDIRI % 32;
+	words[X86_FEAT_SMEP / 32] &= ~(1u << X86_FEAT_SMEP % 32);
+	foreign = x86_cpuid_adopt(r->c, words);
+	g_assert_cmpstr(foreign, ==, "avx512f, movdiri");
+	g_free(foreign);
+	g_assert_true(x86_has(r->c, X86_FEAT_SHA_NI));
+	g_assert_false(x86_has(r->c, X86_FEAT_AVX512F) || x86_has(r->c, X86_FEAT_MOVDIRI));
+	g_assert_true(x86_has(r->c, X86_FEAT_KVMCLOCK));
+	g_assert_false(x86_has(r->c, X86_FEAT_SMEP));
+	cpuid(r, 7, 0, out);
+	g_assert_false(out[1] >> 16 & 1 || out[1] >> 7 & 1);
+	g_assert_true(out[1] >> 29 & 1);
+	rig_free(r);
+}
+
 static void test_tsc_adjust_follows_the_tsc(void)
 {
 	const uint64_t second = 1000000000; /* the TSC counts nanoseconds */
@@ -297,6 +327,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/cpuid/missing_features_are_warned_of",
 			test_missing_features_are_warned_of);
 	g_test_add_func("/cpuid/topology", test_topology);
+	g_test_add_func("/cpuid/adopted", test_what_works_is_adopted);
 	g_test_add_func("/cpuid/msrs", test_msrs);
 	g_test_add_func("/cpuid/tsc_adjust", test_tsc_adjust_follows_the_tsc);
 	g_test_add_func("/cpuid/control_registers", test_control_registers);
