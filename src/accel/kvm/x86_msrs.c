@@ -20,6 +20,7 @@
 enum {
 	MSR_TSC = 0x10,
 	MSR_APIC_BASE = 0x1b,
+	MSR_FEATURE_CONTROL = 0x3a,
 	MSR_TSC_DEADLINE = 0x6e0,
 	MSR_X2APIC_FIRST = 0x800,
 	MSR_X2APIC_LAST = 0x8ff
@@ -228,6 +229,11 @@ static bool is_feature(const struct kvm_vcpu *kv, uint32_t msr)
 	return false;
 }
 
+/* Whoever asks from outside reads 0 where a guest that reads gets #GP (Linux 6.12,
+ * kvm_do_msr_access()).  One register is looked for without CPUID saying that it is there, and
+ * locked where it reads as 0 (SDM 4, IA32_FEATURE_CONTROL: part of VMX, SMX, SGX and LMCE). */
+static bool may_be_none(uint32_t msr, uint64_t v) { return msr == MSR_FEATURE_CONTROL && !v; }
+
 /* Where the translator runs on for the kernel the guest has the kernel's registers all the same: it
  * has just read there what it writes now. */
 static bool kernels_msr(struct x86_cpu *c, uint32_t msr, uint64_t *v, bool is_write)
@@ -238,7 +244,8 @@ static bool kernels_msr(struct x86_cpu *c, uint32_t msr, uint64_t *v, bool is_wr
 	if (is_write)
 		l.entries[0].data = *v;
 	if (!kv->is_ours || is_feature(kv, msr) ||
-	    do_list(kv, is_write ? KVM_SET_MSRS : KVM_GET_MSRS, &l) != 1)
+	    do_list(kv, is_write ? KVM_SET_MSRS : KVM_GET_MSRS, &l) != 1 ||
+	    (!is_write && may_be_none(msr, l.entries[0].data)))
 		return false;
 	*v = l.entries[0].data;
 	return true;

@@ -424,6 +424,15 @@ static uint64_t *msr_base(struct x86_cpu *c, uint32_t msr)
 	return NULL;
 }
 
+/* A register that is here and refuses is nobody else's. */
+static bool msr_is_elsewhere(struct x86_cpu *c, uint32_t msr, uint64_t *v, bool is_write)
+{
+	uint64_t ignored;
+
+	return c->other_msr && !msr_is_apic(c, msr) && !msr_read(c, msr, &ignored) &&
+	       c->other_msr(c, msr, v, is_write);
+}
+
 bool x86_msr_read(struct x86_cpu *c, uint32_t msr, uint64_t *v)
 {
 	const uint64_t *base = msr_base(c, msr);
@@ -432,7 +441,7 @@ bool x86_msr_read(struct x86_cpu *c, uint32_t msr, uint64_t *v)
 		*v = *base;
 		return true;
 	}
-	if (msr_read(c, msr, v) || (c->other_msr && c->other_msr(c, msr, v, false)))
+	if (msr_read(c, msr, v) || msr_is_elsewhere(c, msr, v, false))
 		return true;
 	if (log_on(LOG_UNIMP))
 		log_line("rdmsr 0x%x: no such register", msr);
@@ -447,7 +456,7 @@ bool x86_msr_write(struct x86_cpu *c, uint32_t msr, uint64_t v)
 		*base = v;
 		return true;
 	}
-	if (msr_write(c, msr, v) || (c->other_msr && c->other_msr(c, msr, &v, true)))
+	if (msr_write(c, msr, v) || msr_is_elsewhere(c, msr, &v, true))
 		return true;
 	if (log_on(LOG_UNIMP))
 		log_line("wrmsr 0x%x, 0x%llx: refused", msr, (unsigned long long)v);

@@ -554,6 +554,22 @@ static void test_a_hostile_state_stops_the_vcpu(void)
 	g_assert_nonnull(strstr(failure, "cannot set the vCPU's system registers"));
 }
 
+/* Of us, who are not a guest, the kernel takes and gives more than it would of one. */
+static void test_msrs_that_a_guest_is_refused(void)
+{
+	uint64_t v;
+
+	random_state(rig.cpu, LONG);
+	put();
+	get();
+	/* The translator's own: 57 bits are for processors that have them. */
+	g_assert_false(x86_msr_write(rig.cpu, 0xc0000082, BIT(47)));
+	/* Not without VMX and the like, unless it has been locked. */
+	if (x86_msr_read(rig.cpu, 0x3a, &v))
+		g_assert_cmphex(v & 1, ==, 1);
+	rig.cpu->env.fault = 0;
+}
+
 /* There are kernels that take it without a word, and stay where they were. */
 static bool can_set_tsc(void)
 {
@@ -593,6 +609,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/accel/kvm/state/clock_stands", test_the_clock_stands);
 	g_test_add_func("/accel/kvm/state/clock_hidden", test_the_clock_can_be_hidden);
 	g_test_add_func("/accel/kvm/state/hostile", test_hostile_values_are_refused);
+	g_test_add_func("/accel/kvm/state/msrs_refused", test_msrs_that_a_guest_is_refused);
 	g_test_add_func("/accel/kvm/state/dropped", test_what_would_be_dropped_is_refused);
 	g_test_add_func("/accel/kvm/state/stops", test_a_hostile_state_stops_the_vcpu);
 	status = g_test_run();

@@ -169,6 +169,35 @@ static void test_msrs(void)
 	rig_free(r);
 }
 
+static bool answer(struct x86_cpu *c, uint32_t msr, uint64_t *v, bool is_write)
+{
+	(void)c;
+	(void)msr;
+	if (!is_write)
+		*v = 7;
+	return true;
+}
+
+/* What is here and refuses a value, or an access, is not asked for elsewhere. */
+static void test_who_else_has_an_msr(void)
+{
+	struct rig *r = rig_new("max");
+	uint64_t v;
+
+	rig_long(r, 0);
+	r->c->other_msr = answer;
+	g_assert_true(x86_msr_read(r->c, 0x140, &v));
+	g_assert_cmpuint(v, ==, 7);
+	g_assert_true(x86_msr_write(r->c, 0x140, 1));
+	msr_fails(r, 0xc0000082, BIT(47));
+	msr_fails(r, 0xc0000100, BIT(48));
+	msr_fails(r, 0x277, 2);
+	msr_fails(r, 0x2ff, 0x1002);
+	msr_fails(r, 0xfe, 0); /* MTRR_CAP is read-only */
+	msr_fails(r, 0xc0000080, BIT(1));
+	rig_free(r);
+}
+
 /* A kernel that adds features to what it is told: those that are not done here stay hidden, or a
  * guest's kernel would execute them here (SERIALIZE among the first things that Linux does). */
 static void test_what_works_is_adopted(void)
@@ -329,6 +358,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/cpuid/topology", test_topology);
 	g_test_add_func("/cpuid/adopted", test_what_works_is_adopted);
 	g_test_add_func("/cpuid/msrs", test_msrs);
+	g_test_add_func("/cpuid/msrs_elsewhere", test_who_else_has_an_msr);
 	g_test_add_func("/cpuid/tsc_adjust", test_tsc_adjust_follows_the_tsc);
 	g_test_add_func("/cpuid/control_registers", test_control_registers);
 	g_test_add_func("/cpuid/xsave_round_trip", test_xsave_round_trip);
