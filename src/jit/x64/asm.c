@@ -1,5 +1,6 @@
 /* jit/x64/asm.c - the encoder's core (SDM 2A chapter 2; VEX: 2.3), and encodings with a choice.
  * SPDX-License-Identifier: MIT */
+#include "jit/x64/asm_flow.h"
 #include "jit/x64/asm_vec.h"
 
 #include <assert.h>

@@ -12,7 +12,7 @@
 
 #include "jit/ir.h"
 #include "jit/ir_info.h"
-#include "jit/x64/asm.h"
+#include "jit/x64/asm_flow.h"
 #include "jit/x64/lower_vec.h"
 #include "jit/x64/x64.h"
 

@@ -18,7 +18,7 @@
 #include "base/err.h"
 #include "memory/rcu.h"
 #include "jit/code_cache.h"
-#include "jit/x64/asm.h"
+#include "jit/x64/asm_flow.h"
 #include "../child.h"
 
 enum { SIZE = 512 << 10, CHUNK = 64 << 10, CHUNKS = 8, FILL = 0xcc };

@@ -6,6 +6,7 @@
 #include <sys/mman.h>
 
 #include "arch/x86/decode.h"
+#include "jit/x64/asm_flow.h"
 #include "jit/x64/asm_vec.h"
 #include "../../child.h"
 
