@@ -4,7 +4,8 @@
 start-up     CPU time from process start to the first guest instruction, the best of several
 memory       resident memory of a machine that sits halted after it, guest RAM aside
 Linux boot   CPU and wall time from process start to the shell's first prompt, and the most memory
-             meanwhile, guest RAM aside; the same under QEMU's translator where that is installed
+             meanwhile, guest RAM aside; the same under QEMU's translator where that is installed;
+             CPU time under the interpreter
 translating  CPU time of each stage for a kernel's code
 loops        see loops.py
 workloads    see workloads.py
@@ -119,10 +120,10 @@ def guest_folder():
     return fetch.stdout.strip() if fetch.returncode == 0 else None
 
 
-def linux_boot(program, guest, cpus):
+def linux_boot(program, guest, cpus, accel='tcg'):
     """How it went, or why not."""
     command = program + [
-        '-accel', 'tcg', '-m', '512', '-smp', str(cpus), '-nodefaults', '-display', 'none',
+        '-accel', accel, '-m', '512', '-smp', str(cpus), '-nodefaults', '-display', 'none',
         '-serial', 'stdio', '-kernel', f'{guest}/vmlinuz', '-initrd', f'{guest}/initrd',
         '-append', 'console=ttyS0 quiet']
     run = measure(command, until=PROMPT)
@@ -149,6 +150,11 @@ def linux_rows(rhea):
         row(f'{name}, CPU', boot.cpu, 's', "< 0.6 of QEMU's", other.cpu)
         row(f'{name}, memory', boot.peak_kib / 1024, 'MiB', "< QEMU's",
             other.peak_kib and other.peak_kib / 1024)
+    boot = linux_boot([rhea, '-M', 'microvm'], guest, 1, 'tcg,tier=0')
+    if isinstance(boot, str):
+        row('Linux to shell, interpreter', 'failed', '', boot)
+    else:
+        row('Linux to shell, interpreter, CPU', boot.cpu, 's')
 
 
 def last_line(output):
