@@ -18,9 +18,10 @@ import sys
 sys.dont_write_bytecode = True
 QEMU = 'qemu-system-x86_64'
 SIDES = ('host', 'qemu', 'rhea')
-# What is aimed at: a gain of at least, a cost of at most, or so many ns.
+# What is aimed at: a gain of at least, a cost of at most, or so many ns.  Not where the host itself is
+# hardly better than that (mem_spread: 2.7 to 3.4 times QEMU, being one chain of dependent loads).
 AIMS = {
-    'mem': 'gain 3', 'mem_spread': 'gain 3', 'stack': 'gain 3', 'call': 'gain 3', 'icall': 'gain 3',
+    'mem': 'gain 3', 'stack': 'gain 3', 'call': 'gain 3', 'icall': 'gain 3',
     'packed_single': 'gain 8', 'packed_double': 'gain 8', 'simd': 'gain 8', 'simd_bytes': 'gain 8',
     'x87': 'gain 3', 'movsb': 'cost 3', 'cr3': 'gain 5', 'int': 'gain 2', 'translate': '300 ns',
 }
