@@ -107,6 +107,7 @@ struct kvm_vm {
 	bool has_manual_dirty;     /* const: the kernel waits for KVM_CLEAR_DIRTY_LOG */
 	void *scratch;             /* const: a page */
 	bool has_msr_exits;        /* const: those that are not the kernel's come to us */
+	bool has_our_faults;       /* const: those of CPUID faulting come to us too */
 	bool is_full;              /* topology lock: memory that has no slot was told of */
 	bool has_deaf;             /* lock: there was a slot that the kernel does not log */
 	struct arm64_kvm_gic *gic; /* const: arm64's interrupt controller, if it is in the kernel */
@@ -263,6 +264,7 @@ struct kvm_accel {
 	bool is_slow; /* const after start: it does not run at the hardware's speed */
 	/* const after start: SYSCALL enters the kernel at privilege level 3, see x86_half.c */
 	bool is_half;
+	bool has_cpuid_faults; /* const: CPUID at level 3 ends as SYSCALL does, for us to run it */
 	bool is_lossy; /* const after start: the kernel drops paging outside long mode, and V86 */
 	int64_t clock_stood_ns;   /* vm.lock: for how long the machine stood, when a vCPU looked */
 	bool has_clock_stood;     /* vm.lock */

@@ -73,8 +73,10 @@ bool x86_kvm_msrs_init(struct kvm_vcpu *kv, struct err *err);
 void x86_kvm_msr_exit(struct kvm_vcpu *kv, bool is_write);
 
 /* ---- x86_half.c: a KVM that cannot do SYSCALL, or drops parts of what it is told ---- */
-/* Find out: kvm_accel.is_half, is_lossy. */
+/* Find out: kvm_accel.is_half, is_lossy, has_cpuid_faults. */
 void x86_kvm_try(struct kvm_accel *k);
+/* From now on CPUID faults at level 3; false: not here. */
+bool x86_kvm_fault_cpuid(int vcpu);
 /* Is there something in the state that the kernel would drop? */
 bool x86_kvm_is_lost(const struct kvm_vcpu *kv);
 /* A state that was taken from the kernel. */

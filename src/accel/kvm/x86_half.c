@@ -11,6 +11,11 @@
  * or raises the exception, with the guest's own table.  Interrupts are entered by the translator
  * too.  A guest that reads IDTR while KVM interprets it sees a limit of 0.
  *
+ * CPUID would tell programs of the host's processor, and XGETBV of its XCR0: the C library takes to
+ * AVX-512, which the translator has not, whose registers the guest's kernel does not save.  Where
+ * the host has CPUID faulting (SDM 4, MSR_MISC_FEATURES_ENABLES) it ends as SYSCALL does, and the
+ * translator runs it.
+ *
  * The same kernel takes CR0.PG outside long mode, and EFLAGS.VM, without a word, and leaves them 0.
  * Such states are refused here (x86_kvm_put()), so that the translator runs them.
  *
@@ -29,22 +34,24 @@
 
 /* Pages of the machine that tries it. */
 enum { PML4, PDPT, PD, PT, USER, KERNEL, TRY_PAGES };
-enum { PAGE = 4096, ALL = 7, SUPERVISOR = 3, LEAF_AT = 3 };
+enum { PAGE = 4096, ALL = 7, SUPERVISOR = 3, LEAF_AT = 3, CPUID_AT = 16 };
 static gpa_t page_at(unsigned n) { return (gpa_t)n * PAGE; }
 
 static void try_memory(uint8_t *mem)
 {
 	static const uint8_t syscall_code[] = { 0x0f, 0x05 }, out_code[] = { 0xe6, 0x80 };
+	static const uint8_t cpuid_code[] = { 0x0f, 0xa2, 0xf4 };
 
 	for (unsigned n = PML4; n < LEAF_AT; n++)
 		st64_le(mem + page_at(n), page_at(n + 1) | ALL);
 	st64_le(mem + page_at(PT) + 8 * USER, page_at(USER) | ALL);
 	st64_le(mem + page_at(PT) + 8 * KERNEL, page_at(KERNEL) | SUPERVISOR);
 	memcpy(mem + page_at(USER), syscall_code, sizeof(syscall_code));
+	memcpy(mem + page_at(USER) + CPUID_AT, cpuid_code, sizeof(cpuid_code));
 	memcpy(mem + page_at(KERNEL), out_code, sizeof(out_code));
 }
 
-static bool try_registers(int vcpu)
+static bool try_registers(int vcpu, gpa_t pc)
 {
 	struct kvm_segment code = { .limit = UINT32_MAX,
 				    .selector = 0x33,
@@ -55,7 +62,7 @@ static bool try_registers(int vcpu)
 				    .l = 1,
 				    .g = 1 };
 	struct kvm_segment data = code;
-	struct kvm_regs regs = { .rip = page_at(USER), .rflags = FL_ONE };
+	struct kvm_regs regs = { .rip = pc, .rflags = FL_ONE };
 	struct {
 		uint32_t count, pad; /* struct kvm_msrs with its entries */
 		struct kvm_msr_entry entries[2];
@@ -100,10 +107,41 @@ static bool try_run(const struct kvm_system *sys, int vcpu, struct kvm_run *run)
 	struct kvm_sregs s;
 
 	try_cpuid(sys, vcpu);
-	return try_registers(vcpu) && kvm_ioctl(vcpu, KVM_RUN, NULL) >= 0 &&
+	return try_registers(vcpu, page_at(USER)) && kvm_ioctl(vcpu, KVM_RUN, NULL) >= 0 &&
 	       run->exit_reason == KVM_EXIT_SHUTDOWN && kvm_ioctl(vcpu, KVM_GET_REGS, &regs) >= 0 &&
 	       kvm_ioctl(vcpu, KVM_GET_SREGS, &s) >= 0 && regs.rip == page_at(KERNEL) &&
 	       s.ss.dpl == 3;
+}
+
+bool x86_kvm_fault_cpuid(int vcpu)
+{
+	struct {
+		uint32_t count, pad; /* struct kvm_msrs with its entries */
+		struct kvm_msr_entry entries[2];
+	} msrs = { .count = 2,
+		   .entries = { { .index = 0xce, .data = BIT(31) }, /* it can */
+				{ .index = 0x140, .data = 1 } } };
+
+	return kvm_ioctl(vcpu, KVM_SET_MSRS, &msrs) == 2;
+}
+
+/* The kernel may take it and do nothing about it. */
+static bool try_cpuid_faults(int vcpu, struct kvm_run *run)
+{
+	const gpa_t pc = page_at(USER) + CPUID_AT;
+	struct kvm_regs regs;
+
+	return x86_kvm_fault_cpuid(vcpu) && try_registers(vcpu, pc) &&
+	       kvm_ioctl(vcpu, KVM_RUN, NULL) >= 0 && run->exit_reason == KVM_EXIT_SHUTDOWN &&
+	       kvm_ioctl(vcpu, KVM_GET_REGS, &regs) >= 0 && regs.rip == pc;
+}
+
+static bool hide_cpuid_faults(struct kvm_vm *vm, bool has_deadline)
+{
+	vm->has_our_faults = vm->has_msr_exits;
+	if (vm->has_our_faults && !x86_kvm_filter_msrs(vm, has_deadline))
+		vm->has_our_faults = false;
+	return vm->has_our_faults;
 }
 
 /* Paging in protected mode, then the flag of virtual-8086 mode: are they still there? */
@@ -147,6 +185,8 @@ void x86_kvm_try(struct kvm_accel *k)
 			   0);
 	if (run != MAP_FAILED) {
 		k->is_half = k->helper && try_run(&k->sys, vcpu, run);
+		k->has_cpuid_faults = k->is_half && try_cpuid_faults(vcpu, run) &&
+				      hide_cpuid_faults(&k->vm, k->chips.set != PC_CHIPS_NONE);
 		k->is_lossy = !try_legacy(vcpu);
 		munmap(run, (size_t)k->sys.run_bytes);
 	}

@@ -21,6 +21,7 @@ enum {
 	MSR_TSC = 0x10,
 	MSR_APIC_BASE = 0x1b,
 	MSR_FEATURE_CONTROL = 0x3a,
+	MSR_MISC_FEATURES = 0x140,
 	MSR_TSC_DEADLINE = 0x6e0,
 	MSR_X2APIC_FIRST = 0x800,
 	MSR_X2APIC_LAST = 0x8ff
@@ -241,6 +242,13 @@ static bool kernels_msr(struct x86_cpu *c, uint32_t msr, uint64_t *v, bool is_wr
 	struct kvm_vcpu *kv = kvm_vcpu_of(c->vcpu);
 	struct msr_list l = { .count = 1, .entries = { { .index = msr } } };
 
+	if (kv->kvm->has_cpuid_faults && msr == MSR_MISC_FEATURES) {
+		/* In use by ourselves; the guest has it without a feature. */
+		if (is_write)
+			return !*v;
+		*v = 0;
+		return true;
+	}
 	if (is_write)
 		l.entries[0].data = *v;
 	if (!kv->is_ours || is_feature(kv, msr) ||
@@ -264,6 +272,8 @@ bool x86_kvm_msrs_init(struct kvm_vcpu *kv, struct err *err)
 	kv->cpu->tsc_count = host_tsc;
 	kv->cpu->tsc_offset = kv->cpu->tsc_reset_offset = kv->copy.tsc_offset;
 	kv->cpu->other_msr = kernels_msr;
+	if (kv->kvm->has_cpuid_faults)
+		x86_kvm_fault_cpuid(kv->fd);
 	return true;
 }
 

@@ -18,21 +18,23 @@ enum {
 };
 
 /* IA32_TSC_DEADLINE without a local APIC in the kernel is nobody's, and would be lost there: our
- * APIC has it.  The range is denied to the guest, which makes it come to us. */
+ * APIC has it.  The ranges are denied to the guest, which makes them come to us; as does what CPUID
+ * faulting is switched by, where it is used for ourselves (x86_half.c). */
 bool x86_kvm_filter_msrs(struct kvm_vm *vm, bool has_deadline)
 {
-	enum { MSR_TSC_DEADLINE = 0x6e0 };
+	enum { MSR_PLATFORM_INFO = 0xce, MSR_MISC_FEATURES = 0x140, MSR_TSC_DEADLINE = 0x6e0 };
+	static const uint32_t ours[] = { MSR_TSC_DEADLINE, MSR_PLATFORM_INFO, MSR_MISC_FEATURES };
 	uint8_t none[1] = { 0 };
-	struct kvm_msr_filter f = {
-		.flags = KVM_MSR_FILTER_DEFAULT_ALLOW,
-		.ranges = { { .flags = KVM_MSR_FILTER_READ | KVM_MSR_FILTER_WRITE,
-			      .nmsrs = 1,
-			      .base = MSR_TSC_DEADLINE,
-			      .bitmap = none } },
-	};
+	struct kvm_msr_filter f = { .flags = KVM_MSR_FILTER_DEFAULT_ALLOW };
 
-	if (has_deadline)
-		f.ranges[0].nmsrs = 0;
+	for (unsigned i = 0; i < ARRAY_SIZE(ours); i++) {
+		f.ranges[i] = (struct kvm_msr_filter_range){
+			.flags = KVM_MSR_FILTER_READ | KVM_MSR_FILTER_WRITE,
+			.nmsrs = ours[i] == MSR_TSC_DEADLINE ? !has_deadline : vm->has_our_faults,
+			.base = ours[i],
+			.bitmap = none,
+		};
+	}
 	return !vm->sys->caps.msr_filter || kvm_ioctl(vm->fd, KVM_X86_SET_MSR_FILTER, &f) >= 0;
 }
 
