@@ -69,7 +69,7 @@ static bool try_registers(int vcpu, gpa_t pc)
 	} msrs = { .count = 2,
 		   .entries = { { .index = 0xc0000081, .data = UINT64_C(0x0023001000000000) },
 				{ .index = 0xc0000082, .data = page_at(KERNEL) } } };
-	struct kvm_sregs s;
+	struct kvm_sregs s = { 0 };
 
 	if (kvm_ioctl(vcpu, KVM_GET_SREGS, &s) < 0)
 		return false;
@@ -103,8 +103,8 @@ static void try_cpuid(const struct kvm_system *sys, int vcpu)
 /* Nothing else went wrong, and the half of a SYSCALL was done. */
 static bool try_run(const struct kvm_system *sys, int vcpu, struct kvm_run *run)
 {
-	struct kvm_regs regs;
-	struct kvm_sregs s;
+	struct kvm_regs regs = { 0 };
+	struct kvm_sregs s = { 0 };
 
 	try_cpuid(sys, vcpu);
 	return try_registers(vcpu, page_at(USER)) && kvm_ioctl(vcpu, KVM_RUN, NULL) >= 0 &&
@@ -129,7 +129,7 @@ bool x86_kvm_fault_cpuid(int vcpu)
 static bool try_cpuid_faults(int vcpu, struct kvm_run *run)
 {
 	const gpa_t pc = page_at(USER) + CPUID_AT;
-	struct kvm_regs regs;
+	struct kvm_regs regs = { 0 };
 
 	return x86_kvm_fault_cpuid(vcpu) && try_registers(vcpu, pc) &&
 	       kvm_ioctl(vcpu, KVM_RUN, NULL) >= 0 && run->exit_reason == KVM_EXIT_SHUTDOWN &&
