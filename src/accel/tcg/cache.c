@@ -251,6 +251,14 @@ void tcg_source_page(struct tcg_accel *t, struct tcg_source *s, unsigned n, stru
 	s->version[n] = __atomic_load_n(&p->version, __ATOMIC_ACQUIRE);
 }
 
+/* Needs c->lock.  They stay whatever goes from them; or may go again. */
+static void source_keep(struct tcg_source *s, bool is_kept)
+{
+	for (unsigned n = 0; n < 2; n++)
+		if (s->page[n])
+			s->page[n]->is_kept = is_kept;
+}
+
 /* Needs c->lock. */
 static void source_end(struct tcg_cache *c, struct tcg_source *s)
 {
@@ -605,12 +613,14 @@ bool tcg_cache_insert(struct tcg_accel *t, struct tcg_block **b, struct tcg_sour
 	if (equal) {
 		*b = equal;
 	} else if (ok) {
+		source_keep(s, true);
 		evict_locked(t);
 		if ((*b)->origin) {
 			limit_versions(t, *b);
 			(*b)->origin->birth = c->made;
 		}
 		insert_locked(c, *b, s);
+		source_keep(s, false);
 		link_asker(t, *b, asker);
 	}
 	source_end(c, s);

@@ -113,7 +113,7 @@ struct tcg_page {
 	uint64_t granules;       /* a bit per 64 bytes that hold translated code */
 	bool has_lost;           /* blocks since granules were counted: some may be too many */
 	uint32_t version;        /* counts stores: a translation made meanwhile is not taken */
-	bool is_kept;            /* while its blocks are dropped */
+	bool is_kept;            /* lock: also without blocks, at the moment */
 	_Atomic bool is_gone;    /* from the cache: nothing that is made from it is taken */
 	bool is_restless;        /* const: nobody tells of stores; its blocks have an origin */
 	_Atomic bool is_settled; /* no store that its flag would tell of is under way unseen */

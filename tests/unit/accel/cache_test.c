@@ -94,6 +94,23 @@ static void test_a_page_is_found_anew_when_it_went(void)
 	teardown(r);
 }
 
+/* What a block takes the place of may be all that its page had. */
+static void test_a_page_stays_while_its_last_block_gives_way(void)
+{
+	struct rig *r = setup(1);
+
+	memcpy(r->block->host + FRAME, code, sizeof(code));
+	begin_at(r, 0, A);
+	tcg(r)->cache.limit = 1;
+	begin_at(r, 0, A + 8);
+	g_assert_cmpuint(tcg(r)->cache.dropped, ==, 1);
+	g_assert_true(has_flag(r, FRAME));
+	begin_at(r, 0, A + PAGE);
+	begin_at(r, 0, A + 8);
+	g_assert_true(is_told(r, 0, A + 8));
+	teardown(r);
+}
+
 static void test_so_is_one_after_another_vcpu_stored_to_it(void)
 {
 	struct rig *r = setup(2);
@@ -168,6 +185,7 @@ int main(int argc, char **argv)
 {
 	g_test_init(&argc, &argv, NULL);
 	g_test_add_func("/cache/gone", test_a_page_is_found_anew_when_it_went);
+	g_test_add_func("/cache/gives-way", test_a_page_stays_while_its_last_block_gives_way);
 	g_test_add_func("/cache/evicted",
 			test_a_store_to_a_block_that_was_evicted_while_it_runs_is_told);
 	g_test_add_func("/cache/dropped", test_so_is_one_after_another_vcpu_stored_to_it);
