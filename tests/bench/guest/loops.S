@@ -517,6 +517,40 @@ LOOP packed_double, "4 packed doubles"
 	movq %xmm0, %rax
 	ret
 
+/* As unrolled code has it: not bound by the latency of one chain. */
+LOOP packed_chains, "16 packed doubles in 4 chains"
+	movapd doubles(%rip), %xmm1
+	movapd doubles + 16(%rip), %xmm2
+	movapd doubles + 32(%rip), %xmm3
+	movapd %xmm2, %xmm4
+	movapd %xmm1, %xmm5
+	movapd %xmm3, %xmm6
+	xorpd %xmm7, %xmm7
+1:	mulpd %xmm1, %xmm4
+	mulpd %xmm1, %xmm5
+	mulpd %xmm1, %xmm6
+	mulpd %xmm1, %xmm7
+	addpd %xmm2, %xmm4
+	addpd %xmm2, %xmm5
+	addpd %xmm2, %xmm6
+	addpd %xmm2, %xmm7
+	subpd %xmm3, %xmm4
+	subpd %xmm3, %xmm5
+	subpd %xmm3, %xmm6
+	subpd %xmm3, %xmm7
+	maxpd %xmm1, %xmm4
+	maxpd %xmm1, %xmm5
+	maxpd %xmm1, %xmm6
+	maxpd %xmm1, %xmm7
+	AGAIN
+	xorpd %xmm5, %xmm4
+	xorpd %xmm7, %xmm6
+	paddq %xmm6, %xmm4
+	movhlps %xmm4, %xmm1
+	xorps %xmm1, %xmm4
+	movq %xmm4, %rax
+	ret
+
 LOOP packed_divide, "packed doubles: add, div, sqrt"
 	movapd doubles + 16(%rip), %xmm2
 	movapd doubles + 32(%rip), %xmm3
