@@ -350,11 +350,11 @@ struct tcg_source {
 /* Page n of s is this one.  Before its bytes are read. */
 void tcg_source_page(struct tcg_accel *t, struct tcg_source *s, unsigned n, struct ram_block *ram,
 		     uint64_t offset);
-/* The same where p is known to be that page already.  False: it is no more. */
-static inline bool tcg_source_again(struct tcg_source *s, unsigned n, struct tcg_page *p)
+/* The first of s is p, as it was of another.  False: p is no more. */
+static inline bool tcg_source_again(struct tcg_source *s, struct tcg_page *p)
 {
-	s->page[n] = p;
-	s->version[n] = __atomic_load_n(&p->version, __ATOMIC_ACQUIRE);
+	s->page[0] = p;
+	s->version[0] = __atomic_load_n(&p->version, __ATOMIC_ACQUIRE);
 	return !atomic_load(&p->is_gone);
 }
 /* Nothing is made from it. */

@@ -81,7 +81,7 @@ static void fetch_same_page(struct fetch *f, const uint8_t *host)
 {
 	const struct tcg_code_page *last = &f->tv->code_page;
 
-	if (last->page && last->host == host && tcg_source_again(&f->source, 0, last->page))
+	if (last->page && last->host == host && tcg_source_again(&f->source, last->page))
 		f->host[0] = f->code[0] = host;
 }
 

@@ -92,7 +92,7 @@ static void test_what_was_begun_before_is_not_taken(void)
 	tcg_source_page(tcg(r), &source, 0, r->block, A);
 	make_restless(r, A);
 	g_assert_false(tcg_cache_insert(tcg(r), &b, &source, NULL));
-	g_assert_false(tcg_source_again(&source, 0, source.page[0]));
+	g_assert_false(tcg_source_again(&source, source.page[0]));
 	g_assert_nonnull(block_at(r, A)->origin);
 	origin_teardown(r);
 }
